@@ -1,0 +1,179 @@
+import type { Refusal, Result } from '../../errors.ts';
+import type { AgentId, NodeId } from '../../names.ts';
+import type { Performative } from '../../protocols/acl/performative.ts';
+import type { ActorView } from '../kernel/kernel.ts';
+import type { MetricSample } from '../kernel/ports.ts';
+
+/**
+ * What a running node lets others ask and do: the management API, and through it the command line, go through this
+ * and nothing else. Every view is plain data, ready for JSON (camelCase, RFC 3339 times in UTC).
+ */
+export interface NodeControl {
+  status(): NodeStatus;
+  members(): readonly MemberView[];
+  links(): readonly LinkView[];
+  agents(): readonly AgentView[];
+  /** The supervision tree. */
+  actors(): readonly ActorView[];
+  metrics(): readonly MetricSample[];
+  /** Deploys from a signed manifest; class A audited before it answers. */
+  deploy(request: DeployRequest, caller: Caller): Promise<Result<AgentView>>;
+  remove(agent: AgentId, caller: Caller): Promise<Result<void>>;
+  /** Sends as this node’s console agent and, if asked, waits for the answer. */
+  send(request: SendRequest, caller: Caller): Promise<Result<SendOutcome>>;
+  auditTail(options: { limit: number }): Promise<Result<readonly unknown[]>>;
+  auditVerify(): Promise<Result<AuditVerification>>;
+  /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
+  audit(event: {
+    type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
+    caller: Caller;
+    reasons: readonly string[];
+  }): Promise<Result<void>>;
+  /** Begins an orderly stop; the answer is given before the API closes. */
+  shutdown(caller: Caller): Promise<Result<void>>;
+}
+
+/** Who calls, as authenticated; `identity` such as `apikey:dev`, or `anonymous` with a refused credential. */
+export interface Caller {
+  readonly identity: string;
+  readonly sourceIp: string;
+  readonly requestId: string;
+}
+
+export type PartitionMode = 'majority' | 'minority' | 'isolated';
+
+export interface NodeStatus {
+  readonly nodeId: NodeId;
+  readonly spiffeId: string;
+  readonly clusterId: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly state: 'starting' | 'running' | 'draining' | 'stopped';
+  readonly partition: PartitionMode;
+  readonly bootEpoch: number;
+  readonly addresses: { readonly link: string; readonly gossip: string; readonly api: string };
+  readonly certificate: { readonly serial: string; readonly notBefore: string; readonly notAfter: string };
+  readonly gossipKeyVersion: number;
+  readonly agents: number;
+  readonly links: number;
+  readonly audit: AuditHead;
+}
+
+export interface AuditHead {
+  readonly state: string;
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+export interface MemberView {
+  readonly nodeId: NodeId;
+  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left';
+  readonly address: string;
+  readonly bootEpoch: number;
+  readonly incarnation: number;
+  readonly self: boolean;
+  readonly link: 'ready' | 'down' | 'self';
+  readonly since: string;
+}
+
+export interface LinkView {
+  readonly peer: string;
+  readonly state: string;
+  readonly side: 'dialer' | 'acceptor';
+  readonly spiffeId: string;
+  readonly serial: string;
+  readonly tlsProtocol: string;
+  readonly keyExchange: string;
+  readonly since: string;
+}
+
+export interface AgentView {
+  readonly agentId: AgentId;
+  readonly node: NodeId;
+  readonly kind: string;
+  readonly state: string;
+  readonly generation: number;
+  readonly deployer: string;
+  readonly services: readonly string[];
+  readonly reachable: boolean;
+}
+
+export interface DeployRequest {
+  /** The signed manifest in its text form (`protocols/deployment/manifest.ts`). */
+  readonly manifest: string;
+  /** The agent’s capability token in its text form. */
+  readonly capability: string;
+}
+
+export interface SendRequest {
+  readonly to: AgentId;
+  readonly performative: Performative;
+  readonly content: string;
+  readonly language?: string;
+  readonly protocol?: string;
+  readonly ontology?: string;
+  readonly conversationId?: string;
+  /** Wait this long for an answer; 0 sends without waiting. */
+  readonly timeoutMs: number;
+}
+
+export interface SendOutcome {
+  readonly messageId: string;
+  readonly reply?: {
+    readonly performative: Performative;
+    readonly sender: AgentId;
+    readonly language: string;
+    readonly content: string;
+  };
+}
+
+export interface AuditVerification {
+  readonly valid: boolean;
+  readonly records: number;
+  readonly headSequence: number;
+  readonly headHash: string;
+  /** The first record that does not fit, when there is one. */
+  readonly firstBad?: { readonly sequence: number; readonly reason: string };
+}
+
+/** What a node tells whoever watches it: the terminal of `npm start`, the inspector later. Plain data, no secrets. */
+export type NodeEvent =
+  | { readonly type: 'node.started'; readonly nodeId: NodeId; readonly status: NodeStatus }
+  | { readonly type: 'node.stopped'; readonly nodeId: NodeId }
+  | { readonly type: 'member.changed'; readonly nodeId: NodeId; readonly member: MemberView }
+  | { readonly type: 'partition.changed'; readonly nodeId: NodeId; readonly partition: PartitionMode }
+  | { readonly type: 'link.ready'; readonly nodeId: NodeId; readonly link: LinkView }
+  | { readonly type: 'link.closed'; readonly nodeId: NodeId; readonly peer: string; readonly reason: string }
+  | { readonly type: 'link.refused'; readonly nodeId: NodeId; readonly remote: string; readonly refusal: Refusal }
+  | { readonly type: 'agent.changed'; readonly nodeId: NodeId; readonly agent: AgentView }
+  | {
+      readonly type: 'message.delivered';
+      readonly nodeId: NodeId;
+      readonly id: string;
+      readonly sender: AgentId;
+      readonly receiver: AgentId;
+      readonly performative: Performative;
+      readonly protocol: string;
+      readonly conversationId: string;
+      readonly from: NodeId;
+      /** The start of the content, for people; present only when the node is configured to show it. */
+      readonly preview?: string;
+    }
+  | {
+      readonly type: 'message.refused';
+      readonly nodeId: NodeId;
+      readonly id: string;
+      readonly sender: string;
+      readonly receiver: string;
+      readonly performative: string;
+      readonly refusal: Refusal;
+    }
+  | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
+  | {
+      readonly type: 'certificate.rotated';
+      readonly nodeId: NodeId;
+      readonly serial: string;
+      readonly notAfter: string;
+    }
+  | { readonly type: 'actor.restarted'; readonly nodeId: NodeId; readonly path: string; readonly reason: string };

@@ -1,0 +1,102 @@
+/**
+ * Every bound in the runtime, with its unit last in the name. A limit states what happens past it; relations between
+ * limits are asserted when this module loads, so that a change that breaks one never starts.
+ */
+export const limits = {
+  /** Agent message content. Past it: refused to the sender with LIMIT_EXCEEDED. */
+  contentBytesMax: 1_048_576,
+  /** A link frame’s header. Past it: the link is closed. */
+  headerBytesMax: 16_384,
+  /** One frame with prefix, header and content. Past it: the link is closed. */
+  frameBytesMax: 1_114_112,
+  /** One WebSocket message, which may carry many frames. Past it: the link is closed (ws maxPayload). */
+  linkMessageBytesMax: 2_228_224,
+  /** Bytes that may wait in a link’s send buffer before `flowing` becomes `congested`. */
+  linkBufferBytesHigh: 1_048_576,
+  /** Bytes that may wait before sends over the link are refused with UNREACHABLE. */
+  linkBufferBytesMax: 16_777_216,
+  /** From TCP accept to `ready`. Past it: the connection is cut. */
+  linkHandshakeMsMax: 5_000,
+  /** Links in the handshake at once. Past it: new connections are cut at accept. */
+  linkHandshakesMax: 128,
+  /** Established links per node. Past it: new ones are refused. */
+  linksMax: 1_024,
+  /** A link that heard nothing for this long is closed. */
+  linkSilenceMsMax: 15_000,
+  /** How often a heartbeat goes out on an idle link. */
+  linkHeartbeatMs: 5_000,
+
+  /** A gossip datagram, sealed. Past it: not sent; received ones are dropped unread. */
+  datagramBytesMax: 1_400,
+  /** Claims in one datagram. Past it: malformed. */
+  datagramClaimsMax: 64,
+  /** Members that a node remembers, dead ones included. Past it: newcomers are refused. */
+  membersMax: 16_384,
+  /** Accusers in one death certificate. */
+  suspicionsMax: 8,
+  /** Counters remembered behind the newest one of a sender’s boot (RFC 6479’s window). */
+  replayWindowCounters: 8_128,
+  /** A push/pull document over a link. Past it: the link is closed. */
+  pushPullBytesMax: 1_048_576,
+  /** Addresses that one member may claim. */
+  addressesMax: 8,
+
+  /** User messages waiting in one inbox. Past it: refused to the sender. */
+  inboxMessagesMax: 4_096,
+  /** Messages that one actor may handle in one turn before others run. */
+  turnMessagesMax: 64,
+  /** Time of one scheduler slice before timers and sockets run. */
+  sliceMsMax: 8,
+  /** Dead letters kept for inspection. Past it: the oldest goes. */
+  deadLettersMax: 1_000,
+  /** Restart history kept for one supervisor. */
+  restartsRememberedMax: 1_000,
+
+  /** A capability token. */
+  tokenBytesMax: 8_192,
+  /** Actions granted by one token. */
+  tokenActionsMax: 64,
+  /** Links in a chain of delegation. */
+  proofDepthMax: 8,
+  /** An action pattern such as `request agent:default/*`. */
+  actionCharsMax: 256,
+  /** Reasons collected in one refusal. */
+  reasonsMax: 16,
+  /** A deployment manifest with its signature. */
+  manifestBytesMax: 65_536,
+  /** Agents hosted by one node. */
+  agentsMax: 100_000,
+  /** Keys in the rate limiter’s table. Past it: newcomers are refused. */
+  rateLimitKeysMax: 65_536,
+  /** Requests that wait for an answer, per node. Past it: refused. */
+  pendingAsksMax: 65_536,
+  /** An ask’s time. */
+  askMsMax: 3_600_000,
+  /** Clock difference between nodes that times are forgiven. */
+  clockSkewMsMax: 60_000,
+
+  /** One audit record as a line. Past it: metadata is cut and the cut is marked. */
+  auditRecordBytesMax: 16_384,
+  /** Acts that wait while the audit writer restarts. Past it: AUDIT_BLOCKED. */
+  auditQueueRecordsMax: 10_000,
+  /** A request body of the management API. */
+  apiBodyBytesMax: 1_310_720,
+  /** A configuration file. */
+  configBytesMax: 1_048_576,
+} as const;
+
+const frameOverheadBytes = 12;
+
+const relations: readonly [string, boolean][] = [
+  [
+    'a frame holds the largest header and content',
+    limits.frameBytesMax >= frameOverheadBytes + limits.headerBytesMax + limits.contentBytesMax,
+  ],
+  ['a link message holds the largest frame', limits.linkMessageBytesMax >= limits.frameBytesMax],
+  ['a push/pull fits a frame', limits.frameBytesMax >= frameOverheadBytes + limits.pushPullBytesMax],
+  ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],
+  ['two heartbeats may be lost', limits.linkSilenceMsMax >= 3 * limits.linkHeartbeatMs],
+  ['a token fits a header', limits.headerBytesMax > limits.tokenBytesMax],
+  ['a request body holds the largest content', limits.apiBodyBytesMax >= limits.contentBytesMax],
+];
+for (const [claim, holds] of relations) if (!holds) throw new Error(`limits.ts: it no longer holds that ${claim}`);
