@@ -40,6 +40,16 @@ export const limits = {
   pushPullBytesMax: 1_048_576,
   /** Addresses that one member may claim. */
   addressesMax: 8,
+  /** The signed body of one claim. Past it: malformed. */
+  claimBytesMax: 4_096,
+  /** Claims in a push/pull document. Past it: malformed; a writer leaves the rest to the next exchange. */
+  pushPullClaimsMax: 16_384,
+  /** Claims that wait to be gossiped. Past it: the one sent most often goes; push/pull still carries it. */
+  broadcastsMax: 4_096,
+  /** Probes under way, relayed ones included. Past it: requests to relay are ignored. */
+  probesMax: 1_024,
+  /** Nodes whose directory entry was asked for within one probe interval. Past it: not asked. */
+  directoryAsksMax: 64,
 
   /** User messages waiting in one inbox. Past it: refused to the sender. */
   inboxMessagesMax: 4_096,
@@ -47,10 +57,27 @@ export const limits = {
   turnMessagesMax: 64,
   /** Time of one scheduler slice before timers and sockets run. */
   sliceMsMax: 8,
+  /** Turns in one scheduler slice, for clocks that stand still. */
+  sliceTurnsMax: 4_096,
+  /** Children of one supervisor. Past it: a new one is refused with LIMIT_EXCEEDED. */
+  childrenMax: 131_072,
+  /** Supervisors above an actor. Past it: the tree is refused with SUPERVISION. */
+  treeDepthMax: 32,
+  /** Series of one metrics registry. Past it: a new series is not kept, and counted as dropped. */
+  metricSeriesMax: 4_096,
   /** Dead letters kept for inspection. Past it: the oldest goes. */
   deadLettersMax: 1_000,
   /** Restart history kept for one supervisor. */
   restartsRememberedMax: 1_000,
+
+  /** A certificate in DER. Past it: refused unread. */
+  certificateBytesMax: 8_192,
+  /** DNS names and IP addresses that one certificate is issued for. */
+  altNamesMax: 64,
+  /** A private key’s or keyring’s file. */
+  pemBytesMax: 16_384,
+  /** Gossip keys held at once. Past it: a new one is refused until an old one is dropped. */
+  gossipKeysMax: 8,
 
   /** A capability token. */
   tokenBytesMax: 8_192,
@@ -60,6 +87,22 @@ export const limits = {
   proofDepthMax: 8,
   /** An action pattern such as `request agent:default/*`. */
   actionCharsMax: 256,
+  /** Levels of objects and arrays in a signed document or an audit record. */
+  documentDepthMax: 12,
+  /** Receiver policies in one set. */
+  policiesMax: 4_096,
+  /** Senders, operations or rates in one policy; performatives, protocols or ontologies in one operation. */
+  policyEntriesMax: 256,
+  /** Messages, and the burst, that one rate may allow in its period. */
+  rateCountMax: 1_000_000,
+  /** Nodes in a manifest’s placement. */
+  placementNodesMax: 256,
+  /** Services that one agent offers. */
+  servicesMax: 32,
+  /** Keys of one kind in the trust bundle. */
+  trustKeysMax: 64,
+  /** A notice, as the text that is signed. */
+  noticeBytesMax: 262_144,
   /** Reasons collected in one refusal. */
   reasonsMax: 16,
   /** A deployment manifest with its signature. */
@@ -77,6 +120,16 @@ export const limits = {
 
   /** One audit record as a line. Past it: metadata is cut and the cut is marked. */
   auditRecordBytesMax: 16_384,
+  /** Metadata entries in one audit record. Past it: the rest is cut and the cut is marked. */
+  auditMetadataMax: 32,
+  /** Different class B events counted at once. Past it: counted together, under the type alone. */
+  auditAggregateKeysMax: 4_096,
+  /** Denials of one source for one reason that are written in full in one window; the rest is counted. */
+  auditDenialsInFullMax: 8,
+  /** Denials of all sources that are written in full in one window; the rest is counted. */
+  auditDenialsInFullTotalMax: 512,
+  /** Sources and reasons counted apart in one window. Past it: counted together, under the type alone. */
+  auditDenialKeysMax: 1_024,
   /** Acts that wait while the audit writer restarts. Past it: AUDIT_BLOCKED. */
   auditQueueRecordsMax: 10_000,
   /** A request body of the management API. */
@@ -96,6 +149,8 @@ const relations: readonly [string, boolean][] = [
   ['a push/pull fits a frame', limits.frameBytesMax >= frameOverheadBytes + limits.pushPullBytesMax],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],
   ['two heartbeats may be lost', limits.linkSilenceMsMax >= 3 * limits.linkHeartbeatMs],
+  ['two claims of the largest size fit a push/pull', limits.pushPullBytesMax >= 4 * limits.claimBytesMax],
+  ['a datagram’s claims are fewer than wait', limits.broadcastsMax > limits.datagramClaimsMax],
   ['a token fits a header', limits.headerBytesMax > limits.tokenBytesMax],
   ['a request body holds the largest content', limits.apiBodyBytesMax >= limits.contentBytesMax],
 ];

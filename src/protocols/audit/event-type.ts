@@ -1,0 +1,66 @@
+/**
+ * What can be audited. The first twelve are ADR-0016’s; the rest is what a cluster without trust must be able to show
+ * besides.
+ */
+export const auditTypes = [
+  'LoginSuccess',
+  'LoginFailure',
+  'TokenRefresh',
+  'AccessGranted',
+  'AccessDenied',
+  'PrivilegeEscalation',
+  'AgentDeployed',
+  'AgentRemoved',
+  'AgentCompromised',
+  'ConfigurationChanged',
+  'SecurityPolicyUpdated',
+  'CertificateRotated',
+  'LinkEstablished',
+  'LinkRefused',
+  'LinkClosed',
+  'GossipKeyRotated',
+  'MemberChanged',
+  'PartitionChanged',
+  'SupervisionEvent',
+  'NodeStarted',
+  'NodeStopped',
+  'AuditRepaired',
+] as const;
+
+export type AuditType = (typeof auditTypes)[number];
+
+/**
+ * How a record is kept. `A`: each one in full, durable before the act it records is answered. `B`: counted within a
+ * window, may be lost with it. `denial`: some in full, then counted, since strangers cause them and must not be able to
+ * fill the disk.
+ */
+export type AuditClass = 'A' | 'B' | 'denial';
+
+const classes: Readonly<Record<AuditType, AuditClass>> = {
+  LoginSuccess: 'A',
+  // Anybody who reaches the port can cause these two without any credential.
+  LoginFailure: 'denial',
+  LinkRefused: 'denial',
+  AccessDenied: 'denial',
+  TokenRefresh: 'A',
+  PrivilegeEscalation: 'A',
+  AgentDeployed: 'A',
+  AgentRemoved: 'A',
+  AgentCompromised: 'A',
+  ConfigurationChanged: 'A',
+  SecurityPolicyUpdated: 'A',
+  CertificateRotated: 'A',
+  GossipKeyRotated: 'A',
+  NodeStarted: 'A',
+  NodeStopped: 'A',
+  AuditRepaired: 'A',
+  AccessGranted: 'B',
+  // Observations: nobody waits for them, and a flapping peer repeats them without end.
+  LinkEstablished: 'B',
+  LinkClosed: 'B',
+  MemberChanged: 'B',
+  PartitionChanged: 'B',
+  SupervisionEvent: 'B',
+};
+
+export const classOf = (type: AuditType): AuditClass => classes[type];

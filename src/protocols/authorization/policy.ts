@@ -1,0 +1,121 @@
+import type { Refusal, Result } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { type AgentId, tenantOf } from '../../names.ts';
+import type { MessageHeader } from '../acl/message.ts';
+import { list, object, type Path, type Problem, type Problems, pathText, readShape, withRule } from '../json/shape.ts';
+import { type AgentPattern, matchesAgent } from './agent-pattern.ts';
+import { agentPattern, type PolicyRules, policyRules, policyRulesObject, rulesOf } from './policy-rules.ts';
+import type { Rate } from './rate.ts';
+
+/** A receiver’s rules (ADR-0016’s `AuthorizationPolicy`). Whatever they do not permit is denied. */
+export interface Policy extends PolicyRules {
+  /** What decisions and the audit log call it. */
+  readonly name: string;
+  /** The receivers that it protects. */
+  readonly receiver: AgentPattern;
+}
+
+/** The policies of a node, at most one for each receiver pattern. */
+export interface PolicySet {
+  readonly byReceiver: ReadonlyMap<AgentPattern, Policy>;
+}
+
+export const emptyPolicySet: PolicySet = { byReceiver: new Map() };
+
+const entry = object({ receiver: agentPattern, ...policyRules.required }, policyRules.optional);
+
+const document = withRule(object({ policies: list(entry, limits.policiesMax) }), ({ policies }) => {
+  const seen = new Set<AgentPattern>();
+  for (const { receiver } of policies) {
+    if (seen.has(receiver)) return `there are two policies for ${receiver}; put them together`;
+    seen.add(receiver);
+  }
+  return undefined;
+});
+
+/** Finds the line of a value in the file that it came from; `undefined` when that is not known. */
+export type LineOf = (path: Path) => number | undefined;
+
+/**
+ * Reads `{ policies: [{ receiver, allowed_senders, denied_senders?, permitted_operations, rate_limits?,
+ * requires_signed_messages?, capability_required? }] }` from plain data, such as a parsed YAML file. `where` names the
+ * file in the reasons. CONFIG_INVALID with a reason for each problem.
+ */
+export function parsePolicy(value: unknown, where: string, lineOf?: LineOf): Result<PolicySet> {
+  const sentence = ({ path, text }: Problem): string => {
+    const line = lineOf?.(path);
+    const place = line === undefined ? where : `${where}:${line}`;
+    return `${place}: ${path.length === 0 ? '' : `${pathText(path)}: `}${text}.`;
+  };
+  const refused = ([first, ...more]: Problems): Refusal => ({
+    code: 'CONFIG_INVALID',
+    reasons: [sentence(first), ...more.map(sentence)],
+  });
+  const read = readShape(document, value, refused);
+  if (!read.ok) return read;
+  const byReceiver = new Map<AgentPattern, Policy>();
+  for (const policy of read.value.policies)
+    byReceiver.set(policy.receiver, namedPolicy(`policy ${policy.receiver}`, policy.receiver, rulesOf(policy)));
+  return { ok: true, value: { byReceiver } };
+}
+
+/** A policy for `receiver` out of fields read elsewhere, such as a manifest. */
+export const namedPolicy = (name: string, receiver: AgentPattern, fields: PolicyRules): Policy => ({
+  ...fields,
+  name,
+  receiver,
+});
+
+/**
+ * The policy for a receiver: the one that names it, else `inline` (its manifest’s), else its tenant’s, else the one
+ * for `*`, else one that denies everybody. Whom any of those that match denies stays denied: a narrow policy cannot
+ * let in whom a wide one shut out.
+ */
+export function policyFor(set: PolicySet, receiver: AgentId, inline?: PolicyRules): Policy {
+  const candidates = [
+    set.byReceiver.get(receiver),
+    inline && namedPolicy(`manifest of ${receiver}`, receiver, inline),
+    set.byReceiver.get(`${tenantOf(receiver)}/*`),
+    set.byReceiver.get('*'),
+  ].filter((policy) => policy !== undefined);
+  const [chosen, ...wider] = candidates;
+  if (!chosen) return denyAll;
+  const denied = new Set([...chosen.deniedSenders, ...wider.flatMap((policy) => policy.deniedSenders)]);
+  return denied.size === chosen.deniedSenders.length ? chosen : { ...chosen, deniedSenders: [...denied] };
+}
+
+/** What holds for a receiver that no policy names. */
+export const denyAll: Policy = {
+  name: 'default deny',
+  receiver: '*',
+  allowedSenders: [],
+  deniedSenders: [],
+  permittedOperations: [],
+  rateLimits: { senders: [] },
+  requiresSignedMessages: false,
+  capabilityRequired: true,
+};
+
+/** Whether one of the policy’s operations permits the message. */
+export const permits = (
+  policy: PolicyRules,
+  header: Pick<MessageHeader, 'performative' | 'protocol' | 'ontology'>,
+): boolean =>
+  policy.permittedOperations.some(
+    ({ performatives, protocols, ontologies }) =>
+      (performatives === '*' || performatives.includes(header.performative)) &&
+      (protocols === undefined || protocols.includes(header.protocol)) &&
+      (ontologies === undefined || ontologies.includes(header.ontology)),
+  );
+
+/** The sender’s rate under the policy: its own, its tenant’s, the default; `undefined` leaves it to the node. */
+export const rateFor = (policy: PolicyRules, sender: AgentId): Rate | undefined =>
+  policy.rateLimits.senders.find(([pattern]) => matchesAgent(pattern, sender))?.[1] ?? policy.rateLimits.default;
+
+/** Equal sets of rules have equal text, whatever the order they were written in: hash this. JSON. */
+export function policyCanonicalText(set: PolicySet): string {
+  const policies = [...set.byReceiver.values()].sort((a, b) => (a.receiver < b.receiver ? -1 : 1));
+  return JSON.stringify({
+    policies: policies.map((policy) => ({ receiver: policy.receiver, ...policyRulesObject(policy) })),
+  });
+}
