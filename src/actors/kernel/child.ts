@@ -1,0 +1,146 @@
+import { type Exit, type Occupant, type Parent, shutdownMessage } from './occupant.ts';
+import { Place } from './place.ts';
+import type { Runtime } from './runtime.ts';
+import type { ChildSpec } from './spec.ts';
+
+/** Milliseconds that a worker may take to stop by default (OTP’s). A supervisor by default takes what it needs. */
+export const workerShutdownMs = 5_000;
+
+/** What a child’s life tells the supervisor, by way of its inbox. */
+export type Notice =
+  | { readonly type: 'kernel.child-started'; readonly child: Child; readonly occupant: Occupant }
+  | { readonly type: 'kernel.child-ended'; readonly child: Child; readonly occupant: Occupant; readonly exit: Exit }
+  /** A restart that failed, to be judged as another crash once everything that came before it has been heard. */
+  | { readonly type: 'kernel.start-failed'; readonly child: Child; readonly exit: Exit };
+
+/** Who owns children. `notice` must only take note: it is called on the stack where a child ends. */
+export interface Owner {
+  notice(notice: Notice): void;
+}
+
+/**
+ * One child of a supervisor: its spec, its place, and at most one life at a time. Knows how to start and stop one;
+ * what to do when one ends is the supervisor’s business.
+ */
+export class Child implements Parent {
+  readonly spec: ChildSpec;
+  readonly place: Place;
+  /** Lives so far. */
+  incarnation = 0;
+  occupant: Occupant | undefined;
+  /** How the last life ended; `undefined` while one is there. */
+  exit: Exit | undefined;
+  /** It ended well and stays down. */
+  left = false;
+  readonly #runtime: Runtime;
+  readonly #owner: Owner;
+  #beginning = false;
+  #onStart: ((failure: Exit | undefined) => void) | undefined;
+  #onGone: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+  #killTimer: unknown;
+
+  /** `path` of the supervisor, or empty for the root. */
+  constructor(runtime: Runtime, spec: ChildSpec, path: string, owner: Owner) {
+    this.#runtime = runtime;
+    this.spec = spec;
+    this.#owner = owner;
+    this.place = new Place(runtime, `${path}/${spec.id}`, spec);
+    runtime.registry.add(this.place);
+  }
+
+  get id(): string {
+    return this.spec.id;
+  }
+
+  /** Begins a new life; resolves when it has started, with its exit when it could not. */
+  async start(): Promise<Exit | undefined> {
+    this.exit = undefined;
+    this.left = false;
+    this.incarnation += 1;
+    const occupant = this.#runtime.bear(this.spec, this.place, this.incarnation, this);
+    this.occupant = occupant;
+    this.place.admit(occupant);
+    this.#beginning = true;
+    occupant.start();
+    this.#beginning = false;
+    if (occupant.phase === 'running') return undefined;
+    if (occupant.phase === 'ended') {
+      this.occupant = undefined;
+      this.exit = occupant.exit;
+      return occupant.exit;
+    }
+    return new Promise((resolve) => {
+      this.#onStart = resolve;
+    });
+  }
+
+  /** Asks it to shut down, stops it as it is when its time is over, and resolves when it is gone. */
+  stop(): Promise<void> {
+    const occupant = this.occupant;
+    if (occupant === undefined) return Promise.resolve();
+    this.#stopping ??= this.#shutDown(occupant);
+    return this.#stopping;
+  }
+
+  kill(): void {
+    this.occupant?.kill();
+  }
+
+  childStarted(occupant: Occupant): void {
+    if (!this.#beginning) this.#owner.notice({ type: 'kernel.child-started', child: this, occupant });
+  }
+
+  childEnded(occupant: Occupant, exit: Exit): void {
+    if (!this.#beginning) this.#owner.notice({ type: 'kernel.child-ended', child: this, occupant, exit });
+  }
+
+  /** The owner heard that a life has started. */
+  started(occupant: Occupant): void {
+    if (occupant !== this.occupant) return;
+    const onStart = this.#onStart;
+    this.#onStart = undefined;
+    onStart?.(undefined);
+  }
+
+  /** The owner heard that a life has ended. True when nobody waited for that: a new event, to be judged. */
+  ended(occupant: Occupant, exit: Exit): boolean {
+    // News of an earlier life must not count against this one.
+    if (occupant !== this.occupant) return false;
+    this.occupant = undefined;
+    this.exit = exit;
+    const expected = this.#onStart !== undefined || this.#onGone !== undefined;
+    this.#settle(exit);
+    return !expected;
+  }
+
+  /** The owner has ended and hears nothing any more: whoever still waits is let go. */
+  abandon(): void {
+    this.#runtime.registry.remove(this.place);
+    this.#settle({ reason: 'shutdown' });
+  }
+
+  #shutDown(occupant: Occupant): Promise<void> {
+    const gone = new Promise<void>((resolve) => {
+      this.#onGone = resolve;
+    });
+    const time = this.spec.shutdown ?? (this.spec.kind === 'supervisor' ? 'infinity' : workerShutdownMs);
+    if (time === 'brutal-kill') occupant.kill();
+    else {
+      this.place.put(shutdownMessage, 'control');
+      if (time !== 'infinity') this.#killTimer = this.#runtime.clock.setTimeout(() => occupant.kill(), time);
+    }
+    return gone;
+  }
+
+  #settle(exit: Exit): void {
+    const onStart = this.#onStart;
+    const onGone = this.#onGone;
+    this.#onStart = undefined;
+    this.#onGone = undefined;
+    this.#stopping = undefined;
+    this.#runtime.clock.clearTimeout(this.#killTimer);
+    onStart?.(exit);
+    onGone?.();
+  }
+}

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { ManualClock } from './manual-clock.ts';
+
+test('timers fire by due time, then by the order in which they were set, each at its own time', () => {
+  const clock = new ManualClock(1_000);
+  const log: string[] = [];
+  const at = (name: string, ms: number) => clock.setTimeout(() => log.push(`${name} ${clock.now()}`), ms);
+  at('late', 30);
+  at('first', 10);
+  at('second', 10);
+  clock.clearTimeout(at('cancelled', 10));
+  clock.setTimeout(() => at('nested', 5), 10);
+  clock.advance(20);
+  expect(log).toEqual(['first 1010', 'second 1010', 'nested 1015']);
+  expect([clock.now(), clock.monotonic(), clock.pending]).toEqual([1_020, 20, 1]);
+  clock.jump(-500);
+  clock.advance(10);
+  expect(log.at(-1)).toBe('late 530');
+  expect(clock.monotonic()).toBe(30);
+});
+
+test('advanceAsync lets promises settle between timers', async () => {
+  const clock = new ManualClock();
+  const log: number[] = [];
+  const tick = async (): Promise<void> => {
+    log.push(clock.monotonic());
+    await Promise.resolve();
+    clock.setTimeout(() => void tick(), 10);
+  };
+  void tick();
+  await clock.advanceAsync(35);
+  expect(log).toEqual([0, 10, 20, 30]);
+  expect(clock.monotonic()).toBe(35);
+});
