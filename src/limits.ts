@@ -134,6 +134,30 @@ export const limits = {
   auditQueueRecordsMax: 10_000,
   /** A request body of the management API. */
   apiBodyBytesMax: 1_310_720,
+  /** TCP connections to the management API at once. Past it: new ones are cut at accept. */
+  apiConnectionsMax: 512,
+  /** Requests under way in one HTTP/2 connection. Past it: the client waits. */
+  apiStreamsMax: 128,
+  /** From TCP accept to the end of the TLS handshake with the API. Past it: the connection is cut. */
+  apiHandshakeMsMax: 5_000,
+  /** From the start of a request to the end of its header. Past it: 408 and the connection is cut. */
+  apiHeaderMsMax: 10_000,
+  /** From the start of a request to the end of its body. Past it: 408 and the connection is cut. */
+  apiRequestMsMax: 30_000,
+  /** Header fields of one request, names and values. Past it: refused. */
+  apiHeaderBytesMax: 16_384,
+  /** How long requests under way may take once the API stops. Past it: they are cut. */
+  apiDrainMsMax: 3_000,
+  /** Records in one answer of the API. */
+  apiRecordsMax: 1_000,
+  /** Logins remembered, so that one is not audited with each request. Past it: the oldest is audited again. */
+  apiLoginsMax: 4_096,
+  /** API keys that one node knows; each request is compared with all of them. */
+  apiKeysMax: 1_024,
+  /** An answer that the client reads. Past it: LIMIT_EXCEEDED. */
+  apiAnswerBytesMax: 67_108_864,
+  /** A client’s profile.json, CA or API-key file. */
+  profileBytesMax: 65_536,
   /** A configuration file. */
   configBytesMax: 1_048_576,
 } as const;
@@ -153,5 +177,13 @@ const relations: readonly [string, boolean][] = [
   ['a datagram’s claims are fewer than wait', limits.broadcastsMax > limits.datagramClaimsMax],
   ['a token fits a header', limits.headerBytesMax > limits.tokenBytesMax],
   ['a request body holds the largest content', limits.apiBodyBytesMax >= limits.contentBytesMax],
+  [
+    'an answer holds the largest content, every character escaped',
+    limits.apiAnswerBytesMax >= 6 * limits.contentBytesMax,
+  ],
+  [
+    'an answer holds its audit records',
+    limits.apiAnswerBytesMax >= 2 * limits.apiRecordsMax * limits.auditRecordBytesMax,
+  ],
 ];
 for (const [claim, holds] of relations) if (!holds) throw new Error(`limits.ts: it no longer holds that ${claim}`);

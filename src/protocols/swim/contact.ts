@@ -1,0 +1,17 @@
+import type { MemberRecord } from './member.ts';
+import { setStatus } from './roster.ts';
+import type { Turn } from './state.ts';
+import { clearSuspicion } from './suspicion.ts';
+
+/**
+ * Authenticated traffic from a member came in: it outranks every suspicion heard before, and a certified death too.
+ * The suspicions themselves are kept until the member refutes: each packet to it carries one, and its next incarnation
+ * makes the signatures worthless to whoever might collect them. Who left stays gone until it signs a new alive.
+ */
+export function recordContact(turn: Turn, record: MemberRecord): void {
+  record.contactTurn = turn.state.turn;
+  record.contactMs = turn.now;
+  if (record.status === 'alive' || record.status === 'left') return;
+  clearSuspicion(turn, record);
+  setStatus(turn, record, 'alive');
+}

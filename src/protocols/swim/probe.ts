@@ -1,0 +1,163 @@
+import { limits } from '../../limits.ts';
+import type { NodeId } from '../../names.ts';
+import { adjustAwareness, failedProbePenalty, stretched } from './awareness.ts';
+import { nackPart } from './config.ts';
+import { sendPacket } from './gossip.ts';
+import { type MemberRecord, standingAccusations } from './member.ts';
+import { drawMembers, nextInRound } from './roster.ts';
+import type { SwimTimer, Turn } from './state.ts';
+import { accuse } from './suspicion.ts';
+
+/** One question whether a member answers, from the ping to the verdict. */
+export interface Probe {
+  readonly seq: number;
+  readonly target: NodeId;
+  /** The boot that was asked; a restart meanwhile voids the question. */
+  readonly epoch: number;
+  readonly startedTurn: number;
+  /** `accuse`: silence makes a suspicion. `relay`: only for somebody else. `reach`: one of the dead, who may be back. */
+  readonly purpose: 'accuse' | 'relay' | 'reach';
+  /** Whoever asked for it, by ping-req. */
+  readonly requester: Requester | undefined;
+  /** The link broke just now: traffic still under way is no answer. */
+  readonly urgent: boolean;
+  /** The middlemen asked, and whether each has sent a nack. */
+  readonly middlemen: Map<NodeId, boolean>;
+}
+
+interface Requester {
+  readonly node: NodeId;
+  readonly seq: number;
+}
+
+/** One probe interval begins: probes the next member of the round, and now and then one of the dead. */
+export function probeTick(turn: Turn): void {
+  const { state, now, effects } = turn;
+  const { roster, chance, options } = state;
+  effects.push({
+    type: 'schedule',
+    timer: { type: 'probe' },
+    delayMs: stretched(state.awareness, options.config.probeIntervalMs),
+  });
+  state.directoryAsks.clear();
+  const next = nextInRound(roster, chance, ({ status }) => status !== 'dead' && status !== 'left');
+  if (next) startProbe(turn, next, 'accuse');
+  if (roster.counts.dead === 0 || now - state.deadProbedMs < options.config.deadProbeIntervalMs) return;
+  state.deadProbedMs = now;
+  const [dead] = drawMembers(roster, chance, 1, ({ status }) => status === 'dead');
+  if (dead) startProbe(turn, dead, 'reach');
+}
+
+/** Pings a member and sets the timers that will judge the answer. Does nothing when too many probes are under way. */
+export function startProbe(
+  turn: Turn,
+  target: MemberRecord,
+  purpose: Probe['purpose'],
+  { requester, urgent = false }: { requester?: Requester; urgent?: boolean } = {},
+): void {
+  const { state } = turn;
+  if (state.probes.size >= limits.probesMax) return;
+  const { probeTimeoutMs, probeIntervalMs } = state.options.config;
+  const seq = state.nextSeq++;
+  state.probes.set(seq, {
+    seq,
+    target: target.nodeId,
+    epoch: target.epoch,
+    startedTurn: state.turn,
+    purpose,
+    requester,
+    urgent,
+    middlemen: new Map(),
+  });
+  sendPacket(turn, target, { kind: 'ping', seq, target: target.nodeId });
+  if (requester) schedule(turn, { type: 'probe.nack', seq }, probeTimeoutMs * nackPart);
+  if (purpose === 'accuse') schedule(turn, { type: 'probe.timeout', seq }, stretched(state.awareness, probeTimeoutMs));
+  schedule(turn, { type: 'probe.end', seq }, stretched(state.awareness, probeIntervalMs));
+}
+
+const schedule = (turn: Turn, timer: SwimTimer, delayMs: number): void => {
+  turn.effects.push({ type: 'schedule', timer, delayMs });
+};
+
+/** A member asks us to probe another. With a suspicion standing, it also asks for our own signature if we fail. */
+export function probeForAnother(turn: Turn, from: MemberRecord, seq: number, target: NodeId): void {
+  const { state } = turn;
+  const record = state.roster.records.get(target);
+  if (!record || record.status === 'left') {
+    sendPacket(turn, from, { kind: target === state.self.nodeId ? 'ack' : 'nack', seq });
+    return;
+  }
+  const accusers = standingAccusations(record).map(({ suspicion }) => suspicion.claim.accuser);
+  const isWitness = accusers.length > 0 && !accusers.includes(state.self.nodeId) && record.status !== 'dead';
+  startProbe(turn, record, isWitness ? 'accuse' : 'relay', { requester: { node: from.nodeId, seq } });
+}
+
+/** An ack counts from the member that was pinged, or from a middleman that was asked; from nobody else. */
+export function hearAck(turn: Turn, from: NodeId, seq: number): void {
+  const probe = turn.state.probes.get(seq);
+  if (probe && (from === probe.target || probe.middlemen.has(from))) succeed(turn, probe);
+}
+
+/** A middleman is well, though the target has not answered it either. */
+export function hearNack(turn: Turn, from: NodeId, seq: number): void {
+  const probe = turn.state.probes.get(seq);
+  if (probe?.middlemen.has(from)) probe.middlemen.set(from, true);
+}
+
+/**
+ * The direct answer is late: asks others to try. A witness, who was asked itself, only tries once more: if it asked on,
+ * one death would send questions around without end.
+ */
+export function probeTimesOut(turn: Turn, seq: number): void {
+  const { probes, roster, chance, options } = turn.state;
+  const probe = probes.get(seq);
+  if (!probe || (!probe.urgent && wasHeard(turn, probe))) return;
+  if (probe.requester) {
+    sendPacket(turn, roster.records.get(probe.target)!, { kind: 'ping', seq, target: probe.target });
+    return;
+  }
+  const eligible = ({ status, nodeId }: MemberRecord) => status === 'alive' && nodeId !== probe.target;
+  for (const middleman of drawMembers(roster, chance, options.config.indirectChecks, eligible)) {
+    probe.middlemen.set(middleman.nodeId, false);
+    sendPacket(turn, middleman, { kind: 'ping-req', seq, target: probe.target });
+  }
+}
+
+/** Tells whoever asked for a probe that there is no answer yet. */
+export function reportNack(turn: Turn, seq: number): void {
+  const { probes, roster } = turn.state;
+  const probe = probes.get(seq);
+  const requester = probe?.requester && roster.records.get(probe.requester.node);
+  if (!probe?.requester || !requester) return;
+  sendPacket(turn, requester, { kind: wasHeard(turn, probe) ? 'ack' : 'nack', seq: probe.requester.seq });
+}
+
+/** The probe’s time is over without an ack. */
+export function probeEnds(turn: Turn, seq: number): void {
+  const { probes, roster, awareness } = turn.state;
+  const probe = probes.get(seq);
+  if (!probe) return;
+  const record = roster.records.get(probe.target)!;
+  if (wasHeard(turn, probe) && probe.purpose === 'accuse') {
+    succeed(turn, probe);
+    if (probe.urgent) startProbe(turn, record, 'accuse');
+    return;
+  }
+  probes.delete(seq);
+  if (probe.purpose !== 'accuse' || record.epoch !== probe.epoch) return;
+  const received = [...probe.middlemen.values()].filter(Boolean).length;
+  if (!probe.requester) adjustAwareness(awareness, failedProbePenalty(probe.middlemen.size, received));
+  accuse(turn, record);
+}
+
+function succeed(turn: Turn, probe: Probe): void {
+  const { probes, roster, awareness } = turn.state;
+  probes.delete(probe.seq);
+  if (probe.purpose === 'accuse' && !probe.requester) adjustAwareness(awareness, -1);
+  const requester = probe.requester && roster.records.get(probe.requester.node);
+  if (probe.requester && requester) sendPacket(turn, requester, { kind: 'ack', seq: probe.requester.seq });
+}
+
+/** Any authenticated traffic since the ping shows life as well as an ack does. */
+const wasHeard = ({ state }: Turn, probe: Probe): boolean =>
+  (state.roster.records.get(probe.target)?.contactTurn ?? 0) > probe.startedTurn;
