@@ -7,6 +7,8 @@ export const limits = {
   contentBytesMax: 1_048_576,
   /** A link frame’s header. Past it: the link is closed. */
   headerBytesMax: 16_384,
+  /** One text field of a message header, in UTF-16 units. Past it: refused to the sender, malformed from a peer. */
+  headerTextCharsMax: 255,
   /** One frame with prefix, header and content. Past it: the link is closed. */
   frameBytesMax: 1_114_112,
   /** One WebSocket message, which may carry many frames. Past it: the link is closed (ws maxPayload). */
@@ -38,6 +40,8 @@ export const limits = {
   replayWindowCounters: 8_128,
   /** A push/pull document over a link. Past it: the link is closed. */
   pushPullBytesMax: 1_048_576,
+  /** Certificates in one push/pull document. Past it: malformed. */
+  pushPullEntriesMax: 4_096,
   /** Addresses that one member may claim. */
   addressesMax: 8,
   /** The signed body of one claim. Past it: malformed. */
@@ -132,6 +136,22 @@ export const limits = {
   auditDenialKeysMax: 1_024,
   /** Acts that wait while the audit writer restarts. Past it: AUDIT_BLOCKED. */
   auditQueueRecordsMax: 10_000,
+  /** How long an act waits for its record while the audit writer restarts. Past it: AUDIT_BLOCKED. */
+  auditWaitMsMax: 10_000,
+  /** Audit records written before one sync. */
+  auditBatchRecordsMax: 1_024,
+  /** A segment file of the audit log. Past it: the next one begins. */
+  auditSegmentBytesMax: 8_388_608,
+  /** Class B events are counted together for this long; what was not written yet is lost with the process. */
+  auditAggregateWindowMs: 1_000,
+  /** Denials beyond the first ones are counted together for this long. */
+  auditDenialWindowMs: 60_000,
+  /** Requests that wait for the state database. Past it: refused. */
+  storeRequestsMax: 65_536,
+  /** One value in the state database. Past it: refused. */
+  storeValueBytesMax: 16_777_216,
+  /** Addresses of members in `cluster.join`. Past it: the configuration is refused. */
+  joinAddressesMax: 256,
   /** A request body of the management API. */
   apiBodyBytesMax: 1_310_720,
   /** TCP connections to the management API at once. Past it: new ones are cut at accept. */

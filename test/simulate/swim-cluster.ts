@@ -1,4 +1,5 @@
 import type { NodeId } from '../../src/names.ts';
+import { decodePushPull, encodePushPull } from '../../src/protocols/link/push-pull-frame.ts';
 import type { Utf8 } from '../../src/protocols/msgpack/writer.ts';
 import { isNews } from '../../src/protocols/swim/belief.ts';
 import { type Chance, drawBelow, drawUint32, seededChance } from '../../src/protocols/swim/chance.ts';
@@ -6,10 +7,11 @@ import type { SignedClaim } from '../../src/protocols/swim/claim.ts';
 import { type SwimConfig, swimProfiles } from '../../src/protocols/swim/config.ts';
 import type { Member, MemberStatus } from '../../src/protocols/swim/member.ts';
 import { decodePacket, encodePacket } from '../../src/protocols/swim/packet.ts';
-import { decodePushPull, encodePushPull, pushPull } from '../../src/protocols/swim/push-pull.ts';
+import { pushPull } from '../../src/protocols/swim/push-pull.ts';
 import type { SwimEffect, SwimInput, SwimOptions, SwimState } from '../../src/protocols/swim/state.ts';
 import { createSwim, memberOf, members, partition, step } from '../../src/protocols/swim/swim.ts';
 import { type ClaimAuthority, verifyClaims, verifyPacket } from '../../src/protocols/swim/verification.ts';
+import { unverified } from '../../src/unverified.ts';
 
 /** UTF-8 as the rules want it. */
 export const utf8: Utf8 = {
@@ -309,13 +311,17 @@ export class SwimCluster {
   #exchange(from: Host, to: string, first: boolean): void {
     const host = this.#hosts.get(to);
     if (!host || !this.#links.has(linkName(from.id, to))) return;
-    const bytes = encodePushPull(pushPull(from.state), utf8);
+    const bytes = encodePushPull(utf8, { directory: [], claims: pushPull(from.state) });
     this.#later(host, this.#delay(), (now) => {
-      const decoded = decodePushPull(bytes, utf8);
+      const decoded = decodePushPull(utf8, bytes);
       if (!decoded.ok) throw new Error('a member sent a malformed document');
       if (first) this.#exchange(host, from.id, false);
       const news = (claim: Parameters<typeof isNews>[1]) => isNews(host.state, claim);
-      const claims: readonly SignedClaim[] = verifyClaims(decoded.value, fakeAuthority, news).claims;
+      const claims: readonly SignedClaim[] = verifyClaims(
+        unverified(decoded.value.unverified.claims),
+        fakeAuthority,
+        news,
+      ).claims;
       return { type: 'claims', from: from.id as NodeId, claims, now };
     });
   }

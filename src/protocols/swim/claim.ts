@@ -1,8 +1,9 @@
-import { ok, type Result, refuse } from '../../errors.ts';
+import type { Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { isNodeId, type NodeId } from '../../names.ts';
-import { type Unverified, unverified } from '../../unverified.ts';
+import type { Unverified } from '../../unverified.ts';
 import { MalformedBytes, Reader } from '../msgpack/reader.ts';
+import { strictly } from '../msgpack/strictly.ts';
 import { type Utf8, Writer } from '../msgpack/writer.ts';
 
 /**
@@ -167,22 +168,12 @@ function enclose<C extends Claim>(
  * @returns MALFORMED when any byte is not as a Caxton node would have written it
  */
 export function decodeClaim(bytes: Uint8Array, utf8: Utf8): Result<Unverified<SignedClaim>> {
-  return decodeStrictly('claim', () => {
+  return strictly('claim', () => {
     const reader = new Reader(utf8, bytes);
     const claim = readClaim(reader, bytes, utf8);
     reader.end();
     return claim;
   });
-}
-
-/** Runs a reading of untrusted bytes and turns its `MalformedBytes` into a refusal; other throws are bugs. */
-export function decodeStrictly<T>(what: string, read: () => T): Result<Unverified<T>> {
-  try {
-    return ok(unverified(read()));
-  } catch (error) {
-    if (error instanceof MalformedBytes) return refuse('MALFORMED', `The ${what} is malformed: ${error.message}.`);
-    throw error;
-  }
 }
 
 /** Reads the claim that starts where `reader` stands in `bytes`; throws `MalformedBytes`. The result owns its bytes. */

@@ -3,8 +3,9 @@ import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import type { Unverified } from '../../unverified.ts';
 import { MalformedBytes, Reader } from '../msgpack/reader.ts';
+import { strictly } from '../msgpack/strictly.ts';
 import { type Utf8, Writer } from '../msgpack/writer.ts';
-import { decodeStrictly, readClaim, readNodeId, type SignedClaim } from './claim.ts';
+import { readClaim, readNodeId, type SignedClaim } from './claim.ts';
 
 /**
  * One datagram of the gossip before it is sealed: `[kind, seq, target | nil, [claim…]]` in strict MessagePack. Answers
@@ -53,7 +54,7 @@ export function encodePacket(packet: Packet, utf8: Utf8, plaintextBytesMax: numb
  * @returns MALFORMED when any byte is not as a Caxton node would have written it
  */
 export function decodePacket(bytes: Uint8Array, utf8: Utf8): Result<Unverified<Packet>> {
-  return decodeStrictly('packet', () => {
+  return strictly('packet', () => {
     const reader = new Reader(utf8, bytes);
     reader.arrayOf(4);
     const head = readHead(reader);

@@ -1,16 +1,8 @@
-import type { Result } from '../../errors.ts';
-import { limits } from '../../limits.ts';
-import type { Unverified } from '../../unverified.ts';
-import { MalformedBytes, Reader } from '../msgpack/reader.ts';
-import { type Utf8, Writer } from '../msgpack/writer.ts';
 import { drawBelow } from './chance.ts';
-import { decodeStrictly, readClaim, type SignedClaim } from './claim.ts';
+import type { SignedClaim } from './claim.ts';
 import { type MemberRecord, standingAccusations } from './member.ts';
 import { drawMembers, rosterSize } from './roster.ts';
 import type { SwimState, Turn } from './state.ts';
-
-const formatVersion = 1;
-const documentHeadBytes = 5;
 
 /**
  * Everything this node can prove about the members, itself first: what peers exchange over a link. Others come from
@@ -31,40 +23,6 @@ function knownOf(record: MemberRecord): SignedClaim[] {
   if (record.leave) return [record.alive, record.leave];
   if (record.certificate) return [record.alive, record.certificate];
   return [record.alive, ...standingAccusations(record).map(({ suspicion }) => suspicion)];
-}
-
-/** Encodes a document: as many of the claims, in their order, as the limits let through. */
-export function encodePushPull(claims: readonly SignedClaim[], utf8: Utf8): Uint8Array {
-  let bytes = documentHeadBytes;
-  let count = 0;
-  for (const { wire } of claims) {
-    bytes += wire.length;
-    if (bytes > limits.pushPullBytesMax || count >= limits.pushPullClaimsMax) break;
-    count++;
-  }
-  const writer = new Writer(utf8, bytes).array(2).uint(formatVersion).array(count);
-  for (const { wire } of claims.slice(0, count)) writer.raw(wire);
-  return writer.finish();
-}
-
-/**
- * Decodes a document, strictly. Its claims are not yet verified (`verifyClaims`).
- *
- * @returns MALFORMED when any byte is not as a Caxton node would have written it, or when it is over the limits
- */
-export function decodePushPull(bytes: Uint8Array, utf8: Utf8): Result<Unverified<readonly SignedClaim[]>> {
-  return decodeStrictly('push/pull document', () => {
-    if (bytes.length > limits.pushPullBytesMax) throw new MalformedBytes(`over ${limits.pushPullBytesMax} bytes`);
-    const reader = new Reader(utf8, bytes);
-    reader.arrayOf(2);
-    if (reader.uint() !== formatVersion) throw new MalformedBytes('unknown version');
-    const claims: SignedClaim[] = [];
-    for (let left = reader.array(limits.pushPullClaimsMax); left > 0; left--) {
-      claims.push(readClaim(reader, bytes, utf8));
-    }
-    reader.end();
-    return claims;
-  });
 }
 
 const membersUnscaled = 32;

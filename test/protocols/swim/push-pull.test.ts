@@ -1,8 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { limits } from '../../../src/limits.ts';
-import { decodePushPull, encodePushPull, pushPull, pushPullDelayMs } from '../../../src/protocols/swim/push-pull.ts';
-import { swimOptions, utf8 } from '../../simulate/swim-cluster.ts';
+import { pushPull, pushPullDelayMs } from '../../../src/protocols/swim/push-pull.ts';
+import { swimOptions } from '../../simulate/swim-cluster.ts';
 import { claims, named, Stage } from './stage.ts';
 
 describe('pushPull', () => {
@@ -35,36 +33,6 @@ describe('pushPull', () => {
       newcomer.hears('node-1', ...document);
       expect(views.map((node) => newcomer.status(node))).toEqual(['alive', 'dead', 'alive', 'alive', 'alive']);
     }
-  });
-});
-
-describe('the document', () => {
-  test('gives back what was written', () => {
-    const list = [claims.alive('a'), claims.suspect('b', 'c'), claims.dead('d', ['e', 'f'])];
-    expect(decodePushPull(encodePushPull(list, utf8), utf8)).toEqual({ ok: true, value: { unverified: list } });
-  });
-
-  test('is cut at the limit rather than refused by the peer', () => {
-    const alive = claims.alive('a', 1, 1, { addresses: [{ host: 'h'.repeat(200), port: 1 }] });
-    const list = new Array<typeof alive>(10_000).fill(alive);
-    const bytes = encodePushPull(list, utf8);
-    expect(bytes.length).toBeLessThanOrEqual(limits.pushPullBytesMax);
-    const decoded = decodePushPull(bytes, utf8);
-    expect(decoded.ok && decoded.value.unverified.length).toBe(
-      Math.floor((limits.pushPullBytesMax - 5) / alive.wire.length),
-    );
-  });
-
-  test('of random bytes is refused and never throws', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ minLength: 4, maxLength: 200 }), (bytes) => {
-        expect(decodePushPull(bytes, utf8)).toMatchObject({ ok: false, refusal: { code: 'MALFORMED' } });
-      }),
-    );
-  });
-
-  test('over the limit is refused unread', () => {
-    expect(decodePushPull(new Uint8Array(limits.pushPullBytesMax + 1), utf8).ok).toBe(false);
   });
 });
 

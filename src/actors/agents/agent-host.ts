@@ -1,0 +1,166 @@
+import type { KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { signWith } from '../../crypto/signature.ts';
+import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { type AgentId, localNameOf, tenantOf } from '../../names.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Ref } from '../kernel/ref.ts';
+import type { AgentContext, Behaviour, Draft, ReceivedMessage } from './behaviour.ts';
+import { agentCell, type CellEvent, type CellInput, type Seat } from './cell.ts';
+import type { AgentMode } from './lifecycle.ts';
+
+const agentsPath = '/node/agents';
+
+/** What the host needs to give an agent a voice. */
+export interface Voice {
+  tell(sender: AgentId, draft: Draft): ReturnType<AgentContext['tell']>;
+  ask(sender: AgentId, draft: Draft, options?: Parameters<AgentContext['ask']>[1]): ReturnType<AgentContext['ask']>;
+  find(service: string, tenant: string): readonly AgentId[];
+}
+
+interface Hosted {
+  readonly agentId: AgentId;
+  readonly seat: Seat;
+  readonly ref: Ref<CellEvent>;
+  /** Held only for agents whose host brought the key; others cannot sign here. */
+  readonly key: KeyObject | undefined;
+  readonly context: AgentContext;
+}
+
+export interface AgentHostOptions {
+  readonly kernel: Kernel;
+  readonly monotonic: () => number;
+  readonly voice: Voice;
+  readonly onMode: (agent: AgentId, mode: AgentMode) => void;
+}
+
+/** The agents that live here: one cell each, under a supervisor of their tenant. */
+export class AgentHost {
+  readonly #options: AgentHostOptions;
+  readonly #hosted = new Map<AgentId, Hosted>();
+  readonly #tenants = new LRUCache<string, Promise<Result<unknown>>>({ max: 10_000 });
+
+  constructor(options: AgentHostOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#hosted.size;
+  }
+
+  modeOf(agent: AgentId): AgentMode | undefined {
+    return this.#hosted.get(agent)?.seat.mode;
+  }
+
+  contextOf(agent: AgentId): AgentContext | undefined {
+    return this.#hosted.get(agent)?.context;
+  }
+
+  /** Starts an agent; resolves when it runs. ALREADY_EXISTS, LIMIT_EXCEEDED, SUPERVISION. */
+  async start(agentId: AgentId, behaviour: Behaviour, key: KeyObject | undefined): Promise<Result<void>> {
+    if (this.#hosted.has(agentId)) return refuse('ALREADY_EXISTS', `${agentId} runs here already.`);
+    if (this.#hosted.size >= limits.agentsMax)
+      return refuse('LIMIT_EXCEEDED', `This node hosts ${limits.agentsMax} agents already.`);
+    const { kernel, monotonic } = this.#options;
+    const tenant = tenantOf(agentId);
+    const name = localNameOf(agentId);
+    const supervisor = `${agentsPath}/${tenant}`;
+    const seat: Seat = {
+      mode: 'verifying',
+      waiting: 0,
+      crashes: [],
+      onMode: (mode) => this.#options.onMode(agentId, mode),
+    };
+    const context = this.#contextFor(agentId);
+    this.#hosted.set(agentId, { agentId, seat, ref: kernel.ref<CellEvent>(`${supervisor}/${name}`), key, context });
+    const housed = await this.#tenantSupervisor(tenant);
+    const started = housed.ok
+      ? await kernel.startChild(supervisor, {
+          kind: 'worker',
+          id: name,
+          logic: agentCell,
+          input: ({ self }: { self: Ref<CellEvent> }): CellInput => ({ seat, behaviour, context, self, monotonic }),
+          restart: 'transient',
+        })
+      : housed;
+    if (started.ok) return ok(undefined);
+    this.#hosted.delete(agentId);
+    return started;
+  }
+
+  /** Lets the agent finish what it has and removes it. UNKNOWN_AGENT. */
+  async stop(agentId: AgentId): Promise<Result<void>> {
+    if (!this.#hosted.has(agentId)) return refuse('UNKNOWN_AGENT', `${agentId} does not live on this node.`);
+    await this.#options.kernel.stopChild(`${agentsPath}/${tenantOf(agentId)}`, localNameOf(agentId));
+    this.#hosted.delete(agentId);
+    return ok(undefined);
+  }
+
+  /** An authorised message for an agent of this node. INBOX_FULL, STOPPED, UNKNOWN_AGENT. */
+  deliver(message: ReceivedMessage): Result<void> {
+    const hosted = this.#hosted.get(message.header.receiver);
+    if (!hosted) return refuse('UNKNOWN_AGENT', `${message.header.receiver} does not live on this node.`);
+    const { mode, waiting } = hosted.seat;
+    if (mode === 'stopping' || mode === 'stopped' || mode === 'compromised')
+      return refuse('STOPPED', `${hosted.agentId} takes no messages: it is ${mode}.`);
+    // What the cell took out of its inbox and could not hand on yet counts as well, or the bound would not be one.
+    if (waiting >= limits.inboxMessagesMax)
+      return refuse('INBOX_FULL', `${hosted.agentId} has ${waiting} messages waiting.`);
+    return hosted.ref.tell({ type: 'agent.message', message });
+  }
+
+  /** Tells an agent that a message of its was refused after `tell` had accepted it. */
+  refused(agent: AgentId, refusal: Refusal, messageId: string): void {
+    this.#hosted.get(agent)?.ref.tell({ type: 'agent.refused', refusal, messageId });
+  }
+
+  /** The agent’s signature over a message; undefined when its key is not held here. */
+  sign(agent: AgentId, bytes: Uint8Array): Uint8Array | undefined {
+    const key = this.#hosted.get(agent)?.key;
+    return key && signWith(key, 'caxton message v1', bytes);
+  }
+
+  /**
+   * A crash-looping agent is suspended by its own budget before it costs its neighbours anything, so the tenant’s
+   * intensity only has to be out of reach.
+   */
+  #tenantSupervisor(tenant: string): Promise<Result<unknown>> {
+    const known = this.#tenants.get(tenant);
+    if (known) return known;
+    const started = this.#options.kernel.startChild(agentsPath, {
+      kind: 'supervisor',
+      id: tenant,
+      strategy: 'one-for-one',
+      intensity: limits.restartsRememberedMax - 1,
+      periodMs: 1_000,
+      children: [],
+    });
+    this.#tenants.set(tenant, started);
+    void started.then((result) => {
+      if (!result.ok) this.#tenants.delete(tenant);
+    });
+    return started;
+  }
+
+  #contextFor(id: AgentId): AgentContext {
+    const { voice } = this.#options;
+    return {
+      id,
+      tell: (draft) => voice.tell(id, draft),
+      ask: (draft, options) => voice.ask(id, draft, options),
+      find: (service) => voice.find(service, tenantOf(id)),
+      reply: (to, answer) =>
+        voice.tell(id, {
+          to: to.sender,
+          performative: answer.performative,
+          content: answer.content,
+          ...(answer.language === undefined ? {} : { language: answer.language }),
+          protocol: to.protocol,
+          ontology: to.header.ontology,
+          conversationId: to.conversationId,
+          inReplyTo: to.header.replyWith === '' ? to.id : to.header.replyWith,
+        }),
+    };
+  }
+}

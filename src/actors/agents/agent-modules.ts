@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { AnyStateMachine } from 'xstate';
+import { ok, type Result, refuse } from '../../errors.ts';
+import type { Manifest } from '../../protocols/deployment/manifest.ts';
+import type { Disk } from '../kernel/ports.ts';
+import type { AgentHandler, Behaviour } from './behaviour.ts';
+
+/**
+ * Loads trusted agent code from the node’s own agents folder. The API never carries code: a deployer signs the digest
+ * of a file that the operator put there, and a file that differs by one bit does not run.
+ */
+export async function loadAgentModule(
+  disk: Disk,
+  folder: string | undefined,
+  manifest: Manifest,
+): Promise<Result<Behaviour>> {
+  const { kind, code } = manifest;
+  if (kind === 'console') return ok({ kind });
+  if (kind !== 'handler' && kind !== 'chart')
+    return refuse('NOT_SUPPORTED', `Agents of kind ${kind} cannot run yet: there is no sandbox for them.`);
+  if (code === null || code === 'embedded')
+    return refuse(
+      'DEPLOYMENT_REFUSED',
+      `${manifest.agentId} names no module; embedded agents are deployed by their host.`,
+    );
+  if (folder === undefined)
+    return refuse('DEPLOYMENT_REFUSED', 'This node has no agents folder (agents.modules_path), so it runs no modules.');
+  const path = join(folder, code.module);
+  const bytes = await disk.readFile(path);
+  if (!bytes) return refuse('DEPLOYMENT_REFUSED', `The agents folder of this node has no module ${code.module}.`);
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  if (digest !== code.digest)
+    return refuse(
+      'DEPLOYMENT_REFUSED',
+      `The module ${code.module} has ${digest}, but the manifest was signed for ${code.digest}.`,
+    );
+  try {
+    // The digest in the query keeps a changed file from being served from the module cache, and gives each agent
+    // that runs the same module state of its own.
+    const url = `${pathToFileURL(path).href}?agent=${encodeURIComponent(manifest.agentId)}&${digest.slice(0, 23)}`;
+    return behaviourOf(kind, code.module, (await import(url)) as Record<string, unknown>);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return refuse('DEPLOYMENT_REFUSED', `The module ${code.module} cannot be loaded: ${reason}`);
+  }
+}
+
+function behaviourOf(kind: 'handler' | 'chart', module: string, exported: Record<string, unknown>): Result<Behaviour> {
+  const { handler, onRefused, chart } = exported;
+  if (kind === 'handler') {
+    if (typeof handler !== 'function')
+      return refuse('DEPLOYMENT_REFUSED', `The module ${module} exports no function named “handler”.`);
+    const refused = typeof onRefused === 'function' ? { onRefused: onRefused as never } : {};
+    return ok({ kind, handler: handler as AgentHandler, ...refused });
+  }
+  if (typeof chart !== 'object' || chart === null || !('transition' in chart))
+    return refuse('DEPLOYMENT_REFUSED', `The module ${module} exports no XState machine named “chart”.`);
+  return ok({ kind, chart: chart as AnyStateMachine });
+}

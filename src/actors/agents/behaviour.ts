@@ -1,0 +1,94 @@
+import type { AnyStateMachine } from 'xstate';
+import type { Refusal, Result } from '../../errors.ts';
+import type { AgentId } from '../../names.ts';
+import type { MessageHeader } from '../../protocols/acl/message.ts';
+import type { Performative } from '../../protocols/acl/performative.ts';
+
+/**
+ * What an agent’s own code sees. Two kinds of trusted code exist today: a handler function and an XState chart.
+ * Sandboxed kinds get the same contract.
+ */
+
+/** A message as an agent receives it: authorised, counted, and its content decoded by `language`. */
+export interface ReceivedMessage {
+  readonly header: MessageHeader;
+  readonly id: string;
+  readonly performative: Performative;
+  readonly sender: AgentId;
+  readonly protocol: string;
+  readonly conversationId: string;
+  /** `json`: the parsed value; `text`: a string; anything else: the bytes. Untrusted in form: check before use. */
+  readonly content: unknown;
+}
+
+/** A message to be sent; the sender is always the agent itself. */
+export interface Draft {
+  readonly to: AgentId;
+  readonly performative: Performative;
+  /** Anything JSON can say, a string, or bytes; see `language`. */
+  readonly content: unknown;
+  /** Default: `bytes` for a Uint8Array, `text` for a string, else `json`. */
+  readonly language?: string;
+  readonly ontology?: string;
+  readonly protocol?: string;
+  /** Default: a new conversation. */
+  readonly conversationId?: string;
+  readonly replyWith?: string;
+  readonly inReplyTo?: string;
+  /** Milliseconds since 1970. */
+  readonly replyBy?: number;
+  /** A capability token instead of the agent’s own. */
+  readonly token?: string;
+  /** Sign the message with the agent’s key; the receiver’s policy may require it. */
+  readonly sign?: boolean;
+}
+
+export interface AskOptions {
+  /** Milliseconds to wait for the answer; default 30,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What an agent can do. Everything it sends is authorised like anybody else’s message. */
+export interface AgentContext {
+  readonly id: AgentId;
+  /** Sends and does not wait. The result is the local judgement; a refusal by the far node comes as `onRefused`. */
+  tell(draft: Draft): Result<{ readonly id: string; readonly conversationId: string }>;
+  /** Sends and waits for the answer (`inReplyTo` of this message). Never rejects: a refusal is a value. */
+  ask(draft: Draft, options?: AskOptions): Promise<Result<ReceivedMessage>>;
+  /** The agents that offer a service and can be reached now, in a stable order. */
+  find(service: string): readonly AgentId[];
+  /** Answers a message in its conversation. */
+  reply(
+    to: ReceivedMessage,
+    answer: { performative: Performative; content: unknown; language?: string },
+  ): Result<unknown>;
+}
+
+/** Called for each message, one at a time; a returned promise holds the next message back until it settles. */
+export type AgentHandler = (message: ReceivedMessage, agent: AgentContext) => void | Promise<void>;
+
+/** What a module of kind `handler` exports. */
+export interface HandlerModule {
+  readonly handler: AgentHandler;
+  /** A message of this agent was refused after `tell` had accepted it. */
+  readonly onRefused?: (refusal: Refusal, messageId: string, agent: AgentContext) => void;
+}
+
+/**
+ * What a module of kind `chart` exports: a machine whose input is `{ agent: AgentContext }` and which hears
+ * `acl.<performative>` with `message`, and `acl.refused` with `refusal` and `messageId`.
+ */
+export interface ChartModule {
+  readonly chart: AnyStateMachine;
+}
+
+export type ChartAgentEvent =
+  | { readonly type: `acl.${Performative}`; readonly message: ReceivedMessage }
+  | { readonly type: 'acl.refused'; readonly refusal: Refusal; readonly messageId: string };
+
+export type Behaviour =
+  | ({ readonly kind: 'handler' } & HandlerModule)
+  | ({ readonly kind: 'chart' } & ChartModule)
+  /** A mailbox of the node’s own: answers to the management API’s messages arrive here. */
+  | { readonly kind: 'console' };

@@ -1,0 +1,221 @@
+import { type ActorLogic, type AnyActorRef, createActor, type Snapshot, transition } from 'xstate';
+import type { Refusal } from '../../errors.ts';
+import type { Ref } from '../kernel/ref.ts';
+import type { AgentContext, Behaviour, ChartAgentEvent, ReceivedMessage } from './behaviour.ts';
+import { type AgentMode, agentLifecycle } from './lifecycle.ts';
+
+/**
+ * The actor around one agent: custom logic, so that a message costs a function call and not a chart transition on top
+ * of the agent’s own. The lifecycle chart is stepped only when the lifecycle changes. The agent’s chart is a child of
+ * the cell and of nobody else: what it forges with `sendParent` ends here.
+ */
+export type CellEvent =
+  | { readonly type: 'agent.message'; readonly message: ReceivedMessage }
+  | { readonly type: 'agent.refused'; readonly refusal: Refusal; readonly messageId: string }
+  | { readonly type: 'agent.settled' }
+  | { readonly type: 'agent.failed'; readonly error: unknown }
+  | { readonly type: 'agent.suspend' | 'agent.resume' | 'agent.compromised' | 'kernel.shutdown' | 'xstate.stop' }
+  | { readonly type: 'xstate.error.actor.chart'; readonly error: unknown }
+  | { readonly type: 'xstate.done.actor.chart' };
+
+export interface CellInput {
+  readonly seat: Seat;
+  readonly behaviour: Behaviour;
+  readonly context: AgentContext;
+  readonly self: Ref<CellEvent>;
+  /** Milliseconds, monotonic. */
+  readonly monotonic: () => number;
+}
+
+/** What outlives an incarnation of the cell, and what the router may read without asking the actor. */
+export interface Seat {
+  mode: AgentMode;
+  /** Messages taken out of the inbox that wait for the handler. */
+  waiting: number;
+  /** When the agent crashed, monotonic milliseconds, newest last. */
+  crashes: number[];
+  onMode: (mode: AgentMode) => void;
+}
+
+/** More crashes than this in the window and the agent is suspended instead of restarted: one bad agent is no outage. */
+export const crashBudget = { crashesMax: 5, windowMs: 10_000 } as const;
+
+type Lifecycle = ReturnType<typeof initialLifecycle>;
+export type CellSnapshot = Snapshot<undefined> & { readonly value: AgentMode };
+
+const initialLifecycle = () => createActor(agentLifecycle).getSnapshot();
+
+export const agentCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
+  getInitialSnapshot: (scope, input) => {
+    const cell = new Cell(input, scope.self as unknown as AnyActorRef, scope.stopChild);
+    cells.set(scope.self, cell);
+    return cell.snapshot();
+  },
+  start: (_snapshot, scope) => cells.get(scope.self)?.start(),
+  transition: (snapshot, event, scope) => cells.get(scope.self)?.receive(event) ?? snapshot,
+  getPersistedSnapshot: (snapshot) => snapshot,
+};
+
+const cells = new WeakMap<object, Cell>();
+
+class Cell {
+  readonly #input: CellInput;
+  readonly #actor: AnyActorRef;
+  readonly #stopChild: (child: AnyActorRef) => void;
+  #lifecycle: Lifecycle = initialLifecycle();
+  #chart: AnyActorRef | undefined;
+  #busyWith: ReceivedMessage | undefined;
+  readonly #queue: ReceivedMessage[] = [];
+
+  constructor(input: CellInput, actor: AnyActorRef, stopChild: (child: AnyActorRef) => void) {
+    this.#input = input;
+    this.#actor = actor;
+    this.#stopChild = stopChild;
+    input.seat.waiting = 0;
+  }
+
+  snapshot(): CellSnapshot {
+    const value = this.#lifecycle.value as AgentMode;
+    return value === 'stopped'
+      ? { status: 'done', output: undefined, error: undefined, value }
+      : { status: 'active', output: undefined, error: undefined, value };
+  }
+
+  start(): void {
+    const { seat, behaviour, context, monotonic } = this.#input;
+    this.#step('agent.verified');
+    if (behaviour.kind === 'chart') {
+      this.#chart = createActor(behaviour.chart, {
+        id: 'chart',
+        parent: this.#actor,
+        input: { agent: context },
+      });
+      this.#chart.start();
+    }
+    this.#step('agent.started');
+    const since = monotonic() - crashBudget.windowMs;
+    seat.crashes = seat.crashes.filter((at) => at > since);
+    if (seat.crashes.length >= crashBudget.crashesMax) this.#step('agent.suspend');
+  }
+
+  receive(event: CellEvent): CellSnapshot {
+    switch (event.type) {
+      case 'agent.message':
+        this.#take(event.message);
+        break;
+      case 'agent.refused':
+        this.#refused(event.refusal, event.messageId);
+        break;
+      case 'agent.settled':
+        this.#settled();
+        break;
+      case 'agent.failed':
+      case 'xstate.error.actor.chart':
+        this.#crash(event.error);
+        break;
+      case 'xstate.done.actor.chart':
+        this.#step('kernel.shutdown');
+        this.#drain();
+        break;
+      case 'xstate.stop':
+        this.#stopChart();
+        break;
+      case 'kernel.shutdown':
+        this.#step('kernel.shutdown');
+        this.#drain();
+        break;
+      default:
+        this.#step(event.type);
+        if (event.type === 'agent.resume') this.#next();
+    }
+    return this.snapshot();
+  }
+
+  /** Messages that come while suspended wait; the inbox’s bound counts them too. */
+  #take(message: ReceivedMessage): void {
+    if (this.#busyWith || this.#input.seat.mode !== 'running') {
+      this.#queue.push(message);
+      this.#input.seat.waiting = this.#queue.length;
+    } else this.#run(message);
+  }
+
+  #run(message: ReceivedMessage): void {
+    const { behaviour, context, self } = this.#input;
+    if (behaviour.kind === 'chart') {
+      const event: ChartAgentEvent = { type: `acl.${message.performative}`, message };
+      this.#chart?.send(event);
+      return;
+    }
+    if (behaviour.kind === 'console') return;
+    this.#busyWith = message;
+    let pending: void | Promise<void>;
+    try {
+      pending = behaviour.handler(message, context);
+    } catch (error) {
+      this.#crash(error);
+      return;
+    }
+    if (pending instanceof Promise) {
+      pending.then(
+        () => self.tell({ type: 'agent.settled' }, 'control'),
+        (error: unknown) => self.tell({ type: 'agent.failed', error }, 'control'),
+      );
+    } else this.#busyWith = undefined;
+  }
+
+  #settled(): void {
+    this.#busyWith = undefined;
+    this.#next();
+    if (this.#input.seat.mode === 'stopping') this.#drain();
+  }
+
+  #next(): void {
+    while (this.#queue.length > 0 && !this.#busyWith && this.#input.seat.mode !== 'suspended') {
+      const message = this.#queue.shift()!;
+      this.#input.seat.waiting = this.#queue.length;
+      this.#run(message);
+    }
+  }
+
+  #refused(refusal: Refusal, messageId: string): void {
+    const { behaviour, context } = this.#input;
+    if (behaviour.kind === 'chart') this.#chart?.send({ type: 'acl.refused', refusal, messageId });
+    else if (behaviour.kind === 'handler') behaviour.onRefused?.(refusal, messageId, context);
+  }
+
+  /** The one who waits for an answer learns that none will come; then the crash takes its course to the supervisor. */
+  #crash(error: unknown): never {
+    const { seat, context, monotonic } = this.#input;
+    seat.crashes.push(monotonic());
+    if (this.#busyWith?.header.replyWith) {
+      context.reply(this.#busyWith, {
+        performative: 'failure',
+        content: { reason: 'The agent failed while it handled this message.' },
+      });
+    }
+    throw error;
+  }
+
+  #drain(): void {
+    if (this.#busyWith || this.#queue.length > 0) {
+      this.#next();
+      if (this.#busyWith || this.#queue.length > 0) return;
+    }
+    this.#step('agent.drained');
+    this.#stopChart();
+  }
+
+  #stopChart(): void {
+    if (this.#chart) this.#stopChild(this.#chart);
+    this.#chart = undefined;
+  }
+
+  #step(type: Parameters<typeof transition<typeof agentLifecycle>>[2]['type']): void {
+    const [next] = transition(agentLifecycle, this.#lifecycle, { type });
+    this.#lifecycle = next;
+    const mode = next.value as AgentMode;
+    if (mode === this.#input.seat.mode) return;
+    this.#input.seat.mode = mode;
+    this.#input.seat.onMode(mode);
+  }
+}

@@ -1,0 +1,36 @@
+import { CaxtonError } from '../errors.ts';
+import type { Store } from './kernel/ports.ts';
+import { utf8 } from './kernel/utf8.ts';
+
+const collection = 'node';
+const key = 'boot-epoch';
+const epochMax = 0xffff_fffe;
+
+/**
+ * Counts the boots of this node, durably and before anything is signed with the number: two boots never share one, so
+ * what was recorded from an earlier boot is old by its first byte.
+ */
+export async function nextBootEpoch(store: Store): Promise<number> {
+  const last = await readEpoch(store);
+  return write(store, last + 1);
+}
+
+/** Others have seen a later boot than the store knows of (the disk was lost or set back): go past it. */
+export async function raiseBootEpoch(store: Store, known: number): Promise<void> {
+  const last = await readEpoch(store);
+  if (known > last) await write(store, known);
+}
+
+async function readEpoch(store: Store): Promise<number> {
+  const bytes = await store.get(collection, key);
+  if (!bytes) return 0;
+  const epoch = Number(utf8.decode(bytes));
+  if (Number.isSafeInteger(epoch) && epoch >= 0) return epoch;
+  throw new CaxtonError('MALFORMED', 'The boot epoch in the state database is not a number; restore the database.');
+}
+
+async function write(store: Store, epoch: number): Promise<number> {
+  if (epoch > epochMax) throw new CaxtonError('LIMIT_EXCEEDED', 'The boot epoch has reached its maximum.');
+  await store.put(collection, key, utf8.encode(String(epoch)));
+  return epoch;
+}

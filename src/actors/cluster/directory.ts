@@ -1,0 +1,68 @@
+import { LRUCache } from 'lru-cache';
+import { verifyClaimKeyBinding } from '../../crypto/identity.ts';
+import { sha256 } from '../../crypto/port.ts';
+import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
+import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { NodeId, TrustDomain } from '../../names.ts';
+import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
+
+interface Known extends DirectoryEntry {
+  readonly svid: NodeSvid;
+  readonly claimKey: Uint8Array;
+}
+
+/**
+ * Which claim key belongs to whom. An entry is taken only when its certificate passes the same judgement as a link’s
+ * peer and the binding is signed with that certificate’s key; refused ones are remembered by hash, so that a peer
+ * that repeats a bad entry costs one lookup and not a signature check.
+ */
+export class Directory {
+  readonly #known = new Map<NodeId, Known>();
+  readonly #refused = new LRUCache<string, true>({ max: 1_024 });
+  readonly #trust: { readonly caPem: string; readonly trustDomain: TrustDomain };
+
+  constructor(trust: { readonly caPem: string; readonly trustDomain: TrustDomain }) {
+    this.#trust = trust;
+  }
+
+  claimKeyOf = (node: NodeId): Uint8Array | undefined => this.#known.get(node)?.claimKey;
+
+  entries(): readonly DirectoryEntry[] {
+    return [...this.#known.values()].map(({ nodeId, certificate, binding }) => ({ nodeId, certificate, binding }));
+  }
+
+  /** Takes an entry; the certificate that lives longer replaces the other. CERTIFICATE_REFUSED, SIGNATURE_INVALID. */
+  add(entry: DirectoryEntry, now: number): Result<void> {
+    const known = this.#known.get(entry.nodeId);
+    if (known && same(known.certificate, entry.certificate) && same(known.binding, entry.binding)) return ok(undefined);
+    const hash = Buffer.from(sha256(entry.certificate, entry.binding)).toString('base64');
+    if (this.#refused.has(hash)) return refuse('CERTIFICATE_REFUSED', 'This entry was refused before.');
+    const judged = this.#judge(entry, now);
+    if (!judged.ok) {
+      this.#refused.set(hash, true);
+      return judged;
+    }
+    if (!known && this.#known.size >= limits.membersMax)
+      return refuse('LIMIT_EXCEEDED', `The directory holds ${limits.membersMax} members already.`);
+    if (!known || judged.value.svid.notAfter >= known.svid.notAfter) this.#known.set(entry.nodeId, judged.value);
+    return ok(undefined);
+  }
+
+  #judge(entry: DirectoryEntry, now: number): Result<Known> {
+    const svid = verifyNodeSvid(entry.certificate, { ...this.#trust, now, nodeId: entry.nodeId });
+    if (!svid.ok) return svid;
+    const claimKey = verifyClaimKeyBinding(svid.value, entry.binding);
+    if (!claimKey.ok) return claimKey;
+    // Copies: the entry may be a view into a frame’s buffer.
+    return ok({
+      nodeId: entry.nodeId,
+      certificate: entry.certificate.slice(),
+      binding: entry.binding.slice(),
+      svid: svid.value,
+      claimKey: claimKey.value,
+    });
+  }
+}
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;

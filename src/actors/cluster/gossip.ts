@@ -1,0 +1,293 @@
+import { ed25519PublicKey } from '../../crypto/keys.ts';
+import { sealOverheadBytes } from '../../crypto/seal.ts';
+import { verifyWith } from '../../crypto/signature.ts';
+import { limits } from '../../limits.ts';
+import type { NodeId } from '../../names.ts';
+import type { Frame } from '../../protocols/link/frame.ts';
+import { decodePushPull, encodePushPull } from '../../protocols/link/push-pull-frame.ts';
+import type { SwimConfig } from '../../protocols/swim/config.ts';
+import type { Member } from '../../protocols/swim/member.ts';
+import { decodePacket, encodePacket, type Packet } from '../../protocols/swim/packet.ts';
+import type { PartitionMode } from '../../protocols/swim/partition.ts';
+import {
+  createSwim,
+  isNews,
+  memberOf,
+  members,
+  partition,
+  pushPull,
+  type SwimEffect,
+  type SwimInput,
+  type SwimState,
+  step,
+} from '../../protocols/swim/swim.ts';
+import {
+  type ClaimAuthority,
+  type ClaimRefusal,
+  verifyClaims,
+  verifyPacket,
+} from '../../protocols/swim/verification.ts';
+import { unverified } from '../../unverified.ts';
+import type { Address, Clock, DatagramSocket, Metrics, Network } from '../kernel/ports.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import type { Directory } from './directory.ts';
+import type { Links, PeerLink } from './links.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import type { PairSeals } from './pair-seals.ts';
+
+export interface GossipOptions {
+  readonly identity: NodeIdentity;
+  readonly directory: Directory;
+  readonly links: Links;
+  readonly seals: PairSeals;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly bind: Address;
+  /** What other members are told to send to. */
+  readonly advertise: Address;
+  readonly seeds: readonly Address[];
+  readonly swim: {
+    readonly bootEpoch: number;
+    readonly boxKey: Uint8Array;
+    readonly config: SwimConfig;
+    readonly seed: number;
+    readonly expectedSize: number;
+  };
+  readonly onMember: (member: Member) => void;
+  readonly onPartition: (mode: PartitionMode) => void;
+  /** The first push/pull with somebody is done. */
+  readonly onJoined: () => void;
+  /** Others know a later boot of this node than it has: its counter was lost. */
+  readonly onEpochStale: (known: number) => void;
+  /** The leave claim was spread as often as it should be. */
+  readonly onLeft: () => void;
+}
+
+/**
+ * The shell around the SWIM rules: performs their effects with datagrams, timers and links, and gives them nothing
+ * that was not opened and verified. Membership is also what decides whom this node keeps links to.
+ */
+export class Gossip {
+  readonly #options: GossipOptions;
+  readonly #timers = new Set<unknown>();
+  readonly #swim: SwimState;
+  readonly #authority: ClaimAuthority;
+  #socket: DatagramSocket | undefined;
+  #joined = false;
+  #closed = false;
+
+  constructor(options: GossipOptions) {
+    this.#options = options;
+    const { identity, directory } = options;
+    this.#authority = {
+      claimKeyOf: directory.claimKeyOf,
+      verify: (raw, bytes, signature) => {
+        const key = ed25519PublicKey(raw);
+        return key.ok && verifyWith(key.value, 'caxton gossip claim v1', bytes, signature);
+      },
+    };
+    this.#swim = createSwim({
+      self: {
+        nodeId: identity.nodeId,
+        bootEpoch: options.swim.bootEpoch,
+        boxKey: options.swim.boxKey,
+        addresses: [options.advertise],
+      },
+      config: options.swim.config,
+      seed: options.swim.seed,
+      expectedSize: options.swim.expectedSize,
+      sign: (bytes) => identity.signClaim(bytes),
+      utf8,
+      plaintextBytesMax: limits.datagramBytesMax - sealOverheadBytes,
+    });
+  }
+
+  get seeds(): readonly Address[] {
+    return this.#options.seeds;
+  }
+
+  members(): readonly Member[] {
+    return members(this.#swim);
+  }
+
+  member(nodeId: NodeId): Member | undefined {
+    return memberOf(this.#swim, nodeId);
+  }
+
+  partition(): PartitionMode {
+    return partition(this.#swim);
+  }
+
+  async open(): Promise<void> {
+    const { network, bind, links } = this.#options;
+    this.#socket = await network.bindDatagrams(bind);
+    this.#socket.onMessage((bytes) => this.#receive(bytes));
+    links.onFrame('push-pull', (link, frame) => this.#answerPushPull(link, frame));
+    links.onFrame('push-pull-reply', (link, frame) => this.#takePushPull(link, frame));
+    links.onReady((link) => this.#linkReady(link));
+    links.onClosed((link) => this.#input({ type: 'link.lost', peer: link.nodeId, now: this.#now() }));
+    this.#input({ type: 'start', now: this.#now() });
+  }
+
+  /** Dials the seeds; what they answer to a push/pull makes this node a member. */
+  join(): void {
+    for (const address of this.#options.seeds) this.#options.links.ensure({ address });
+  }
+
+  /** Says goodbye: the leave claim spreads by gossip and over the links. */
+  leave(): void {
+    this.#input({ type: 'leave', now: this.#now() });
+    for (const link of this.#options.links.all()) this.#sendPushPull(link, 'push-pull');
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
+    this.#timers.clear();
+    await this.#socket?.close();
+  }
+
+  /** The rules count on a clock that never goes back; certificates are judged by the other one. */
+  #now(): number {
+    return this.#options.clock.monotonic();
+  }
+
+  #input(input: SwimInput): void {
+    if (this.#closed) return;
+    for (const effect of step(this.#swim, input).effects) this.#perform(effect);
+  }
+
+  #perform(effect: SwimEffect): void {
+    const { clock, links, onMember, onPartition, onEpochStale, onLeft } = this.#options;
+    switch (effect.type) {
+      case 'send':
+        this.#send(effect.to, effect.address, effect.packet);
+        return;
+      case 'schedule': {
+        const timer = clock.setTimeout(() => {
+          this.#timers.delete(timer);
+          this.#input({ type: 'timer', timer: effect.timer, now: this.#now() });
+        }, effect.delayMs);
+        this.#timers.add(timer);
+        return;
+      }
+      case 'member.changed':
+        this.#memberChanged(effect.member);
+        onMember(effect.member);
+        return;
+      case 'partition.changed':
+        onPartition(effect.mode);
+        return;
+      case 'push-pull': {
+        const link = links.get(effect.with);
+        if (link) this.#sendPushPull(link, 'push-pull');
+        return;
+      }
+      case 'need-directory':
+        // Whoever told of the member can show its certificate: the push/pull that comes with this effect asks there.
+        return;
+      case 'epoch-stale':
+        onEpochStale(effect.known);
+        return;
+      case 'left':
+        onLeft();
+        return;
+    }
+  }
+
+  #memberChanged(member: Member): void {
+    const { links, seals, identity } = this.#options;
+    if (member.self || member.nodeId === identity.nodeId) return;
+    seals.learn(member.nodeId, member.bootEpoch, member.boxKey);
+    if (member.status === 'alive') {
+      const [address] = member.addresses;
+      if (address) links.ensure({ address, nodeId: member.nodeId });
+    } else if (member.status === 'left') links.forget(member.nodeId);
+  }
+
+  #send(to: NodeId, address: Address, packet: Packet): void {
+    const { seals, metrics } = this.#options;
+    const plaintext = encodePacket(packet, utf8, limits.datagramBytesMax - sealOverheadBytes);
+    const datagram = seals.seal(to, plaintext);
+    if (!datagram) {
+      metrics.count('gossip_unsealable');
+      return;
+    }
+    metrics.count('gossip_sent');
+    this.#socket?.send(datagram, address);
+  }
+
+  #receive(datagram: Uint8Array): void {
+    const { seals, metrics } = this.#options;
+    if (datagram.length > limits.datagramBytesMax) {
+      metrics.count('gossip_refused', { code: 'LIMIT_EXCEEDED' });
+      return;
+    }
+    const opened = seals.open(datagram);
+    if (!opened.ok) {
+      metrics.count('gossip_refused', { code: opened.refusal.code });
+      return;
+    }
+    const decoded = decodePacket(opened.value.plaintext, utf8);
+    if (!decoded.ok) {
+      metrics.count('gossip_refused', { code: decoded.refusal.code });
+      return;
+    }
+    metrics.count('gossip_received');
+    const { from } = opened.value;
+    const { packet, refusals } = verifyPacket(decoded.value, this.#authority, (claim) => isNews(this.#swim, claim));
+    this.#input({ type: 'packet', from, packet, now: this.#now() });
+    this.#reportRefused(from, refusals);
+  }
+
+  #linkReady(link: PeerLink): void {
+    this.#input({ type: 'link.ready', peer: link.nodeId, bootEpoch: link.hello.bootEpoch, now: this.#now() });
+    // Both ends would do; the dialer begins, so that one exchange is enough.
+    if (link.side === 'dialer') this.#sendPushPull(link, 'push-pull');
+  }
+
+  #sendPushPull(link: PeerLink, kind: 'push-pull' | 'push-pull-reply'): void {
+    const { directory, identity } = this.#options;
+    const own = { nodeId: identity.nodeId, certificate: identity.svid.der, binding: identity.binding };
+    const content = encodePushPull(utf8, {
+      directory: [own, ...directory.entries().filter(({ nodeId }) => nodeId !== identity.nodeId)],
+      claims: pushPull(this.#swim),
+    });
+    link.send(kind, new Uint8Array(0), content);
+  }
+
+  #answerPushPull(link: PeerLink, frame: Frame): void {
+    if (this.#takePushPull(link, frame)) this.#sendPushPull(link, 'push-pull-reply');
+  }
+
+  #takePushPull(link: PeerLink, frame: Frame): boolean {
+    const { directory, metrics } = this.#options;
+    const decoded = decodePushPull(utf8, frame.content);
+    if (!decoded.ok) {
+      link.violated(decoded.refusal.reasons[0]);
+      return false;
+    }
+    const now = this.#options.clock.now();
+    const document = decoded.value.unverified;
+    for (const entry of document.directory) {
+      const added = directory.add(entry, now);
+      if (!added.ok) metrics.count('directory_refused', { code: added.refusal.code });
+    }
+    const verified = verifyClaims(unverified(document.claims), this.#authority, (claim) => isNews(this.#swim, claim));
+    this.#input({ type: 'claims', from: link.nodeId, claims: verified.claims, now: this.#now() });
+    this.#reportRefused(link.nodeId, verified.refusals);
+    if (!this.#joined) {
+      this.#joined = true;
+      this.#options.onJoined();
+    }
+    return true;
+  }
+
+  #reportRefused(from: NodeId, refusals: readonly ClaimRefusal[]): void {
+    for (const { code, missing } of refusals) {
+      this.#options.metrics.count('claims_refused', { code });
+      if (missing !== undefined) this.#input({ type: 'directory.missing', from, node: missing, now: this.#now() });
+    }
+  }
+}

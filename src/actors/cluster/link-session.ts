@@ -1,0 +1,254 @@
+import type { NodeSvid } from '../../crypto/svid.ts';
+import { type Refusal, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { NodeId, TrustDomain } from '../../names.ts';
+import { type CloseReason, closeCodes } from '../../protocols/link/close-codes.ts';
+import { decodeFrames, encodeFrame, type Frame, type FrameKind } from '../../protocols/link/frame.ts';
+import {
+  createHandshake,
+  type HandshakeInput,
+  type HandshakeState,
+  handshakeStep,
+} from '../../protocols/link/handshake.ts';
+import { heartbeat } from '../../protocols/link/heartbeat.ts';
+import type { Hello } from '../../protocols/link/hello.ts';
+import type { Clock, LinkChannel } from '../kernel/ports.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import { Outbound } from './outbound.ts';
+
+/** Why a link ended: the reason of the table, if it was one of ours or the peer’s, and words for people. */
+export interface LinkEnd {
+  readonly reason: CloseReason | 'lost';
+  readonly text: string;
+  /** Set when this side refused the peer: to be audited. */
+  readonly refusal?: Refusal;
+}
+
+export interface LinkSessionOptions {
+  readonly clock: Clock;
+  readonly channel: LinkChannel;
+  readonly svid: NodeSvid;
+  readonly own: Hello;
+  readonly trustDomain: TrustDomain;
+  readonly clusterId: string;
+  /** Whom the dialer meant to reach. */
+  readonly expected: NodeId | undefined;
+  /** Whether this link is wanted beside those that exist; a text says why not. */
+  readonly admit: (session: LinkSession, hello: Hello) => true | string;
+  readonly onReady: (session: LinkSession) => void;
+  readonly onFrame: (session: LinkSession, frame: Frame) => void;
+  readonly onCongestion: (congested: boolean) => void;
+  /** Exactly once. */
+  readonly onEnd: (end: LinkEnd) => void;
+}
+
+const noBytes = new Uint8Array(0);
+/** setTimeout’s bound; a certificate that lives longer is looked at again then. */
+const sleepMsMax = 2_000_000_000;
+const reasonOfCode = new Map<number, CloseReason>(
+  Object.entries(closeCodes).map(([reason, { code }]) => [code, reason as CloseReason]),
+);
+
+/**
+ * One connection to a peer whose certificate was accepted: greets, then carries frames. What happens per frame happens
+ * here in plain functions; the peer-connection’s chart hears only of beginnings and ends.
+ */
+export class LinkSession {
+  readonly channel: LinkChannel;
+  readonly svid: NodeSvid;
+  readonly since: number;
+  readonly #options: LinkSessionOptions;
+  readonly #outbound: Outbound;
+  #handshake: HandshakeState;
+  #hello: Hello | undefined;
+  #ended = false;
+  #heardAt: number;
+  #timer: unknown;
+  #expiry: unknown;
+
+  constructor(options: LinkSessionOptions) {
+    const { channel, clock, svid } = options;
+    this.#options = options;
+    this.channel = channel;
+    this.svid = svid;
+    this.since = clock.now();
+    this.#heardAt = clock.monotonic();
+    this.#outbound = new Outbound(channel, clock);
+    this.#handshake = createHandshake({
+      side: channel.side,
+      own: { ...options.own, group: channel.tls.group ?? '' },
+      utf8,
+      heartbeatMs: limits.linkHeartbeatMs,
+      expect: {
+        ...(options.expected === undefined ? {} : { nodeId: options.expected }),
+        peerNodeId: svid.nodeId,
+        trustDomain: options.trustDomain,
+        clusterId: options.clusterId,
+      },
+    });
+  }
+
+  get nodeId(): NodeId {
+    return this.svid.nodeId;
+  }
+
+  /** The peer’s hello. Only for sessions that were admitted. */
+  get hello(): Hello {
+    if (!this.#hello) throw new Error('the peer has not said hello yet');
+    return this.#hello;
+  }
+
+  get side(): 'dialer' | 'acceptor' {
+    return this.channel.side;
+  }
+
+  get isReady(): boolean {
+    return this.#handshake.phase === 'up' && !this.#ended;
+  }
+
+  /** The negotiated key exchange: read here by the dialer, told by the dialer’s hello to the acceptor. */
+  get keyExchange(): string {
+    return this.channel.tls.group ?? this.#hello?.group ?? '';
+  }
+
+  get congested(): boolean {
+    return this.channel.bufferedBytes > limits.linkBufferBytesHigh;
+  }
+
+  /** Listens and greets. To be called in the turn in which the channel was received. */
+  open(): void {
+    const { channel, clock, onCongestion } = this.#options;
+    channel.setHandler({
+      message: (bytes) => this.#receive(bytes),
+      drained: () => onCongestion(false),
+      closed: (code, text) =>
+        this.#end({ reason: reasonOfCode.get(code) ?? 'lost', text: text || `closed with ${code}` }),
+    });
+    this.#timer = clock.setTimeout(() => this.#greet({ type: 'timeout' }), limits.linkHandshakeMsMax);
+    this.#expireAtEnd();
+    this.#greet({ type: 'open' });
+  }
+
+  /** Queues a frame. UNREACHABLE when the link is down or its buffer full; LIMIT_EXCEEDED for a frame over the bound. */
+  send(kind: FrameKind, header: Uint8Array, content: Uint8Array = noBytes): Result<void> {
+    if (!this.isReady) return refuse('UNREACHABLE', `The link to ${this.nodeId} is down.`);
+    if (this.channel.bufferedBytes > limits.linkBufferBytesMax)
+      return refuse('UNREACHABLE', `${limits.linkBufferBytesMax} bytes wait on the link to ${this.nodeId} already.`);
+    const wasCongested = this.congested;
+    const sent = this.#outbound.send(kind, header, content);
+    if (!wasCongested && this.congested) this.#options.onCongestion(true);
+    return sent;
+  }
+
+  /** Closes, telling the peer why. */
+  close(reason: CloseReason, text: string, refusal?: Refusal): void {
+    if (this.#ended) return;
+    this.#outbound.flush();
+    this.channel.close(closeCodes[reason].code, text);
+    this.#end({ reason, text, ...(refusal ? { refusal } : {}) });
+  }
+
+  /** Closes because a frame’s content was not in its form: a peer that sends such cannot be followed any further. */
+  violated(text: string): void {
+    const { refusal } = refuse('PROTOCOL_VIOLATION', text);
+    this.close('protocolViolation', text, refusal);
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#ended) return;
+    this.#heardAt = this.#options.clock.monotonic();
+    const frames = decodeFrames(bytes);
+    if (!frames.ok) {
+      const reason = frames.refusal.code === 'LIMIT_EXCEEDED' ? 'limit' : 'protocolViolation';
+      this.close(reason, frames.refusal.reasons[0], frames.refusal);
+      return;
+    }
+    for (const frame of frames.value) {
+      if (this.#ended) return;
+      if (this.isReady) this.#take(frame);
+      else this.#greet({ type: 'frame', frame });
+    }
+  }
+
+  #take(frame: Frame): void {
+    switch (frame.kind) {
+      case 'ping':
+        this.#outbound.send('pong', noBytes, noBytes);
+        return;
+      case 'pong':
+        return;
+      case 'goodbye':
+        this.close('goodbye', 'the peer said goodbye');
+        return;
+      case 'hello':
+      case 'ready':
+        this.violated(`Got ${frame.kind} on a link that is up.`);
+        return;
+      default:
+        this.#options.onFrame(this, frame);
+    }
+  }
+
+  #greet(input: HandshakeInput): void {
+    const { state, effects } = handshakeStep(this.#handshake, input);
+    this.#handshake = state;
+    for (const effect of effects) {
+      if (this.#ended) return;
+      if (effect.type === 'send') this.channel.send(effect.bytes);
+      else if (effect.type === 'close') this.close(effect.reason, effect.refusal.reasons.join(' '), effect.refusal);
+      else if (effect.type === 'peer') this.#admit(effect.hello);
+      else this.#up();
+    }
+  }
+
+  #admit(hello: Hello): void {
+    this.#hello = hello;
+    const wanted = this.#options.admit(this, hello);
+    this.#greet(wanted === true ? { type: 'admit', yes: true } : { type: 'admit', yes: false, reason: wanted });
+  }
+
+  #up(): void {
+    this.#options.clock.clearTimeout(this.#timer);
+    this.#beat();
+    this.#options.onReady(this);
+  }
+
+  #beat(): void {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    const config = { heartbeatMs: limits.linkHeartbeatMs, silenceMsMax: limits.linkSilenceMsMax };
+    const act = heartbeat(this.#heardAt, this.#outbound.sentAt, now, config);
+    if (act === 'close') {
+      this.close('silence', `nothing was heard for ${limits.linkSilenceMsMax} ms`);
+      return;
+    }
+    if (act === 'ping') this.#outbound.send('ping', noBytes, noBytes);
+    this.#timer = clock.setTimeout(() => this.#beat(), limits.linkHeartbeatMs / 2);
+  }
+
+  /** A link never outlives the certificate that it was accepted with. */
+  #expireAtEnd(): void {
+    const { clock } = this.#options;
+    const left = this.svid.notAfter - clock.now();
+    if (left <= 0) {
+      this.close('expired', 'the certificate has reached its end');
+      return;
+    }
+    this.#expiry = clock.setTimeout(() => this.#expireAtEnd(), Math.min(left, sleepMsMax));
+  }
+
+  #end(end: LinkEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#outbound.stop();
+    this.#options.clock.clearTimeout(this.#timer);
+    this.#options.clock.clearTimeout(this.#expiry);
+    this.#options.onEnd(end);
+  }
+
+  /** The last frame before an orderly close. */
+  goodbye(text: string): void {
+    if (this.isReady) this.channel.send(encodeFrame('goodbye', noBytes));
+    this.close('goodbye', text);
+  }
+}

@@ -1,0 +1,89 @@
+import type { KeyObject } from 'node:crypto';
+import { bindClaimKey } from '../../crypto/identity.ts';
+import { rawPublicKey } from '../../crypto/keys.ts';
+import { signWith } from '../../crypto/signature.ts';
+import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
+import { ok, type Result, refuse } from '../../errors.ts';
+import type { NodeId, TrustDomain } from '../../names.ts';
+import type { TlsIdentity } from '../kernel/ports.ts';
+import { certificateDer, keyMatches, readPrivateKey } from './pem.ts';
+
+/** Who this node is: the certificate it shows now, and the claim key that stays when certificates rotate. */
+export interface NodeIdentity {
+  readonly nodeId: NodeId;
+  readonly trustDomain: TrustDomain;
+  readonly tls: TlsIdentity;
+  readonly svid: NodeSvid;
+  /** Raw Ed25519 public key. */
+  readonly claimKey: Uint8Array;
+  /** The statement that binds the claim key to the current certificate. */
+  readonly binding: Uint8Array;
+  /** Signs a gossip claim. */
+  signClaim(bytes: Uint8Array): Uint8Array;
+  /** Takes a renewed certificate: checked like a peer’s before anything changes. Calls the listeners. */
+  install(certPem: string, keyPem: string, now: number): Result<void>;
+  onInstalled(listener: () => void): void;
+}
+
+export interface NodeIdentityFiles {
+  readonly nodeId: NodeId;
+  readonly trustDomain: TrustDomain;
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly caPem: string;
+  readonly claimKey: KeyObject;
+}
+
+/** CERTIFICATE_REFUSED with every reason when our own files would not be accepted by a peer. */
+export function createNodeIdentity(files: NodeIdentityFiles, now: number): Result<NodeIdentity> {
+  const judge = (certPem: string, keyPem: string, at: number): Result<Held> => {
+    const key = readPrivateKey(keyPem);
+    if (!key.ok) return key;
+    const der = certificateDer(certPem);
+    if (!der.ok) return der;
+    const svid = verifyNodeSvid(der.value, {
+      caPem: files.caPem,
+      trustDomain: files.trustDomain,
+      nodeId: files.nodeId,
+      now: at,
+    });
+    if (!svid.ok) return svid;
+    if (!keyMatches(key.value, svid.value.publicKey))
+      return refuse('CERTIFICATE_REFUSED', 'The private key does not belong to the certificate.');
+    const binding = bindClaimKey(key.value, rawPublicKey(files.claimKey), svid.value);
+    return ok({ tls: { certPem, keyPem, caPem: files.caPem }, svid: svid.value, binding });
+  };
+  const first = judge(files.certPem, files.keyPem, now);
+  if (!first.ok) return first;
+  let held = first.value;
+  const listeners: (() => void)[] = [];
+  return ok({
+    nodeId: files.nodeId,
+    trustDomain: files.trustDomain,
+    claimKey: rawPublicKey(files.claimKey),
+    get tls() {
+      return held.tls;
+    },
+    get svid() {
+      return held.svid;
+    },
+    get binding() {
+      return held.binding;
+    },
+    signClaim: (bytes) => signWith(files.claimKey, 'caxton gossip claim v1', bytes),
+    install(certPem, keyPem, at) {
+      const judged = judge(certPem, keyPem, at);
+      if (!judged.ok) return judged;
+      held = judged.value;
+      for (const listener of listeners) listener();
+      return ok(undefined);
+    },
+    onInstalled: (listener) => void listeners.push(listener),
+  });
+}
+
+interface Held {
+  readonly tls: TlsIdentity;
+  readonly svid: NodeSvid;
+  readonly binding: Uint8Array;
+}

@@ -1,0 +1,114 @@
+import type { TLSSocket } from 'node:tls';
+import type { WebSocket } from 'ws';
+import { limits } from '../../limits.ts';
+import type { Address, Clock, LinkChannel, LinkChannelHandler } from '../kernel/ports.ts';
+
+/** The protocol that both ends must have agreed on in TLS (ALPN): a client that offers none is not one of ours. */
+export const linkProtocol = 'caxton-link/1';
+
+/** How long an orderly close may take before the connection is cut. */
+const closeMsMax = 1_000;
+/** Bytes of a close reason that a WebSocket control frame can carry. */
+const closeReasonBytesMax = 123;
+
+/** Settings that both ends of the WebSocket share. Compression would leak lengths of secrets, and costs memory. */
+export const webSocketOptions = { perMessageDeflate: false, maxPayload: limits.linkMessageBytesMax } as const;
+
+/** A WebSocket over an authenticated TLS socket as a link channel. */
+export class WebSocketChannel implements LinkChannel {
+  readonly side: 'dialer' | 'acceptor';
+  readonly remote: Address;
+  readonly peerCertificate: Uint8Array;
+  readonly tls: LinkChannel['tls'];
+  readonly #socket: WebSocket;
+  readonly #clock: Clock;
+  #handler: LinkChannelHandler | undefined;
+  #congested = false;
+  #closed = false;
+
+  constructor(side: 'dialer' | 'acceptor', socket: WebSocket, facts: TlsFacts, clock: Clock) {
+    this.side = side;
+    this.remote = facts.remote;
+    this.peerCertificate = facts.peerCertificate;
+    this.tls = facts.tls;
+    this.#socket = socket;
+    this.#clock = clock;
+    socket.binaryType = 'nodebuffer';
+    // Nothing is read before somebody listens.
+    socket.pause();
+    socket.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary));
+    socket.on('close', (code, reason) => this.#ended(code, reason.toString()));
+    // What failed is told by the close that follows.
+    socket.on('error', () => {});
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  setHandler(handler: LinkChannelHandler): void {
+    this.#handler = handler;
+    this.#socket.resume();
+  }
+
+  send(message: Uint8Array): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.send(message, { binary: true }, () => this.#sent());
+    if (this.bufferedBytes > limits.linkBufferBytesHigh) this.#congested = true;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closed) return;
+    const text = Buffer.from(reason).subarray(0, closeReasonBytesMax).toString().replaceAll('\ufffd', '');
+    this.#socket.close(code, text);
+    // A paused socket would never hear the answer.
+    this.#socket.resume();
+    const timer = this.#clock.setTimeout(() => this.#socket.terminate(), closeMsMax);
+    this.#socket.once('close', () => this.#clock.clearTimeout(timer));
+  }
+
+  #message(data: Buffer, isBinary: boolean): void {
+    if (isBinary) this.#handler?.message(data);
+    else this.close(4001, 'text where bytes belong');
+  }
+
+  #sent(): void {
+    if (!this.#congested || this.bufferedBytes > limits.linkBufferBytesHigh) return;
+    this.#congested = false;
+    this.#handler?.drained();
+  }
+
+  #ended(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handler?.closed(code, reason);
+  }
+}
+
+export interface TlsFacts {
+  readonly remote: Address;
+  readonly peerCertificate: Uint8Array;
+  readonly tls: LinkChannel['tls'];
+}
+
+/**
+ * What TLS says about the peer, or why the socket is no link. To be asked once and at once: on the dialer’s side Node
+ * gives the peer’s certificate only to the first who asks.
+ */
+export function tlsFacts(socket: TLSSocket, side: 'dialer' | 'acceptor'): TlsFacts | string {
+  const certificate = socket.getPeerX509Certificate();
+  if (!certificate) return 'the peer showed no certificate';
+  if (!socket.authorized) return `the peer’s certificate was not accepted (${String(socket.authorizationError)})`;
+  if (socket.alpnProtocol !== linkProtocol) return `the peer did not agree on the protocol ${linkProtocol}`;
+  // A server is not told the group by Node, so the dialer says it in its hello.
+  const exchange = side === 'dialer' ? (socket.getEphemeralKeyInfo() as { readonly name?: string } | null) : null;
+  return {
+    remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+    peerCertificate: new Uint8Array(certificate.raw),
+    tls: {
+      protocol: socket.getProtocol() ?? '',
+      cipher: socket.getCipher().standardName,
+      group: exchange?.name,
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { isIPv6 } from 'node:net';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import { WebSocket } from 'ws';
+import { CaxtonError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { addressText } from '../address.ts';
+import type { Clock, LinkChannel, LinkDialOptions } from '../kernel/ports.ts';
+import { linkProtocol, type TlsFacts, tlsFacts, WebSocketChannel, webSocketOptions } from './node-link-channel.ts';
+
+/** Codes of Node and OpenSSL that mean “not a certificate that I accept”, on either side. */
+const certificateFailure = /CERT|_SSL_|ERR_TLS|ISSUER|SELF_SIGNED|SIGNATURE/;
+
+/** Dials a link. UNREACHABLE, or CERTIFICATE_REFUSED when TLS itself refused one of the two certificates. */
+export function dialWebSocketLink(options: LinkDialOptions, clock: Clock): Promise<LinkChannel> {
+  const { address, identity, signal } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<LinkChannel>();
+  const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
+  const tls: ConnectionOptions = {
+    cert: identity.certPem,
+    key: identity.keyPem,
+    ca: identity.caPem,
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: [linkProtocol],
+    // Who answers is judged by the SPIFFE ID in the certificate, not by the name or number that was dialled.
+    checkServerIdentity: () => undefined,
+  };
+  const socket = new WebSocket(`wss://${host}:${address.port}/`, {
+    ...webSocketOptions,
+    handshakeTimeout: limits.linkHandshakeMsMax,
+    followRedirects: false,
+    // The types of ws know an older signature of checkServerIdentity; the options go to tls.connect as they are.
+    ...(tls as object),
+  });
+  let facts: TlsFacts | string = 'TLS was not finished';
+  const abort = () => socket.terminate();
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  socket.once('upgrade', (response) => {
+    facts = tlsFacts(response.socket as TLSSocket, 'dialer');
+  });
+  socket.once('open', () => {
+    signal.removeEventListener('abort', abort);
+    if (typeof facts !== 'string') resolve(new WebSocketChannel('dialer', socket, facts, clock));
+    else {
+      socket.terminate();
+      reject(new CaxtonError('CERTIFICATE_REFUSED', `${addressText(address)}: ${facts}.`));
+    }
+  });
+  socket.once('error', (error: NodeJS.ErrnoException) => {
+    signal.removeEventListener('abort', abort);
+    const code = error.code ?? '';
+    const refused = certificateFailure.test(code);
+    const reason = `${addressText(address)} cannot be linked to: ${code || error.message}.`;
+    reject(new CaxtonError(refused ? 'CERTIFICATE_REFUSED' : 'UNREACHABLE', reason, { cause: error }));
+  });
+  return promise;
+}

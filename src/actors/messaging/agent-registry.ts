@@ -1,0 +1,167 @@
+import { ok, type Result, refuse } from '../../errors.ts';
+import type { AgentId, NodeId } from '../../names.ts';
+import type { Capability } from '../../protocols/authorization/capability.ts';
+import type { Manifest } from '../../protocols/deployment/manifest.ts';
+import type { Frame } from '../../protocols/link/frame.ts';
+import type { Change } from '../../protocols/registry/change.ts';
+import {
+  type RegistryDelta,
+  type RegistryRecord,
+  readRegistryDelta,
+  registryDeltaText,
+} from '../../protocols/registry/record.ts';
+import {
+  applyRecords,
+  byService,
+  emptyRegistry,
+  fullDelta,
+  lookup,
+  nodeBooted,
+  type RecordRefusal,
+  type Registration,
+  type RegistryState,
+  type RegistryStep,
+} from '../../protocols/registry/registry.ts';
+import type { PeerLink } from '../cluster/links.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import type { Trust } from './trust.ts';
+
+export interface FoundAgent {
+  readonly nodeId: NodeId;
+  readonly manifest: Manifest;
+  readonly capability: Capability | undefined;
+  /** The id of the key that signed the manifest. */
+  readonly deployer: string;
+}
+
+export interface AgentRegistryOptions {
+  readonly nodeId: NodeId;
+  readonly bootEpoch: number;
+  readonly trust: Trust;
+  /** Sends to every ready link. */
+  readonly broadcast: (header: Uint8Array, content: Uint8Array) => void;
+  readonly onChanges: (changes: readonly Change[]) => void;
+  /** Records of a peer that were not taken: an alarm, because an honest node never sends such. */
+  readonly onRefused: (peer: NodeId, refusals: readonly RecordRefusal[]) => void;
+}
+
+const emptyHeader = new Uint8Array(0);
+
+/**
+ * Which agent lives where, as every node tells the others about its own over their links. What a node says counts only
+ * with the signed documents inside.
+ */
+export class AgentRegistry {
+  readonly #options: AgentRegistryOptions;
+  #state: RegistryState = emptyRegistry;
+  #version = 0;
+  /** What `find` answered since the last change: the router asks for every message. */
+  readonly #found = new Map<AgentId, FoundAgent>();
+
+  constructor(options: AgentRegistryOptions) {
+    this.#options = options;
+    this.#take(nodeBooted(this.#state, options.nodeId, options.bootEpoch));
+  }
+
+  find(agent: AgentId): FoundAgent | undefined {
+    const known = this.#found.get(agent);
+    if (known) return known;
+    const registration = lookup(this.#state, agent);
+    if (!registration) return undefined;
+    const found = foundOf(registration);
+    this.#found.set(agent, found);
+    return found;
+  }
+
+  offering(service: string): readonly { readonly agentId: AgentId; readonly nodeId: NodeId }[] {
+    return byService(this.#state, service).map(({ record }) => ({ agentId: record.agentId, nodeId: record.node }));
+  }
+
+  /** Every registration that counts, sorted by agent. */
+  all(): readonly Registration[] {
+    const agents = new Set([...this.#state.nodes.values()].flatMap(({ live }) => [...live.keys()]));
+    return [...agents].sort().flatMap((agent) => lookup(this.#state, agent) ?? []);
+  }
+
+  /** Announces an agent that runs here now. Refused with what the documents lack. */
+  announce(agentId: AgentId, manifest: string, capability: string): Result<void> {
+    return this.#write({ agentId, node: this.#options.nodeId, version: 0, state: 'live', manifest, capability });
+  }
+
+  /** Announces that an agent is gone. */
+  withdraw(agentId: AgentId): Result<void> {
+    return this.#write({
+      agentId,
+      node: this.#options.nodeId,
+      version: 0,
+      state: 'gone',
+      manifest: '',
+      capability: '',
+    });
+  }
+
+  /** A link came up: its node starts over if it booted anew, and is told about the agents of this one. */
+  linkReady(link: PeerLink): void {
+    const booted = nodeBooted(this.#state, link.nodeId, link.hello.bootEpoch);
+    if (booted.ok) this.#take(booted);
+    link.send('registry', emptyHeader, encode(fullDelta(this.#state, this.#options.nodeId)));
+  }
+
+  /** A registry frame from a peer. */
+  receive(link: PeerLink, frame: Frame): void {
+    const delta = decode(frame.content);
+    if (!delta.ok) {
+      link.violated(delta.refusal.reasons[0]);
+      return;
+    }
+    const step = applyRecords(this.#state, link.nodeId, delta.value, this.#verify);
+    if (step.refusals.length > 0) this.#options.onRefused(link.nodeId, step.refusals);
+    this.#take(ok(step));
+  }
+
+  #write(draft: RegistryRecord): Result<void> {
+    const { nodeId, broadcast } = this.#options;
+    const delta: RegistryDelta = { full: false, records: [{ ...draft, version: ++this.#version }] };
+    const step = applyRecords(this.#state, nodeId, delta, this.#verify);
+    const [refused] = step.refusals;
+    if (refused) return { ok: false, refusal: refused.refusal };
+    this.#take(ok(step));
+    broadcast(emptyHeader, encode(delta));
+    return ok(undefined);
+  }
+
+  readonly #verify = (record: RegistryRecord): Result<{ manifest: Manifest; capability: Capability | undefined }> => {
+    const manifest = this.#options.trust.manifest(record.manifest);
+    if (!manifest.ok) return manifest;
+    if (record.capability === '') return ok({ manifest: manifest.value, capability: undefined });
+    const capability = this.#options.trust.capability(record.capability);
+    if (!capability.ok) return refuse('DEPLOYMENT_REFUSED', ...capability.refusal.reasons);
+    return ok({ manifest: manifest.value, capability: capability.value });
+  };
+
+  #take(step: Result<RegistryStep>): void {
+    if (!step.ok) return;
+    this.#state = step.value.state;
+    if (step.value.changes.length === 0) return;
+    this.#found.clear();
+    this.#options.onChanges(step.value.changes);
+  }
+}
+
+const foundOf = ({ record, manifest, capability }: Registration): FoundAgent => ({
+  nodeId: record.node,
+  manifest,
+  capability,
+  // Verified with this very key before the record was taken.
+  deployer: record.manifest.split('.')[2] ?? '',
+});
+
+const encode = (delta: RegistryDelta): Uint8Array => utf8.encode(registryDeltaText(delta));
+
+function decode(content: Uint8Array): Result<RegistryDelta> {
+  try {
+    return readRegistryDelta(utf8.decode(content));
+  } catch {
+    return refuse('MALFORMED', 'The registry delta is not UTF-8.');
+  }
+}

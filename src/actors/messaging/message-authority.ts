@@ -1,0 +1,124 @@
+import { ed25519PublicKey, publicKeyFromText } from '../../crypto/keys.ts';
+import { sha256 } from '../../crypto/port.ts';
+import { verifyWith } from '../../crypto/signature.ts';
+import { ok, type Refusal, type Result } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { AgentId, NodeId } from '../../names.ts';
+import type { MessageHeader } from '../../protocols/acl/message.ts';
+import { authorize, type Decision } from '../../protocols/authorization/authorize.ts';
+import type { Capability } from '../../protocols/authorization/capability.ts';
+import { type Policy, type PolicySet, policyFor, rateFor } from '../../protocols/authorization/policy.ts';
+import type { Rate } from '../../protocols/authorization/rate.ts';
+import type { Clock } from '../kernel/ports.ts';
+import type { AuditLog } from '../operations/audit-log.ts';
+import type { AgentRegistry } from './agent-registry.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+import type { SignatureProof } from './routing.ts';
+import type { Trust } from './trust.ts';
+
+export interface MessageAuthorityOptions {
+  readonly clock: Clock;
+  readonly nodeId: NodeId;
+  readonly registry: AgentRegistry;
+  readonly trust: Trust;
+  readonly policies: PolicySet;
+  readonly limiter: RateLimiter;
+  readonly audit: AuditLog;
+  /** Per sender and receiver, where the receiver’s policy states none. */
+  readonly defaultRate: Rate;
+  /** `permissive`: what a missing capability alone would refuse is let through and noted. Development only. */
+  readonly enforcement: 'strict' | 'permissive' | 'off';
+}
+
+/** Gathers the facts about one message, asks the pure `authorize`, and hands the decision to the audit log. */
+export class MessageAuthority {
+  readonly #options: MessageAuthorityOptions;
+  /** By receiver; the policies of a node change only with its configuration. */
+  readonly #policies = new Map<AgentId, Policy>();
+
+  constructor(options: MessageAuthorityOptions) {
+    this.#options = options;
+  }
+
+  decide(header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
+    const { clock, enforcement, limiter, defaultRate } = this.#options;
+    const policy = this.#policyOf(header.receiver);
+    return authorize({
+      header,
+      sender: ok(undefined),
+      capability: this.#capabilityOf(header),
+      policy: enforcement === 'strict' ? policy : { ...policy, capabilityRequired: false },
+      isReply,
+      signatureValid: proof && this.#signatureFits(header.sender, proof),
+      now: clock.now(),
+      skewMs: limits.clockSkewMsMax,
+      spend: () => limiter.spend(`${header.sender} ${header.receiver}`, rateFor(policy, header.sender) ?? defaultRate),
+    });
+  }
+
+  /** Class B: counted per sender, receiver and operation, and written each second. */
+  granted(header: MessageHeader): void {
+    this.#options.audit.note({
+      type: 'AccessGranted',
+      identity: header.sender,
+      sourceIp: '',
+      outcome: 'success',
+      reasons: [],
+      metadata: { receiver: header.receiver, operation: header.performative },
+    });
+  }
+
+  /** The first of a kind in full, then counted: nobody can fill the disk with refusals. */
+  refused(header: MessageHeader, refusal: Refusal, from: NodeId): void {
+    this.#options.audit.note({
+      type: 'AccessDenied',
+      identity: header.sender,
+      sourceIp: '',
+      outcome: 'refused',
+      code: refusal.code,
+      reasons: refusal.reasons,
+      metadata: { receiver: header.receiver, operation: header.performative, from, messageId: header.id },
+    });
+  }
+
+  /** An agent’s policy may come with its manifest: forget what was worked out when agents change. */
+  agentsChanged(): void {
+    this.#policies.clear();
+  }
+
+  #policyOf(receiver: AgentId): Policy {
+    const known = this.#policies.get(receiver);
+    if (known) return known;
+    const policy = policyFor(this.#options.policies, receiver, this.#options.registry.find(receiver)?.manifest.policy);
+    this.#policies.set(receiver, policy);
+    return policy;
+  }
+
+  #capabilityOf(header: MessageHeader): Result<Capability> | undefined {
+    if (header.token !== '') return this.#options.trust.capability(header.token);
+    const capability = this.#options.registry.find(header.sender)?.capability;
+    return capability && ok(capability);
+  }
+
+  #signatureFits(sender: AgentId, proof: SignatureProof): boolean {
+    const text = this.#options.registry.find(sender)?.manifest.agentKey;
+    const raw = text === undefined ? undefined : publicKeyFromText(text);
+    const key = raw?.ok ? ed25519PublicKey(raw.value) : undefined;
+    if (!key?.ok) return false;
+    return verifyWith(
+      key.value,
+      'caxton message v1',
+      signedMessage(proof.signedBytes, proof.contentBytes),
+      proof.signature,
+    );
+  }
+}
+
+/** What a message’s signature covers: the header’s bytes less the signature, then SHA-256 of the content. */
+export function signedMessage(headerBytes: Uint8Array, content: Uint8Array): Uint8Array {
+  const hash = sha256(content);
+  const covered = new Uint8Array(headerBytes.length + hash.length);
+  covered.set(headerBytes);
+  covered.set(hash, headerBytes.length);
+  return covered;
+}

@@ -1,0 +1,87 @@
+import type { KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { ed25519PublicKey, keyId, publicKeyFromText } from '../../crypto/keys.ts';
+import { decodeDocument, type VerifiedDocument, verifyDocument } from '../../crypto/signed-document.ts';
+import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { type Capability, readCapability } from '../../protocols/authorization/capability.ts';
+import { type Manifest, readManifest } from '../../protocols/deployment/manifest.ts';
+import { type Notice, readNotice } from '../../protocols/notice/notice.ts';
+import { utf8 } from '../kernel/utf8.ts';
+
+/** Whose signatures count for what: the cluster’s trust notice, as this node verified it. */
+export class Trust {
+  readonly notice: Notice;
+  readonly #deployers: ReadonlyMap<string, KeyObject>;
+  readonly #issuers: ReadonlyMap<string, KeyObject>;
+  readonly #manifests = new LRUCache<string, Result<Manifest>>({ max: 10_000 });
+  readonly #capabilities = new LRUCache<string, Result<Capability>>({ max: 10_000 });
+
+  constructor(notice: Notice) {
+    this.notice = notice;
+    this.#deployers = keysOf(notice.body.deployers);
+    this.#issuers = keysOf(notice.body.issuers);
+  }
+
+  /** A manifest signed by a trusted deployer, from its text form; DEPLOYMENT_REFUSED otherwise. */
+  manifest(text: string): Result<Manifest> {
+    return cached(this.#manifests, text, () => {
+      const signed = verified('deployment', text, limits.manifestBytesMax, this.#deployers);
+      if (!signed.ok) return refuse('DEPLOYMENT_REFUSED', ...signed.refusal.reasons);
+      const read = readManifest(utf8.decode(signed.value.payload));
+      return read.ok ? read : refuse('DEPLOYMENT_REFUSED', ...read.refusal.reasons);
+    });
+  }
+
+  /** A capability token signed by a trusted issuer, from its text form. Says nothing about its times. */
+  capability(text: string): Result<Capability> {
+    return cached(this.#capabilities, text, () => {
+      const signed = verified('capability', text, limits.tokenBytesMax, this.#issuers);
+      if (!signed.ok) return signed;
+      return readCapability(utf8.decode(signed.value.payload), signed.value.keyId);
+    });
+  }
+}
+
+/** Reads the trust notice: signed by one of the authority keys that the operator configured, and for this cluster. */
+export function readTrustNotice(text: string, authorities: readonly string[], clusterId: string): Result<Trust> {
+  const signed = verified('notice', text.trim(), limits.noticeBytesMax, keysOf(authorities));
+  if (!signed.ok) return signed;
+  const notice = readNotice(utf8.decode(signed.value.payload));
+  if (!notice.ok) return notice;
+  if (notice.value.clusterId !== clusterId)
+    return refuse(
+      'UNAUTHORIZED',
+      `The trust notice is for cluster ${notice.value.clusterId}, and this node is of ${clusterId}.`,
+    );
+  return ok(new Trust(notice.value));
+}
+
+function verified(
+  kind: Parameters<typeof decodeDocument>[0],
+  text: string,
+  bytesMax: number,
+  keys: ReadonlyMap<string, KeyObject>,
+): Result<VerifiedDocument> {
+  const decoded = decodeDocument(kind, text, bytesMax);
+  return decoded.ok ? verifyDocument(kind, decoded.value, (id) => keys.get(id)) : decoded;
+}
+
+function keysOf(texts: readonly string[]): ReadonlyMap<string, KeyObject> {
+  const keys = new Map<string, KeyObject>();
+  for (const text of texts) {
+    const raw = publicKeyFromText(text);
+    if (!raw.ok) continue;
+    const key = ed25519PublicKey(raw.value);
+    if (key.ok) keys.set(keyId(raw.value), key.value);
+  }
+  return keys;
+}
+
+function cached<T>(cache: LRUCache<string, Result<T>>, text: string, make: () => Result<T>): Result<T> {
+  const known = cache.get(text);
+  if (known) return known;
+  const made = make();
+  cache.set(text, made);
+  return made;
+}

@@ -1,0 +1,210 @@
+import { ok, type Result, refuse } from '../errors.ts';
+import type { AgentId, NodeId } from '../names.ts';
+import type { Member } from '../protocols/swim/member.ts';
+import { addressText } from './address.ts';
+import type { AgentHost } from './agents/agent-host.ts';
+import type { ReceivedMessage } from './agents/behaviour.ts';
+import type { Deployments } from './agents/deployments.ts';
+import type { Gossip } from './cluster/gossip.ts';
+import type { Links } from './cluster/links.ts';
+import type { NodeIdentity } from './cluster/node-identity.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import type { Address, Clock, Metrics } from './kernel/ports.ts';
+import type { AgentRegistry } from './messaging/agent-registry.ts';
+import type { AuditLog } from './operations/audit-log.ts';
+import type {
+  AgentView,
+  Caller,
+  MemberView,
+  NodeControl,
+  NodeStatus,
+  SendOutcome,
+  SendRequest,
+} from './operations/control.ts';
+
+export interface NodeControlParts {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly kernel: Kernel;
+  readonly identity: NodeIdentity;
+  readonly clusterId: string;
+  readonly bootEpoch: number;
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly addresses: () => { readonly link: Address; readonly gossip: Address; readonly api: Address };
+  readonly gossipKeyVersion: () => number;
+  readonly state: () => NodeStatus['state'];
+  readonly gossip: Gossip;
+  readonly links: Links;
+  readonly registry: AgentRegistry;
+  readonly host: AgentHost;
+  readonly deployments: Deployments;
+  readonly audit: AuditLog;
+  /** The agent in whose name the API sends: the console of this node, if one is deployed. */
+  readonly consoleAgent: AgentId;
+  readonly stop: () => void;
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+/** The one door for whoever manages the node. Reads are views made now; acts are judged and audited on their way. */
+export function createNodeControl(parts: NodeControlParts): NodeControl {
+  const { clock, gossip, links, registry, host, deployments, audit, identity } = parts;
+  const self = identity.nodeId;
+  return {
+    status: () => statusOf(parts),
+    members: () => gossip.members().map((member) => memberView(parts, member)),
+    links: () => links.views(),
+    agents: () =>
+      registry
+        .all()
+        .map(({ record }) => agentView(parts, record.agentId))
+        .filter((view) => view !== undefined),
+    actors: () => parts.kernel.tree(),
+    metrics: () => parts.metrics.read(),
+    async deploy(request, _caller) {
+      // A minority must not decide what the majority may decide otherwise.
+      if (gossip.partition() !== 'majority')
+        return refuse('PARTITION_MINORITY', 'This node sees no quorum of the cluster, so it deploys nothing now.');
+      const deployed = await deployments.deploy(request);
+      if (!deployed.ok) return deployed;
+      return ok(agentView(parts, deployed.value.agentId)!);
+    },
+    remove: (agent) => deployments.remove(agent),
+    send: (request) => send(host, parts.consoleAgent, request),
+    auditTail: ({ limit }) => audit.tail(limit),
+    auditVerify: () => audit.verify(),
+    async audit({ type, caller, reasons }) {
+      const event = {
+        type,
+        at: clock.now(),
+        identity: caller.identity,
+        sourceIp: caller.sourceIp,
+        nodeId: self,
+        outcome: type === 'LoginSuccess' ? ('success' as const) : ('refused' as const),
+        reasons,
+        requestId: caller.requestId,
+        metadata: {},
+      };
+      const recorded = await audit.record(event);
+      return recorded.ok ? ok(undefined) : recorded;
+    },
+    async shutdown(_caller: Caller) {
+      parts.stop();
+      return ok(undefined);
+    },
+  };
+}
+
+function statusOf(parts: NodeControlParts): NodeStatus {
+  const { identity, clusterId, gossip, links, host, audit } = parts;
+  const { link, gossip: datagrams, api } = parts.addresses();
+  return {
+    nodeId: identity.nodeId,
+    spiffeId: identity.svid.spiffeId,
+    clusterId,
+    version: parts.version,
+    pid: parts.pid,
+    startedAt: iso(parts.startedAt),
+    state: parts.state(),
+    partition: gossip.partition(),
+    bootEpoch: parts.bootEpoch,
+    addresses: { link: addressText(link), gossip: addressText(datagrams), api: addressText(api) },
+    certificate: {
+      serial: identity.svid.serial,
+      notBefore: iso(identity.svid.notBefore),
+      notAfter: iso(identity.svid.notAfter),
+    },
+    gossipKeyVersion: parts.gossipKeyVersion(),
+    agents: host.size,
+    links: links.all().length,
+    audit: audit.head(),
+  };
+}
+
+export function memberView(parts: Pick<NodeControlParts, 'clock' | 'links'>, member: Member): MemberView {
+  const { clock, links } = parts;
+  const [address] = member.addresses;
+  return {
+    nodeId: member.nodeId,
+    status: member.status,
+    address: address ? addressText(address) : '',
+    bootEpoch: member.bootEpoch,
+    incarnation: member.incarnation,
+    self: member.self,
+    link: member.self ? 'self' : links.get(member.nodeId) ? 'ready' : 'down',
+    // The rules count on a clock that never jumps; people read the other one.
+    since: iso(clock.now() - (clock.monotonic() - member.sinceMs)),
+  };
+}
+
+export function agentView(
+  parts: Pick<NodeControlParts, 'registry' | 'host' | 'links' | 'identity'>,
+  agentId: AgentId,
+): AgentView | undefined {
+  const { registry, host, links, identity } = parts;
+  const found = registry.find(agentId);
+  if (!found) return undefined;
+  const local = found.nodeId === identity.nodeId;
+  const reachable = local || links.get(found.nodeId) !== undefined;
+  return {
+    agentId,
+    node: found.nodeId,
+    kind: found.manifest.kind,
+    state: local ? (host.modeOf(agentId) ?? 'stopped') : reachable ? 'remote' : 'unreachable',
+    generation: found.manifest.generation,
+    deployer: found.deployer,
+    services: found.manifest.services,
+    reachable,
+  };
+}
+
+async function send(host: AgentHost, consoleAgent: AgentId, request: SendRequest): Promise<Result<SendOutcome>> {
+  const agent = host.contextOf(consoleAgent);
+  if (!agent)
+    return refuse(
+      'UNKNOWN_AGENT',
+      `The API sends as ${consoleAgent}, which is not deployed here; deploy it with the capability that operators should have.`,
+    );
+  const content = contentOf(request);
+  if (!content.ok) return content;
+  const draft = {
+    to: request.to,
+    performative: request.performative,
+    content: content.value,
+    language: request.language ?? 'text',
+    ...(request.protocol === undefined ? {} : { protocol: request.protocol }),
+    ...(request.ontology === undefined ? {} : { ontology: request.ontology }),
+    ...(request.conversationId === undefined ? {} : { conversationId: request.conversationId }),
+  };
+  if (request.timeoutMs === 0) {
+    const told = agent.tell(draft);
+    return told.ok ? ok({ messageId: told.value.id }) : told;
+  }
+  const answer = await agent.ask(draft, { timeoutMs: request.timeoutMs });
+  return answer.ok ? ok({ messageId: answer.value.header.inReplyTo, reply: replyOf(answer.value) }) : answer;
+}
+
+/** The API carries content as text; what is called JSON must be JSON. */
+function contentOf(request: SendRequest): Result<unknown> {
+  if (request.language !== 'json') return ok(request.content);
+  try {
+    return ok(JSON.parse(request.content));
+  } catch {
+    return refuse('MALFORMED', 'The content is said to be JSON and is not.');
+  }
+}
+
+function replyOf(message: ReceivedMessage): NonNullable<SendOutcome['reply']> {
+  const { content, header } = message;
+  const text =
+    typeof content === 'string'
+      ? content
+      : content instanceof Uint8Array
+        ? Buffer.from(content).toString('base64')
+        : JSON.stringify(content);
+  return { performative: message.performative, sender: message.sender, language: header.language, content: text };
+}
+
+export const consoleAgentOf = (node: NodeId): AgentId => `default/console-${node}` as AgentId;

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import type { NodeConfig } from '../config.ts';
+import { osCrypto } from '../crypto/port.ts';
+import { createNodeNetwork } from './cluster/node-network.ts';
+import { createMetrics } from './kernel/metrics-registry.ts';
+import { nodeClock } from './kernel/node-clock.ts';
+import { nodeRandom } from './kernel/node-random.ts';
+import type { Ports } from './kernel/ports.ts';
+import { nodeDisk } from './operations/node-disk.ts';
+import { openNodeStore } from './operations/node-store.ts';
+
+/** The real world for a node, with whatever the caller replaces; `close` closes what was opened here. */
+export async function nodePorts(
+  config: NodeConfig,
+  replaced: Partial<Ports>,
+): Promise<{ readonly ports: Ports; readonly close: () => Promise<void> }> {
+  const clock = replaced.clock ?? nodeClock;
+  const disk = replaced.disk ?? nodeDisk;
+  await disk.makeFolder(config.node.dataPath, 0o700);
+  const store = replaced.store ?? (await openNodeStore(join(config.node.dataPath, 'state.db')));
+  const ports: Ports = {
+    clock,
+    random: replaced.random ?? nodeRandom,
+    crypto: replaced.crypto ?? osCrypto,
+    network: replaced.network ?? createNodeNetwork({ clock }),
+    disk,
+    store,
+    metrics: replaced.metrics ?? createMetrics(),
+    tap: replaced.tap,
+  };
+  return { ports, close: () => (replaced.store ? Promise.resolve() : store.close()) };
+}

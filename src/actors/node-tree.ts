@@ -1,0 +1,71 @@
+import { certRotator } from './cluster/cert-rotator.ts';
+import { gossipMember } from './cluster/gossip-member.ts';
+import { linkListener } from './cluster/link-listener.ts';
+import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
+import { messageRouter } from './messaging/message-router.ts';
+import { rateLimiterChart } from './messaging/rate-limiter.ts';
+import type { NodeParts } from './node-parts.ts';
+import { auditWriter } from './operations/audit-writer.ts';
+import { managementApi } from './operations/management-api.ts';
+
+/** Where links of the cluster live: one child a connection. */
+export const linksPath = '/node/cluster/links';
+
+const leaveMs = 300;
+const drainMs = 2_000;
+
+const inState =
+  (...values: string[]): NonNullable<WorkerSpec['startedWhen']> =>
+  (snapshot) =>
+    values.some((value) => snapshot.matches(value));
+
+/**
+ * The supervision tree. Started left to right and stopped right to left: the API closes first, agents and messages
+ * drain while links still stand, and the audit log is the last to close.
+ */
+export function nodeTree(parts: NodeParts): SupervisorSpec {
+  const { config, routing, asks, limiter, gossip, audit, renewal, api } = parts;
+  const { rotation } = config.node;
+  return {
+    kind: 'supervisor',
+    id: 'node',
+    strategy: 'one-for-one',
+    intensity: 5,
+    periodMs: 10_000,
+    children: [
+      worker('audit-writer', auditWriter, { log: audit }, { startedWhen: inState('writing') }),
+      supervisor('pki', 'one-for-one', [
+        worker('cert-rotator', certRotator, {
+          enabled: rotation.enabled,
+          renewal,
+          checkIntervalMs: rotation.checkIntervalMs,
+        }),
+      ]),
+      supervisor('cluster', 'rest-for-one', [
+        worker('link-listener', linkListener, parts.linkListener, { startedWhen: inState('listening') }),
+        { kind: 'supervisor', id: 'links', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
+        worker('gossip-member', gossipMember, { gossip, leaveMs }, { startedWhen: inState('joining', 'active') }),
+      ]),
+      supervisor('messaging', 'rest-for-one', [
+        worker('rate-limiter', rateLimiterChart, { limiter, notify: parts.notifyLimiter }),
+        worker('message-router', messageRouter, { routing, asks, drainMs }, { startedWhen: inState('routing') }),
+      ]),
+      { kind: 'supervisor', id: 'agents', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
+      supervisor('operations', 'one-for-one', [
+        worker('management-api', managementApi, { api }, { startedWhen: inState('serving') }),
+      ]),
+    ],
+  };
+}
+
+function worker(id: string, logic: WorkerSpec['logic'], input: unknown, more: Partial<WorkerSpec> = {}): WorkerSpec {
+  return { kind: 'worker', id, logic, input, ...more };
+}
+
+function supervisor(
+  id: string,
+  strategy: SupervisorSpec['strategy'],
+  children: SupervisorSpec['children'],
+): SupervisorSpec {
+  return { kind: 'supervisor', id, strategy, intensity: 5, periodMs: 10_000, children };
+}

@@ -1,0 +1,125 @@
+import type { KeyObject } from 'node:crypto';
+import type { NodeConfig } from '../config.ts';
+import { CaxtonError, unwrap } from '../errors.ts';
+import type { AgentId, NodeId } from '../names.ts';
+import type { AskOptions, Behaviour, Draft, ReceivedMessage } from './agents/behaviour.ts';
+import type { SignedDeployment } from './agents/deployments.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import type { Ports } from './kernel/ports.ts';
+import { assemble, type NodeParts } from './node-parts.ts';
+import { nodePorts } from './node-ports.ts';
+import { nodeTree } from './node-tree.ts';
+import type { NodeControl, NodeEvent } from './operations/control.ts';
+
+/** A running node. */
+export interface Node {
+  readonly id: NodeId;
+  /** What the management API and the command line can ask and do. */
+  readonly control: NodeControl;
+  readonly kernel: Kernel;
+  /**
+   * Deploys an agent whose code is in this program. Throws DEPLOYMENT_REFUSED, ALREADY_EXISTS or AUDIT_BLOCKED.
+   * `key`, the agent’s Ed25519 private key, is needed only by agents that sign their messages.
+   */
+  deploy(signed: SignedDeployment, behaviour: Behaviour, options?: { readonly key?: KeyObject }): Promise<AgentRef>;
+  /** Calls the listener for everything that a watcher may see; returns the function that ends it. */
+  on(listener: (event: NodeEvent) => void): () => void;
+  /** Drains, leaves the cluster, closes. Idempotent; resolves when everything is closed. */
+  stop(): Promise<void>;
+  readonly ended: Promise<{ readonly reason: 'stopped' | 'gave-up'; readonly error?: unknown }>;
+}
+
+/** An agent of this node, for the program that deployed it: what it sends has the agent’s name and rights. */
+export interface AgentRef {
+  readonly id: AgentId;
+  /** Throws a CaxtonError when this node refuses it. */
+  tell(draft: Draft): void;
+  /** Resolves with the answer; rejects with the refusal as a CaxtonError. */
+  ask(draft: Draft, options?: AskOptions): Promise<ReceivedMessage>;
+}
+
+export interface CreateNodeOptions {
+  /** Link addresses of members, beside those of the configuration. */
+  readonly join?: readonly string[];
+  /** Replaces parts of the world; the testing kit’s way in. */
+  readonly ports?: Partial<Ports>;
+  /** Where faults that no actor can be charged with are told. */
+  readonly onFault?: (message: string, error: unknown) => void;
+}
+
+/**
+ * Starts a node from its configuration (`loadConfig`). Resolves when it listens, its deployments run again and its API
+ * answers; rejects with a CaxtonError that says what is wrong and how to mend it.
+ */
+export async function createNode(config: NodeConfig, options: CreateNodeOptions = {}): Promise<Node> {
+  const { ports, close } = await nodePorts(config, options.ports ?? {});
+  let parts: NodeParts;
+  try {
+    parts = await assemble(config, ports, options);
+    await start(parts);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const { kernel, events, control, deployments, host } = parts;
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= shutDown(parts, close);
+    return stopping;
+  };
+  parts.requestStop = () => void stop();
+  const ended = kernel.ended.then(async (ending) => {
+    await stop();
+    return ending;
+  });
+  return {
+    id: config.node.id,
+    control,
+    kernel,
+    async deploy(signed, behaviour, { key } = {}) {
+      const { agentId } = unwrap(await deployments.embed(signed, behaviour, key));
+      const context = host.contextOf(agentId)!;
+      return {
+        id: agentId,
+        tell: (draft) => void unwrap(context.tell(draft)),
+        ask: async (draft, askOptions) => unwrap(await context.ask(draft, askOptions)),
+      };
+    },
+    on: events.subscribe,
+    stop,
+    ended,
+  };
+}
+
+async function start(parts: NodeParts): Promise<void> {
+  const { kernel } = parts;
+  try {
+    await kernel.start(nodeTree(parts));
+    unwrap(await parts.recordNode('NodeStarted'));
+    await parts.deployments.restore((agent, result) => {
+      if (!result.ok) parts.fault(`${agent} was not brought back: ${result.refusal.reasons.join(' ')}`, undefined);
+    });
+    parts.state = 'running';
+  } catch (error) {
+    await kernel.stop();
+    const cause = error instanceof CaxtonError ? rootOf(error) : undefined;
+    throw cause ?? error;
+  }
+}
+
+/** The supervisor’s error says which child; the child’s own says what to do, so that one is shown. */
+function rootOf(error: CaxtonError): CaxtonError {
+  let root = error;
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof CaxtonError) root = cause;
+  return root;
+}
+
+async function shutDown(parts: NodeParts, close: () => Promise<void>): Promise<void> {
+  parts.state = 'draining';
+  await parts.recordNode('NodeStopped');
+  await parts.kernel.stop();
+  parts.state = 'stopped';
+  parts.events.emit({ type: 'node.stopped', nodeId: parts.nodeId });
+  await close();
+}

@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { ok, type Result } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import { type AgentId, isName } from '../../../names.ts';
+import type { NodeStatus } from '../control.ts';
+import { type ApiRoute, route } from './route.ts';
+import {
+  actorView,
+  agentId,
+  agentView,
+  auditVerification,
+  linkView,
+  listOf,
+  memberView,
+  metricSample,
+  performative,
+  sendOutcome,
+  statusView,
+} from './views.ts';
+
+const name = z.string().refine(isName, 'expected [a-z0-9][a-z0-9_-]*');
+/** Words of a message header; their exact grammar is the message’s own. */
+const word = z.string().min(1).max(limits.headerTextCharsMax);
+
+const sendRequest = z.strictObject({
+  to: agentId,
+  performative,
+  content: z.string().refine((text) => Buffer.byteLength(text) <= limits.contentBytesMax, {
+    error: `expected at most ${limits.contentBytesMax} bytes`,
+  }),
+  language: word.exactOptional(),
+  protocol: word.exactOptional(),
+  ontology: word.exactOptional(),
+  conversationId: word.exactOptional(),
+  timeoutMs: z.number().int().min(0).max(limits.askMsMax),
+});
+
+const deployRequest = z.strictObject({
+  manifest: z.string().min(1).max(limits.manifestBytesMax),
+  // Empty for an agent that only answers.
+  capability: z.string().max(limits.tokenBytesMax),
+});
+
+/** A query value is text; empty text is no number. */
+const limitQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^[1-9][0-9]{0,5}$/, 'expected a whole number from 1')
+    .transform(Number)
+    .pipe(z.number().max(limits.apiRecordsMax))
+    .default(100),
+});
+
+const mapped = <T, R>(result: Result<T>, to: (value: T) => R): Result<R> => (result.ok ? ok(to(result.value)) : result);
+const items = <T>(list: readonly T[]): Result<{ items: T[] }> => ok({ items: [...list] });
+
+const readyView = z.object({ ready: z.boolean(), state: z.enum(['starting', 'running', 'draining', 'stopped']) });
+const ready = (state: NodeStatus['state']) => ({ ready: state === 'running', state });
+
+/** Everything that the management API offers. */
+export const apiRoutes: readonly ApiRoute[] = [
+  route({
+    method: 'GET',
+    url: '/health/live',
+    access: 'open',
+    response: z.object({ live: z.literal(true) }),
+    handle: () => ok({ live: true as const }),
+  }),
+  route({
+    method: 'GET',
+    url: '/health/ready',
+    access: 'open',
+    response: readyView,
+    status: (view) => (view.ready ? 200 : 503),
+    handle: ({ control }) => ok(ready(control.status().state)),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/status',
+    access: 'authenticated',
+    response: statusView,
+    handle: ({ control }) => ok(control.status()),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/cluster/members',
+    access: 'authenticated',
+    response: listOf(memberView),
+    handle: ({ control }) => items(control.members()),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/cluster/links',
+    access: 'authenticated',
+    response: listOf(linkView),
+    handle: ({ control }) => items(control.links()),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/agents',
+    access: 'authenticated',
+    response: listOf(agentView),
+    handle: ({ control }) => items(control.agents()),
+  }),
+  route({
+    method: 'POST',
+    url: '/api/v1/agents',
+    access: 'authenticated',
+    body: deployRequest,
+    response: agentView,
+    status: () => 201,
+    handle: ({ control, body, caller }) => control.deploy(body, caller),
+  }),
+  route({
+    method: 'DELETE',
+    url: '/api/v1/agents/:tenant/:name',
+    access: 'authenticated',
+    params: z.strictObject({ tenant: name, name }),
+    response: z.object({}),
+    handle: async ({ control, params, caller }) =>
+      mapped(await control.remove(`${params.tenant}/${params.name}` as AgentId, caller), () => ({})),
+  }),
+  route({
+    method: 'POST',
+    url: '/api/v1/messages',
+    access: 'authenticated',
+    body: sendRequest,
+    response: sendOutcome,
+    handle: ({ control, body, caller }) => control.send(body, caller),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/audit/records',
+    access: 'authenticated',
+    query: limitQuery,
+    response: listOf(z.unknown()),
+    handle: async ({ control, query }) => mapped(await control.auditTail(query), (list) => ({ items: [...list] })),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/audit/verification',
+    access: 'authenticated',
+    response: auditVerification,
+    handle: ({ control }) => control.auditVerify(),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/actors',
+    access: 'authenticated',
+    response: listOf(actorView),
+    handle: ({ control }) => items(control.actors()),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/metrics',
+    access: 'authenticated',
+    response: listOf(metricSample),
+    handle: ({ control }) => items(control.metrics()),
+  }),
+  route({
+    method: 'POST',
+    url: '/api/v1/server/shutdown',
+    access: 'protective',
+    response: z.object({ stopping: z.literal(true) }),
+    status: () => 202,
+    handle: async ({ control, caller }) => mapped(await control.shutdown(caller), () => ({ stopping: true as const })),
+  }),
+];

@@ -1,0 +1,143 @@
+import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  type RouteGenericInterface,
+} from 'fastify';
+import { z } from 'zod';
+import type { Crypto } from '../../../crypto/port.ts';
+import { type Refusal, refuse } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import type { Caller, NodeControl } from '../control.ts';
+import type { Admit } from './admission.ts';
+import { answerUnreadable, refusalOfThrow } from './failure.ts';
+import { problemOf, problemType } from './problem.ts';
+import { type ApiRoute, type Call, zodSerializer, zodValidator } from './route.ts';
+import { plainIp } from './source.ts';
+
+type Request = FastifyRequest<RouteGenericInterface, Http2SecureServer, Http2ServerRequest>;
+type Reply = FastifyReply<RouteGenericInterface, Http2SecureServer, Http2ServerRequest, Http2ServerResponse>;
+export type HttpApp = FastifyInstance<Http2SecureServer, Http2ServerRequest, Http2ServerResponse>;
+export type HttpHandler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+
+export interface HttpAppOptions {
+  readonly routes: readonly ApiRoute[];
+  readonly control: NodeControl;
+  readonly crypto: Crypto;
+  readonly admit: Admit;
+  readonly draining: () => boolean;
+  /** A handler threw: a bug. Strangers get a request id instead of the reason. */
+  readonly onBug: (error: unknown, requestId: string) => void;
+  /** Makes the server that hands its requests to `handler`. */
+  readonly server: (handler: HttpHandler) => Http2SecureServer;
+}
+
+const requestIdBytes = 12;
+
+/** The HTTP application: admission, checked requests and answers, and a problem document for everything else. */
+export function createHttpApp(options: HttpAppOptions): HttpApp {
+  const { routes, control, crypto, admit, draining, onBug } = options;
+  const callers = new WeakMap<Request, Caller>();
+  const app = fastify<Http2SecureServer, Http2ServerRequest, Http2ServerResponse>({
+    http2: true,
+    // Never used, since the factory makes the server; it selects the types.
+    https: { allowHTTP1: true },
+    serverFactory: (handler) => options.server(handler),
+    bodyLimit: limits.apiBodyBytesMax,
+    // A client’s own id would end up in the audit log: ids come from here alone.
+    requestIdHeader: false,
+    genReqId: () => Buffer.from(crypto.randomBytes(requestIdBytes)).toString('hex'),
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 128 },
+    frameworkErrors: (error, request, reply) => sendThrow(error, request, reply),
+    clientErrorHandler: answerUnreadable,
+  });
+  const sendThrow = (error: unknown, request: Request, reply: Reply) => {
+    const { refusal, status, bug } = refusalOfThrow(error);
+    if (bug) onBug(error, request.id);
+    return sendProblem(request, reply, refusal, status);
+  };
+
+  // JSON is the only thing read, whatever fastify reads by default.
+  app.removeContentTypeParser('text/plain');
+  app.setValidatorCompiler<z.ZodType>(zodValidator);
+  app.setSerializerCompiler<z.ZodType>(zodSerializer);
+  app.setErrorHandler(sendThrow);
+  app.setNotFoundHandler((request, reply) => {
+    const path = pathOf(request);
+    const allowed = routes.filter((route) => patternOf(route.url).test(path)).map((route) => route.method);
+    if (allowed.length === 0)
+      return sendProblem(request, reply, refuse('NOT_SUPPORTED', 'There is no such path.').refusal, 404);
+    void reply.header('allow', [...new Set(allowed)].join(', '));
+    const reason = `This path answers ${allowed.join(' and ')}, not ${request.method}.`;
+    return sendProblem(request, reply, refuse('NOT_SUPPORTED', reason).refusal, 405);
+  });
+  const accesses = new Map(routes.map((route) => [`${route.method} ${route.url}`, route.access]));
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+    if (draining()) {
+      if (request.raw.httpVersionMajor === 1) void reply.header('connection', 'close');
+      return sendProblem(request, reply, refuse('STOPPED', 'This node is stopping.').refusal);
+    }
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    const admitted = await admit({
+      requestId: request.id,
+      sourceIp: plainIp(request.ip ?? ''),
+      authorization: request.headers.authorization,
+      // A path that leads nowhere shows nothing, so it needs no key; it spends the budget of the source all the same.
+      access: request.is404 ? 'open' : (accesses.get(`${method} ${request.routeOptions.url}`) ?? 'authenticated'),
+    });
+    if (!admitted.ok) return sendProblem(request, reply, admitted.refusal);
+    callers.set(request, admitted.value);
+  });
+  for (const route of routes) addRoute(app, route, control, callers);
+  return app;
+}
+
+function addRoute(app: HttpApp, route: ApiRoute, control: NodeControl, callers: WeakMap<Request, Caller>): void {
+  app.route({
+    method: route.method,
+    url: route.url,
+    schema: {
+      ...(route.params ? { params: route.params } : {}),
+      querystring: route.query ?? nothing,
+      ...(route.body ? { body: route.body } : {}),
+      response: { '2xx': route.response, 503: route.response },
+    },
+    handler: async (request, reply) => {
+      const caller = callers.get(request);
+      if (!caller) throw new Error(`${route.url} was reached without admission`);
+      if (!route.body && request.body !== undefined && request.body !== null)
+        return sendProblem(request, reply, refuse('MALFORMED', 'This path takes no body.').refusal);
+      const { params, query, body } = request;
+      const result = await route.handle({ control, caller, params, query, body } satisfies Call<
+        unknown,
+        unknown,
+        unknown
+      >);
+      if (!result.ok) return sendProblem(request, reply, result.refusal);
+      return reply.code(route.status?.(result.value) ?? 200).send(result.value);
+    },
+  });
+}
+
+function sendProblem(request: Request, reply: Reply, refusal: Refusal, status?: number): Reply {
+  const problem = problemOf(refusal, request.id, status);
+  if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="caxton"');
+  if (problem.retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(problem.retryAfterMs / 1000));
+  return reply
+    .code(problem.status)
+    .header('x-request-id', request.id)
+    .type(problemType)
+    .serializer((value: unknown) => JSON.stringify(value))
+    .send(problem);
+}
+
+/** The query of a path that takes none. */
+const nothing = z.strictObject({});
+
+const pathOf = (request: Request): string => request.url.split('?', 1)[0]!;
+
+const patternOf = (url: string): RegExp => new RegExp(`^${url.replace(/:[a-z]+/g, '[^/]+').replaceAll('.', '\\.')}$`);

@@ -1,0 +1,152 @@
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { AppendFile, Disk } from '../kernel/ports.ts';
+
+/** How many temporary files this process has named; two writes of one file never share one. */
+let drafts = 0;
+
+/**
+ * The disk of this machine. Modes are exact, whatever the umask; a file that is opened again with a wider mode is
+ * tightened. Errors are the system’s own (`ENOSPC`, `EACCES` …) and name the path.
+ */
+export const nodeDisk: Disk = {
+  readFile: (path) => orMissing(readFile(path), undefined),
+
+  async writeFileAtomic(path, bytes, mode) {
+    drafts += 1;
+    const draft = join(dirname(path), `.${basename(path)}.${process.pid}-${drafts}.tmp`);
+    // What an earlier life of this process id left behind; `wx` then follows no link that somebody put there.
+    await rm(draft, { force: true });
+    try {
+      const file = await open(draft, 'wx', mode);
+      try {
+        await file.chmod(mode);
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(draft, path);
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw error;
+    }
+    await syncFolder(dirname(path));
+  },
+
+  async openAppend(path, mode) {
+    const { file, created } = await openOrCreate(path, mode);
+    try {
+      const { size, mode: found } = await file.stat();
+      if (created || (found & 0o777 & ~mode) !== 0) await file.chmod(mode);
+      // The name must survive a power cut as well as what is written under it.
+      if (created) await syncFolder(dirname(path));
+      return new NodeAppendFile(file, size);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  },
+
+  list: async (path) => (await orMissing(readdir(path), [])).sort(),
+
+  async makeFolder(path, mode) {
+    const first = await mkdir(path, { recursive: true, mode });
+    if (first === undefined) return;
+    for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+  },
+
+  async remove(path) {
+    await rm(path, { force: true });
+    await orMissing(syncFolder(dirname(path)), undefined);
+  },
+
+  async stat(path) {
+    const found = await orMissing(stat(path), undefined);
+    return found && { bytes: found.size, mode: found.mode & 0o7777 };
+  },
+};
+
+class NodeAppendFile implements AppendFile {
+  readonly #file: FileHandle;
+  #bytes: number;
+  /** One act after the other, so that no two writes mix. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(file: FileHandle, bytes: number) {
+    this.#file = file;
+    this.#bytes = bytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  append(bytes: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        for (let at = 0; at < bytes.length; ) {
+          const { bytesWritten } = await this.#file.write(bytes, at);
+          at += bytesWritten;
+          this.#bytes += bytesWritten;
+        }
+      } catch (error) {
+        // How much of it went to the file only the file knows.
+        const found = await this.#file.stat().catch(() => undefined);
+        if (found) this.#bytes = found.size;
+        throw error;
+      }
+    });
+  }
+
+  sync(): Promise<void> {
+    return this.#inTurn(() => this.#file.datasync());
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#file.truncate(bytes);
+      this.#bytes = bytes;
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#file.close());
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(act);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+async function openOrCreate(path: string, mode: number): Promise<{ file: FileHandle; created: boolean }> {
+  try {
+    return { file: await open(path, 'ax', mode), created: true };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
+    return { file: await open(path, flags), created: false };
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** The result, or `missing` when there is no such file. */
+async function orMissing<T, M>(act: Promise<T>, missing: M): Promise<T | M> {
+  try {
+    return await act;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return missing;
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Terminal } from './terminal.ts';
+
+export interface OptionSpec {
+  readonly type: 'string' | 'boolean';
+  /** What stands for the value in help texts, such as `FILE`. */
+  readonly value?: string;
+  readonly about: string;
+  readonly multiple?: boolean;
+  readonly required?: boolean;
+}
+
+export type Options = Readonly<Record<string, OptionSpec>>;
+
+/** One call of a verb, its options read and checked against the verb’s list. */
+export interface Invocation {
+  /** The last value given for an option that takes one. */
+  text(option: string): string | undefined;
+  /** All values of an option that may be given several times; commas separate values too. */
+  list(option: string): readonly string[];
+  readonly terminal: Terminal;
+  readonly json: boolean;
+}
+
+/** 0 done, 1 refused or failed, 2 usage. */
+export type ExitCode = number;
+
+export interface Verb {
+  readonly noun: string;
+  readonly verb: string;
+  /** One line. */
+  readonly summary: string;
+  /** More, for the verb’s own help. */
+  readonly details?: string;
+  readonly options: Options;
+  readonly examples: readonly string[];
+  /** Loads the code that only this verb needs, then runs it. */
+  run(invocation: Invocation): Promise<ExitCode>;
+}
+
+/** A verb that reads its own arguments. */
+export interface RawVerb extends Pick<Verb, 'noun' | 'verb' | 'summary' | 'details' | 'options' | 'examples'> {
+  runRaw(argv: readonly string[]): Promise<ExitCode>;
+}
+
+/** The command line itself is wrong: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  /** What to read, such as `caxton message send --help`. */
+  readonly help: string;
+
+  constructor(message: string, help = 'caxton --help') {
+    super(message);
+    this.help = help;
+  }
+}

@@ -1,0 +1,121 @@
+import type { Options, RawVerb, Verb } from './command.ts';
+
+/** What every verb that asks a node understands. */
+const nodeOptions: Options = {
+  output: { type: 'string', value: 'json|table', about: 'form of the output (default table)' },
+  node: { type: 'string', value: 'ID', about: 'ask this node of the profile (default: the first that answers)' },
+  profile: {
+    type: 'string',
+    value: 'FILE',
+    about: 'the profile (default $CAXTON_PROFILE, then .caxton/ here or above)',
+  },
+};
+
+/** Every verb of the command line. Descriptions stand here, so that help loads nothing else. */
+export const verbs: readonly (Verb | RawVerb)[] = [
+  {
+    noun: 'message',
+    verb: 'send',
+    summary: 'send a message to an agent and print its reply',
+    details: `The message goes out in the name of the node’s console agent, with that agent’s rights. Exit code 1 when it is
+refused, and when the agent answers with refuse, failure or not-understood.`,
+    options: {
+      to: { type: 'string', value: 'TENANT/NAME', about: 'the agent', required: true },
+      content: {
+        type: 'string',
+        value: 'TEXT|-|@FILE',
+        about: 'the content; - reads standard input, @FILE a file, @@ stands for @',
+        required: true,
+      },
+      performative: { type: 'string', value: 'ACT', about: 'the FIPA-ACL act (default request)' },
+      protocol: { type: 'string', value: 'NAME', about: 'the protocol of the conversation, such as fipa-request' },
+      language: { type: 'string', value: 'text|json', about: 'the language of the content (default text)' },
+      timeout: { type: 'string', value: 'TIME', about: 'wait this long for the reply (default 5s; 0s sends only)' },
+      ...nodeOptions,
+    },
+    examples: [
+      "caxton message send --to default/echo --content 'hello'",
+      'caxton message send --to default/planner --content @plan.json --language json --timeout 1m',
+      'date | caxton message send --to default/echo --content - --node node-2 --output json',
+    ],
+    run: async (invocation) => (await import('./message/send.ts')).send(invocation),
+  },
+  {
+    noun: 'cluster',
+    verb: 'members',
+    summary: 'list the nodes as one node sees them',
+    options: nodeOptions,
+    examples: ['caxton cluster members', 'caxton cluster members --node node-3 --output json'],
+    run: async (invocation) => (await import('./cluster/members.ts')).members(invocation),
+  },
+  {
+    noun: 'agent',
+    verb: 'list',
+    summary: 'list the agents and where they live',
+    options: nodeOptions,
+    examples: ['caxton agent list', 'caxton agent list --output json'],
+    run: async (invocation) => (await import('./agent/list.ts')).list(invocation),
+  },
+  {
+    noun: 'audit',
+    verb: 'tail',
+    summary: 'print the newest records of a node’s audit log',
+    options: {
+      limit: { type: 'string', value: 'N', about: 'how many records (default 20)' },
+      ...nodeOptions,
+    },
+    examples: ['caxton audit tail', 'caxton audit tail --limit 200 --node node-2 --output json'],
+    run: async (invocation) => (await import('./audit/tail.ts')).tail(invocation),
+  },
+  {
+    noun: 'audit',
+    verb: 'verify',
+    summary: 'check the hash chain of a node’s audit log from its first record',
+    details: 'Exit code 1 when the chain does not hold.',
+    options: nodeOptions,
+    examples: ['caxton audit verify', 'caxton audit verify --node node-2'],
+    run: async (invocation) => (await import('./audit/verify.ts')).verify(invocation),
+  },
+  {
+    noun: 'server',
+    verb: 'start',
+    summary: 'run a node in this process until it is stopped',
+    options: {
+      config: { type: 'string', value: 'FILE', about: 'node.yaml (default $CAXTON_CONFIG, .caxton/, /etc/caxton/)' },
+      join: { type: 'string', value: 'HOST:PORT,…', about: 'link addresses of members to join', multiple: true },
+    },
+    examples: [
+      'caxton server start --config .caxton/nodes/node-1/node.yaml',
+      'caxton server start --config /etc/caxton/node.yaml --join 10.0.0.5:7701,10.0.0.6:7701',
+    ],
+    run: async (invocation) => (await import('./server/start.ts')).start(invocation),
+  },
+  {
+    noun: 'server',
+    verb: 'status',
+    summary: 'show what a node is and what it is doing',
+    options: nodeOptions,
+    examples: ['caxton server status', 'caxton server status --node node-2 --output json'],
+    run: async (invocation) => (await import('./server/status.ts')).status(invocation),
+  },
+  {
+    noun: 'server',
+    verb: 'stop',
+    summary: 'let a node drain and stop',
+    details: 'With several nodes in the profile, --node has to say which.',
+    options: nodeOptions,
+    examples: ['caxton server stop --node node-2'],
+    run: async (invocation) => (await import('./server/stop.ts')).stop(invocation),
+  },
+  {
+    noun: 'dev',
+    verb: 'start',
+    summary: 'start a development cluster of three nodes on loopback',
+    options: {
+      once: { type: 'boolean', about: 'run the conversation, stop everything and exit' },
+      dir: { type: 'string', value: 'DIR', about: 'where keys, certificates and data live (default .caxton)' },
+    },
+    examples: ['caxton dev start', 'caxton dev start --once --dir /tmp/try'],
+    runRaw: async (argv) => (await import('./dev/start.ts')).run(argv),
+  },
+];

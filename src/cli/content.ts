@@ -1,0 +1,46 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { CaxtonError } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { Terminal } from './terminal.ts';
+
+/**
+ * The content that `--content` stands for: the text itself, `-` for standard input, `@FILE` for a file; `@@` begins a
+ * text with one `@`. FILE_UNREADABLE, LIMIT_EXCEEDED, and MALFORMED for bytes that are not UTF-8.
+ */
+export async function readContent(argument: string, terminal: Terminal): Promise<string> {
+  if (argument === '-') return decode(await readAll(terminal.stdin()), 'Standard input');
+  if (!argument.startsWith('@')) return argument;
+  if (argument.startsWith('@@')) return argument.slice(1);
+  const path = argument.slice(1);
+  const full = resolve(terminal.cwd, path);
+  try {
+    if ((await stat(full)).size > limits.contentBytesMax) throw tooLarge();
+    return decode(await readFile(full), path);
+  } catch (error) {
+    if (error instanceof CaxtonError) throw error;
+    throw new CaxtonError('FILE_UNREADABLE', `${path} cannot be read: ${(error as NodeJS.ErrnoException).code}.`);
+  }
+}
+
+async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    bytes += chunk.length;
+    if (bytes > limits.contentBytesMax) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+const tooLarge = (): CaxtonError =>
+  new CaxtonError('LIMIT_EXCEEDED', `The content is larger than ${limits.contentBytesMax} bytes.`);
+
+function decode(bytes: Uint8Array, what: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new CaxtonError('MALFORMED', `${what} is not UTF-8 text.`);
+  }
+}

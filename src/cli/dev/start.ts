@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { nodeClock } from '../../actors/kernel/node-clock.ts';
+import { CaxtonError } from '../../errors.ts';
+import { converse } from './conversation.ts';
+import { deployDemoAgents } from './deploy.ts';
+import { developmentNodes, initialiseCluster } from './init.ts';
+import { clusterLayout } from './layout.ts';
+import { takeLock } from './lock.ts';
+import { createNarrator, type Narrator } from './narrate.ts';
+import { type NodeProcess, startAgainCommand, startNodeProcess } from './node-process.ts';
+import { claimPorts } from './ports.ts';
+
+const startMsMax = 20_000;
+const stopMsMax = 12_000;
+/** A terminal’s Ctrl-C can arrive twice within a millisecond: what comes this soon is the same one. */
+const sameSignalMs = 1_000;
+
+const help = `caxton dev start [--once] [--dir .caxton]
+
+Starts a development cluster of three nodes on loopback, each a process of its own, deploys signed agents on them and
+lets them hold a conversation. Runs until Ctrl-C.
+
+  --once      run the conversation, stop everything and exit: 0 when all went as it should, 1 otherwise
+  --dir DIR   where keys, certificates and data live (default .caxton)
+`;
+
+/** `caxton dev start`: the main job. Returns the exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { once: { type: 'boolean' }, dir: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const root = resolve(values.dir ?? '.caxton');
+  const began = performance.now();
+  const colours = process.stdout.isTTY === true && !process.env.NO_COLOR;
+  const narrator = createNarrator(
+    (line) => process.stdout.write(`${line}\n`),
+    colours,
+    () => performance.now() - began,
+  );
+  const lock = await takeLock(clusterLayout(root).lock);
+  const launcher = new Launcher(root, narrator);
+  const signals = listenForSignals(narrator, () => launcher.abort());
+  let code = 1;
+  try {
+    code = await launcher.run(values.once === true, signals.stopped);
+  } catch (error) {
+    if (!(error instanceof CaxtonError)) throw error;
+    process.stderr.write(`${error.message}\n${error.mend}\n`);
+  } finally {
+    await launcher.stop();
+    signals.dispose();
+    await lock.release();
+  }
+  narrator.line(code === 0 ? 'all nodes stopped' : 'stopped after a failure');
+  return code;
+}
+
+class Launcher {
+  readonly #root: string;
+  readonly #narrator: Narrator;
+  readonly #nodes = new Map<string, NodeProcess>();
+  #stopping = false;
+
+  constructor(root: string, narrator: Narrator) {
+    this.#root = root;
+    this.#narrator = narrator;
+  }
+
+  async run(once: boolean, stopped: Promise<void>): Promise<number> {
+    const layout = clusterLayout(this.#root);
+    const fresh = !existsSync(layout.profile);
+    const ports = await claimPorts(this.#root);
+    if (await initialiseCluster({ root: this.#root, now: nodeClock.now(), ports: ports.list }))
+      this.#narrator.line(
+        `made a development cluster in ${relative(process.cwd(), this.#root) || '.'}: CA, certificates, keys`,
+      );
+    else await ports.writeBack();
+    if (!fresh && ports.changed.length > 0)
+      this.#narrator.line(`ports were taken; written back to node.yaml: ${ports.changed.join(', ')}`);
+    const starts = developmentNodes.map((id) => this.#startNode(id));
+    const up = await Promise.race([Promise.all(starts), stopped.then(() => undefined)]);
+    if (up === undefined) return 0;
+    if (!up.every(Boolean)) return 1;
+    const deployed = await Promise.race([deployDemoAgents(layout, this.#narrator), stopped.then(() => undefined)]);
+    if (deployed === undefined) return 0;
+    const good = await Promise.race([converse(layout, this.#narrator), stopped.then(() => undefined)]);
+    if (good === undefined) return 0;
+    if (once) return good ? 0 : 1;
+    this.#invite();
+    await stopped;
+    return 0;
+  }
+
+  /** Starts one node and watches it: one that dies by itself is not restarted, but the way to do it is printed. */
+  async #startNode(id: (typeof developmentNodes)[number]): Promise<boolean> {
+    const config = relative(process.cwd(), clusterLayout(this.#root).node(id).config);
+    const node = startNodeProcess(id, config, (event) => this.#narrator.event(event));
+    this.#nodes.set(id, node);
+    void node.ended.then(({ code, signal }) => {
+      if (this.#stopping) return;
+      this.#narrator.line(
+        `${id} ended (${signal ?? `exit ${code}`}). Start it again with:  ${startAgainCommand(config)}`,
+      );
+      const words = node.lastWords();
+      if (words) this.#narrator.line(`${id} said: ${words}`);
+    });
+    const timer = setTimeout(() => {
+      this.#narrator.line(`${id} did not come up within ${startMsMax / 1000} s`);
+      node.kill();
+    }, startMsMax);
+    const up = await node.up;
+    clearTimeout(timer);
+    return up;
+  }
+
+  #invite(): void {
+    const say = (text: string) => this.#narrator.line(text);
+    say('The cluster runs until Ctrl-C. From another terminal, in this folder:');
+    say("  npx caxton message send --to default/echo --content 'hello'");
+    say('  npx caxton cluster members      npx caxton agent list');
+    say('  npx caxton audit tail           npx caxton audit verify');
+  }
+
+  /** A second signal: no more waiting. */
+  abort(): void {
+    for (const node of this.#nodes.values()) node.kill();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const nodes = [...this.#nodes.values()];
+    for (const node of nodes) node.stop();
+    const timer = setTimeout(() => this.abort(), stopMsMax);
+    await Promise.all(nodes.map((node) => node.ended));
+    clearTimeout(timer);
+  }
+}
+
+function listenForSignals(narrator: Narrator, force: () => void) {
+  let first: number | undefined;
+  let resolveStopped: () => void = () => {};
+  const stopped = new Promise<void>((done) => {
+    resolveStopped = done;
+  });
+  const onSignal = () => {
+    const now = performance.now();
+    if (first === undefined) {
+      first = now;
+      narrator.line('stopping: agents drain, nodes leave the cluster (a second Ctrl-C cuts it short)');
+      resolveStopped();
+    } else if (now - first > sameSignalMs) force();
+  };
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+  return {
+    stopped,
+    dispose: () => {
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, onSignal);
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { isAgentId } from '../../names.ts';
+import { isPerformative, type Performative, performatives } from '../../protocols/acl/performative.ts';
+import { type ExitCode, type Invocation, UsageError } from '../command.ts';
+import { withNode } from '../connect.ts';
+import { readContent } from '../content.ts';
+import { readDuration } from '../duration.ts';
+import { nearest } from '../nearest.ts';
+import { writeJson } from '../output.ts';
+import { printable, printableLines } from '../printable.ts';
+import { styleFor } from '../style.ts';
+
+const help = 'caxton message send --help';
+/** Answers that mean “no”: a script has to see them in the exit code. */
+const refusing: ReadonlySet<Performative> = new Set(['refuse', 'failure', 'not-understood']);
+
+export async function send(invocation: Invocation): Promise<ExitCode> {
+  const { text, terminal, json } = invocation;
+  const to = text('to') ?? '';
+  if (!isAgentId(to)) throw new UsageError(`--to is an agent such as default/echo, not “${to}”.`, help);
+  const performative = text('performative') ?? 'request';
+  if (!isPerformative(performative)) {
+    const near = nearest(performative, performatives);
+    const hint = near ? `Did you mean ${near}?` : `There are ${performatives.join(', ')}.`;
+    throw new UsageError(`“${performative}” is no FIPA-ACL act. ${hint}`, help);
+  }
+  const timeoutMs = readDuration(text('timeout') ?? '5s', 'timeout');
+  const content = await readContent(text('content') ?? '', terminal);
+  const language = text('language');
+  const protocol = text('protocol');
+  const outcome = await withNode(invocation, ({ client }) =>
+    client.send({
+      to,
+      performative,
+      content,
+      ...(language === undefined ? {} : { language }),
+      ...(protocol === undefined ? {} : { protocol }),
+      timeoutMs,
+    }),
+  );
+  const { reply } = outcome;
+  if (json) writeJson(terminal, outcome);
+  else if (!reply) terminal.out(`sent as ${printable(outcome.messageId)}\n`);
+  else if (terminal.outIsTerminal) {
+    const { dim } = styleFor(true, terminal.env);
+    terminal.out(`${dim(`${reply.sender} answers ${reply.performative}`)}\n${printableLines(reply.content)}\n`);
+    // A pipe or a file gets the bytes as the agent wrote them.
+  } else terminal.out(reply.content.endsWith('\n') ? reply.content : `${reply.content}\n`);
+  return reply && refusing.has(reply.performative) ? 1 : 0;
+}

@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util';
+import { type Invocation, type Options, type RawVerb, UsageError, type Verb } from './command.ts';
+import { nearest } from './nearest.ts';
+import type { Terminal } from './terminal.ts';
+
+type AnyVerb = Verb | RawVerb;
+
+const namesOf = (verbs: readonly AnyVerb[], noun: string): string[] =>
+  verbs.filter((verb) => verb.noun === noun).map(({ verb }) => verb);
+const nounsOf = (verbs: readonly AnyVerb[]): string[] => [...new Set(verbs.map(({ noun }) => noun))];
+
+/** Words that stand where a noun does. */
+const plainWords = ['help', 'version'];
+
+/** The verb that `noun verb` names. UsageError with the nearest word when there is none. */
+export function findVerb(verbs: readonly AnyVerb[], noun: string, verb: string): AnyVerb {
+  const found = verbs.find((candidate) => candidate.noun === noun && candidate.verb === verb);
+  if (found) return found;
+  if (namesOf(verbs, noun).length === 0) throw unknown('command', noun, [...nounsOf(verbs), ...plainWords], '');
+  throw unknown(`${noun} command`, verb, namesOf(verbs, noun), `${noun} `);
+}
+
+export const isNoun = (verbs: readonly AnyVerb[], word: string): boolean => nounsOf(verbs).includes(word);
+
+function unknown(what: string, word: string, known: readonly string[], before: string): UsageError {
+  const near = nearest(word, known);
+  const hint = near ? `Did you mean “caxton ${before}${near}”?` : `Known: ${known.join(', ')}.`;
+  return new UsageError(`There is no ${what} “${shown(word)}”. ${hint}`, `caxton ${before}--help`);
+}
+
+const wordCharsMax = 60;
+const shown = (word: string): string => (word.length > wordCharsMax ? `${word.slice(0, wordCharsMax)}…` : word);
+
+/** Reads a verb’s arguments. Undefined when help is asked for; UsageError when they do not fit. */
+export function readArguments(verb: Verb, argv: readonly string[], terminal: Terminal): Invocation | undefined {
+  const help = `caxton ${verb.noun} ${verb.verb} --help`;
+  const known: Options = verb.options;
+  const { values, tokens } = parseArgs({
+    args: [...argv],
+    options: {
+      ...Object.fromEntries(Object.entries(known).map(([name, { type }]) => [name, { type, multiple: true }])),
+      help: { type: 'boolean', short: 'h', multiple: true },
+    },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  if (values.help !== undefined) return undefined;
+  for (const token of tokens) {
+    if (token.kind === 'positional') throw new UsageError(`“${shown(token.value)}” is not expected here.`, help);
+    if (token.kind === 'option') checkOption(token, known, help);
+  }
+  const given = values as Readonly<Record<string, readonly (string | boolean)[] | undefined>>;
+  for (const [name, { required, multiple }] of Object.entries(known)) {
+    if (required && given[name] === undefined) throw new UsageError(`--${name} is missing.`, help);
+    if (!multiple && (given[name]?.length ?? 0) > 1) throw new UsageError(`--${name} is given twice.`, help);
+  }
+  const output = given.output?.[0];
+  if (output !== undefined && output !== 'json' && output !== 'table')
+    throw new UsageError(`--output is json or table, not “${shown(String(output))}”.`, help);
+  return {
+    text: (option) => given[option]?.map(String).at(-1),
+    list: (option) =>
+      (given[option] ?? []).flatMap((value) => String(value).split(',')).filter((value) => value !== ''),
+    terminal,
+    json: output === 'json',
+  };
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+}
+
+function checkOption({ name, rawName, value }: OptionToken, known: Options, help: string): void {
+  const spec = Object.hasOwn(known, name) && rawName.startsWith('--') ? known[name] : undefined;
+  if (!spec) {
+    const near = nearest(name, Object.keys(known));
+    throw new UsageError(`There is no option ${shown(rawName)}.${near ? ` Did you mean --${near}?` : ''}`, help);
+  }
+  if (spec.type === 'string' && value === undefined)
+    throw new UsageError(`--${name} needs a value: ${spec.value}.`, help);
+  if (spec.type === 'boolean' && value !== undefined) throw new UsageError(`--${name} takes no value.`, help);
+}

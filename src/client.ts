@@ -1,0 +1,103 @@
+import type { ActorView } from './actors/kernel/kernel.ts';
+import type { MetricSample } from './actors/kernel/ports.ts';
+import type {
+  AgentView,
+  AuditVerification,
+  DeployRequest,
+  LinkView,
+  MemberView,
+  NodeStatus,
+  SendOutcome,
+  SendRequest,
+} from './actors/operations/control.ts';
+import { createConnection } from './client/connection.ts';
+import { type AgentId, localNameOf, tenantOf } from './names.ts';
+
+export interface ClientOptions {
+  /** `https://host:port`; an IPv6 host in brackets. */
+  readonly address: string;
+  /** The CA certificates that the server’s certificate must come from; the system’s are not asked. */
+  readonly caPem: string;
+  /** `cxk_…`; sent as a bearer token, and only after the server’s certificate was verified. */
+  readonly apiKey: string;
+  /** Milliseconds for one request, its connection included; default 10,000. `send` gets its own wait on top. */
+  readonly timeoutMs?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * A node’s management API, typed. Every method rejects with `CaxtonError`: with the node’s own code and reasons when
+ * it refuses, otherwise UNREACHABLE, CERTIFICATE_REFUSED, TIMED_OUT, CANCELLED, LIMIT_EXCEEDED or PROTOCOL_VIOLATION.
+ */
+export interface Client {
+  readonly address: string;
+  /** Whether the process answers at all; needs no valid API key. */
+  live(options?: CallOptions): Promise<{ readonly live: boolean }>;
+  ready(options?: CallOptions): Promise<{ readonly ready: boolean; readonly state: NodeStatus['state'] }>;
+  status(options?: CallOptions): Promise<NodeStatus>;
+  members(options?: CallOptions): Promise<readonly MemberView[]>;
+  links(options?: CallOptions): Promise<readonly LinkView[]>;
+  agents(options?: CallOptions): Promise<readonly AgentView[]>;
+  deploy(request: DeployRequest, options?: CallOptions): Promise<AgentView>;
+  remove(agent: AgentId, options?: CallOptions): Promise<void>;
+  /** Sends as the node’s console agent; waits `request.timeoutMs` for the reply, 0 for none. */
+  send(request: SendRequest, options?: CallOptions): Promise<SendOutcome>;
+  /** The newest records, oldest first. `limit` from 1 to `limits.apiRecordsMax`, default 100. */
+  auditRecords(options?: CallOptions & { readonly limit?: number }): Promise<readonly unknown[]>;
+  auditVerification(options?: CallOptions): Promise<AuditVerification>;
+  actors(options?: CallOptions): Promise<readonly ActorView[]>;
+  metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
+  /** Begins an orderly stop of the node; resolves when it has begun. */
+  shutdown(options?: CallOptions): Promise<void>;
+  /** Closes idle connections. Not needed for the process to end: they do not keep it alive. */
+  close(): void;
+}
+
+interface Items<T> {
+  readonly items: readonly T[];
+}
+
+const defaultTimeoutMs = 10_000;
+/** What a request may take beside the wait that it asks the node for. */
+const marginMs = 5_000;
+
+/** Makes a client; it connects with its first request. Throws CONFIG_INVALID for an address that is no https URL. */
+export function createClient(options: ClientOptions): Client {
+  const connection = createConnection(options);
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const get = <T>(path: string, call: CallOptions = {}): Promise<T> =>
+    connection.request<T>({ method: 'GET', path, timeoutMs, ...call });
+  const list = async <T>(path: string, call?: CallOptions): Promise<readonly T[]> =>
+    (await get<Items<T>>(path, call)).items;
+  const post = <T>(path: string, body: unknown, call: CallOptions = {}): Promise<T> =>
+    connection.request<T>({ method: 'POST', path, body, timeoutMs, ...call });
+  return {
+    address: options.address,
+    live: (call) => get('/health/live', call),
+    ready: (call) =>
+      connection.request({ method: 'GET', path: '/health/ready', timeoutMs, answers: [200, 503], ...call }),
+    status: (call) => get('/api/v1/status', call),
+    members: (call) => list('/api/v1/cluster/members', call),
+    links: (call) => list('/api/v1/cluster/links', call),
+    agents: (call) => list('/api/v1/agents', call),
+    deploy: (request, call) => post('/api/v1/agents', request, call),
+    async remove(agent, call) {
+      const path = `/api/v1/agents/${encodeURIComponent(tenantOf(agent))}/${encodeURIComponent(localNameOf(agent))}`;
+      await connection.request({ method: 'DELETE', path, timeoutMs, ...call });
+    },
+    send: (request, call) => post('/api/v1/messages', request, { timeoutMs: request.timeoutMs + marginMs, ...call }),
+    auditRecords: ({ limit, ...call } = {}) =>
+      list(`/api/v1/audit/records${limit === undefined ? '' : `?limit=${limit}`}`, call),
+    auditVerification: (call) => get('/api/v1/audit/verification', call),
+    actors: (call) => list('/api/v1/actors', call),
+    metrics: (call) => list('/api/v1/metrics', call),
+    async shutdown(call) {
+      await post('/api/v1/server/shutdown', undefined, call);
+    },
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../names.ts';
+import { parseRate, type Rate } from '../protocols/authorization/rate.ts';
+import { type HostPort, parseDuration, parseHostPort } from './quantity.ts';
+
+/**
+ * The form of node.yaml: the record’s (ADR-0016) `node:` and `security:` blocks with its names, ours beside them. One
+ * schema gives validation and types. What the record has and this version lacks is read and refused by name, never
+ * ignored.
+ */
+const parsed = <T>(expected: string, parse: (text: string) => T | undefined) =>
+  z.string({ error: `expected ${expected}` }).transform((text, context): T => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: `expected ${expected}, found “${text.slice(0, 40)}”` });
+    return z.NEVER;
+  });
+
+const duration = parsed<number>('a duration such as 500ms, 30s, 5m, 24h or 30d', parseDuration);
+const hostPort = parsed<HostPort>('host:port, such as 127.0.0.1:7701 or [::1]:7701', parseHostPort);
+const rate = parsed<Rate>('a rate such as 100/s or 1000/min', (text) => {
+  const read = parseRate(text);
+  return read.ok ? read.value : undefined;
+});
+const nodeId = parsed<NodeId>('a node id: a-z, 0-9, “_” and “-”, at most 63 characters', (text) =>
+  isNodeId(text) ? text : undefined,
+);
+const trustDomain = parsed<TrustDomain>('a trust domain in lower case, such as example.org', (text) =>
+  isTrustDomain(text) ? text : undefined,
+);
+const path = z.string({ error: 'expected a path' }).min(1, 'expected a path').max(4_096);
+const flag = z.boolean({ error: 'expected true or false' });
+
+const rotation = z.strictObject({
+  enabled: flag.default(true),
+  check_interval: duration.default(86_400_000),
+  renewal_threshold: duration.default(30 * 86_400_000),
+  ca_key_path: path.optional(),
+});
+
+const node = z.strictObject({
+  id: nodeId,
+  certificate_path: path.optional(),
+  private_key_path: path.optional(),
+  ca_certificate_path: path.optional(),
+  claim_key_path: path,
+  data_path: path,
+  rotation: rotation.prefault({}),
+});
+
+const cluster = z.strictObject({
+  id: z
+    .string({ error: 'expected the cluster id' })
+    .regex(/^[a-z0-9_-]{1,63}$/, 'expected a cluster id of a-z, 0-9, “_” and “-”'),
+  trust_domain: trustDomain,
+  expected_size: z.int({ error: 'expected a whole number' }).min(1).max(16_384),
+  bind: hostPort,
+  advertise: hostPort.optional(),
+  join: z.array(hostPort).max(64).default([]),
+  profile: z.enum(['local', 'lan', 'wan'], { error: 'expected local, lan or wan' }).default('lan'),
+  authority_keys: z.array(path).min(1, 'expected at least one authority key').max(16),
+  notices_path: path,
+});
+
+const mtls = z.strictObject({
+  enabled: flag.default(true),
+  ca_cert: path.optional(),
+  node_cert: path.optional(),
+  node_key: path.optional(),
+  verify_peer: flag.default(true),
+});
+
+const gossip = z.strictObject({
+  encryption: flag.default(true),
+  key_rotation_interval: duration.default(86_400_000),
+  key_path: path,
+});
+
+const apiTls = z.strictObject({
+  enabled: flag.default(true),
+  cert: path,
+  key: path,
+  min_version: z.enum(['1.3', '1.2'], { error: 'expected "1.3" (in quotes)' }).default('1.3'),
+});
+
+const authentication = z.strictObject({
+  methods: z
+    .array(z.enum(['api_key', 'jwt', 'client_certificate', 'oauth2'], { error: 'expected api_key' }))
+    .min(1, 'expected at least one method')
+    .default(['api_key']),
+  api_keys_path: path,
+  jwt: z.looseObject({}).optional(),
+  oauth2: z.looseObject({}).optional(),
+});
+
+const agents = z.strictObject({
+  require_signed_deployment: flag.default(true),
+  capability_enforcement: z
+    .enum(['strict', 'permissive', 'off'], { error: 'expected strict, permissive or off' })
+    .default('strict'),
+  sandbox_enforcement: z
+    .enum(['strict', 'permissive', 'off'], { error: 'expected strict, permissive or off' })
+    .default('strict'),
+  rate_limit: rate.default({ count: 100, periodMs: 1_000, burst: 100 }),
+  policy_path: path.optional(),
+});
+
+const audit = z.strictObject({
+  enabled: flag.default(true),
+  log_path: path,
+  retention_days: z.int({ error: 'expected a whole number of days' }).min(1).max(36_500).default(90),
+  forward_to_siem: flag.default(false),
+});
+
+const security = z.strictObject({
+  cluster: z.strictObject({ mtls: mtls.prefault({}), gossip }),
+  api: z.strictObject({
+    tls: apiTls,
+    authentication,
+    rate_limiting: z
+      .strictObject({
+        enabled: flag.default(true),
+        default_limit: rate.default({ count: 1_000, periodMs: 60_000, burst: 1_000 }),
+      })
+      .prefault({}),
+  }),
+  agents: agents.prefault({}),
+  audit,
+});
+
+export const nodeFileSchema = z.strictObject({
+  development: flag.default(false),
+  show_message_previews: flag.default(false),
+  node,
+  cluster,
+  api: z.strictObject({ bind: hostPort }),
+  agents: z.strictObject({ modules_path: path.optional() }).prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error'], { error: 'expected trace, debug, info, warn or error' })
+        .default('info'),
+    })
+    .prefault({}),
+  security,
+});
+
+/** node.yaml as it was read: the record’s names, values parsed. */
+export type NodeFile = z.output<typeof nodeFileSchema>;

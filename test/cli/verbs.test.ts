@@ -1,0 +1,345 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { NodeControl, SendRequest } from '../../src/actors/operations/control.ts';
+import { ok, refuse } from '../../src/errors.ts';
+import { limits } from '../../src/limits.ts';
+import type { NodeId } from '../../src/names.ts';
+import { type ApiLab, agentEcho, apiLab, ca, echo, fakeControl, nodeStatus } from '../actors/operations/api/api-lab.ts';
+import { type ProfileFolder, profileFolder, run } from './cli-lab.ts';
+
+const silent = 'https://127.0.0.1:1';
+const sendTo = ['message', 'send', '--to', 'default/echo'];
+
+let lab: ApiLab;
+let folder: ProfileFolder;
+/** What the node does in this test; anything else it does well. */
+let node: Partial<NodeControl> = {};
+const usual = fakeControl();
+
+beforeAll(async () => {
+  const current = (): NodeControl => ({ ...usual, ...node });
+  lab = await apiLab({
+    over: {
+      members: () => current().members(),
+      agents: () => current().agents(),
+      send: (request, caller) => current().send(request, caller),
+      auditTail: (options) => current().auditTail(options),
+      auditVerify: () => current().auditVerify(),
+      shutdown: (caller) => current().shutdown(caller),
+    },
+  });
+  folder = await profileFolder({
+    nodes: [
+      { id: 'node-0', api: silent },
+      { id: 'node-1', api: `https://127.0.0.1:${lab.address.port}` },
+    ],
+    caPem: ca.certPem,
+    apiKey: lab.key,
+  });
+});
+afterEach(() => {
+  node = {};
+});
+afterAll(async () => {
+  await lab.api.close();
+  await folder.remove();
+});
+
+const caxton = (argv: readonly string[], terminal: Parameters<typeof run>[1] = {}) =>
+  run(argv, { cwd: folder.root, ...terminal });
+
+describe('caxton message send', () => {
+  const sent: SendRequest[] = [];
+  const keep: Partial<NodeControl> = {
+    send: async (request) => {
+      sent.push(request);
+      const reply = { performative: 'inform', sender: echo, language: 'text', content: request.content } as const;
+      return ok({ messageId: 'm-1', reply });
+    },
+  };
+
+  it('prints the reply, for a program the content alone', async () => {
+    expect(await caxton([...sendTo, '--content', 'hello'])).toEqual({ code: 0, out: 'hello\n', err: '' });
+    const { out } = await caxton([...sendTo, '--content', 'hello'], { outIsTerminal: true, env: { NO_COLOR: '1' } });
+    expect(out).toBe('default/echo answers inform\nhello\n');
+  });
+
+  it('prints one object as JSON', async () => {
+    const { out } = await caxton([...sendTo, '--content', 'hello', '--output', 'json']);
+    expect(JSON.parse(out)).toEqual({
+      messageId: 'm-1',
+      reply: { performative: 'inform', sender: 'default/echo', language: 'text', content: 'hello' },
+    });
+  });
+
+  it('asks for exactly what the options say', async () => {
+    node = keep;
+    await caxton([...sendTo, '--content', '7']);
+    await caxton([
+      ...sendTo,
+      '--content',
+      '7',
+      '--performative=query-ref',
+      '--protocol',
+      'fipa-query',
+      '--language',
+      'json',
+      '--timeout',
+      '1.5m',
+    ]);
+    expect(sent.splice(0)).toEqual([
+      { to: echo, performative: 'request', content: '7', timeoutMs: 5_000 },
+      {
+        to: echo,
+        performative: 'query-ref',
+        content: '7',
+        protocol: 'fipa-query',
+        language: 'json',
+        timeoutMs: 90_000,
+      },
+    ]);
+  });
+
+  it('takes the content from standard input, from a file, or as it is', async () => {
+    node = keep;
+    await writeFile(join(folder.root, 'content.txt'), 'from a file\n');
+    await caxton([...sendTo, '--content', '-'], { input: 'from ünïcode input\n' });
+    await caxton([...sendTo, '--content', '@content.txt']);
+    await caxton([...sendTo, '--content', '@@content.txt']);
+    await caxton([...sendTo, '--content=-x']);
+    expect(sent.splice(0).map(({ content }) => content)).toEqual([
+      'from ünïcode input\n',
+      'from a file\n',
+      '@content.txt',
+      '-x',
+    ]);
+  });
+
+  it('refuses content that it cannot read', async () => {
+    await writeFile(join(folder.root, 'binary'), Buffer.from([0xff, 0xfe]));
+    await writeFile(join(folder.root, 'large'), Buffer.alloc(limits.contentBytesMax + 1, 'x'));
+    for (const [content, code] of [
+      ['@missing', 'FILE_UNREADABLE'],
+      ['@binary', 'MALFORMED'],
+      ['@large', 'LIMIT_EXCEEDED'],
+    ] as const) {
+      const { code: exit, err } = await caxton([...sendTo, '--content', content]);
+      expect([exit, err.slice(0, code.length + 1)]).toEqual([1, `${code}:`]);
+    }
+    const { err } = await caxton([...sendTo, '--content', '-'], { input: 'x'.repeat(limits.contentBytesMax + 1) });
+    expect(err).toContain('LIMIT_EXCEEDED');
+  });
+
+  it('exits with 1 and every reason when the message is refused', async () => {
+    node = { send: async () => refuse('UNAUTHORIZED', 'The policy does not name you.', 'No capability covers it.') };
+    const text = await caxton([...sendTo, '--content', 'x']);
+    expect([text.code, text.out]).toEqual([1, '']);
+    expect(text.err).toMatch(/^UNAUTHORIZED: The policy does not name you\.\n {2}· No capability covers it\.\n.+\n$/);
+    const json = await caxton([...sendTo, '--content', 'x', '--output', 'json']);
+    expect([json.code, json.out]).toEqual([1, '']);
+    expect(JSON.parse(json.err)).toMatchObject({
+      type: 'urn:caxton:error:UNAUTHORIZED',
+      code: 'UNAUTHORIZED',
+      reasons: ['The policy does not name you.', 'No capability covers it.'],
+      detail: 'The policy does not name you. No capability covers it.',
+      mend: expect.any(String),
+    });
+  });
+
+  it.each(['refuse', 'failure', 'not-understood'] as const)(
+    'exits with 1 when the agent answers %s',
+    async (performative) => {
+      const reply = { performative, sender: echo, language: 'text', content: 'no' };
+      node = { send: async () => ok({ messageId: 'm', reply }) };
+      expect(await caxton([...sendTo, '--content', 'x'])).toEqual({ code: 1, out: 'no\n', err: '' });
+    },
+  );
+
+  it('says under which id it sent when nobody waits for a reply', async () => {
+    node = { send: async ({ timeoutMs }) => ok({ messageId: `m-${timeoutMs}` }) };
+    expect((await caxton([...sendTo, '--content', 'x', '--timeout', '0s'])).out).toBe('sent as m-0\n');
+  });
+
+  it('keeps an agent’s words from driving the terminal, and a pipe’s bytes as they are', async () => {
+    const content = 'a\u001b]0;title\u0007\u009b2J\u202eb\nc\td';
+    node = {
+      send: async () =>
+        ok({ messageId: 'm', reply: { performative: 'inform', sender: echo, language: 'text', content } }),
+    };
+    const shown = await caxton([...sendTo, '--content', 'x'], { outIsTerminal: true, env: { NO_COLOR: '1' } });
+    expect(shown.out).toContain('a\\u001b]0;title\\u0007\\u009b2J\\u202eb\nc\td\n');
+    expect((await caxton([...sendTo, '--content', 'x'])).out).toBe(`${content}\n`);
+    const json = await caxton([...sendTo, '--content', 'x', '--output', 'json'], { outIsTerminal: true });
+    for (const control of ['\u001b', '\u009b', '\u202e']) expect(json.out).not.toContain(control);
+    expect(JSON.parse(json.out).reply.content).toBe(content);
+  });
+});
+
+describe('the lists', () => {
+  it('of members and agents are tables with a line each', async () => {
+    const member = usual.members()[0]!;
+    node = {
+      members: () => [member, { ...member, nodeId: 'node-22' as NodeId, self: false, status: 'dead', link: 'down' }],
+    };
+    const { code, out } = await caxton(['cluster', 'members']);
+    expect(code).toBe(0);
+    expect(out.split('\n').map((line) => line.trimEnd())).toEqual([
+      'NODE     STATUS  LINK  ADDRESS         BOOT  INCARNATION  SINCE (UTC)',
+      'node-1   alive   self  127.0.0.1:7701  3     0            2026-01-31 12:00:00',
+      'node-22  dead    down  127.0.0.1:7701  3     0            2026-01-31 12:00:00',
+      '',
+    ]);
+    expect((await caxton(['agent', 'list'])).out).toMatch(
+      /^default\/echo +node-1 +handler +running +yes +1 +echo +ed25519:abc$/m,
+    );
+    node = { agents: () => [] };
+    expect((await caxton(['agent', 'list'])).out).toBe('No agents are deployed.\n');
+  });
+
+  it('are items as JSON, on one line for a program', async () => {
+    const { out } = await caxton(['agent', 'list', '--output', 'json']);
+    expect(JSON.parse(out)).toEqual({ items: [agentEcho] });
+    expect(out.indexOf('\n')).toBe(out.length - 1);
+    node = { members: () => [] };
+    expect((await caxton(['cluster', 'members', '--output', 'json'])).out).toBe('{"items":[]}\n');
+  });
+
+  it('fit the terminal', async () => {
+    node = { agents: () => [{ ...agentEcho, deployer: 'd'.repeat(200), services: ['s'.repeat(50), 't'.repeat(50)] }] };
+    const { out } = await caxton(['agent', 'list'], { outIsTerminal: true, columns: 100, env: { NO_COLOR: '1' } });
+    for (const line of out.split('\n')) expect([...line].length).toBeLessThanOrEqual(100);
+    expect(out).toContain('default/echo');
+    expect(out).toContain('…');
+  });
+});
+
+describe('caxton audit', () => {
+  it('tail shows the records asked for, whatever fields they have', async () => {
+    const asked: number[] = [];
+    const record = {
+      seq: 7,
+      time: '2026-01-31T12:00:00.123Z',
+      type: 'AccessDenied',
+      outcome: 'refused',
+      identity: 'default/\u001bintruder',
+      sourceIp: '',
+      code: 'UNAUTHORIZED',
+      reasons: ['No capability.'],
+      metadata: { receiver: 'default/worker-a' },
+      count: 3,
+    };
+    node = {
+      auditTail: async ({ limit }) => {
+        asked.push(limit);
+        return ok([record, { odd: true }]);
+      },
+    };
+    const { code, out } = await caxton(['audit', 'tail']);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^7 +2026-01-31 12:00:00 +AccessDenied +refused +default\/\\u001bintruder +×3 receiver=default\/worker-a UNAUTHORIZED No capability\.$/m,
+    );
+    const json = await caxton(['audit', 'tail', '--limit', '1000', '--output', 'json']);
+    expect(JSON.parse(json.out).items[0]).toEqual(record);
+    expect(asked).toEqual([20, 1000]);
+  });
+
+  it('verify exits with 1 when the chain does not hold', async () => {
+    const good = await caxton(['audit', 'verify']);
+    expect(good).toMatchObject({ code: 0, out: expect.stringContaining('node-1: 9 records, the chain holds') });
+    const broken = {
+      valid: false,
+      records: 9,
+      headSequence: 9,
+      headHash: 'ab',
+      firstBad: { sequence: 4, reason: 'hash' },
+    };
+    node = { auditVerify: async () => ok(broken) };
+    const bad = await caxton(['audit', 'verify']);
+    expect(bad).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/THE CHAIN IS BROKEN[\s\S]*first bad record: 4: hash/),
+    });
+    const json = await caxton(['audit', 'verify', '--output', 'json']);
+    expect([json.code, JSON.parse(json.out)]).toEqual([1, { nodeId: 'node-1', ...broken }]);
+  });
+});
+
+describe('caxton server', () => {
+  it('status shows the node', async () => {
+    const { out } = await caxton(['server', 'status']);
+    expect(out).toContain('spiffe://test.caxton/node/node-1');
+    expect(JSON.parse((await caxton(['server', 'status', '--output', 'json'])).out)).toEqual(nodeStatus);
+  });
+
+  it('stop wants to know which node', async () => {
+    let stopped = 0;
+    node = {
+      shutdown: async () => {
+        stopped += 1;
+        return ok(undefined);
+      },
+    };
+    const unnamed = await caxton(['server', 'stop']);
+    expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('--node node-0, or node-1')]);
+    expect(stopped).toBe(0);
+    expect(await caxton(['server', 'stop', '--node', 'node-1'])).toEqual({
+      code: 0,
+      out: 'node-1 is stopping\n',
+      err: '',
+    });
+    expect(stopped).toBe(1);
+  });
+});
+
+describe('the nodes of the profile', () => {
+  it('are tried in order, and --node picks one', async () => {
+    expect((await caxton(['server', 'status'])).code).toBe(0);
+    const { code, out, err } = await caxton(['server', 'status', '--node', 'node-0']);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toMatch(/^UNREACHABLE: The node does not answer\./);
+    expect(err).toContain('node-0: https://127.0.0.1:1 cannot be reached: nothing listens there.');
+    expect(err).toContain(folder.profile);
+    const unknown = await caxton(['server', 'status', '--node', 'node1']);
+    expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining('Did you mean node-1?')]);
+  });
+
+  it('get a message once, even when the first fails to answer it', async () => {
+    let count = 0;
+    node = {
+      send: async () => {
+        count += 1;
+        return refuse('UNREACHABLE', 'The node of the agent is gone.');
+      },
+    };
+    const twice = await profileFolder({
+      nodes: ['node-1', 'node-2'].map((id) => ({ id, api: `https://127.0.0.1:${lab.address.port}` })),
+      caPem: ca.certPem,
+      apiKey: lab.key,
+    });
+    expect((await run([...sendTo, '--content', 'x'], { cwd: twice.root })).err).toContain('is gone');
+    expect(count).toBe(1);
+    await twice.remove();
+  });
+
+  it('are found from a folder below, by --profile and by $CAXTON_PROFILE', async () => {
+    const below = join(folder.root, 'a', 'b');
+    await mkdir(below, { recursive: true });
+    for (const terminal of [{ cwd: below }, { cwd: '/', env: { CAXTON_PROFILE: folder.profile } }])
+      expect((await run(['server', 'status'], terminal)).code).toBe(0);
+    expect((await run(['server', 'status', '--profile', folder.profile], { cwd: '/' })).code).toBe(0);
+    expect((await run(['server', 'status', '--profile', '../../.caxton/profile.json'], { cwd: below })).code).toBe(0);
+  });
+
+  it('refuse a key that is not theirs', async () => {
+    const wrong = await profileFolder({
+      nodes: [{ id: 'node-1', api: `https://127.0.0.1:${lab.address.port}` }],
+      caPem: ca.certPem,
+      apiKey: 'cxk_nothing',
+    });
+    const { code, err } = await run(['server', 'status'], { cwd: wrong.root });
+    expect([code, err]).toEqual([1, expect.stringMatching(/^UNAUTHENTICATED: No valid API key was given\./)]);
+    await wrong.remove();
+  });
+});

@@ -1,0 +1,149 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+/** The house rules that a compiler does not see. */
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(join(root, file)));
+
+const sources = files.filter((file) => file.startsWith('src/') && file.endsWith('.ts'));
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+/** Text without comments and string contents, so that a word in a sentence is not a call. */
+const codeOf = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[^:'"`])\/\/.*$/gm, '$1');
+
+const importsOf = (text: string): string[] =>
+  [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*'([^']+)'|import\('([^']+)'\)|(?:^|\n)import\s+'([^']+)'/g,
+    ),
+  ].map((match) => (match[1] ?? match[2] ?? match[3])!);
+
+const violations = (check: (file: string, text: string) => string[]): string[] =>
+  sources.flatMap((file) => check(file, read(file)).map((what) => `${file}: ${what}`));
+
+const room = (file: string): string => {
+  const path = file.slice('src/'.length);
+  const top = path.includes('/') ? path.slice(0, path.indexOf('/')) : path.replace(/\.ts$/, '');
+  return top;
+};
+
+const ground = ['errors', 'limits', 'names', 'unverified'];
+/** Who may import whom, by room. `cli` reaches nodes through `client`; only `server start` starts one in-process. */
+const mayImport: Record<string, readonly string[]> = {
+  errors: [],
+  limits: [],
+  names: [],
+  unverified: [],
+  crypto: [...ground, 'crypto'],
+  protocols: [...ground, 'protocols'],
+  config: [...ground, 'protocols', 'config'],
+  actors: [...ground, 'crypto', 'protocols', 'config', 'actors'],
+  client: [...ground, 'protocols', 'actors', 'client'],
+  cli: [...ground, 'crypto', 'protocols', 'config', 'actors', 'client', 'cli'],
+  index: [...ground, 'crypto', 'protocols', 'config', 'actors', 'client'],
+};
+
+describe('the house rules', () => {
+  it('imports point one way', () => {
+    expect(
+      violations((file, text) =>
+        importsOf(text)
+          .filter((name) => name.startsWith('.'))
+          .map((name) => normalize(join(dirname(file), name)))
+          .filter((target) => target.startsWith('src/') && !(mayImport[room(file)] ?? []).includes(room(target)))
+          .map((target) => `imports ${target}`),
+      ),
+    ).toEqual([]);
+  });
+
+  it('protocols import nothing but the house’s own rules', () => {
+    expect(
+      violations((file, text) =>
+        file.startsWith('src/protocols/') ? importsOf(text).filter((name) => !name.startsWith('.')) : [],
+      ),
+    ).toEqual([]);
+  });
+
+  it('crypto imports only node:crypto, node-forge and libsodium-wrappers', () => {
+    const allowed = new Set(['node:crypto', 'node-forge', 'libsodium-wrappers']);
+    expect(
+      violations((file, text) =>
+        file.startsWith('src/crypto/')
+          ? importsOf(text).filter((name) => !name.startsWith('.') && !allowed.has(name))
+          : [],
+      ),
+    ).toEqual([]);
+  });
+
+  it('only the bridge touches the inside of XState', () => {
+    expect(
+      violations((file, text) =>
+        file === 'src/actors/kernel/xstate-bridge.ts'
+          ? []
+          : (codeOf(text).match(/\._(send|parent|relay|process)\b/g) ?? []),
+      ),
+    ).toEqual([]);
+  });
+
+  it('time, chance and output come through ports', () => {
+    const clock = 'src/actors/kernel/node-clock.ts';
+    const banned: [RegExp, (file: string) => boolean][] = [
+      [/\bDate\.now\(/g, (file) => file !== clock],
+      [/\bnew Date\(\)/g, () => true],
+      [/\bMath\.random\(/g, () => true],
+      [/\bconsole\.\w+\(/g, () => true],
+    ];
+    expect(
+      violations((file, text) =>
+        banned.flatMap(([call, applies]) => (applies(file) ? (codeOf(text).match(call) ?? []) : [])),
+      ),
+    ).toEqual([]);
+  });
+
+  it('nothing is switched off or left for later', () => {
+    expect(
+      violations(
+        (_, text) => text.match(/biome-ignore|@ts-ignore|@ts-expect-error|\bas any\b|: any\b|TODO|FIXME|XXX/g) ?? [],
+      ),
+    ).toEqual([]);
+  });
+
+  it('no file is named for what it is not', () => {
+    expect(sources.filter((file) => /(^|[/-])(utils?|helpers?|managers?|common|misc)(\.|-|\/)/.test(file))).toEqual([]);
+  });
+
+  it('no file is longer than 300 lines', () => {
+    expect(sources.filter((file) => read(file).split('\n').length > 301)).toEqual([]);
+  });
+
+  it('every path that the documents name exists', () => {
+    const documents = ['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CHANGELOG.md'].filter((file) =>
+      existsSync(join(root, file)),
+    );
+    const missing = documents.flatMap((document) =>
+      [...read(document).matchAll(/`((?:src|test|config|bench|bin|examples|docs|\.ci)\/[\w./*-]*)`/g)]
+        .map((match) => match[1]!.replace(/\/?\*.*$/, ''))
+        .filter((path) => !existsSync(join(root, path)))
+        .map((path) => `${document}: ${path}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('nothing committed names this machine or a registry', () => {
+    const words = [/\/(?:home|root|work|Users)\/[a-z]/, /registry\.npm/];
+    expect(
+      files
+        .filter((file) => file !== relative(root, fileURLToPath(import.meta.url)) && !file.endsWith('.png'))
+        .filter((file) => words.some((word) => word.test(read(file)))),
+    ).toEqual([]);
+  });
+});
