@@ -48,7 +48,7 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCod
     return print(verbHelp(findVerb(verbs, about, what ?? ''), style));
   }
   if (noun === 'version' || noun === '--version' || noun === '-v')
-    return print(`${await (await import('./cli/version.ts')).version()}\n`);
+    return print(`${await (await import('./version.ts')).version()}\n`);
   if (isNoun(verbs, noun) && (verbName === undefined || helpWords.has(verbName)))
     return print(nounHelp(verbs, noun, style));
   const verb = findVerb(verbs, noun, verbName ?? '');

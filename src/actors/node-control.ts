@@ -30,7 +30,6 @@ export interface NodeControlParts {
   readonly clusterId: string;
   readonly bootEpoch: number;
   readonly version: string;
-  readonly pid: number;
   readonly startedAt: number;
   readonly addresses: () => { readonly link: Address; readonly gossip: Address; readonly api: Address };
   readonly gossipKeyVersion: () => number;
@@ -50,8 +49,7 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** The one door for whoever manages the node. Reads are views made now; acts are judged and audited on their way. */
 export function createNodeControl(parts: NodeControlParts): NodeControl {
-  const { clock, gossip, links, registry, host, deployments, audit, identity } = parts;
-  const self = identity.nodeId;
+  const { gossip, links, registry, host, deployments, audit } = parts;
   return {
     status: () => statusOf(parts),
     members: () => gossip.members().map((member) => memberView(parts, member)),
@@ -78,10 +76,8 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     async audit({ type, caller, reasons }) {
       const event = {
         type,
-        at: clock.now(),
         identity: caller.identity,
         sourceIp: caller.sourceIp,
-        nodeId: self,
         outcome: type === 'LoginSuccess' ? ('success' as const) : ('refused' as const),
         reasons,
         requestId: caller.requestId,
@@ -105,7 +101,7 @@ function statusOf(parts: NodeControlParts): NodeStatus {
     spiffeId: identity.svid.spiffeId,
     clusterId,
     version: parts.version,
-    pid: parts.pid,
+    pid: process.pid,
     startedAt: iso(parts.startedAt),
     state: parts.state(),
     partition: gossip.partition(),

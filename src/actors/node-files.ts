@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { checkKeyFile } from '../config/key-file.ts';
+import { readKeyFile } from '../config/key-file.ts';
 import type { NodeConfig } from '../config.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem } from '../crypto/keys.ts';
@@ -29,7 +29,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
     if (!bytes) throw new CaxtonError('FILE_UNREADABLE', `There is no file ${path}.`);
     return utf8.decode(bytes);
   };
-  const secret = async (path: string): Promise<string> => utf8.decode(unwrap(await checkKeyFile(path)));
+  const secret = async (path: string): Promise<string> => utf8.decode(unwrap(await readKeyFile(path)));
   const caPem = await text(node.caCertificatePath);
   const identity = unwrap(
     createNodeIdentity(
@@ -44,21 +44,18 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
       now,
     ),
   );
-  const keyPath = security.cluster.gossip.keyPath;
-  const authorities = await Promise.all(cluster.authorityKeys.map(async (path) => (await text(path)).trim()));
+  const { keyPath } = security.gossip;
+  const authorities = await Promise.all(cluster.authorityKeyPaths.map(async (path) => (await text(path)).trim()));
   const noticePath = join(cluster.noticesPath, 'trust.notice');
   return {
     identity,
     keyring: inFile(keyPath, keyringFromText(await secret(keyPath))),
     trust: inFile(noticePath, readTrustNotice(await text(noticePath), authorities, cluster.id)),
     policies: await readPolicies(security.agents.policyPath, text),
-    apiKeys: readApiKeys(
-      security.api.authentication.apiKeysPath,
-      await secret(security.api.authentication.apiKeysPath),
-    ),
+    apiKeys: readApiKeys(security.api.apiKeysPath, await secret(security.api.apiKeysPath)),
     apiTls: {
-      certPem: await text(security.api.tls.certPath),
-      keyPem: await secret(security.api.tls.keyPath),
+      certPem: await text(security.api.certPath),
+      keyPem: await secret(security.api.keyPath),
       caPem,
     },
   };

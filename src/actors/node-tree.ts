@@ -3,9 +3,9 @@ import { gossipMember } from './cluster/gossip-member.ts';
 import { linkListener } from './cluster/link-listener.ts';
 import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
 import { messageRouter } from './messaging/message-router.ts';
-import { rateLimiterChart } from './messaging/rate-limiter.ts';
+import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
-import { auditWriter } from './operations/audit-writer.ts';
+import { auditWriter, auditWriterInput } from './operations/audit-writer.ts';
 import { managementApi } from './operations/management-api.ts';
 
 /** Where links of the cluster live: one child a connection. */
@@ -24,7 +24,9 @@ const inState =
  * drain while links still stand, and the audit log is the last to close.
  */
 export function nodeTree(parts: NodeParts): SupervisorSpec {
-  const { config, routing, asks, limiter, gossip, audit, renewal, api } = parts;
+  const { config, audit } = parts;
+  const { gossip, renewal, listener } = parts.cluster;
+  const { routing, asks, limiter } = parts.messaging;
   const { rotation } = config.node;
   return {
     kind: 'supervisor',
@@ -33,7 +35,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
     intensity: 5,
     periodMs: 10_000,
     children: [
-      worker('audit-writer', auditWriter, { log: audit }, { startedWhen: inState('writing') }),
+      worker('audit-writer', auditWriter, auditWriterInput(audit), { startedWhen: inState('writing') }),
       supervisor('pki', 'one-for-one', [
         worker('cert-rotator', certRotator, {
           enabled: rotation.enabled,
@@ -42,17 +44,17 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
         }),
       ]),
       supervisor('cluster', 'rest-for-one', [
-        worker('link-listener', linkListener, parts.linkListener, { startedWhen: inState('listening') }),
+        worker('link-listener', linkListener, listener, { startedWhen: inState('listening') }),
         { kind: 'supervisor', id: 'links', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
         worker('gossip-member', gossipMember, { gossip, leaveMs }, { startedWhen: inState('joining', 'active') }),
       ]),
       supervisor('messaging', 'rest-for-one', [
-        worker('rate-limiter', rateLimiterChart, { limiter, notify: parts.notifyLimiter }),
+        worker('rate-limiter', rateLimiterChart, rateLimiterInput(limiter)),
         worker('message-router', messageRouter, { routing, asks, drainMs }, { startedWhen: inState('routing') }),
       ]),
       { kind: 'supervisor', id: 'agents', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
       supervisor('operations', 'one-for-one', [
-        worker('management-api', managementApi, { api }, { startedWhen: inState('serving') }),
+        worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],
   };

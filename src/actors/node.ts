@@ -6,7 +6,7 @@ import type { AskOptions, Behaviour, Draft, ReceivedMessage } from './agents/beh
 import type { SignedDeployment } from './agents/deployments.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Ports } from './kernel/ports.ts';
-import { assemble, type NodeParts } from './node-parts.ts';
+import { assemble, type NodeParts, recordNode } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeTree } from './node-tree.ts';
 import type { NodeControl, NodeEvent } from './operations/control.ts';
@@ -95,7 +95,7 @@ async function start(parts: NodeParts): Promise<void> {
   const { kernel } = parts;
   try {
     await kernel.start(nodeTree(parts));
-    unwrap(await parts.recordNode('NodeStarted'));
+    unwrap(await recordNode(parts, 'NodeStarted'));
     await parts.deployments.restore((agent, result) => {
       if (!result.ok) parts.fault(`${agent} was not brought back: ${result.refusal.reasons.join(' ')}`, undefined);
     });
@@ -117,7 +117,8 @@ function rootOf(error: CaxtonError): CaxtonError {
 
 async function shutDown(parts: NodeParts, close: () => Promise<void>): Promise<void> {
   parts.state = 'draining';
-  await parts.recordNode('NodeStopped');
+  parts.cluster.links.stop();
+  await recordNode(parts, 'NodeStopped');
   await parts.kernel.stop();
   parts.state = 'stopped';
   parts.events.emit({ type: 'node.stopped', nodeId: parts.nodeId });

@@ -32,10 +32,13 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
       `The configuration ${path} cannot be read: ${error.code ?? error.message}.`,
     );
   });
-  const config = unwrap(loadConfig(text, { file: path, env: process.env }));
+  const config = unwrap(loadConfig(text, { file: path }));
   const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
   for (const warning of config.warnings) log.warn(warning);
-  const node = await createNode(config, { log, ...(options.join ? { join: options.join } : {}) });
+  const node = await createNode(config, {
+    ...(options.join ? { join: options.join } : {}),
+    onFault: (message, error) => log.error({ err: error }, message),
+  });
   const stopStray = chargeStrayThrows(node.kernel, process);
   const unsubscribe = node.on((event) => {
     log.debug({ event }, event.type);

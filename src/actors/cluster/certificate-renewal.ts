@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { issueNodeCertificate } from '../../crypto/certificate.ts';
 import { privateKeyToPem } from '../../crypto/keys.ts';
 import type { Crypto } from '../../crypto/port.ts';
@@ -17,7 +18,8 @@ export interface RenewalDependencies {
   readonly privateKeyPath: string;
   /** Development only: the CA key that signs the renewal here. Without it a renewal is refused, and says so. */
   readonly caKeyPath: string | undefined;
-  readonly names: { readonly dns: readonly string[]; readonly ip: readonly string[] };
+  /** The host that peers dial: it goes into the certificate beside loopback. */
+  readonly advertise: string;
   /** Class A: CertificateRotated is durable before the renewal counts as done. */
   readonly record: (outcome: 'success' | 'failure', reasons: readonly string[]) => Promise<Result<unknown>>;
   readonly rotated: () => void;
@@ -43,8 +45,7 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
         publicKey: key.publicKey,
         nodeId: identity.nodeId,
         trustDomain: identity.trustDomain,
-        dns: [...deps.names.dns],
-        ip: [...deps.names.ip],
+        ...altNamesOf(deps.advertise),
         notBefore: now - 60_000,
         notAfter: now + (identity.svid.notAfter - identity.svid.notBefore),
       });
@@ -66,4 +67,11 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
       void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
     },
   };
+}
+
+/** The names that a client may check besides the SPIFFE ID. */
+function altNamesOf(host: string): { readonly dns: readonly string[]; readonly ip: readonly string[] } {
+  const loopback = ['127.0.0.1', '::1'];
+  if (isIP(host) !== 0) return { dns: ['localhost'], ip: [...new Set([...loopback, host])] };
+  return { dns: [...new Set(['localhost', host])], ip: loopback };
 }

@@ -8,7 +8,8 @@ export interface GossipMemberInput {
   readonly leaveMs: number;
 }
 
-type GossipMemberEvent =
+/** What the chart hears. */
+export type GossipMemberEvent =
   | { readonly type: 'gossip.joined' }
   | { readonly type: 'gossip.left' }
   | { readonly type: 'gossip.partition'; readonly mode: PartitionMode }

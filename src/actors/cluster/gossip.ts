@@ -107,6 +107,11 @@ export class Gossip {
     return this.#options.seeds;
   }
 
+  /** Where datagrams arrive, once it is open. */
+  get address(): Address | undefined {
+    return this.#socket?.address;
+  }
+
   members(): readonly Member[] {
     return members(this.#swim);
   }

@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts';
 import type { Rate } from '../../protocols/authorization/rate.ts';
 import { RateTable, type Spending } from '../../protocols/authorization/rate-table.ts';
 import type { Clock } from '../kernel/ports.ts';
+import type { Ref } from '../kernel/ref.ts';
 
 export type LimiterMode = 'enforcing' | 'shadow' | 'saturated';
 
@@ -72,3 +73,11 @@ export const rateLimiterChart = setup({
     stopped: { type: 'final' },
   },
 });
+
+/** The chart’s input in a tree: what the limiter notices reaches the chart’s own inbox. */
+export const rateLimiterInput =
+  (limiter: RateLimiter) =>
+  ({ self }: { self: Ref }) => ({
+    limiter,
+    notify: (event: { type: 'limiter.full' | 'limiter.room' }) => void self.tell(event, 'control'),
+  });

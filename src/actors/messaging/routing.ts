@@ -1,8 +1,8 @@
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
-import type { MessageHeader } from '../../protocols/acl/message.ts';
 import { checkHeader } from '../../protocols/acl/bounds.ts';
+import type { MessageHeader } from '../../protocols/acl/message.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import { decodeMessageHeader, encodeMessageHeader, withSignature } from '../../protocols/link/message-frame.ts';
 import { decodeRefusal, encodeRefusal } from '../../protocols/link/refusal-frame.ts';

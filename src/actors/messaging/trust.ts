@@ -12,13 +12,16 @@ import { utf8 } from '../kernel/utf8.ts';
 /** Whose signatures count for what: the cluster’s trust notice, as this node verified it. */
 export class Trust {
   readonly notice: Notice;
+  /** The notice as it was signed: its hash is what nodes compare. */
+  readonly text: string;
   readonly #deployers: ReadonlyMap<string, KeyObject>;
   readonly #issuers: ReadonlyMap<string, KeyObject>;
   readonly #manifests = new LRUCache<string, Result<Manifest>>({ max: 10_000 });
   readonly #capabilities = new LRUCache<string, Result<Capability>>({ max: 10_000 });
 
-  constructor(notice: Notice) {
+  constructor(notice: Notice, text: string) {
     this.notice = notice;
+    this.text = text;
     this.#deployers = keysOf(notice.body.deployers);
     this.#issuers = keysOf(notice.body.issuers);
   }
@@ -54,7 +57,7 @@ export function readTrustNotice(text: string, authorities: readonly string[], cl
       'UNAUTHORIZED',
       `The trust notice is for cluster ${notice.value.clusterId}, and this node is of ${clusterId}.`,
     );
-  return ok(new Trust(notice.value));
+  return ok(new Trust(notice.value, text.trim()));
 }
 
 function verified(

@@ -49,15 +49,9 @@ export async function openNodeStore(path: string): Promise<Store> {
   // Beside this file there is a .ts in a clone and a .js in the package.
   const program = new URL(import.meta.url.endsWith('.ts') ? './store-worker.ts' : './store-worker.js', import.meta.url);
   const worker = new Worker(program, { workerData: { path }, name: 'caxton-store' });
-  await new Promise<void>((resolve, reject) => {
-    worker.once('error', (error) => reject(gone(path, error)));
-    worker.once('exit', () => reject(gone(path, undefined)));
-    worker.once('message', (post: StorePost) => {
-      if ('opened' in post) resolve();
-      else if ('refused' in post) reject(CaxtonError.from(post.refused));
-    });
-  });
-  return new NodeStore(worker, path);
+  const store = new NodeStore(worker, path);
+  await store.opened;
+  return store;
 }
 
 class NodeStore implements Store {
@@ -66,16 +60,28 @@ class NodeStore implements Store {
   #nextId = 1;
   #ended: CaxtonError | undefined;
   #closing: Promise<void> | undefined;
+  /** Settles once: whether the database could be opened. */
+  readonly opened: Promise<void>;
 
   constructor(worker: Worker, path: string) {
     this.#worker = worker;
-    worker.removeAllListeners();
-    worker.on('message', (post: StorePost) => {
-      if ('answers' in post) for (const answer of post.answers) this.#settle(answer);
+    this.opened = new Promise((resolve, reject) => {
+      const end = (cause: unknown): void => {
+        const error = gone(path, cause);
+        reject(error);
+        this.#end(error);
+      };
+      worker.on('message', (post: StorePost) => {
+        if ('answers' in post) for (const answer of post.answers) this.#settle(answer);
+        else if ('refused' in post) reject(CaxtonError.from(post.refused));
+        else {
+          worker.unref();
+          resolve();
+        }
+      });
+      worker.once('error', end);
+      worker.once('exit', () => end(undefined));
     });
-    worker.once('error', (error) => this.#end(gone(path, error)));
-    worker.once('exit', () => this.#end(gone(path, undefined)));
-    worker.unref();
   }
 
   async get(collection: string, key: string): Promise<Uint8Array | undefined> {

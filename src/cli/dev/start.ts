@@ -3,6 +3,7 @@ import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { CaxtonError } from '../../errors.ts';
+import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
 import { deployDemoAgents } from './deploy.ts';
 import { developmentNodes, initialiseCluster } from './init.ts';
@@ -88,9 +89,11 @@ class Launcher {
     const up = await Promise.race([Promise.all(starts), stopped.then(() => undefined)]);
     if (up === undefined) return 0;
     if (!up.every(Boolean)) return 1;
-    const deployed = await Promise.race([deployDemoAgents(layout, this.#narrator), stopped.then(() => undefined)]);
-    if (deployed === undefined) return 0;
-    const good = await Promise.race([converse(layout, this.#narrator), stopped.then(() => undefined)]);
+    const clients = await clientsOf(layout);
+    const conversation = deployDemoAgents(layout, clients, this.#narrator).then(() =>
+      converse(clients, this.#narrator),
+    );
+    const good = await Promise.race([conversation, stopped.then(() => undefined)]);
     if (good === undefined) return 0;
     if (once) return good ? 0 : 1;
     this.#invite();

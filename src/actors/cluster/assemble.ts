@@ -1,0 +1,223 @@
+import { rawPublicKey } from '../../crypto/keys.ts';
+import { sha256 } from '../../crypto/port.ts';
+import { sealReady } from '../../crypto/seal.ts';
+import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
+import { swimProfiles } from '../../protocols/swim/config.ts';
+import type { Member } from '../../protocols/swim/member.ts';
+import { raiseBootEpoch } from '../boot-epoch.ts';
+import type { Address, LinkServer } from '../kernel/ports.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import { memberView } from '../node-control.ts';
+import type { NodeBase } from '../node-parts.ts';
+import { linksPath } from '../node-tree.ts';
+import type { CertificateRenewal } from './cert-rotator.ts';
+import { createCertificateRenewal } from './certificate-renewal.ts';
+import { Directory } from './directory.ts';
+import { Gossip } from './gossip.ts';
+import type { GossipMemberEvent } from './gossip-member.ts';
+import type { LinkListenerInput } from './link-listener.ts';
+import { Links } from './links.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import { PairSeals } from './pair-seals.ts';
+
+export interface ClusterParts {
+  readonly identity: NodeIdentity;
+  readonly links: Links;
+  readonly gossip: Gossip;
+  readonly renewal: CertificateRenewal;
+  readonly listener: LinkListenerInput;
+  addresses(): { readonly link: Address; readonly gossip: Address };
+}
+
+/** Identity, links and gossip of a node, wired to its events and its audit log. */
+export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
+  await sealReady();
+  const { config, ports, files, kernel } = base;
+  const { identity } = files;
+  const links = new Links({
+    clock: ports.clock,
+    random: ports.random,
+    network: ports.network,
+    metrics: ports.metrics,
+    trustDomain: config.cluster.trustDomain,
+    clusterId: config.cluster.id,
+    identity: () => identity.tls,
+    hello: () => helloOf(base),
+    spawn: (spec) => void kernel.startChild(linksPath, spec),
+    stop: (id) => void kernel.stopChild(linksPath, id),
+  });
+  watchLinks(base, links);
+  let server: LinkServer | undefined;
+  identity.onInstalled(() => server?.setIdentity(identity.tls));
+  const gossip = createGossip(base, links);
+  return {
+    identity,
+    links,
+    gossip,
+    renewal: createRenewal(base),
+    listener: {
+      listen: () =>
+        ports.network.listenLinks({
+          address: config.cluster.bind,
+          identity: identity.tls,
+          onChannel: (channel) => links.accept(channel),
+          onRefused: (remote, reason) => links.refusedByTls(remote, reason),
+        }),
+      onServer: (now) => {
+        server = now;
+      },
+    },
+    addresses: () => ({ link: server?.address ?? config.cluster.bind, gossip: gossip.address ?? config.cluster.bind }),
+  };
+}
+
+function helloOf({ config, files, bootEpoch }: NodeBase): Hello {
+  const { notice, text } = files.trust;
+  return {
+    versions: linkVersions,
+    nodeId: config.node.id,
+    trustDomain: config.cluster.trustDomain,
+    clusterId: config.cluster.id,
+    bootEpoch,
+    features: [],
+    addresses: [config.cluster.advertise],
+    group: '',
+    notices: [{ kind: notice.kind, generation: notice.generation, hash: sha256(utf8.encode(text)) }],
+  };
+}
+
+function watchLinks({ audit, events, nodeId }: NodeBase, links: Links): void {
+  links.onReady((link) => {
+    const view = links.view(link);
+    events.emit({ type: 'link.ready', nodeId, link: view });
+    audit.note({
+      type: 'LinkEstablished',
+      identity: view.spiffeId,
+      sourceIp: link.channel.remote.host,
+      outcome: 'success',
+      reasons: [],
+      metadata: { serial: view.serial, side: view.side, tls: view.tlsProtocol, group: view.keyExchange },
+    });
+  });
+  links.onClosed((link, reason) => {
+    events.emit({ type: 'link.closed', nodeId, peer: link.nodeId, reason });
+    audit.note({
+      type: 'LinkClosed',
+      identity: link.svid.spiffeId,
+      sourceIp: link.channel.remote.host,
+      outcome: 'success',
+      reasons: [reason],
+      metadata: { serial: link.svid.serial },
+    });
+  });
+  links.onRefused(({ remote, refusal }) => {
+    events.emit({ type: 'link.refused', nodeId, remote, refusal });
+    audit.note({
+      type: 'LinkRefused',
+      identity: 'unknown',
+      sourceIp: remote.slice(0, remote.lastIndexOf(':')),
+      outcome: 'refused',
+      code: refusal.code,
+      reasons: refusal.reasons,
+      metadata: {},
+    });
+  });
+}
+
+function createGossip(base: NodeBase, links: Links): Gossip {
+  const { config, ports, files, kernel, bootEpoch, nodeId } = base;
+  const box = ports.crypto.generateKeyPair('x25519');
+  const boxPublic = rawPublicKey(box.publicKey);
+  const directory = new Directory({ caPem: files.identity.tls.caPem, trustDomain: config.cluster.trustDomain });
+  const seals = new PairSeals({
+    crypto: ports.crypto,
+    clusterId: config.cluster.id,
+    self: { nodeId, epoch: bootEpoch },
+    boxPrivate: box.privateKey,
+    boxPublic,
+    keyring: () => files.keyring,
+  });
+  const member = kernel.ref<GossipMemberEvent>('/node/cluster/gossip-member');
+  const gossip: Gossip = new Gossip({
+    identity: files.identity,
+    directory,
+    links,
+    seals,
+    network: ports.network,
+    clock: ports.clock,
+    metrics: ports.metrics,
+    bind: config.cluster.bind,
+    advertise: config.cluster.advertise,
+    seeds: base.seeds,
+    swim: {
+      bootEpoch,
+      boxKey: boxPublic,
+      config: swimProfiles[config.cluster.profile],
+      seed: ports.random.uint32(),
+      expectedSize: config.cluster.expectedSize,
+    },
+    onMember: (changed) => memberChanged(base, links, changed),
+    onPartition: (mode) => {
+      member.tell({ type: 'gossip.partition', mode }, 'control');
+      base.events.emit({ type: 'partition.changed', nodeId, partition: mode });
+      base.audit.note({
+        type: 'PartitionChanged',
+        identity: nodeId,
+        sourceIp: '',
+        outcome: 'success',
+        reasons: [],
+        metadata: { mode },
+      });
+    },
+    onJoined: () => member.tell({ type: 'gossip.joined' }, 'control'),
+    onLeft: () => member.tell({ type: 'gossip.left' }, 'control'),
+    onEpochStale: (known) => {
+      // Others saw a later boot than this one: the store was lost or set back. Only a new boot can outrank it.
+      base.fault(`others know boot ${known} of this node, and it runs boot ${bootEpoch}: start it again`, undefined);
+      void raiseBootEpoch(ports.store, known);
+    },
+  });
+  return gossip;
+}
+
+function memberChanged({ audit, events, nodeId, ports }: NodeBase, links: Links, member: Member): void {
+  const view = memberView({ clock: ports.clock, links }, member);
+  events.emit({ type: 'member.changed', nodeId, member: view });
+  audit.note({
+    type: 'MemberChanged',
+    identity: member.nodeId,
+    sourceIp: '',
+    outcome: 'success',
+    reasons: [],
+    metadata: { status: member.status, bootEpoch: member.bootEpoch },
+  });
+}
+
+function createRenewal({ config, ports, files, audit, events, nodeId }: NodeBase): CertificateRenewal {
+  const { node, cluster } = config;
+  const { identity } = files;
+  return createCertificateRenewal({
+    identity,
+    clock: ports.clock,
+    crypto: ports.crypto,
+    disk: ports.disk,
+    renewalThresholdMs: node.rotation.renewalThresholdMs,
+    certificatePath: node.certificatePath,
+    privateKeyPath: node.privateKeyPath,
+    caKeyPath: node.rotation.caKeyPath,
+    advertise: cluster.advertise.host,
+    record: (outcome, reasons) =>
+      audit.record({
+        type: 'CertificateRotated',
+        identity: identity.svid.spiffeId,
+        sourceIp: '',
+        outcome,
+        reasons,
+        metadata: { serial: identity.svid.serial },
+      }),
+    rotated: () => {
+      const { serial, notAfter } = identity.svid;
+      events.emit({ type: 'certificate.rotated', nodeId, serial, notAfter: new Date(notAfter).toISOString() });
+    },
+  });
+}

@@ -1,0 +1,106 @@
+import type { AgentId } from '../../names.ts';
+import type { Voice } from '../agents/agent-host.ts';
+import type { ClusterParts } from '../cluster/assemble.ts';
+import type { NodeBase } from '../node-parts.ts';
+import { Admission } from './admission.ts';
+import { AgentRegistry } from './agent-registry.ts';
+import { Conversations } from './conversations.ts';
+import { MessageAuthority } from './message-authority.ts';
+import { createMessageIds } from './message-ids.ts';
+import { PendingAsks } from './pending-asks.ts';
+import { RateLimiter } from './rate-limiter.ts';
+import { type LocalAgents, Routing } from './routing.ts';
+
+export interface MessagingParts {
+  readonly registry: AgentRegistry;
+  readonly routing: Routing;
+  readonly asks: PendingAsks;
+  readonly limiter: RateLimiter;
+  readonly voice: Voice;
+}
+
+/** What one link may bring in a second before it is slowed: about what a core can check. */
+const admissionRate = { count: 20_000, periodMs: 1_000, burst: 40_000 } as const;
+
+/** Registry, authority and router of a node, wired to its links. */
+export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents: LocalAgents): MessagingParts {
+  const { config, ports, files, audit, events, kernel, nodeId, bootEpoch } = base;
+  const { links } = cluster;
+  const registry = new AgentRegistry({
+    nodeId,
+    bootEpoch,
+    trust: files.trust,
+    broadcast: (header, content) => {
+      for (const link of links.all()) link.send('registry', header, content);
+    },
+    onChanges: () => authority.agentsChanged(),
+    onRefused: (peer, refusals) => {
+      for (const { agentId, refusal } of refusals)
+        audit.note({
+          type: 'AccessDenied',
+          identity: peer,
+          sourceIp: '',
+          outcome: 'refused',
+          code: refusal.code,
+          reasons: refusal.reasons,
+          metadata: { operation: 'announce', agentId },
+        });
+    },
+  });
+  const limiter = new RateLimiter(ports.clock);
+  const asks = new PendingAsks(ports.clock);
+  const authority: MessageAuthority = new MessageAuthority({
+    clock: ports.clock,
+    nodeId,
+    registry,
+    trust: files.trust,
+    policies: files.policies,
+    limiter,
+    audit,
+    defaultRate: config.security.agents.rateLimit,
+    enforcement: config.security.agents.capabilityEnforcement,
+  });
+  const routing = new Routing({
+    nodeId,
+    bootEpoch,
+    clock: ports.clock,
+    metrics: ports.metrics,
+    newId: createMessageIds(ports.crypto),
+    linkTo: (node) => links.get(node),
+    registry,
+    agents,
+    authority,
+    admission: new Admission(ports.clock, admissionRate),
+    conversations: new Conversations(ports.clock),
+    asks,
+    events,
+    showPreviews: config.showMessagePreviews,
+  });
+  links.onFrame('message', (link, frame) => routing.receive(link, frame));
+  links.onFrame('refusal', (link, frame) => routing.receiveRefusal(link, frame));
+  links.onFrame('registry', (link, frame) => registry.receive(link, frame));
+  const router = kernel.ref('/node/messaging/message-router');
+  links.onReady((link) => {
+    registry.linkReady(link);
+    router.tell({ type: 'router.recovered' }, 'control');
+  });
+  links.onClosed((link) => {
+    router.tell({ type: 'router.degraded' }, 'control');
+    // Nobody waits out a timeout for a node that is known to be gone.
+    asks.fail((agent) => registry.find(agent)?.nodeId === link.nodeId, {
+      code: 'UNREACHABLE',
+      reasons: [`The link to ${link.nodeId} closed before the answer came.`],
+    });
+  });
+  const voice: Voice = {
+    tell: (sender, draft) => routing.tell(sender, draft),
+    ask: (sender, draft, options) => routing.ask(sender, draft, options),
+    find: (service, tenant) => reachable(`${tenant}/${service}`),
+  };
+  const reachable = (service: string): readonly AgentId[] =>
+    registry
+      .offering(service)
+      .filter((offer) => offer.nodeId === nodeId || links.get(offer.nodeId) !== undefined)
+      .map(({ agentId }) => agentId);
+  return { registry, routing, asks, limiter, voice };
+}

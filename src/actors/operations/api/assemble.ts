@@ -1,0 +1,35 @@
+import { readApiKey } from '../../../crypto/api-key.ts';
+import type { Address } from '../../kernel/ports.ts';
+import type { NodeBase } from '../../node-parts.ts';
+import type { NodeControl } from '../control.ts';
+import { createManagementApi, type ManagementApi } from '../management-api.ts';
+
+export interface ApiParts {
+  readonly api: ManagementApi;
+  address(): Address;
+}
+
+/** The management API of a node. */
+export function assembleApi({ config, ports, files, fault }: NodeBase, control: NodeControl): ApiParts {
+  const { defaultLimit } = config.security.api;
+  const made = createManagementApi({
+    control,
+    bind: config.api.bind,
+    tls: files.apiTls,
+    apiKeys: files.apiKeys,
+    clock: ports.clock,
+    crypto: ports.crypto,
+    readApiKey,
+    ...(defaultLimit ? { rateLimit: defaultLimit } : {}),
+    onBug: (error, requestId) => fault(`the API failed at request ${requestId}`, error),
+  });
+  let bound = config.api.bind;
+  const api: ManagementApi = {
+    ...made,
+    listen: async () => {
+      bound = await made.listen();
+      return bound;
+    },
+  };
+  return { api, address: () => bound };
+}
