@@ -67,7 +67,7 @@ export const demoAgents: readonly DemoAgent[] = [
   // Deployed and signed like the others, but its capability names only echo: what else it tries is refused.
   {
     agentId: agent('intruder'),
-    node: node('node-2'),
+    node: node('node-3'),
     kind: 'handler',
     module: 'intruder',
     services: [],

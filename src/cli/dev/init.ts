@@ -24,6 +24,8 @@ const dayMs = 86_400_000;
 
 export const developmentTrustDomain = 'dev.caxton.internal' as TrustDomain;
 export const developmentNodes = ['node-1', 'node-2', 'node-3'] as NodeId[];
+/** A fourth one gets keys and a certificate too: config/node.yaml is its configuration, for a node started by hand. */
+export const spareNode = 'node-4' as NodeId;
 /** Node n has 7700+n for links and gossip, 7800+n for the API. */
 export const defaultPorts = (index: number): { link: number; api: number } => ({
   link: 7701 + index,
@@ -99,7 +101,8 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
   await writePublic(draft.trustNotice, `${signDocument('notice', authority.privateKey, Buffer.from(trust))}\n`);
   await writePublic(draft.policy, policyYaml());
 
-  for (const id of developmentNodes) await fillNode(draft, crypto, ca, id, now);
+  await writePublic(draft.clusterId, `${clusterId}\n`);
+  for (const id of [...developmentNodes, spareNode]) await fillNode(draft, crypto, ca, id, now);
   const joins = options.ports.map((ports) => `127.0.0.1:${ports.link}`);
   for (const [index, id] of developmentNodes.entries()) {
     const ports = options.ports[index]!;

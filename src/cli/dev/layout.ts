@@ -6,7 +6,7 @@ export interface ClusterLayout {
   readonly root: string;
   readonly profile: string;
   readonly policy: string;
-  readonly lock: string;
+  readonly clusterId: string;
   readonly caCert: string;
   readonly caKey: string;
   readonly gossipKey: string;
@@ -35,7 +35,7 @@ export function clusterLayout(root: string): ClusterLayout {
     root,
     profile: join(root, 'profile.json'),
     policy: join(root, 'policy.yaml'),
-    lock: join(root, 'launcher.lock'),
+    clusterId: join(root, 'cluster.id'),
     caCert: join(root, 'ca', 'ca.crt'),
     caKey: join(root, 'ca', 'ca.key'),
     gossipKey: join(root, 'keys', 'gossip.key'),

@@ -2,10 +2,11 @@ import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CaxtonError } from '../../errors.ts';
 
-/** Keeps two launchers off one cluster folder. The file names the process; a dead one’s lock is taken over. */
-export async function takeLock(path: string): Promise<{ release(): Promise<void> }> {
-  // Beside the folder’s content but before it exists: the lock of a cluster still to be made lies next to the folder.
-  const file = `${dirname(path)}.lock`;
+/**
+ * Keeps two launchers off one cluster folder. The file lies beside the folder, which may still have to be made, and
+ * names the process; a dead one’s lock is taken over. ALREADY_EXISTS.
+ */
+export async function takeLock(file: string): Promise<{ release(): Promise<void> }> {
   await mkdir(dirname(file), { recursive: true });
   for (let attempt = 0; attempt < 3; attempt++) {
     try {

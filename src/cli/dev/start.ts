@@ -45,7 +45,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     colours,
     () => performance.now() - began,
   );
-  const lock = await takeLock(clusterLayout(root).lock);
+  const lock = await takeLock(`${root}.lock`);
   const launcher = new Launcher(root, narrator);
   const signals = listenForSignals(narrator, () => launcher.abort());
   let code = 1;
