@@ -43,6 +43,8 @@ export interface CreateNodeOptions {
   readonly join?: readonly string[];
   /** Replaces parts of the world; the testing kit’s way in. */
   readonly ports?: Partial<Ports>;
+  /** Hears everything from the first moment on; `node.on` hears what comes after the start. */
+  readonly onEvent?: (event: NodeEvent) => void;
   /** Where faults that no actor can be charged with are told. */
   readonly onFault?: (message: string, error: unknown) => void;
 }
@@ -56,6 +58,7 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
   let parts: NodeParts;
   try {
     parts = await assemble(config, ports, options);
+    if (options.onEvent) parts.events.subscribe(options.onEvent);
     await start(parts);
   } catch (error) {
     await close();

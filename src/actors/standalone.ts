@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { findConfig, loadConfig } from '../config.ts';
+import { findConfig, loadConfig, type NodeConfig } from '../config.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
 import { chargeStrayThrows } from './kernel/stray.ts';
-import { createNode, type Node } from './node.ts';
+import { createNode } from './node.ts';
+import type { NodeEvent } from './operations/control.ts';
 import { createLog } from './operations/log.ts';
 
 export interface StandaloneOptions {
@@ -19,61 +20,83 @@ const sameSignalMs = 1_000;
  * IPC channel (its launcher died), or a request of the API. Returns the exit code: 0 after an orderly stop.
  */
 export async function runStandalone(options: StandaloneOptions): Promise<number> {
-  const path = unwrap(
-    findConfig({
-      ...(options.configPath === undefined ? {} : { flag: options.configPath }),
-      env: process.env,
-      cwd: process.cwd(),
-    }),
-  );
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CaxtonError(
-      'FILE_UNREADABLE',
-      `The configuration ${path} cannot be read: ${error.code ?? error.message}.`,
-    );
-  });
-  const config = unwrap(loadConfig(text, { file: path }));
-  const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
-  for (const warning of config.warnings) log.warn(warning);
-  const node = await createNode(config, {
-    ...(options.join ? { join: options.join } : {}),
-    onFault: (message, error) => log.error({ err: error }, message),
-  });
-  const stopStray = chargeStrayThrows(node.kernel, process);
-  const unsubscribe = node.on((event) => {
-    log.debug({ event }, event.type);
-    if (process.connected) process.send?.({ event });
-  });
-  if (process.connected)
-    process.send?.({ event: { type: 'node.started', nodeId: node.id, status: node.control.status() } });
-  log.info({ nodeId: node.id, addresses: node.control.status().addresses }, 'the node is up');
+  const watch = watchForStop();
   try {
-    return await untilStopped(node);
-  } finally {
-    unsubscribe();
+    const { config, path } = await readConfig(options.configPath);
+    const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
+    for (const warning of config.warnings) log.warn(warning);
+    const node = await createNode(config, {
+      onEvent: (event) => {
+        log.debug({ event }, event.type);
+        tellLauncher(event);
+      },
+      ...(options.join ? { join: options.join } : {}),
+      onFault: (message, error) => log.error({ err: error }, message),
+    });
+    const stopStray = chargeStrayThrows(node.kernel, process);
+    const status = node.control.status();
+    tellLauncher({ type: 'node.started', nodeId: node.id, status });
+    log.info({ nodeId: node.id, config: path, addresses: status.addresses }, 'the node is up');
+    void watch.requested.then(() => node.stop());
+    const ended = await node.ended;
     stopStray();
+    return ended.reason === 'stopped' ? 0 : 1;
+  } finally {
+    watch.dispose();
+    // An open channel would keep the process alive.
     if (process.connected) process.disconnect();
   }
 }
 
-/** Resolves with the exit code once the node has stopped, for whatever reason. */
-async function untilStopped(node: Node): Promise<number> {
+function tellLauncher(event: NodeEvent): void {
+  // A launcher that went away in between is told of by `disconnect`, not here.
+  if (process.connected) process.send?.({ event }, undefined, undefined, () => {});
+}
+
+async function readConfig(flag: string | undefined): Promise<{ readonly config: NodeConfig; readonly path: string }> {
+  const where = { env: process.env, cwd: process.cwd() };
+  const path = unwrap(findConfig(flag === undefined ? where : { ...where, flag }));
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CaxtonError('FILE_UNREADABLE', `The configuration ${path} cannot be read: ${code ?? message}.`);
+  }
+  return { config: unwrap(loadConfig(text, { file: path })), path };
+}
+
+interface StopWatch {
+  /** Resolves when somebody wants this process to stop. */
+  readonly requested: Promise<void>;
+  dispose(): void;
+}
+
+/**
+ * Listens from the first moment: a launcher that dies while its node is still starting must leave no orphan. A signal
+ * that comes again later cuts the stop short.
+ */
+function watchForStop(): StopWatch {
+  const { promise, resolve } = Promise.withResolvers<void>();
   let first: number | undefined;
-  const stop = () => void node.stop();
   const onSignal = () => {
     const now = performance.now();
-    if (first === undefined) {
-      first = now;
-      stop();
-    } else if (now - first > sameSignalMs) process.exit(1);
+    if (first !== undefined && now - first > sameSignalMs) process.exit(1);
+    first ??= now;
+    resolve();
   };
   const onMessage = (message: unknown) => {
-    if ((message as { type?: unknown } | null)?.type === 'stop') stop();
+    if ((message as { type?: unknown } | null)?.type === 'stop') resolve();
   };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
-  process.on('message', onMessage).on('disconnect', stop);
-  const ended = await node.ended;
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
-  process.off('message', onMessage).off('disconnect', stop);
-  return ended.reason === 'stopped' ? 0 : 1;
+  const onDisconnect = () => resolve();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  process.on('message', onMessage).on('disconnect', onDisconnect);
+  return {
+    requested: promise,
+    dispose: () => {
+      for (const signal of signals) process.off(signal, onSignal);
+      process.off('message', onMessage).off('disconnect', onDisconnect);
+    },
+  };
 }
