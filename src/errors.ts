@@ -106,6 +106,14 @@ export const errorCodes = {
     cause: 'A child specification is wrong, or a supervisor gave up after too many restarts.',
     mend: 'Read the reason: it names the child and the field, or the last crash.',
   },
+  NOT_FOUND: {
+    cause: 'The API has no such path or method.',
+    mend: 'Compare with the paths in the documentation of this version.',
+  },
+  INTERNAL: {
+    cause: 'The node met a fault of its own while it answered.',
+    mend: 'Look in the node’s log for the request id, and report what stands there.',
+  },
   NOT_SUPPORTED: {
     cause: 'This version does not do that.',
     mend: 'See the state table in the README.',

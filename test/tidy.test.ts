@@ -36,13 +36,14 @@ const room = (file: string): string => {
   return top;
 };
 
-const ground = ['errors', 'limits', 'names', 'unverified'];
+const ground = ['errors', 'limits', 'names', 'unverified', 'version'];
 /** Who may import whom, by room. `cli` reaches nodes through `client`; only `server start` starts one in-process. */
 const mayImport: Record<string, readonly string[]> = {
   errors: [],
   limits: [],
   names: [],
   unverified: [],
+  version: [],
   crypto: [...ground, 'crypto'],
   protocols: [...ground, 'protocols'],
   config: [...ground, 'protocols', 'config'],

@@ -30,10 +30,7 @@ const framework: Readonly<Record<string, { code: ErrorCode; status: number; reas
   FST_ERR_MAX_PARAM_LENGTH: { code: 'MALFORMED', status: 414, reason: 'A part of the path is too long.' },
 };
 
-/**
- * What to answer when something was thrown: nothing of a bug but that there was one. Its code is SUPERVISION, the
- * code of crashes.
- */
+/** What to answer when something was thrown: nothing of a bug but that there was one. */
 export function refusalOfThrow(error: unknown): RefusedThrow {
   if (error instanceof InvalidRequest) return { refusal: { code: 'MALFORMED', reasons: error.reasons }, bug: false };
   if (error instanceof CaxtonError) {
@@ -52,7 +49,7 @@ export function refusalOfThrow(error: unknown): RefusedThrow {
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
     return { refusal: { code: 'MALFORMED', reasons: ['The request cannot be read.'] }, status: statusCode, bug: false };
   const reason = 'The node failed while it handled this request. Its log has the cause under the request id.';
-  return { refusal: { code: 'SUPERVISION', reasons: [reason] }, status: 500, bug: true };
+  return { refusal: { code: 'INTERNAL', reasons: [reason] }, status: 500, bug: true };
 }
 
 const unreadable: Readonly<Record<string, string>> = {

@@ -68,11 +68,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.setNotFoundHandler((request, reply) => {
     const path = pathOf(request);
     const allowed = routes.filter((route) => patternOf(route.url).test(path)).map((route) => route.method);
-    if (allowed.length === 0)
-      return sendProblem(request, reply, refuse('NOT_SUPPORTED', 'There is no such path.').refusal, 404);
+    if (allowed.length === 0) return sendProblem(request, reply, refuse('NOT_FOUND', 'There is no such path.').refusal);
     void reply.header('allow', [...new Set(allowed)].join(', '));
     const reason = `This path answers ${allowed.join(' and ')}, not ${request.method}.`;
-    return sendProblem(request, reply, refuse('NOT_SUPPORTED', reason).refusal, 405);
+    return sendProblem(request, reply, refuse('NOT_FOUND', reason).refusal, 405);
   });
   const accesses = new Map(routes.map((route) => [`${route.method} ${route.url}`, route.access]));
   app.addHook('onRequest', async (request, reply) => {

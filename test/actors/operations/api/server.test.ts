@@ -99,9 +99,9 @@ describe('the management API', () => {
     code: string,
     word: string,
   ][] = [
-    ['an unknown path', 'GET', '/api/v1/nothing', {}, 404, 'NOT_SUPPORTED', 'no such path'],
-    ['a path of another version', 'GET', '/api/v2/status', {}, 404, 'NOT_SUPPORTED', 'no such path'],
-    ['a wrong method', 'DELETE', '/api/v1/agents', {}, 405, 'NOT_SUPPORTED', 'GET and POST'],
+    ['an unknown path', 'GET', '/api/v1/nothing', {}, 404, 'NOT_FOUND', 'no such path'],
+    ['a path of another version', 'GET', '/api/v2/status', {}, 404, 'NOT_FOUND', 'no such path'],
+    ['a wrong method', 'DELETE', '/api/v1/agents', {}, 405, 'NOT_FOUND', 'GET and POST'],
     ['a body that is not JSON', 'POST', '/api/v1/messages', body('{"to":'), 400, 'MALFORMED', 'not JSON'],
     ['an empty body', 'POST', '/api/v1/messages', body(''), 400, 'MALFORMED', 'empty'],
     ['no body', 'POST', '/api/v1/messages', {}, 400, 'MALFORMED', 'body'],
@@ -241,7 +241,7 @@ describe('the management API’s answer when the node refuses or fails', () => {
       },
     });
     const thrown = await lab.get('/api/v1/cluster/members');
-    expect([thrown.status, thrown.json.code]).toEqual([500, 'SUPERVISION']);
+    expect([thrown.status, thrown.json.code]).toEqual([500, 'INTERNAL']);
     expect(thrown.text).not.toContain('secret');
     expect(lab.bugs).toEqual([bug]);
     // An answer that does not fit its schema never leaves the node.
