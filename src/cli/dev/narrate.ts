@@ -29,6 +29,9 @@ export function createNarrator(write: (line: string) => void, colours: boolean, 
   };
 }
 
+/** An agent’s states that are worth a line; the others pass within milliseconds. */
+const told: ReadonlySet<string> = new Set(['running', 'suspended', 'stopped', 'compromised']);
+
 function describe(event: NodeEvent, p: Paint): string | undefined {
   switch (event.type) {
     case 'node.started': {
@@ -57,7 +60,7 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
     case 'link.refused':
       return `${p('red', 'refused a link')} from ${event.remote}: ${event.refusal.reasons.join(' ')}`;
     case 'agent.changed':
-      return event.agent.node === event.nodeId
+      return event.agent.node === event.nodeId && told.has(event.agent.state)
         ? `agent ${p('bold', event.agent.agentId)} ${event.agent.state}`
         : undefined;
     case 'message.delivered': {
