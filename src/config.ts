@@ -2,7 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { problemTexts, readYaml } from './config/problems.ts';
-import { type HostPort, isLoopback } from './config/quantity.ts';
+import type { HostPort } from './config/quantity.ts';
+import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
 import { ok, type Result, refuse } from './errors.ts';
 import { limits } from './limits.ts';
@@ -13,7 +14,7 @@ import type { Rate } from './protocols/authorization/rate.ts';
 export interface NodeConfig {
   readonly development: boolean;
   readonly showMessagePreviews: boolean;
-  /** Protections that are off, in words: only ever on loopback, and to be said loudly. */
+  /** To be said loudly: protections that are off (only ever on loopback), and settings that have no effect yet. */
   readonly warnings: readonly string[];
   readonly node: {
     readonly id: NodeId;
@@ -63,7 +64,7 @@ export interface NodeConfig {
 
 /**
  * Reads node.yaml. `file` names it in messages and is what relative paths start from. CONFIG_INVALID with one reason
- * for each problem: file, line, key and what was expected.
+ * for each problem: file, line, key and what was expected; NOT_SUPPORTED when all that is wrong is what this version lacks.
  */
 export function loadConfig(text: string, options: { readonly file: string }): Result<NodeConfig> {
   const { file } = options;
@@ -77,18 +78,13 @@ export function loadConfig(text: string, options: { readonly file: string }): Re
     const line = yaml.lineOf(path.split('.'));
     return `${file}${line === undefined ? '' : `:${line}`}: ${path}`;
   };
-  const faults = [
-    ...conflicts(read.data, place),
-    ...unsupported(read.data, place),
-    ...brokenRelations(read.data, place),
-  ];
-  const off = protectionsOff(read.data);
-  if (off.length > 0 && !mayBeOff(read.data))
-    faults.push(
-      ...off.map((path) => `${place(path)} may be switched off only with development: true and on loopback.`),
-    );
-  if (faults.length > 0) return invalid(faults);
-  return ok(deepFreeze(configOf(read.data, resolve(dirname(file)), off)));
+  const folder = resolve(dirname(file));
+  const faults = faultsOf(read.data, place, (path) => resolve(folder, path));
+  const absent = unsupported(read.data, place);
+  if (faults.length > 0) return invalid([...faults, ...absent]);
+  const [first, ...more] = absent;
+  if (first !== undefined) return refuse('NOT_SUPPORTED', first, ...more);
+  return ok(deepFreeze(configOf(read.data, folder)));
 }
 
 /**
@@ -127,84 +123,7 @@ export function findConfig(where: {
 const invalid = ([first, ...more]: readonly string[]): ReturnType<typeof refuse> =>
   refuse('CONFIG_INVALID', first ?? 'The configuration is wrong.', ...more);
 
-type Place = (path: string) => string;
-
-/** The record names some files in two blocks: one of the two is enough, and both must agree. */
-const twice = [
-  ['node.certificate_path', 'security.cluster.mtls.node_cert'],
-  ['node.private_key_path', 'security.cluster.mtls.node_key'],
-  ['node.ca_certificate_path', 'security.cluster.mtls.ca_cert'],
-] as const;
-
-const at = (file: NodeFile, path: string): unknown =>
-  path.split('.').reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], file);
-
-function conflicts(file: NodeFile, place: Place): string[] {
-  return twice.flatMap(([one, other]) => {
-    const [a, b] = [at(file, one), at(file, other)];
-    if (a === undefined && b === undefined) return [`${place(one)} is missing (or ${other}).`];
-    return a !== undefined && b !== undefined && a !== b ? [`${place(one)} and ${other} name different files.`] : [];
-  });
-}
-
-/** What the record has and this version lacks: said plainly, never ignored. */
-function unsupported(file: NodeFile, place: Place): string[] {
-  const { api, audit } = file.security;
-  const faults: string[] = [];
-  const others = api.authentication.methods.filter((method) => method !== 'api_key');
-  if (others.length > 0)
-    faults.push(
-      `${place('security.api.authentication.methods')}: ${others.join(', ')} is not supported yet; use [api_key].`,
-    );
-  for (const method of ['jwt', 'oauth2'] as const)
-    if (api.authentication[method] !== undefined)
-      faults.push(`${place(`security.api.authentication.${method}`)} is not supported yet; remove it.`);
-  if (api.tls.min_version !== '1.3') faults.push(`${place('security.api.tls.min_version')}: only "1.3" is supported.`);
-  if (audit.forward_to_siem)
-    faults.push(`${place('security.audit.forward_to_siem')} is not supported yet; set it to false.`);
-  return faults;
-}
-
-function brokenRelations(file: NodeFile, place: Place): string[] {
-  const { check_interval, renewal_threshold } = file.node.rotation;
-  const faults: string[] = [];
-  if (check_interval >= renewal_threshold)
-    faults.push(
-      `${place('node.rotation.check_interval')} must be shorter than renewal_threshold, or a renewal is missed.`,
-    );
-  if (file.cluster.bind.host === '0.0.0.0' || file.cluster.bind.host === '::') {
-    if (!file.cluster.advertise)
-      faults.push(
-        `${place('cluster.advertise')} is needed when bind is ${file.cluster.bind.host}: peers must know where to dial.`,
-      );
-  }
-  return faults;
-}
-
-const switches = [
-  'security.cluster.mtls.enabled',
-  'security.cluster.mtls.verify_peer',
-  'security.cluster.gossip.encryption',
-  'security.api.tls.enabled',
-  'security.api.rate_limiting.enabled',
-  'security.audit.enabled',
-  'security.agents.require_signed_deployment',
-] as const;
-
-/** These stay on whatever the file says: this version has no code that could do without them. */
-const alwaysOn = new Set<string>(switches.filter((path) => path !== 'security.api.rate_limiting.enabled'));
-
-function protectionsOff(file: NodeFile): string[] {
-  const off: string[] = switches.filter((path) => at(file, path) === false);
-  for (const path of ['security.agents.capability_enforcement', 'security.agents.sandbox_enforcement'])
-    if (at(file, path) !== 'strict') off.push(path);
-  return off;
-}
-
-const mayBeOff = (file: NodeFile): boolean =>
-  file.development && isLoopback(file.cluster.bind.host) && isLoopback(file.api.bind.host);
-
-function configOf(file: NodeFile, folder: string, off: readonly string[]): NodeConfig {
+function configOf(file: NodeFile, folder: string): NodeConfig {
   const { node, cluster, security } = file;
   const from = (path: string): string => resolve(folder, path);
   const maybe = (path: string | undefined): string | undefined => (path === undefined ? undefined : from(path));
@@ -213,11 +132,14 @@ function configOf(file: NodeFile, folder: string, off: readonly string[]): NodeC
   return {
     development: file.development,
     showMessagePreviews: file.show_message_previews,
-    warnings: off.map((path) =>
-      alwaysOn.has(path)
-        ? `${path} is off in the configuration; this version keeps it on all the same.`
-        : `${path} is not at its strict setting: this node protects less than it should.`,
-    ),
+    warnings: [
+      ...protectionsOff(file).map((path) =>
+        alwaysOn.has(path)
+          ? `${path} is off in the configuration; this version keeps it on all the same.`
+          : `${path} is not at its strict setting: this node protects less than it should.`,
+      ),
+      ...notYet(file),
+    ],
     node: {
       id: node.id,
       certificatePath: from(node.certificate_path ?? mtls.node_cert!),

@@ -19,7 +19,9 @@ export async function readKeyFile(path: string): Promise<Result<Uint8Array>> {
     return refuse('FILE_UNREADABLE', `${what} ${path}.`);
   }
   try {
-    const { mode, size } = await file.stat();
+    const status = await file.stat();
+    const { mode, size } = status;
+    if (!status.isFile()) return refuse('FILE_UNREADABLE', `${path} is not a file.`);
     if ((mode & othersMask) !== 0)
       return refuse('FILE_UNREADABLE', `${path} is open to others (mode ${(mode & 0o777).toString(8)}): chmod 600 it.`);
     if (size > limits.pemBytesMax) return refuse('FILE_UNREADABLE', `${path} is too long for a key file.`);

@@ -1,4 +1,4 @@
-import { type Document, isNode, LineCounter, parseDocument } from 'yaml';
+import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 
 /** A YAML text with the line of every path in it. */
@@ -9,18 +9,28 @@ export interface YamlText {
   lineOf(path: readonly PropertyKey[]): number | undefined;
 }
 
+/** Reads one YAML 1.2 document. Aliases are refused: a few lines of them expand into gigabytes. */
 export function readYaml(text: string): YamlText {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
-  const faults = document.errors.map(
-    (error) => `line ${lines.linePos(error.pos[0]).line}: ${error.message.split('\n')[0] ?? error.code}`,
-  );
-  return {
-    // Aliases are bounded: a few lines must not expand into gigabytes.
-    value: faults.length > 0 ? undefined : document.toJS({ maxAliasCount: 100 }),
-    faults,
-    lineOf: (path) => lineOf(document, lines, path),
-  };
+  try {
+    const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
+    const faults = [...document.errors, ...document.warnings].map(
+      (error) => `line ${lines.linePos(error.pos[0]).line}: ${error.message.split('\n')[0] ?? error.code}`,
+    );
+    visit(document, {
+      Alias: (_, { range }) =>
+        void faults.push(`line ${lines.linePos(range?.[0] ?? 0).line}: aliases (*name) are not read here`),
+    });
+    return {
+      value: faults.length > 0 ? undefined : document.toJS({ maxAliasCount: 0 }),
+      faults,
+      lineOf: (path) => lineOf(document, lines, path),
+    };
+  } catch (error) {
+    // The parser follows nested brackets by recursion, so a hostile depth ends its stack.
+    const why = error instanceof RangeError ? 'it is nested too deep' : String(error);
+    return { value: undefined, faults: [`it cannot be read as YAML: ${why}`], lineOf: () => undefined };
+  }
 }
 
 /** The line of the deepest part of the path that is in the text. */

@@ -46,6 +46,10 @@ export class AuditFile {
     return this.#committed !== undefined;
   }
 
+  get isOpen(): boolean {
+    return this.#file !== undefined;
+  }
+
   get isFull(): boolean {
     return (this.#committed?.bytes ?? 0) >= limits.auditSegmentBytesMax;
   }
@@ -73,7 +77,7 @@ export class AuditFile {
     return { path: found.segment.path, cutBytes, reason };
   }
 
-  /** Appends events as one durable batch; returns the chain’s state after each. */
+  /** Appends events as one durable batch; returns the chain’s state after each. Closes the file when it fails. */
   async commit(events: readonly AuditEvent[]): Promise<readonly ChainState[]> {
     const { file, committed } = this.#opened();
     const states: ChainState[] = [];
@@ -85,8 +89,15 @@ export class AuditFile {
       states.push(state);
       parts.push(next.line, lineEnd);
     }
-    await file.append(Buffer.concat(parts));
-    await file.sync();
+    try {
+      await file.append(Buffer.concat(parts));
+      await file.sync();
+    } catch (error) {
+      // The acts are refused, so their records should go. If the disk refuses that as well, `open` does it.
+      await file.truncate(committed.bytes).catch(() => undefined);
+      await this.close();
+      throw error;
+    }
     this.#committed = { segment: committed.segment, bytes: file.bytes, state };
     return states;
   }

@@ -1,256 +1,251 @@
-import { join } from 'node:path';
-import { sha256 } from '../../crypto/port.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { AuditAggregate } from '../../protocols/audit/aggregate.ts';
-import { type ChainState, chainAppend, chainStart } from '../../protocols/audit/chain.ts';
+import type { ChainState } from '../../protocols/audit/chain.ts';
 import { DenialWindow } from '../../protocols/audit/denials.ts';
 import { classOf } from '../../protocols/audit/event-type.ts';
 import type { AuditEvent, AuditRecord } from '../../protocols/audit/record.ts';
-import type { AppendFile, Clock, Disk } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
-import { lastRecords, openLastSegment, segmentName, verifySegments } from './audit-segments.ts';
+import type { Clock, Disk } from '../kernel/ports.ts';
+import { AuditFile, asError, type Repair } from './audit-file.ts';
+import { AuditQueue, type Entry } from './audit-queue.ts';
 import type { AuditHead, AuditVerification } from './control.ts';
 
-/** An event as those who cause it know it; the log adds when and where. */
-export type AuditDraft = Omit<AuditEvent, 'at' | 'nodeId'>;
+/** An event as its witness tells it. `at` defaults to now; the node is always the log’s own. */
+export type AuditDraft = Omit<AuditEvent, 'at' | 'nodeId'> & { readonly at?: number };
 
-/** What the writer’s chart is told. */
-export type AuditSignal = { readonly type: 'audit.failed'; readonly error: unknown } | { readonly type: 'audit.full' };
+export type AuditMode = 'opening' | 'writing' | 'rotating' | 'blocked' | 'closing' | 'closed';
 
 export interface AuditLogOptions {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly nodeId: string;
-  /** Files 0600 in a folder 0700. */
+  /** Made when it is not there; files `audit-<first record>.jsonl`, mode 0600. */
   readonly folder: string;
+  /** Records that may wait; default `limits.auditQueueRecordsMax`. */
+  readonly queueRecordsMax?: number;
 }
 
-type Mode = 'closed' | 'opening' | 'writing' | 'blocked';
-
-interface Waiting {
-  readonly event: AuditEvent;
-  /** Absent where nobody waits. */
-  readonly done?: (result: Result<AuditHead>) => void;
-}
-
-const flushMs = 1_000;
+const latestTimeMs = Date.UTC(9999, 11, 31);
 
 /**
- * The audit log: JSON lines, each with the hash of the line before. Records that somebody waits for share one sync
- * (group commit). While it cannot be written, acts that must be recorded are refused with AUDIT_BLOCKED.
+ * The audit log of a node: JSON lines, each with the hash of the line before. One object for the node’s whole life; its
+ * writer (`audit-writer.ts`) opens it, writes and closes, one act at a time, and may be restarted in between.
  */
 export class AuditLog {
   readonly #options: AuditLogOptions;
+  readonly #recordsMax: number;
+  readonly #file: AuditFile;
+  readonly #queue: AuditQueue;
   readonly #aggregate = new AuditAggregate();
   readonly #denials = new DenialWindow();
-  #waiting: Waiting[] = [];
-  #mode: Mode = 'closed';
-  #file: AppendFile | undefined;
-  #chain: ChainState = chainStart;
-  #pumping: Promise<void> = Promise.resolve();
-  #busy = false;
-  #timer: unknown;
-  #lost = 0;
-  /** Set by the writer’s chart. */
-  signal: (signal: AuditSignal) => void = () => {};
-  /** The head moved. */
+  #mode: AuditMode = 'opening';
+  #blocked: Refusal = refuse('AUDIT_BLOCKED', 'The audit log cannot be written.').refusal;
+  /** Counted events whose window is over, to be written before anything else. */
+  #summaries: Entry[] = [];
+  #aggregateTimer: unknown;
+  #denialTimer: unknown;
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Called when the head or the mode has changed. Must not throw. */
   onHead: (head: AuditHead) => void = () => {};
 
   constructor(options: AuditLogOptions) {
     this.#options = options;
-  }
-
-  /** Class A: resolves when the record survives a power cut; AUDIT_BLOCKED when it cannot be written. */
-  record(draft: AuditDraft): Promise<Result<AuditHead>> {
-    const refusal = this.#cannotTake();
-    if (refusal) return Promise.resolve({ ok: false, refusal });
-    return new Promise((done) => {
-      this.#waiting.push({ event: this.#stamp(draft), done });
-      this.#pump();
-    });
-  }
-
-  /** For what nobody waits for: grants are counted, denials written first and then counted, the rest is queued. */
-  note(draft: AuditDraft): void {
-    const kind = classOf(draft.type);
-    const event = this.#stamp(draft);
-    if (kind === 'B') this.#aggregate.add(event);
-    else if (kind === 'A' || this.#denials.add(event) === 'write') this.#queue(event);
-  }
-
-  head(): AuditHead {
-    return { state: this.#mode, sequence: this.#chain.seq, hash: this.#chain.hash };
-  }
-
-  async tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
-    return this.#reading(() => lastRecords(this.#options.disk, this.#options.folder, limit));
-  }
-
-  /** Reads everything again and follows the chain; the answer names the first record that does not fit. */
-  async verify(): Promise<Result<AuditVerification>> {
-    await this.#pumping;
-    const head = this.#chain;
-    return this.#reading(() => verifySegments(this.#options.disk, this.#options.folder, head));
-  }
-
-  /** Opens or reopens: finds the end of the chain, cuts a torn record and says so. Throws MALFORMED for damage. */
-  async open(): Promise<void> {
-    const { disk, folder, clock } = this.#options;
-    this.#mode = 'opening';
-    await this.#closeFile();
-    await disk.makeFolder(folder, 0o700);
-    const last = await openLastSegment(disk, folder);
-    this.#chain = last?.chain ?? chainStart;
-    this.#file = await disk.openAppend(last?.path ?? join(folder, segmentName(1)), 0o600);
-    if (last && last.tornBytes > 0) await this.#file.truncate(last.wholeBytes);
-    this.#mode = 'writing';
-    if (last && last.tornBytes > 0) this.#repaired(last.tornBytes);
-    clock.clearTimeout(this.#timer);
-    this.#timer = clock.setTimeout(() => this.#tick(), flushMs);
-    this.#pump();
-  }
-
-  /** Begins the next segment. */
-  async rotate(): Promise<void> {
-    const { disk, folder } = this.#options;
-    this.#mode = 'opening';
-    await this.#pumping;
-    await this.#closeFile();
-    this.#file = await disk.openAppend(join(folder, segmentName(this.#chain.seq + 1)), 0o600);
-    this.#mode = 'writing';
-    this.#pump();
-  }
-
-  /** Writes what waits and closes. What comes afterwards is refused. */
-  async close(): Promise<void> {
-    this.#options.clock.clearTimeout(this.#timer);
-    this.#flush();
-    await this.#pumping;
-    this.#mode = 'closed';
-    this.#refuseWaiting();
-    await this.#closeFile();
-  }
-
-  #cannotTake(): Refusal | undefined {
-    if (this.#mode === 'blocked')
-      return refuse('AUDIT_BLOCKED', 'The audit log cannot be written now, so acts that must be recorded are refused.')
-        .refusal;
-    if (this.#waiting.length >= limits.auditQueueRecordsMax)
-      return refuse('AUDIT_BLOCKED', `${limits.auditQueueRecordsMax} records wait to be written already.`).refusal;
-    return undefined;
-  }
-
-  #stamp(draft: AuditDraft): AuditEvent {
-    return { ...draft, at: this.#options.clock.now(), nodeId: this.#options.nodeId };
-  }
-
-  #queue(event: AuditEvent): void {
-    if (this.#waiting.length >= limits.auditQueueRecordsMax) {
-      this.#lost++;
-      return;
-    }
-    this.#waiting.push({ event });
-    this.#pump();
-  }
-
-  #repaired(bytes: number): void {
-    this.note({
-      type: 'AuditRepaired',
-      identity: 'audit-writer',
-      sourceIp: '',
-      outcome: 'success',
-      reasons: ['A record that a crash had cut was removed; nobody had been told that it was kept.'],
-      metadata: { bytes },
-    });
-  }
-
-  #tick(): void {
-    this.#flush();
-    this.#timer = this.#options.clock.setTimeout(() => this.#tick(), flushMs);
-  }
-
-  #flush(): void {
-    for (const event of [...this.#aggregate.flush(), ...this.#denials.flush()]) this.#queue(event);
-    if (this.#lost === 0 || this.#mode !== 'writing') return;
-    const lost = this.#lost;
-    this.#lost = 0;
-    this.#queue(
-      this.#stamp({
-        type: 'SupervisionEvent',
-        identity: 'audit-writer',
-        sourceIp: '',
-        outcome: 'failure',
-        reasons: ['Records that nobody waited for were dropped, because too many were waiting.'],
-        metadata: { lost },
-      }),
+    this.#recordsMax = options.queueRecordsMax ?? limits.auditQueueRecordsMax;
+    this.#file = new AuditFile(options.disk, options.folder);
+    this.#queue = new AuditQueue(
+      options.clock,
+      { recordsMax: this.#recordsMax, waitMsMax: limits.auditWaitMsMax },
+      refuse('AUDIT_BLOCKED', 'The audit log was not ready in time.').refusal,
     );
   }
 
-  #pump(): void {
-    if (this.#busy || this.#mode !== 'writing' || this.#waiting.length === 0) return;
-    this.#busy = true;
-    this.#pumping = this.#writeWaiting().finally(() => {
-      this.#busy = false;
-      this.#pump();
+  /** Whether it was ever open in this process. */
+  get wasOpened(): boolean {
+    return this.#file.wasOpened;
+  }
+
+  /**
+   * Resolves with the record’s place once it is durable: act only then. While the writer opens, rotates or restarts it
+   * waits, at most `limits.auditWaitMsMax`; AUDIT_BLOCKED when the log cannot be written or too many wait.
+   *
+   * A denial (`classOf`) past the first ones of its source is counted instead and resolves at once: strangers cause
+   * those and must not be able to fill the disk.
+   */
+  record(fact: AuditDraft): Promise<Result<AuditHead>> {
+    const event = this.#event(fact);
+    if (this.#mode === 'blocked' || this.#mode === 'closed')
+      return Promise.resolve({ ok: false, refusal: this.#blocked });
+    if (classOf(event.type) === 'denial' && this.#countDenial(event)) return Promise.resolve(ok(this.head()));
+    return new Promise((settle, fail) => {
+      const sinceMs = this.#options.clock.monotonic();
+      if (!this.#queue.add({ event, answer: { settle, fail, sinceMs } }))
+        settle(refuse('AUDIT_BLOCKED', `More than ${this.#recordsMax} records wait to be written.`));
     });
   }
 
-  async #writeWaiting(): Promise<void> {
-    const batch = this.#waiting.splice(0, limits.auditBatchRecordsMax);
-    const file = this.#file!;
-    const before = file.bytes;
-    let chain = this.#chain;
-    const lines: Uint8Array[] = [];
-    for (const { event } of batch) {
-      const next = chainAppend(chain, event, sha256, utf8);
-      chain = next.state;
-      lines.push(next.line, lineBreak);
+  /** Takes note without making anybody wait: counted in windows (class B, repeated denials), or written soon. */
+  note(fact: AuditDraft): void {
+    const event = this.#event(fact);
+    if (this.#mode === 'closed') return;
+    const kind = classOf(event.type);
+    if (kind === 'denial' && this.#countDenial(event)) return;
+    // Where there is no room for a record of its own it is counted: nothing goes without a trace.
+    if (kind === 'B' || !this.#queue.add({ event })) this.#count(event);
+  }
+
+  /** The newest durable record, and what the writer is doing. */
+  head(): AuditHead {
+    return this.#headAt(this.#file.head);
+  }
+
+  /** The newest durable records, oldest first; at most `limits.apiRecordsMax`. */
+  tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
+    return this.#file.tail(Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax)));
+  }
+
+  /** Reads all files again and checks the chain up to the head that this process knows. */
+  verify(): Promise<Result<AuditVerification>> {
+    return this.#file.verify();
+  }
+
+  /** For the writer: what it is doing. `blocked` and `closed` refuse everybody who waits; `error` says why. */
+  setMode(mode: AuditMode, error?: unknown): void {
+    this.#mode = mode;
+    if (mode === 'blocked' || mode === 'closed') {
+      const why = error === undefined ? ['The audit log is closed.'] : asError(error, this.#options.folder).reasons;
+      this.#blocked = refuse('AUDIT_BLOCKED', 'The audit log cannot be written.', ...why).refusal;
+      this.#queue.refuse(this.#blocked);
     }
+    if (mode === 'closed') this.#endWindows();
+    this.#tellHead();
+  }
+
+  /** For the writer: finds the end of the log and opens it. Rejects when it cannot be trusted or written. */
+  open(): Promise<void> {
+    return this.#inTurn(async () => {
+      const repair = await this.#file.open();
+      if (repair) await this.#commit([{ event: this.#repaired(repair) }]);
+    });
+  }
+
+  /** For the writer: writes what comes until the signal aborts or the segment is full. Rejects when the disk refuses. */
+  write(signal: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      while (!signal.aborted && !this.#file.isFull) {
+        if (!(await this.#writeNext())) await this.#queue.changed(signal);
+      }
+    });
+  }
+
+  /** For the writer: goes on in a new segment file. */
+  rotate(): Promise<void> {
+    return this.#inTurn(() => this.#file.rotate());
+  }
+
+  /** For the writer: writes what still waits, counts included, and closes the file. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#endWindows();
+      try {
+        if (this.#file.isOpen) {
+          while (await this.#writeNext());
+        }
+      } finally {
+        await this.#file.close();
+      }
+    });
+  }
+
+  /** Writes one batch; false when nothing waits. */
+  async #writeNext(): Promise<boolean> {
+    const count = limits.auditBatchRecordsMax;
+    const batch = this.#summaries.slice(0, count);
+    this.#summaries = this.#summaries.slice(count);
+    batch.push(...this.#queue.take(count - batch.length));
+    if (batch.length === 0) return false;
+    await this.#commit(batch);
+    return true;
+  }
+
+  async #commit(entries: readonly Entry[]): Promise<void> {
+    let states: readonly ChainState[];
     try {
-      await file.append(Buffer.concat(lines));
-      await file.sync();
+      states = await this.#file.commit(entries.map(({ event }) => event));
     } catch (error) {
-      // What was not synced was never answered as kept, so it is cut off again; a reopening does it if this cannot.
-      await file.truncate(before).catch(() => {});
-      this.#block(batch, error);
-      return;
+      this.#queue.putBack(entries.filter(({ answer }) => !answer));
+      const reasons = asError(error, this.#options.folder).reasons;
+      const { refusal } = refuse('AUDIT_BLOCKED', 'The record could not be made durable.', ...reasons);
+      for (const { answer } of entries) answer?.settle({ ok: false, refusal });
+      throw error;
     }
-    this.#chain = chain;
-    const head = this.head();
-    for (const { done } of batch) done?.(ok(head));
-    this.onHead(head);
-    if (file.bytes >= limits.auditSegmentBytesMax) this.signal({ type: 'audit.full' });
+    for (const [index, { answer }] of entries.entries()) answer?.settle(ok(this.#headAt(states[index]!)));
+    this.#tellHead();
   }
 
-  #block(batch: readonly Waiting[], error: unknown): void {
-    this.#mode = 'blocked';
-    this.#waiting = [...batch, ...this.#waiting];
-    this.#refuseWaiting();
-    this.signal({ type: 'audit.failed', error });
+  #event(fact: AuditDraft): AuditEvent {
+    const event = { ...fact, at: fact.at ?? this.#options.clock.now(), nodeId: this.#options.nodeId };
+    // Here, where the caller is to blame, and not in the writer, which everybody needs.
+    if (!(event.at >= 0 && event.at <= latestTimeMs))
+      throw new RangeError(`not a time for an audit record: ${event.at}`);
+    return event;
   }
 
-  /** Whoever waits is told; records without a waiter stay for when the log can be written again. */
-  #refuseWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = waiting.filter(({ done }) => done === undefined);
-    const refused = refuse('AUDIT_BLOCKED', 'The audit log cannot be written, so the act was not carried out.');
-    for (const { done } of waiting) done?.(refused);
+  /** Whether the denial was counted; otherwise it is to be written in full. */
+  #countDenial(event: AuditEvent): boolean {
+    this.#denialTimer ??= this.#options.clock.setTimeout(() => this.#endDenials(), limits.auditDenialWindowMs);
+    return this.#denials.add(event) === 'counted';
   }
 
-  async #closeFile(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    await file?.close().catch(() => {});
+  #count(event: AuditEvent): void {
+    this.#aggregateTimer ??= this.#options.clock.setTimeout(() => this.#endAggregate(), limits.auditAggregateWindowMs);
+    this.#aggregate.add(event);
   }
 
-  async #reading<T>(read: () => Promise<T>): Promise<Result<T>> {
-    try {
-      return ok(await read());
-    } catch (error) {
-      return refuse('FILE_UNREADABLE', `The audit log cannot be read: ${(error as Error).message}.`);
-    }
+  #endWindows(): void {
+    const { clock } = this.#options;
+    clock.clearTimeout(this.#aggregateTimer);
+    clock.clearTimeout(this.#denialTimer);
+    this.#endAggregate();
+    this.#endDenials();
+  }
+
+  #endAggregate(): void {
+    this.#aggregateTimer = undefined;
+    this.#summarise(this.#aggregate);
+  }
+
+  #endDenials(): void {
+    this.#denialTimer = undefined;
+    this.#summarise(this.#denials);
+  }
+
+  #summarise(window: AuditAggregate | DenialWindow): void {
+    this.#summaries.push(...window.flush().map((event) => ({ event })));
+    this.#queue.wake();
+  }
+
+  #repaired(repair: Repair): AuditEvent {
+    return this.#event({
+      type: 'AuditRepaired',
+      identity: `node/${this.#options.nodeId}`,
+      sourceIp: '',
+      outcome: 'success',
+      reasons: [repair.reason],
+      metadata: { file: repair.path, cutBytes: repair.cutBytes },
+    });
+  }
+
+  #headAt({ seq, hash }: ChainState): AuditHead {
+    return { state: this.#mode, sequence: seq, hash };
+  }
+
+  #tellHead(): void {
+    this.onHead(this.head());
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(act);
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 }
-
-const lineBreak = new Uint8Array([0x0a]);

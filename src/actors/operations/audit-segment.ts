@@ -25,14 +25,14 @@ export interface SegmentReading {
   readonly tornBytes: number;
 }
 
-const form = /^audit-(\d{16})\.jsonl$/;
+const form = /^audit-(\d{12})\.jsonl$/;
 const lineBreak = 10;
 /** Lines checked before others run. */
 const stretchLines = 128;
 
-/** `audit-<first record’s number, 16 digits>.jsonl`: names sort as numbers do. */
+/** `audit-<first record’s number, twelve digits>.jsonl`: names sort as numbers do. */
 export const segmentAt = (folder: string, first: number): Segment => ({
-  path: join(folder, `audit-${String(first).padStart(16, '0')}.jsonl`),
+  path: join(folder, `audit-${String(first).padStart(12, '0')}.jsonl`),
   first,
 });
 

@@ -1,89 +1,123 @@
 import { assign, fromPromise, setup } from 'xstate';
-import { CaxtonError } from '../../errors.ts';
-import type { Ref } from '../kernel/ref.ts';
-import type { AuditLog, AuditSignal } from './audit-log.ts';
+import type { AuditLog, AuditMode } from './audit-log.ts';
 
 export interface AuditWriterInput {
   readonly log: AuditLog;
-  readonly notify: (signal: AuditSignal) => void;
 }
 
-type AuditWriterEvent = AuditSignal | { readonly type: 'kernel.shutdown' };
+interface WriterContext extends AuditWriterInput {
+  /** Attempts to get out of `blocked` so far. */
+  readonly attempt: number;
+}
 
-const retryMs = { first: 250, max: 5_000 } as const;
+const backoffMs = { first: 250, max: 10_000 } as const;
 
-/** A log whose chain does not fit is not written over: that is for a person to decide. */
-const isDamage = ({ event }: { event: unknown }): boolean => {
-  const { error } = event as { error?: unknown };
-  return error instanceof CaxtonError && error.code === 'MALFORMED';
-};
-
-/** What the audit log is doing. Blocked, it refuses acts that must be recorded, tries again, and recovers by itself. */
+/**
+ * What the audit log is doing. Acts wait while it opens or rotates; while it is `blocked` they are refused, and it
+ * tries again until the disk gives in. A log that cannot be opened at all is a start that fails: the chart crashes with
+ * the reason, because a node that never had an audit log has nothing to recover to.
+ */
 export const auditWriter = setup({
   types: {
-    context: {} as { readonly log: AuditLog; readonly attempt: number },
+    context: {} as WriterContext,
     input: {} as AuditWriterInput,
-    events: {} as AuditWriterEvent,
+    events: {} as { readonly type: 'kernel.shutdown' },
   },
-  delays: { retry: ({ context }) => Math.min(retryMs.max, retryMs.first * 2 ** (context.attempt - 1)) },
-  guards: { isDamage },
+  delays: {
+    backoff: ({ context }) => Math.min(backoffMs.max, backoffMs.first * 2 ** context.attempt),
+  },
+  guards: {
+    wasOpened: ({ context }) => context.log.wasOpened,
+  },
   actors: {
     open: fromPromise<void, AuditLog>(({ input }) => input.open()),
+    // A chart that is killed aborts the signal: the batch under way is finished, then the next life has its turn.
+    write: fromPromise<void, AuditLog>(({ input, signal }) => input.write(signal)),
     rotate: fromPromise<void, AuditLog>(({ input }) => input.rotate()),
     close: fromPromise<void, AuditLog>(({ input }) => input.close()),
   },
   actions: {
+    setMode: ({ context }, params: { mode: AuditMode; error?: unknown }) =>
+      context.log.setMode(params.mode, params.error),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
-    resetAttempts: assign({ attempt: 0 }),
+    forgetAttempts: assign({ attempt: 0 }),
     giveUp: (_, params: { error: unknown }) => {
       throw params.error;
     },
   },
 }).createMachine({
   id: 'audit-writer',
-  context: ({ input: { log, notify } }) => {
-    log.signal = notify;
-    return { log, attempt: 0 };
-  },
+  context: ({ input }) => ({ log: input.log, attempt: 0 }),
   initial: 'opening',
+  on: { 'kernel.shutdown': '.closing' },
   states: {
     opening: {
+      entry: { type: 'setMode', params: { mode: 'opening' } },
       invoke: {
         src: 'open',
         input: ({ context }) => context.log,
-        onDone: { target: 'writing', actions: 'resetAttempts' },
+        onDone: 'writing',
         onError: [
-          { guard: 'isDamage', actions: { type: 'giveUp', params: ({ event }) => ({ error: event.error }) } },
-          { target: 'blocked' },
+          {
+            guard: 'wasOpened',
+            target: 'blocked',
+            actions: { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
+          },
+          { actions: { type: 'giveUp', params: ({ event }) => ({ error: event.error }) } },
         ],
       },
     },
     writing: {
-      on: { 'audit.full': 'rotating', 'audit.failed': 'blocked', 'kernel.shutdown': 'closing' },
+      entry: ['forgetAttempts', { type: 'setMode', params: { mode: 'writing' } }],
+      invoke: {
+        src: 'write',
+        input: ({ context }) => context.log,
+        onDone: 'rotating',
+        onError: {
+          target: 'blocked',
+          actions: { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
+        },
+      },
     },
     rotating: {
+      entry: { type: 'setMode', params: { mode: 'rotating' } },
       invoke: {
         src: 'rotate',
         input: ({ context }) => context.log,
         onDone: 'writing',
-        onError: 'blocked',
+        onError: {
+          target: 'blocked',
+          actions: { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
+        },
       },
-      on: { 'kernel.shutdown': 'closing' },
     },
     blocked: {
-      entry: 'countAttempt',
-      after: { retry: 'opening' },
-      on: { 'kernel.shutdown': 'closing' },
+      initial: 'waiting',
+      states: {
+        waiting: { after: { backoff: 'retrying' } },
+        retrying: {
+          invoke: {
+            src: 'open',
+            input: ({ context }) => context.log,
+            onDone: '#audit-writer.writing',
+            onError: {
+              target: 'waiting',
+              actions: [
+                'countAttempt',
+                { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
+              ],
+            },
+          },
+        },
+      },
     },
-    closing: { invoke: { src: 'close', input: ({ context }) => context.log, onDone: 'closed', onError: 'closed' } },
-    closed: { type: 'final' },
+    closing: {
+      entry: { type: 'setMode', params: { mode: 'closing' } },
+      invoke: { src: 'close', input: ({ context }) => context.log, onDone: 'closed', onError: 'closed' },
+    },
+    closed: { type: 'final', entry: { type: 'setMode', params: { mode: 'closed' } } },
   },
 });
 
-/** The input of the writer in a tree: what the log signals reaches the chart’s own inbox. */
-export const auditWriterInput =
-  (log: AuditLog) =>
-  ({ self }: { self: Ref<AuditSignal> }): AuditWriterInput => ({
-    log,
-    notify: (signal) => void self.tell(signal, 'control'),
-  });
+/** The input of the writer in a tree. */
+export const auditWriterInput = (log: AuditLog): AuditWriterInput => ({ log });

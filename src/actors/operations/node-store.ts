@@ -48,7 +48,8 @@ const nameCharsMax = 1_024;
 export async function openNodeStore(path: string): Promise<Store> {
   // Beside this file there is a .ts in a clone and a .js in the package.
   const program = new URL(import.meta.url.endsWith('.ts') ? './store-worker.ts' : './store-worker.js', import.meta.url);
-  const worker = new Worker(program, { workerData: { path }, name: 'caxton-store' });
+  // The flags of the program that embeds the node are not meant for this thread, and some would keep it from starting.
+  const worker = new Worker(program, { workerData: { path }, name: 'caxton-store', execArgv: [] });
   const store = new NodeStore(worker, path);
   await store.opened;
   return store;

@@ -1,0 +1,117 @@
+import { isLoopback } from './quantity.ts';
+import type { NodeFile } from './schema.ts';
+
+/** Names a key with the file and its line. */
+type Place = (path: string) => string;
+
+/** Everything that the schema cannot see: settings that contradict each other, and protections that must stay on. */
+export const faultsOf = (file: NodeFile, place: Place, absolute: (path: string) => string): readonly string[] => [
+  ...conflicts(file, place, absolute),
+  ...brokenRelations(file, place),
+  ...developmentFaults(file, place),
+];
+
+/** The record names some files in two blocks: one of the two is enough, and both must agree. */
+const twice = [
+  ['node.certificate_path', 'security.cluster.mtls.node_cert'],
+  ['node.private_key_path', 'security.cluster.mtls.node_key'],
+  ['node.ca_certificate_path', 'security.cluster.mtls.ca_cert'],
+] as const;
+
+const at = (file: NodeFile, path: string): unknown =>
+  path.split('.').reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], file);
+
+function conflicts(file: NodeFile, place: Place, absolute: (path: string) => string): string[] {
+  return twice.flatMap(([one, other]) => {
+    const [a, b] = [at(file, one), at(file, other)];
+    if (a === undefined && b === undefined) return [`${place(one)} is missing (or ${other}).`];
+    const same = a === undefined || b === undefined || absolute(String(a)) === absolute(String(b));
+    return same ? [] : [`${place(one)} and ${other} name different files.`];
+  });
+}
+
+/** What the record has and this version lacks: said plainly, never ignored. */
+export function unsupported(file: NodeFile, place: Place): string[] {
+  const { api, audit } = file.security;
+  const faults: string[] = [];
+  const others = api.authentication.methods.filter((method) => method !== 'api_key');
+  if (others.length > 0)
+    faults.push(
+      `${place('security.api.authentication.methods')}: ${others.join(', ')} is not supported yet; use [api_key].`,
+    );
+  for (const method of ['jwt', 'oauth2'] as const)
+    if (api.authentication[method] !== undefined)
+      faults.push(`${place(`security.api.authentication.${method}`)} is not supported yet; remove it.`);
+  if (api.tls.min_version !== '1.3') faults.push(`${place('security.api.tls.min_version')}: only "1.3" is supported.`);
+  if (audit.forward_to_siem)
+    faults.push(`${place('security.audit.forward_to_siem')} is not supported yet; set it to false.`);
+  return faults;
+}
+
+function brokenRelations(file: NodeFile, place: Place): string[] {
+  const { check_interval, renewal_threshold } = file.node.rotation;
+  const faults: string[] = [];
+  if (check_interval >= renewal_threshold)
+    faults.push(
+      `${place('node.rotation.check_interval')} must be shorter than renewal_threshold, or a renewal is missed.`,
+    );
+  if (file.cluster.bind.host === '0.0.0.0' || file.cluster.bind.host === '::') {
+    if (!file.cluster.advertise)
+      faults.push(
+        `${place('cluster.advertise')} is needed when bind is ${file.cluster.bind.host}: peers must know where to dial.`,
+      );
+  }
+  const { cluster, api } = file;
+  if (api.bind.port !== 0 && api.bind.port === cluster.bind.port && api.bind.host === cluster.bind.host)
+    faults.push(`${place('api.bind')} must be another port than cluster.bind.`);
+  return faults;
+}
+
+const switches = [
+  'security.cluster.mtls.enabled',
+  'security.cluster.mtls.verify_peer',
+  'security.cluster.gossip.encryption',
+  'security.api.tls.enabled',
+  'security.api.rate_limiting.enabled',
+  'security.audit.enabled',
+  'security.agents.require_signed_deployment',
+] as const;
+
+/** These stay on whatever the file says: this version has no code that could do without them. */
+export const alwaysOn = new Set<string>(switches.filter((path) => path !== 'security.api.rate_limiting.enabled'));
+
+/** The paths of the protections that the file weakens. */
+export function protectionsOff(file: NodeFile): string[] {
+  const off: string[] = switches.filter((path) => at(file, path) === false);
+  for (const path of ['security.agents.capability_enforcement', 'security.agents.sandbox_enforcement'])
+    if (at(file, path) !== 'strict') off.push(path);
+  return off;
+}
+
+/** What development allows, and that development stays on this machine. */
+function developmentFaults(file: NodeFile, place: Place): string[] {
+  const open = (['cluster', 'api'] as const).filter((block) => !isLoopback(file[block].bind.host));
+  if (file.development)
+    return open.map((block) => `${place(`${block}.bind`)} must be loopback (127.0.0.1 or ::1) with development: true.`);
+  const faults = protectionsOff(file).map(
+    (path) => `${place(path)} may be switched off only with development: true and on loopback.`,
+  );
+  if (file.node.rotation.ca_key_path !== undefined)
+    faults.push(
+      `${place('node.rotation.ca_key_path')} is only for development: true; whoever takes the node would have the CA.`,
+    );
+  return faults;
+}
+
+/** What is read with its meaning and has no effect in this version, in words. */
+export function notYet(file: NodeFile): string[] {
+  const { rotation } = file.node;
+  const later = [
+    'security.cluster.gossip.key_rotation_interval: this version does not rotate the gossip key by itself.',
+  ];
+  if (rotation.enabled && rotation.ca_key_path === undefined)
+    later.push(
+      'node.rotation: without ca_key_path this version cannot renew the certificate; it only records the need.',
+    );
+  return later;
+}

@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Actor, createActor } from 'xstate';
+import type { AppendFile, Disk } from '../../../src/actors/kernel/ports.ts';
+import { type AuditDraft, AuditLog, type AuditLogOptions } from '../../../src/actors/operations/audit-log.ts';
+import { auditWriter } from '../../../src/actors/operations/audit-writer.ts';
+import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+/** A folder that goes with the test. */
+export function testFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'caxton-audit-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The real disk, which fails when told to and counts what it is asked. */
+export class FaultyDisk implements Disk {
+  readFile = nodeDisk.readFile;
+  writeFileAtomic = nodeDisk.writeFileAtomic;
+  list = nodeDisk.list;
+  makeFolder = nodeDisk.makeFolder;
+  remove = nodeDisk.remove;
+  stat = nodeDisk.stat;
+  appends = 0;
+  syncs = 0;
+  /** Thrown by what is named. `half`: an append writes half of its bytes first. */
+  fault: { readonly at: 'open' | 'append' | 'half' | 'sync' | 'everything'; readonly error: Error } | undefined;
+  /** Awaited before a sync. */
+  beforeSync: () => Promise<void> = async () => {};
+
+  async openAppend(path: string, mode: number): Promise<AppendFile> {
+    this.#check('open');
+    const file = await nodeDisk.openAppend(path, mode);
+    const disk = this;
+    return {
+      get bytes() {
+        return file.bytes;
+      },
+      async append(bytes) {
+        disk.appends += 1;
+        if (disk.fault?.at === 'half') await file.append(bytes.subarray(0, bytes.length / 2));
+        disk.#check('append', 'half');
+        await file.append(bytes);
+      },
+      async sync() {
+        await disk.beforeSync();
+        disk.#check('sync');
+        disk.syncs += 1;
+        await file.sync();
+      },
+      async truncate(bytes) {
+        disk.#check();
+        await file.truncate(bytes);
+      },
+      close: () => file.close(),
+    };
+  }
+
+  #check(...at: string[]): void {
+    if (this.fault && (this.fault.at === 'everything' || at.includes(this.fault.at))) throw this.fault.error;
+  }
+}
+
+export const noSpace = new Error('ENOSPC: no space left on device, write');
+
+export interface AuditLab {
+  readonly folder: string;
+  readonly disk: FaultyDisk;
+  readonly clock: ManualClock;
+  readonly log: AuditLog;
+  /** Starts a life of the writer. */
+  start(): Actor<typeof auditWriter>;
+}
+
+export function auditLab(options: Partial<AuditLogOptions> = {}): AuditLab {
+  const folder = options.folder ?? join(testFolder(), 'audit');
+  const disk = new FaultyDisk();
+  const clock = new ManualClock();
+  const log = new AuditLog({ disk, clock, nodeId: 'node-1', folder, ...options });
+  return {
+    folder,
+    disk,
+    clock,
+    log,
+    start() {
+      const writer = createActor(auditWriter, { input: { log }, clock });
+      writer.subscribe({ error: () => {} });
+      onTestFinished(() => {
+        writer.stop();
+        return log.close();
+      });
+      return writer.start();
+    },
+  };
+}
+
+/** Polls a condition; throws after the deadline. */
+export async function until(what: string, condition: () => boolean, ms = 3_000): Promise<void> {
+  for (const deadline = performance.now() + ms; !condition(); ) {
+    if (performance.now() > deadline) throw new Error(`not in ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+export const inState = (writer: Actor<typeof auditWriter>, state: string): Promise<void> =>
+  until(`the writer is ${state}`, () => writer.getSnapshot().matches(state as 'writing'));
+
+/** Shuts the writer down in order. */
+export async function shutDown(writer: Actor<typeof auditWriter>): Promise<void> {
+  writer.send({ type: 'kernel.shutdown' });
+  await until('the writer has ended', () => writer.getSnapshot().status === 'done');
+}
+
+export const deployed = (name = 'default/echo'): AuditDraft => ({
+  type: 'AgentDeployed',
+  identity: name,
+  sourceIp: '',
+  outcome: 'success',
+  reasons: [],
+  metadata: { generation: 1 },
+});
+
+export const granted = (sender: string): AuditDraft => ({
+  type: 'AccessGranted',
+  identity: sender,
+  sourceIp: '',
+  outcome: 'success',
+  reasons: [],
+  metadata: { sender, receiver: 'default/echo', operation: 'request' },
+});
+
+export const denied = (sourceIp: string): AuditDraft => ({
+  type: 'LoginFailure',
+  identity: 'anonymous',
+  sourceIp,
+  outcome: 'refused',
+  code: 'UNAUTHENTICATED',
+  reasons: ['The API key is not known.'],
+  metadata: {},
+});

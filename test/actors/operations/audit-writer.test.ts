@@ -1,0 +1,167 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
+import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
+import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
+import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
+import { auditWriter, auditWriterInput } from '../../../src/actors/operations/audit-writer.ts';
+import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
+import { auditLab, deployed, FaultyDisk, granted, inState, noSpace, shutDown, testFolder, until } from './audit-lab.ts';
+
+const types = async (log: AuditLog): Promise<string[]> => {
+  const tail = await log.tail(100);
+  return tail.ok ? tail.value.map(({ type, identity }) => `${type} ${identity}`) : [];
+};
+
+describe('a disk that refuses', () => {
+  it.each(['append', 'half', 'sync', 'everything'] as const)('blocks the log (%s) until it gives in', async (at) => {
+    const { log, disk, clock, start } = auditLab();
+    const writer = start();
+    await inState(writer, 'writing');
+    await log.record(deployed('default/before'));
+    disk.fault = { at, error: noSpace };
+    const failed = await log.record(deployed('default/failed'));
+    expect(failed).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
+    expect(!failed.ok && failed.refusal.reasons.join(' ')).toContain('ENOSPC');
+    await inState(writer, 'blocked');
+    expect(log.head()).toMatchObject({ state: 'blocked', sequence: 1 });
+    expect(await log.record(deployed('default/at-once'))).toMatchObject({ ok: false });
+
+    disk.fault = { at: 'everything', error: noSpace };
+    await clock.advanceAsync(60_000);
+    expect(writer.getSnapshot().matches('blocked')).toBe(true);
+    disk.fault = undefined;
+    await until('it recovers', () => {
+      clock.advance(1_000);
+      return writer.getSnapshot().matches('writing');
+    });
+    expect((await log.record(deployed('default/after'))).ok).toBe(true);
+    const seen = await types(log);
+    expect(seen[0]).toBe('AgentDeployed default/before');
+    expect(seen.at(-1)).toBe('AgentDeployed default/after');
+    // Its act was refused, so its record must not say that it happened.
+    expect(seen.join()).not.toMatch(/failed|at-once/);
+    expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true } });
+  });
+
+  it('loses nothing that nobody waited for', async () => {
+    const { log, disk, clock, start } = auditLab();
+    const writer = start();
+    await inState(writer, 'writing');
+    disk.fault = { at: 'sync', error: noSpace };
+    log.note(deployed('default/noted'));
+    await inState(writer, 'blocked');
+    log.note(deployed('default/noted-while-blocked'));
+    log.note(granted('default/planner'));
+    disk.fault = undefined;
+    await until('it recovers', () => {
+      clock.advance(1_000);
+      return writer.getSnapshot().matches('writing');
+    });
+    clock.advance(1_000);
+    await until('all is written', () => log.head().sequence >= 3);
+    const seen = await types(log);
+    for (const name of [
+      'AgentDeployed default/noted',
+      'AgentDeployed default/noted-while-blocked',
+      'AccessGranted default/planner',
+    ])
+      expect(seen).toContain(name);
+  });
+
+  it('that loses the end of the log keeps it blocked', async () => {
+    const { log, disk, clock, folder, start } = auditLab();
+    const writer = start();
+    await inState(writer, 'writing');
+    await log.record(deployed('default/one'));
+    await log.record(deployed('default/two'));
+    disk.fault = { at: 'sync', error: noSpace };
+    await log.record(deployed('default/three'));
+    disk.fault = undefined;
+    writeFileSync(join(folder, 'audit-000000000001.jsonl'), '');
+    let reasons = '';
+    await until('it says why', () => {
+      clock.advance(1_000);
+      void log.record(deployed('default/four')).then((refused) => {
+        if (!refused.ok) reasons = refused.refusal.reasons.join(' ');
+      });
+      return reasons.includes('was changed');
+    });
+    expect(writer.getSnapshot().matches('blocked')).toBe(true);
+  });
+});
+
+describe('the writer', () => {
+  it('crashes with the reason when the log cannot be opened at the start', async () => {
+    const folder = join(testFolder(), 'audit');
+    writeFileSync(folder, 'a file where the folder should be');
+    const writer = auditLab({ folder }).start();
+    await until('it has crashed', () => writer.getSnapshot().status === 'error');
+    expect(String(writer.getSnapshot().error)).toContain('EEXIST');
+  });
+
+  it('finishes what waits before its final state', async () => {
+    const { log, start } = auditLab();
+    const writer = start();
+    const waiting = Promise.all([1, 2, 3].map((i) => log.record(deployed(`default/a${i}`))));
+    await inState(writer, 'writing');
+    await shutDown(writer);
+    expect((await waiting).every(({ ok }) => ok)).toBe(true);
+    expect(log.head()).toMatchObject({ state: 'closed', sequence: 3 });
+  });
+
+  it('refuses who waits when it is shut down before it has opened', async () => {
+    const { log, start, disk } = auditLab();
+    disk.fault = { at: 'open', error: noSpace };
+    const waiting = log.record(deployed());
+    const writer = start();
+    await shutDown(writer);
+    expect(await waiting).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
+  });
+
+  it('that is killed and started again leaves no gap', async () => {
+    const { log, start } = auditLab();
+    for (let life = 1; life <= 5; life++) {
+      const writer = start();
+      const first = log.record(deployed(`default/first-${life}`));
+      await first;
+      const second = log.record(deployed(`default/second-${life}`));
+      writer.stop();
+      const next = start();
+      expect((await second).ok).toBe(true);
+      next.stop();
+    }
+    expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true, records: 10 } });
+  });
+
+  it('crashes and restarts under a supervisor while acts wait', async () => {
+    const folder = testFolder();
+    mkdirSync(folder, { recursive: true });
+    const log = new AuditLog({ disk: new FaultyDisk(), clock: nodeClock, nodeId: 'node-1', folder });
+    const kernel = createKernel({ clock: nodeClock, metrics: createMetrics(), tap: () => undefined });
+    await kernel.start({
+      kind: 'supervisor',
+      id: 'node',
+      strategy: 'one-for-one',
+      intensity: 5,
+      children: [
+        {
+          kind: 'worker',
+          id: 'audit-writer',
+          logic: auditWriter,
+          input: auditWriterInput(log),
+          startedWhen: (snapshot) => snapshot.matches('writing'),
+        },
+      ],
+    });
+    const all = Array.from({ length: 20 }, (_, i) => log.record(deployed(`default/a${i}`)));
+    expect((await Promise.all(all)).every(({ ok }) => ok)).toBe(true);
+    await kernel.stop();
+    expect(log.head().state).toBe('closed');
+    const again = new AuditLog({ disk: nodeDisk, clock: nodeClock, nodeId: 'node-1', folder });
+    await again.open();
+    expect(await again.verify()).toMatchObject({ ok: true, value: { valid: true, records: 20 } });
+    await again.close();
+  });
+});
