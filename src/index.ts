@@ -14,7 +14,8 @@ export type {
   ReceivedMessage,
 } from './actors/agents/behaviour.ts';
 export type { SignedDeployment } from './actors/agents/deployments.ts';
-export { type AgentRef, type CreateNodeOptions, createNode, type Node } from './actors/node.ts';
+export { type AgentRef, createNode, type Node } from './actors/node.ts';
+export type { CreateNodeOptions } from './actors/node-base.ts';
 export type { NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';
 export { loadConfig, type NodeConfig } from './config.ts';
 export { CaxtonError, type ErrorCode, errorCodes, type Refusal, type Result } from './errors.ts';

@@ -1,38 +1,15 @@
-import { parseHostPort } from '../config/quantity.ts';
 import type { NodeConfig } from '../config.ts';
-import { CaxtonError, type Result } from '../errors.ts';
-import type { AgentId, NodeId } from '../names.ts';
+import type { AgentId } from '../names.ts';
 import { version } from '../version.ts';
 import { AgentHost } from './agents/agent-host.ts';
 import { Deployments } from './agents/deployments.ts';
-import { nextBootEpoch } from './boot-epoch.ts';
 import { assembleCluster, type ClusterParts } from './cluster/assemble.ts';
-import { createNodeEvents, type NodeEvents } from './events.ts';
-import { createKernel } from './kernel/create-kernel.ts';
-import type { Kernel } from './kernel/kernel.ts';
-import type { Address, Ports } from './kernel/ports.ts';
+import type { Ports } from './kernel/ports.ts';
 import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts';
-import type { CreateNodeOptions } from './node.ts';
+import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base.ts';
 import { agentView, consoleAgentOf, createNodeControl } from './node-control.ts';
-import { type NodeFiles, readNodeFiles } from './node-files.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
-import { AuditLog } from './operations/audit-log.ts';
 import type { NodeControl, NodeStatus } from './operations/control.ts';
-
-/** What every room of a node is given. */
-export interface NodeBase {
-  readonly config: NodeConfig;
-  readonly ports: Ports;
-  readonly files: NodeFiles;
-  readonly kernel: Kernel;
-  readonly audit: AuditLog;
-  readonly events: NodeEvents;
-  readonly nodeId: NodeId;
-  readonly bootEpoch: number;
-  readonly seeds: readonly Address[];
-  /** Where faults that nobody else hears of are told. */
-  readonly fault: (message: string, error: unknown) => void;
-}
 
 /** A node taken apart: what the supervision tree runs, and what the node’s handle offers. */
 export interface NodeParts extends NodeBase {
@@ -121,56 +98,3 @@ export async function assemble(config: NodeConfig, ports: Ports, options: Create
   };
   return parts;
 }
-
-async function assembleBase(config: NodeConfig, ports: Ports, options: CreateNodeOptions): Promise<NodeBase> {
-  const { clock, metrics, disk, store } = ports;
-  const nodeId = config.node.id;
-  const files = await readNodeFiles(config, disk, clock.now());
-  const events = createNodeEvents();
-  const audit = new AuditLog({ disk, clock, nodeId, folder: config.security.audit.logPath });
-  const fault = (message: string, error: unknown) => options.onFault?.(message, error);
-  const kernel = createKernel({
-    clock,
-    metrics,
-    tap: () => ports.tap,
-    onRestart: ({ path, reason, error }) => {
-      const why = error instanceof Error ? error.message : reason;
-      fault(`${path} is restarted: ${why}`, error);
-      events.emit({ type: 'actor.restarted', nodeId, path, reason: why });
-      audit.note({
-        type: 'SupervisionEvent',
-        identity: path,
-        sourceIp: '',
-        outcome: 'failure',
-        reasons: [why],
-        metadata: { reason },
-      });
-    },
-    onStray: (error) => fault('a throw that belongs to no actor', error),
-  });
-  return {
-    config,
-    ports,
-    files,
-    kernel,
-    audit,
-    events,
-    nodeId,
-    bootEpoch: await nextBootEpoch(store),
-    seeds: [...config.cluster.join, ...(options.join ?? []).map(seedOf)],
-    fault,
-  };
-}
-
-function seedOf(text: string): Address {
-  const address = parseHostPort(text);
-  if (address) return address;
-  throw new CaxtonError('CONFIG_INVALID', `“${text}” is not a link address: expected host:port.`);
-}
-
-/** Class A: the node’s own start and stop. */
-export const recordNode = (
-  { audit, nodeId, bootEpoch }: NodeBase,
-  type: 'NodeStarted' | 'NodeStopped',
-): Promise<Result<unknown>> =>
-  audit.record({ type, identity: nodeId, sourceIp: '', outcome: 'success', reasons: [], metadata: { bootEpoch } });

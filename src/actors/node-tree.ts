@@ -8,9 +8,6 @@ import type { NodeParts } from './node-parts.ts';
 import { auditWriter, auditWriterInput } from './operations/audit-writer.ts';
 import { managementApi } from './operations/management-api.ts';
 
-/** Where links of the cluster live: one child a connection. */
-export const linksPath = '/node/cluster/links';
-
 const leaveMs = 300;
 const drainMs = 2_000;
 

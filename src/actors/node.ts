@@ -5,8 +5,8 @@ import type { AgentId, NodeId } from '../names.ts';
 import type { AskOptions, Behaviour, Draft, ReceivedMessage } from './agents/behaviour.ts';
 import type { SignedDeployment } from './agents/deployments.ts';
 import type { Kernel } from './kernel/kernel.ts';
-import type { Ports } from './kernel/ports.ts';
-import { assemble, type NodeParts, recordNode } from './node-parts.ts';
+import { type CreateNodeOptions, recordNode } from './node-base.ts';
+import { assemble, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeTree } from './node-tree.ts';
 import type { NodeControl, NodeEvent } from './operations/control.ts';
@@ -36,17 +36,6 @@ export interface AgentRef {
   tell(draft: Draft): void;
   /** Resolves with the answer; rejects with the refusal as a CaxtonError. */
   ask(draft: Draft, options?: AskOptions): Promise<ReceivedMessage>;
-}
-
-export interface CreateNodeOptions {
-  /** Link addresses of members, beside those of the configuration. */
-  readonly join?: readonly string[];
-  /** Replaces parts of the world; the testing kit’s way in. */
-  readonly ports?: Partial<Ports>;
-  /** Hears everything from the first moment on; `node.on` hears what comes after the start. */
-  readonly onEvent?: (event: NodeEvent) => void;
-  /** Where faults that no actor can be charged with are told. */
-  readonly onFault?: (message: string, error: unknown) => void;
 }
 
 /**

@@ -7,16 +7,15 @@ import type { Member } from '../../protocols/swim/member.ts';
 import { raiseBootEpoch } from '../boot-epoch.ts';
 import type { Address, LinkServer } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
+import type { NodeBase } from '../node-base.ts';
 import { memberView } from '../node-control.ts';
-import type { NodeBase } from '../node-parts.ts';
-import { linksPath } from '../node-tree.ts';
 import type { CertificateRenewal } from './cert-rotator.ts';
 import { createCertificateRenewal } from './certificate-renewal.ts';
 import { Directory } from './directory.ts';
 import { Gossip } from './gossip.ts';
 import type { GossipMemberEvent } from './gossip-member.ts';
 import type { LinkListenerInput } from './link-listener.ts';
-import { Links } from './links.ts';
+import { Links, linksPath } from './links.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PairSeals } from './pair-seals.ts';
 

@@ -21,6 +21,9 @@ import {
   peerConnection,
 } from './peer-connection.ts';
 
+/** Where peer-connections live in the tree: one child each. */
+export const linksPath = '/node/cluster/links';
+
 /** A link that is up. */
 export type PeerLink = LinkSession;
 

@@ -1,7 +1,7 @@
 import type { AgentId } from '../../names.ts';
 import type { Voice } from '../agents/agent-host.ts';
 import type { ClusterParts } from '../cluster/assemble.ts';
-import type { NodeBase } from '../node-parts.ts';
+import type { NodeBase } from '../node-base.ts';
 import { Admission } from './admission.ts';
 import { AgentRegistry } from './agent-registry.ts';
 import { Conversations } from './conversations.ts';

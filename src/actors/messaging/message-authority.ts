@@ -1,5 +1,4 @@
 import { ed25519PublicKey, publicKeyFromText } from '../../crypto/keys.ts';
-import { sha256 } from '../../crypto/port.ts';
 import { verifyWith } from '../../crypto/signature.ts';
 import { ok, type Refusal, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -12,8 +11,8 @@ import type { Rate } from '../../protocols/authorization/rate.ts';
 import type { Clock } from '../kernel/ports.ts';
 import type { AuditLog } from '../operations/audit-log.ts';
 import type { AgentRegistry } from './agent-registry.ts';
+import { type SignatureProof, signedMessage } from './message-signature.ts';
 import type { RateLimiter } from './rate-limiter.ts';
-import type { SignatureProof } from './routing.ts';
 import type { Trust } from './trust.ts';
 
 export interface MessageAuthorityOptions {
@@ -112,13 +111,4 @@ export class MessageAuthority {
       proof.signature,
     );
   }
-}
-
-/** What a message’s signature covers: the header’s bytes less the signature, then SHA-256 of the content. */
-export function signedMessage(headerBytes: Uint8Array, content: Uint8Array): Uint8Array {
-  const hash = sha256(content);
-  const covered = new Uint8Array(headerBytes.length + hash.length);
-  covered.set(headerBytes);
-  covered.set(hash, headerBytes.length);
-  return covered;
 }

@@ -16,7 +16,8 @@ import type { AgentRegistry } from './agent-registry.ts';
 import { ComposedMessage } from './composed-message.ts';
 import { Content } from './content.ts';
 import type { Conversations } from './conversations.ts';
-import { type MessageAuthority, signedMessage } from './message-authority.ts';
+import type { MessageAuthority } from './message-authority.ts';
+import { type SignatureProof, signedMessage } from './message-signature.ts';
 import type { PendingAsks } from './pending-asks.ts';
 
 /** What the router’s chart says that the path below may do. */
@@ -259,10 +260,4 @@ export class Routing {
       refusal,
     });
   }
-}
-
-export interface SignatureProof {
-  readonly signature: Uint8Array;
-  readonly signedBytes: Uint8Array;
-  readonly contentBytes: Uint8Array;
 }

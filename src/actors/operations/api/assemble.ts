@@ -1,6 +1,6 @@
 import { readApiKey } from '../../../crypto/api-key.ts';
 import type { Address } from '../../kernel/ports.ts';
-import type { NodeBase } from '../../node-parts.ts';
+import type { NodeBase } from '../../node-base.ts';
 import type { NodeControl } from '../control.ts';
 import { createManagementApi, type ManagementApi } from '../management-api.ts';
 

@@ -1,0 +1,92 @@
+import { parseHostPort } from '../config/quantity.ts';
+import type { NodeConfig } from '../config.ts';
+import { CaxtonError, type Result } from '../errors.ts';
+import type { NodeId } from '../names.ts';
+import { nextBootEpoch } from './boot-epoch.ts';
+import { createNodeEvents, type NodeEvents } from './events.ts';
+import { createKernel } from './kernel/create-kernel.ts';
+import type { Kernel } from './kernel/kernel.ts';
+import type { Address, Ports } from './kernel/ports.ts';
+import { type NodeFiles, readNodeFiles } from './node-files.ts';
+import { AuditLog } from './operations/audit-log.ts';
+import type { NodeEvent } from './operations/control.ts';
+
+export interface CreateNodeOptions {
+  /** Link addresses of members, beside those of the configuration. */
+  readonly join?: readonly string[];
+  /** Replaces parts of the world; the testing kit’s way in. */
+  readonly ports?: Partial<Ports>;
+  /** Hears everything from the first moment on; `node.on` hears what comes after the start. */
+  readonly onEvent?: (event: NodeEvent) => void;
+  /** Where faults that no actor can be charged with are told. */
+  readonly onFault?: (message: string, error: unknown) => void;
+}
+
+/** What every room of a node is given. */
+export interface NodeBase {
+  readonly config: NodeConfig;
+  readonly ports: Ports;
+  readonly files: NodeFiles;
+  readonly kernel: Kernel;
+  readonly audit: AuditLog;
+  readonly events: NodeEvents;
+  readonly nodeId: NodeId;
+  readonly bootEpoch: number;
+  readonly seeds: readonly Address[];
+  /** Where faults that nobody else hears of are told. */
+  readonly fault: (message: string, error: unknown) => void;
+}
+
+/** Reads and judges the files, counts the boot, and makes what every room leans on. */
+export async function assembleBase(config: NodeConfig, ports: Ports, options: CreateNodeOptions): Promise<NodeBase> {
+  const { clock, metrics, disk, store } = ports;
+  const nodeId = config.node.id;
+  const files = await readNodeFiles(config, disk, clock.now());
+  const events = createNodeEvents();
+  const audit = new AuditLog({ disk, clock, nodeId, folder: config.security.audit.logPath });
+  const fault = (message: string, error: unknown) => options.onFault?.(message, error);
+  const kernel = createKernel({
+    clock,
+    metrics,
+    tap: () => ports.tap,
+    onRestart: ({ path, reason, error }) => {
+      const why = error instanceof Error ? error.message : reason;
+      fault(`${path} is restarted: ${why}`, error);
+      events.emit({ type: 'actor.restarted', nodeId, path, reason: why });
+      audit.note({
+        type: 'SupervisionEvent',
+        identity: path,
+        sourceIp: '',
+        outcome: 'failure',
+        reasons: [why],
+        metadata: { reason },
+      });
+    },
+    onStray: (error) => fault('a throw that belongs to no actor', error),
+  });
+  return {
+    config,
+    ports,
+    files,
+    kernel,
+    audit,
+    events,
+    nodeId,
+    bootEpoch: await nextBootEpoch(store),
+    seeds: [...config.cluster.join, ...(options.join ?? []).map(seedOf)],
+    fault,
+  };
+}
+
+function seedOf(text: string): Address {
+  const address = parseHostPort(text);
+  if (address) return address;
+  throw new CaxtonError('CONFIG_INVALID', `“${text}” is not a link address: expected host:port.`);
+}
+
+/** Class A: the node’s own start and stop. */
+export const recordNode = (
+  { audit, nodeId, bootEpoch }: NodeBase,
+  type: 'NodeStarted' | 'NodeStopped',
+): Promise<Result<unknown>> =>
+  audit.record({ type, identity: nodeId, sourceIp: '', outcome: 'success', reasons: [], metadata: { bootEpoch } });
