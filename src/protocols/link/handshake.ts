@@ -66,12 +66,15 @@ export function handshakeStep(state: HandshakeState, input: HandshakeInput): Han
     case 'admit':
       return input.yes ? admit(state) : decline(state, input.reason);
     case 'timeout':
-      return closing(
-        state,
-        'handshakeTimeout',
-        refuse('TIMED_OUT', `The peer did not finish its greeting (${state.phase}).`),
-      );
+      return timeOut(state);
   }
+}
+
+function timeOut(state: HandshakeState): HandshakeStep {
+  // The timer may have fired in the turn in which the link came up.
+  if (state.phase === 'up') return { state, effects: [] };
+  const refusal = refuse('TIMED_OUT', `The peer did not finish its greeting (${state.phase}).`);
+  return closing(state, 'handshakeTimeout', refusal);
 }
 
 function open(state: HandshakeState): HandshakeStep {
@@ -96,9 +99,13 @@ function hearHello(state: HandshakeState, frame: Frame): HandshakeStep {
   if (!decoded.ok) return closing(state, 'protocolViolation', decoded);
   const hello = decoded.value.unverified;
   const peer = verifyHello(hello, state.options);
-  if (!peer.ok) return closing(state, hello.nodeId === state.options.own.nodeId ? 'self' : 'foreign', peer);
+  if (!peer.ok) return closing(state, isSelf(hello, state.options) ? 'self' : 'foreign', peer);
   return { state: { ...state, phase: 'judging', peer: peer.value }, effects: [{ type: 'peer', hello }] };
 }
+
+/** `self` ends a dialler for good, so that a peer’s mere word for it is not enough: the certificate must say so too. */
+const isSelf = (hello: Hello, { own, expect }: HandshakeOptions): boolean =>
+  hello.nodeId === own.nodeId && expect.peerNodeId === own.nodeId;
 
 /** A hello counts only as far as it agrees with the certificate and with this cluster; all reasons are collected. */
 function verifyHello(hello: Hello, { own, expect }: HandshakeOptions): Result<Hello> {
@@ -136,7 +143,9 @@ function admit(state: HandshakeState): HandshakeStep {
 }
 
 const decline = (state: HandshakeState, reason: string): HandshakeStep =>
-  closing(state, 'duplicate', refuse('ALREADY_EXISTS', reason));
+  state.phase === 'judging'
+    ? closing(state, 'duplicate', refuse('ALREADY_EXISTS', reason))
+    : outOfOrder(state, 'a declination');
 
 function hearReady(state: HandshakeState, frame: Frame): HandshakeStep {
   const decoded = decodeReady(state.options.utf8, frame.header);

@@ -66,18 +66,18 @@ export function decodeMessageHeader(utf8: Utf8, bytes: Uint8Array): Result<Unver
       performative: performatives[reader.uint(performatives.length - 1)]!,
       sender: readAgent(reader, 'sender'),
       receiver: readAgent(reader, 'receiver'),
-      language: reader.str(textMax),
-      ontology: reader.str(textMax),
-      protocol: reader.str(textMax),
-      conversationId: reader.str(textMax),
-      replyWith: reader.str(textMax),
-      inReplyTo: reader.str(textMax),
+      language: readText(reader),
+      ontology: readText(reader),
+      protocol: readText(reader),
+      conversationId: readText(reader),
+      replyWith: readText(reader),
+      inReplyTo: readText(reader),
       replyBy: reader.uint(),
       guarantee: guarantees[reader.uint(guarantees.length - 1)]!,
       epoch: reader.uint(epochMax),
       counter: reader.uint(),
       token: reader.str(limits.tokenBytesMax),
-      trace: reader.str(textMax),
+      trace: readText(reader),
     };
     const signedBytes = bytes.subarray(0, reader.offset);
     const signature = reader.nil() ? undefined : reader.binOf(signatureBytes);
@@ -90,6 +90,14 @@ function readId(reader: Reader): string {
   const id = reader.binOf(idBytes);
   if (id[6]! >>> 4 !== 7 || id[8]! >>> 6 !== 2) throw new MalformedBytes('the id is not a UUIDv7');
   return uuidText(id);
+}
+
+/** The limit counts UTF-16 units, as a sender’s check does: bytes alone would let three times as much ASCII in. */
+function readText(reader: Reader): string {
+  const text = reader.str(textMax);
+  if (text.length > limits.headerTextCharsMax)
+    throw new MalformedBytes(`text of ${text.length} characters, at most ${limits.headerTextCharsMax}`);
+  return text;
 }
 
 function readAgent(reader: Reader, field: string): AgentId {

@@ -1,7 +1,7 @@
 import { type ErrorCode, errorCodes, type Refusal, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Unverified } from '../../unverified.ts';
-import { uuidBytes, uuidText } from '../acl/uuid.ts';
+import { isUuidV7, uuidBytes, uuidText } from '../acl/uuid.ts';
 import { MalformedBytes, Reader } from '../msgpack/reader.ts';
 import { strictly } from '../msgpack/strictly.ts';
 import { type Utf8, Writer } from '../msgpack/writer.ts';
@@ -22,8 +22,10 @@ export function encodeRefusal(utf8: Utf8, refusal: MessageRefusal): Uint8Array {
   const writer = new Writer(utf8, 256).array(4).bin(uuidBytes(refusal.messageId)).str(refusal.code);
   writer.array(reasons.length);
   for (const reason of reasons) writer.str(reason);
-  if (refusal.retryAfterMs === undefined) writer.nil();
-  else writer.uint(Math.max(0, Math.ceil(refusal.retryAfterMs)));
+  const wait = Math.max(0, Math.ceil(refusal.retryAfterMs ?? Number.NaN));
+  // A wait without end, or of more than the wire can say, is no time to try again.
+  if (Number.isSafeInteger(wait)) writer.uint(wait);
+  else writer.nil();
   return writer.finish();
 }
 
@@ -39,6 +41,7 @@ export function decodeRefusal(utf8: Utf8, bytes: Uint8Array): Result<Unverified<
     const reader = new Reader(utf8, bytes);
     reader.arrayOf(4);
     const messageId = uuidText(reader.binOf(idBytes));
+    if (!isUuidV7(messageId)) throw new MalformedBytes('the id is not a UUIDv7');
     const code = reader.str(64);
     if (!isErrorCode(code)) throw new MalformedBytes('not a code of ours');
     const reasons: string[] = [];
