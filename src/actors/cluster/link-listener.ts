@@ -1,4 +1,4 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, fromCallback, fromPromise, setup } from 'xstate';
 import type { LinkServer } from '../kernel/ports.ts';
 
 export interface LinkListenerInput {
@@ -11,6 +11,26 @@ interface LinkListenerContext extends LinkListenerInput {
   readonly server: LinkServer | undefined;
 }
 
+/** Listens; a server that comes when nobody waits for it any more is closed again. */
+async function bind(listen: LinkListenerInput['listen'], signal: AbortSignal): Promise<LinkServer> {
+  const server = closedOnce(await listen());
+  if (signal.aborted) await server.close();
+  return server;
+}
+
+/** The end of a listener asks for the close, and so does whatever ends it before that. */
+function closedOnce(server: LinkServer): LinkServer {
+  let closed: Promise<void> | undefined;
+  return {
+    address: server.address,
+    setIdentity: (identity) => server.setIdentity(identity),
+    close: () => {
+      closed ??= server.close();
+      return closed;
+    },
+  };
+}
+
 /** Owns the port for links. A port that is taken is a crash with ADDRESS_IN_USE: the supervisor decides. */
 export const linkListener = setup({
   types: {
@@ -19,13 +39,17 @@ export const linkListener = setup({
     events: {} as { readonly type: 'kernel.shutdown' },
   },
   actors: {
-    bind: fromPromise<LinkServer, LinkListenerInput>(({ input }) => input.listen()),
+    bind: fromPromise<LinkServer, LinkListenerInput>(({ input, signal }) => bind(input.listen, signal)),
+    /** A chart that crashes or is killed runs no exit actions, but its actors are stopped: the port is freed here. */
+    hold: fromCallback<{ type: string }, LinkListenerContext>(({ input }) => () => {
+      input.onServer(undefined);
+      void input.server?.close();
+    }),
     close: fromPromise<void, LinkServer | undefined>(async ({ input }) => input?.close()),
   },
   actions: {
     keep: assign((_, params: { server: LinkServer }) => ({ server: params.server })),
     publish: ({ context }) => context.onServer(context.server),
-    withdraw: ({ context }) => context.onServer(undefined),
   },
 }).createMachine({
   id: 'link-listener',
@@ -43,9 +67,11 @@ export const linkListener = setup({
       },
       on: { 'kernel.shutdown': 'stopped' },
     },
-    listening: { on: { 'kernel.shutdown': 'closing' } },
+    listening: {
+      invoke: { src: 'hold', input: ({ context }) => context },
+      on: { 'kernel.shutdown': 'closing' },
+    },
     closing: {
-      entry: 'withdraw',
       invoke: { src: 'close', input: ({ context }) => context.server, onDone: 'stopped', onError: 'stopped' },
     },
     stopped: { type: 'final' },

@@ -11,6 +11,7 @@ import type { Address, Clock, LinkChannel, Metrics, Network, Random, TlsIdentity
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
 import type { LinkView } from '../operations/control.ts';
+import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
 import { type LinkEnd, LinkSession } from './link-session.ts';
 import {
   type DialTarget,
@@ -20,6 +21,7 @@ import {
   type PeerConnectionWork,
   peerConnection,
 } from './peer-connection.ts';
+import { WantedPeers } from './wanted-peers.ts';
 
 /** Where peer-connections live in the tree: one child each. */
 export const linksPath = '/node/cluster/links';
@@ -51,34 +53,29 @@ type Listener<A extends unknown[]> = (...args: A) => void;
 export class Links {
   readonly #options: LinksOptions;
   readonly #ready = new Map<NodeId, LinkSession>();
-  /** Whom this node wants a link to, and where they are. */
-  readonly #wanted = new Map<NodeId, Address>();
-  readonly #seeds = new Map<string, Address>();
-  /** Dialling connections by what they dial: a node id, or a seed’s address. */
-  readonly #dialers = new Map<string, string>();
+  readonly #wanted = new WantedPeers();
+  readonly #connections: ConnectionTable;
   readonly #frames = new Map<FrameKind, Listener<[LinkSession, Frame]>>();
   readonly #onReady: Listener<[LinkSession]>[] = [];
   readonly #onClosed: Listener<[LinkSession, string]>[] = [];
   readonly #onRefused: Listener<[{ readonly remote: string; readonly refusal: Refusal }]>[] = [];
-  #spawned = 0;
-  #connections = 0;
   #closing = false;
 
   constructor(options: LinksOptions) {
     this.#options = options;
+    this.#connections = new ConnectionTable(options.clock);
   }
 
   /** Wants a link: dials, and dials again with backoff, until it is up or `forget`. Idempotent; an address may change. */
   ensure(target: DialTarget): void {
-    if (target.nodeId === undefined) this.#seeds.set(addressText(target.address), target.address);
-    else if (target.nodeId === this.#options.hello().nodeId) return;
-    else this.#wanted.set(target.nodeId, target.address);
+    if (target.nodeId === this.#options.hello().nodeId) return;
+    this.#wanted.want(target);
     this.#dial(target);
   }
 
   /** No longer wants a link to the node; one that is up is left to end by itself. */
   forget(nodeId: NodeId): void {
-    this.#wanted.delete(nodeId);
+    this.#wanted.forget(nodeId);
   }
 
   get(nodeId: NodeId): PeerLink | undefined {
@@ -106,13 +103,16 @@ export class Links {
     this.#onRefused.push(listener);
   }
 
-  /** A channel from the listener. */
+  /** A channel from the listener. Past `linksMax` it is refused with LIMIT_EXCEEDED. */
   accept(channel: LinkChannel): void {
-    if (this.#closing || this.#connections >= limits.linksMax) {
-      channel.close(closeCodes.limit.code, 'no more links');
+    if (!this.#closing && this.#connections.size < limits.linksMax) {
+      this.#spawn('accept', 'temporary', { channel });
       return;
     }
-    this.#spawn('accept', { channel }, 'temporary');
+    channel.close(closeCodes.limit.code, 'no more links');
+    if (this.#closing) return;
+    const { refusal } = refuse('LIMIT_EXCEEDED', `This node has ${limits.linksMax} connections already.`);
+    this.#refused(addressText(channel.remote), refusal);
   }
 
   /** A connection that TLS refused before it became a channel. */
@@ -125,7 +125,7 @@ export class Links {
   stop(): void {
     this.#closing = true;
     this.#wanted.clear();
-    this.#seeds.clear();
+    this.#connections.releaseClaims();
   }
 
   views(): readonly LinkView[] {
@@ -146,72 +146,69 @@ export class Links {
   }
 
   #dial(target: DialTarget): void {
-    const key = keyOf(target);
-    if (this.#closing || this.#dialers.has(key)) return;
+    if (this.#closing || this.#connections.dials(target)) return;
     if (target.nodeId !== undefined && this.#ready.has(target.nodeId)) return;
-    const id = this.#spawn('dial', { target }, 'transient', key);
-    this.#dialers.set(key, id);
+    if (this.#connections.size < limits.linksMax) this.#spawn('dial', 'transient', { target });
+    else this.#options.metrics.count('links_not_dialled');
   }
 
-  #spawn(kind: string, more: Partial<PeerConnectionInput>, restart: 'temporary' | 'transient', key?: string): string {
-    const id = `${kind}-${++this.#spawned}`;
-    this.#connections++;
-    const work = this.#workFor(id, key);
+  #spawn(kind: string, restart: 'temporary' | 'transient', what: Beginning): void {
+    const connection = this.#connections.claim(kind, what);
+    const work = this.#workFor(connection);
     this.#options.spawn({
       kind: 'worker',
-      id,
+      id: connection.id,
       logic: peerConnection,
       restart,
       shutdown: 2_000,
       input: ({ self }: { self: Ref<PeerConnectionEvent> }): PeerConnectionInput => ({
         work,
         notify: (event) => void self.tell(event, 'control'),
-        ...more,
+        ...what,
       }),
     });
-    return id;
   }
 
-  #workFor(id: string, key: string | undefined): PeerConnectionWork {
+  #workFor(connection: Connection): PeerConnectionWork {
     const { network, metrics, identity, random } = this.#options;
-    let session: LinkSession | undefined;
     return {
-      dial: (target, signal) => network.dialLink({ address: this.#addressOf(target), identity: identity(), signal }),
-      begin: (channel, target, notify) => {
-        session = this.#begin(channel, target, notify);
-        return session;
+      occupy: () => this.#connections.occupy(connection),
+      dial: async (target, signal) => {
+        const address = (target.nodeId !== undefined && this.#wanted.addressOf(target.nodeId)) || target.address;
+        const channel = await network.dialLink({ address, identity: identity(), signal });
+        connection.session = undefined;
+        connection.channel = channel;
+        // Its actor ended meanwhile and has released everything but this.
+        if (signal.aborted) channel.close(closeCodes.goodbye.code, 'the connection ends');
+        return channel;
       },
-      release: () => session?.close('goodbye', 'the connection ends'),
+      begin: (channel, _, notify) => {
+        connection.session = this.#begin(connection, channel, notify);
+        return connection.session;
+      },
       dialFailed: (target, error) => {
         metrics.count('link_dials_failed');
         const refused = dialRefusal(error);
         if (refused) this.#refused(addressText(target.address), { code: refused.code, reasons: [refused.message] });
       },
-      wanted: (target) => !this.#closing && this.#isWanted(target),
+      wanted: (target) => !this.#closing && this.#wanted.isWanted(target, (nodeId) => this.#ready.has(nodeId)),
       random: () => random.uint32(),
+      leave: () => this.#connections.leave(connection),
+      release: () => this.#connections.release(connection),
       gone: () => {
-        this.#connections--;
-        if (key !== undefined) this.#dialers.delete(key);
-        this.#options.stop(id);
+        this.#connections.release(connection);
+        this.#options.stop(connection.id);
       },
     };
   }
 
-  #isWanted({ nodeId, address }: DialTarget): boolean {
-    if (nodeId === undefined) return this.#seeds.has(addressText(address));
-    return this.#wanted.has(nodeId) && !this.#ready.has(nodeId);
-  }
-
-  #addressOf({ nodeId, address }: DialTarget): Address {
-    return (nodeId !== undefined && this.#wanted.get(nodeId)) || address;
-  }
-
   #begin(
+    connection: Connection,
     channel: LinkChannel,
-    target: DialTarget | undefined,
     notify: (event: PeerConnectionEvent) => void,
   ): LinkSession | undefined {
     const { clock, trustDomain, clusterId, identity, hello } = this.#options;
+    const { target } = connection;
     const svid = verifyNodeSvid(channel.peerCertificate, {
       caPem: identity().caPem,
       trustDomain,
@@ -235,7 +232,7 @@ export class Links {
       onReady: (link) => this.#linkUp(link, target, notify),
       onFrame: (link, frame) => this.#frames.get(frame.kind)?.(link, frame),
       onCongestion: (congested) => notify({ type: congested ? 'link.congested' : 'link.flowing' }),
-      onEnd: (end) => this.#linkEnded(session, end, notify),
+      onEnd: (end) => this.#linkEnded(connection, session, end, notify),
     });
     session.open();
     return session;
@@ -265,23 +262,32 @@ export class Links {
         return;
       }
     }
-    if (target && target.nodeId === undefined) this.#seeds.delete(addressText(target.address));
+    this.#wanted.answered(target, link.nodeId);
     this.#ready.set(link.nodeId, link);
     this.#options.metrics.gauge('links_ready', this.#ready.size);
     notify({ type: 'link.ready' });
     for (const listener of this.#onReady) listener(link);
   }
 
-  #linkEnded(link: LinkSession, end: LinkEnd, notify: (event: PeerConnectionEvent) => void): void {
+  #linkEnded(
+    { runs, target }: Connection,
+    link: LinkSession,
+    end: LinkEnd,
+    notify: (event: PeerConnectionEvent) => void,
+  ): void {
+    const { nodeId } = link;
     notify({ type: 'link.closed', end });
     if (end.refusal && end.reason !== 'duplicate') this.#refused(addressText(link.channel.remote), end.refusal);
-    if (this.#ready.get(link.nodeId) !== link) return;
-    this.#ready.delete(link.nodeId);
-    this.#options.metrics.gauge('links_ready', this.#ready.size);
-    for (const listener of this.#onClosed) listener(link, end.text);
-    const address = this.#wanted.get(link.nodeId);
-    // One that was accepted is not dialled by anybody here: whoever is wanted is dialled now.
-    if (address && end.reason !== 'duplicate') this.#dial({ address, nodeId: link.nodeId });
+    if (end.reason === 'duplicate') this.#wanted.answered(target, nodeId);
+    if (this.#ready.get(nodeId) === link) {
+      this.#ready.delete(nodeId);
+      this.#options.metrics.gauge('links_ready', this.#ready.size);
+      for (const listener of this.#onClosed) listener(link, end.text);
+    }
+    const address = this.#wanted.addressOf(nodeId);
+    // One that was accepted is not dialled by anybody here: whoever is wanted is dialled now. Not for a duplicate,
+    // whose rival is up or on its way and comes by here when it fails; nor when this node’s own links are stopped.
+    if (address && runs && end.reason !== 'duplicate') this.#dial({ address, nodeId });
   }
 
   #refused(remote: string, refusal: Refusal): void {
@@ -289,5 +295,3 @@ export class Links {
     for (const listener of this.#onRefused) listener({ remote, refusal });
   }
 }
-
-const keyOf = ({ nodeId, address }: DialTarget): string => nodeId ?? addressText(address);

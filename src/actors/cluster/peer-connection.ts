@@ -1,7 +1,7 @@
 import { assign, fromCallback, fromPromise, setup } from 'xstate';
 import { CaxtonError } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
-import { backoffMs } from '../../protocols/link/backoff.ts';
+import { backoffMs, linkBackoff } from '../../protocols/link/backoff.ts';
 import type { Address, LinkChannel } from '../kernel/ports.ts';
 import type { LinkEnd, LinkSession } from './link-session.ts';
 
@@ -13,6 +13,8 @@ export interface DialTarget {
 
 /** What a peer-connection needs of `Links`. */
 export interface PeerConnectionWork {
+  /** The actor runs. After a crash its next life says so again. */
+  occupy(): void;
   /** The target’s present address: it may have moved since. */
   dial(target: DialTarget, signal: AbortSignal): Promise<LinkChannel>;
   /** Judges the certificate and begins the greeting; the end is reported through `notify`. */
@@ -26,6 +28,8 @@ export interface PeerConnectionWork {
   /** Whether this target should still be dialled. */
   wanted(target: DialTarget): boolean;
   random(): number;
+  /** The actor was told to stop: takes leave of the peer. */
+  leave(): void;
   /** The actor is over, in whatever way: nothing of the connection may stay open. */
   release(): void;
   /** The connection is over for good. */
@@ -56,8 +60,11 @@ interface PeerConnectionContext {
   readonly attempt: number;
 }
 
-/** Another link to the peer is kept, or the peer is this node: dialling again would change nothing. */
-const isFinal = ({ reason }: LinkEnd): boolean => reason === 'duplicate' || reason === 'self';
+/**
+ * The peer is this node: dialling again would change nothing. A duplicate is no reason to end: when two links of one
+ * pair cross, each end may have kept the one that the other closed, so after its pause a dialer looks again.
+ */
+const isFinal = ({ reason }: LinkEnd): boolean => reason === 'self';
 
 const closedTransitions = [
   { guard: 'endsHere' as const, target: '#peer-connection.closed' as const },
@@ -71,7 +78,11 @@ export const peerConnection = setup({
     input: {} as PeerConnectionInput,
     events: {} as PeerConnectionEvent,
   },
-  delays: { backoff: ({ context }) => backoffMs(context.attempt, context.work.random()) },
+  delays: {
+    backoff: ({ context }) => backoffMs(context.attempt, context.work.random()),
+    /** A link that comes up and is lost at once, again and again, must not be dialled in a loop. */
+    held: linkBackoff.maxMs,
+  },
   guards: {
     accepted: ({ context }) => context.channel !== undefined,
     refused: ({ context }) => context.session === undefined,
@@ -81,11 +92,10 @@ export const peerConnection = setup({
   },
   actors: {
     /** A chart that crashes or is killed runs no exit actions, but its actors are stopped: the channel ends here. */
-    release: fromCallback<{ type: string }, PeerConnectionWork>(
-      ({ input }) =>
-        () =>
-          input.release(),
-    ),
+    occupancy: fromCallback<{ type: string }, PeerConnectionWork>(({ input }) => {
+      input.occupy();
+      return () => input.release();
+    }),
     dial: fromPromise<LinkChannel, { work: PeerConnectionWork; target: DialTarget }>(({ input, signal }) =>
       input.work.dial(input.target, signal),
     ),
@@ -99,10 +109,7 @@ export const peerConnection = setup({
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
     resetAttempts: assign({ attempt: 0 }),
     reportDial: ({ context }, params: { error: unknown }) => context.work.dialFailed(context.target!, params.error),
-    goodbye: ({ context }) => {
-      if (context.session) context.session.goodbye('the node stops');
-      else context.channel?.close(4000, 'the node stops');
-    },
+    leave: ({ context }) => context.work.leave(),
     gone: ({ context }) => context.work.gone(),
   },
 }).createMachine({
@@ -116,8 +123,8 @@ export const peerConnection = setup({
     attempt: 0,
   }),
   initial: 'choosing',
-  invoke: { src: 'release', input: ({ context }) => context.work },
-  on: { 'kernel.shutdown': { target: '.closed', actions: 'goodbye' } },
+  invoke: { src: 'occupancy', input: ({ context }) => context.work },
+  on: { 'kernel.shutdown': { target: '.closed', actions: 'leave' } },
   states: {
     choosing: { always: [{ guard: 'accepted', target: 'accepting' }, { target: 'dialing' }] },
     accepting: { always: 'verifying' },
@@ -141,7 +148,7 @@ export const peerConnection = setup({
     },
     greeting: { on: { 'link.ready': 'ready', 'link.closed': closedTransitions } },
     ready: {
-      entry: 'resetAttempts',
+      after: { held: { actions: 'resetAttempts' } },
       on: { 'link.closed': closedTransitions },
       initial: 'flowing',
       states: {
