@@ -19,6 +19,7 @@ interface Known extends DirectoryEntry {
  */
 export class Directory {
   readonly #known = new Map<NodeId, Known>();
+  #turn = 0;
   readonly #refused = new LRUCache<string, true>({ max: 1_024 });
   readonly #trust: { readonly caPem: string; readonly trustDomain: TrustDomain };
 
@@ -28,8 +29,11 @@ export class Directory {
 
   claimKeyOf = (node: NodeId): Uint8Array | undefined => this.#known.get(node)?.claimKey;
 
+  /** All entries, from another one on at each call: what a document has no room for travels with a later one. */
   entries(): readonly DirectoryEntry[] {
-    return [...this.#known.values()].map(({ nodeId, certificate, binding }) => ({ nodeId, certificate, binding }));
+    const all = [...this.#known.values()].map(({ nodeId, certificate, binding }) => ({ nodeId, certificate, binding }));
+    const start = all.length === 0 ? 0 : this.#turn++ % all.length;
+    return [...all.slice(start), ...all.slice(0, start)];
   }
 
   /** Takes an entry; the certificate that lives longer replaces the other. CERTIFICATE_REFUSED, SIGNATURE_INVALID. */

@@ -1,13 +1,11 @@
 import { ed25519PublicKey } from '../../crypto/keys.ts';
-import { sealOverheadBytes } from '../../crypto/seal.ts';
 import { verifyWith } from '../../crypto/signature.ts';
-import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import { decodePushPull, encodePushPull } from '../../protocols/link/push-pull-frame.ts';
 import type { SwimConfig } from '../../protocols/swim/config.ts';
 import type { Member } from '../../protocols/swim/member.ts';
-import { decodePacket, encodePacket, type Packet } from '../../protocols/swim/packet.ts';
+import type { Packet } from '../../protocols/swim/packet.ts';
 import type { PartitionMode } from '../../protocols/swim/partition.ts';
 import {
   createSwim,
@@ -31,6 +29,7 @@ import { unverified } from '../../unverified.ts';
 import type { Address, Clock, DatagramSocket, Metrics, Network } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { Directory } from './directory.ts';
+import { openPacket, plaintextBytesMax, sealPacket } from './gossip-datagram.ts';
 import type { Links, PeerLink } from './links.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import type { PairSeals } from './pair-seals.ts';
@@ -76,6 +75,7 @@ export class Gossip {
   #socket: DatagramSocket | undefined;
   #joined = false;
   #closed = false;
+  #listening = false;
 
   constructor(options: GossipOptions) {
     this.#options = options;
@@ -99,7 +99,7 @@ export class Gossip {
       expectedSize: options.swim.expectedSize,
       sign: (bytes) => identity.signClaim(bytes),
       utf8,
-      plaintextBytesMax: limits.datagramBytesMax - sealOverheadBytes,
+      plaintextBytesMax,
     });
   }
 
@@ -124,14 +124,14 @@ export class Gossip {
     return partition(this.#swim);
   }
 
+  /** Opens the socket and starts the rules’ timers; after a crash of the chart, anew with what is known already. */
   async open(): Promise<void> {
-    const { network, bind, links } = this.#options;
+    const { network, bind } = this.#options;
+    await this.#release();
     this.#socket = await network.bindDatagrams(bind);
     this.#socket.onMessage((bytes) => this.#receive(bytes));
-    links.onFrame('push-pull', (link, frame) => this.#answerPushPull(link, frame));
-    links.onFrame('push-pull-reply', (link, frame) => this.#takePushPull(link, frame));
-    links.onReady((link) => this.#linkReady(link));
-    links.onClosed((link) => this.#input({ type: 'link.lost', peer: link.nodeId, now: this.#now() }));
+    this.#listen();
+    this.#closed = false;
     this.#input({ type: 'start', now: this.#now() });
   }
 
@@ -148,9 +148,26 @@ export class Gossip {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
     for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
     this.#timers.clear();
-    await this.#socket?.close();
+    const socket = this.#socket;
+    this.#socket = undefined;
+    await socket?.close();
+  }
+
+  /** Links outlive this actor, so it listens to them once. */
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    const { links } = this.#options;
+    links.onFrame('push-pull', (link, frame) => this.#answerPushPull(link, frame));
+    links.onFrame('push-pull-reply', (link, frame) => this.#takePushPull(link, frame));
+    links.onReady((link) => this.#linkReady(link));
+    links.onClosed((link) => this.#input({ type: 'link.lost', peer: link.nodeId, now: this.#now() }));
   }
 
   /** The rules count on a clock that never goes back; certificates are judged by the other one. */
@@ -213,8 +230,7 @@ export class Gossip {
 
   #send(to: NodeId, address: Address, packet: Packet): void {
     const { seals, metrics } = this.#options;
-    const plaintext = encodePacket(packet, utf8, limits.datagramBytesMax - sealOverheadBytes);
-    const datagram = seals.seal(to, plaintext);
+    const datagram = sealPacket(seals, to, packet);
     if (!datagram) {
       metrics.count('gossip_unsealable');
       return;
@@ -225,23 +241,14 @@ export class Gossip {
 
   #receive(datagram: Uint8Array): void {
     const { seals, metrics } = this.#options;
-    if (datagram.length > limits.datagramBytesMax) {
-      metrics.count('gossip_refused', { code: 'LIMIT_EXCEEDED' });
-      return;
-    }
-    const opened = seals.open(datagram);
+    const opened = openPacket(seals, datagram);
     if (!opened.ok) {
       metrics.count('gossip_refused', { code: opened.refusal.code });
       return;
     }
-    const decoded = decodePacket(opened.value.plaintext, utf8);
-    if (!decoded.ok) {
-      metrics.count('gossip_refused', { code: decoded.refusal.code });
-      return;
-    }
     metrics.count('gossip_received');
-    const { from } = opened.value;
-    const { packet, refusals } = verifyPacket(decoded.value, this.#authority, (claim) => isNews(this.#swim, claim));
+    const { from, packet: decoded } = opened.value;
+    const { packet, refusals } = verifyPacket(decoded, this.#authority, (claim) => isNews(this.#swim, claim));
     this.#input({ type: 'packet', from, packet, now: this.#now() });
     this.#reportRefused(from, refusals);
   }

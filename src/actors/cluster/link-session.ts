@@ -3,7 +3,7 @@ import { type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
 import { type CloseReason, closeCodes } from '../../protocols/link/close-codes.ts';
-import { decodeFrames, encodeFrame, type Frame, type FrameKind } from '../../protocols/link/frame.ts';
+import { decodeFrames, type Frame, type FrameKind } from '../../protocols/link/frame.ts';
 import {
   createHandshake,
   type HandshakeInput,
@@ -62,6 +62,7 @@ export class LinkSession {
   #handshake: HandshakeState;
   #hello: Hello | undefined;
   #ended = false;
+  #toldCongested = false;
   #heardAt: number;
   #timer: unknown;
   #expiry: unknown;
@@ -117,10 +118,10 @@ export class LinkSession {
 
   /** Listens and greets. To be called in the turn in which the channel was received. */
   open(): void {
-    const { channel, clock, onCongestion } = this.#options;
+    const { channel, clock } = this.#options;
     channel.setHandler({
       message: (bytes) => this.#receive(bytes),
-      drained: () => onCongestion(false),
+      drained: () => this.#tellCongestion(false),
       closed: (code, text) =>
         this.#end({ reason: reasonOfCode.get(code) ?? 'lost', text: text || `closed with ${code}` }),
     });
@@ -134,9 +135,8 @@ export class LinkSession {
     if (!this.isReady) return refuse('UNREACHABLE', `The link to ${this.nodeId} is down.`);
     if (this.channel.bufferedBytes > limits.linkBufferBytesMax)
       return refuse('UNREACHABLE', `${limits.linkBufferBytesMax} bytes wait on the link to ${this.nodeId} already.`);
-    const wasCongested = this.congested;
     const sent = this.#outbound.send(kind, header, content);
-    if (!wasCongested && this.congested) this.#options.onCongestion(true);
+    this.#tellCongestion(this.congested);
     return sent;
   }
 
@@ -152,6 +152,13 @@ export class LinkSession {
   violated(text: string): void {
     const { refusal } = refuse('PROTOCOL_VIOLATION', text);
     this.close('protocolViolation', text, refusal);
+  }
+
+  /** Frames that waited for their turn may fill the buffer between two sends, so what was told is what counts. */
+  #tellCongestion(congested: boolean): void {
+    if (congested === this.#toldCongested) return;
+    this.#toldCongested = congested;
+    this.#options.onCongestion(congested);
   }
 
   #receive(bytes: Uint8Array): void {
@@ -248,7 +255,8 @@ export class LinkSession {
 
   /** The last frame before an orderly close. */
   goodbye(text: string): void {
-    if (this.isReady) this.channel.send(encodeFrame('goodbye', noBytes));
+    // Behind the frames that wait: the peer reads nothing after it.
+    if (this.isReady) this.#outbound.send('goodbye', noBytes, noBytes);
     this.close('goodbye', text);
   }
 }

@@ -51,9 +51,11 @@ export async function listenForWebSocketLinks(options: LinkListenOptions, clock:
     close: () =>
       new Promise((resolve) => {
         handshakes.cutAll();
-        server.close(() => resolve());
-        // Channels are no requests any more and go on; whatever still is one ends here.
+        // Its callback would wait for the last channel, and channels go on; the port is free in the next turn.
+        server.close();
+        // Channels are no requests any more; whatever still is one ends here.
         server.closeAllConnections();
+        setImmediate(resolve);
       }),
   };
 }
@@ -104,7 +106,8 @@ const remoteOf = (socket: Socket): Address => ({ host: socket.remoteAddress ?? '
 
 function listen(server: Server, address: Address): Promise<Address> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, 'TCP')));
+    // It stays: an accept that fails later (no file descriptors left) must not end the process.
+    server.on('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address, 'TCP')));
     server.listen({ host: address.host, port: address.port, exclusive: true }, () =>
       resolve({ host: address.host, port: (server.address() as AddressInfo).port }),
     );

@@ -394,6 +394,35 @@ describe('a link that is lost', () => {
 });
 
 describe('the actors of links', () => {
+  it('say goodbye behind the frames that still wait', async () => {
+    const [a, b] = await pair();
+    const heard: number[] = [];
+    b.links.onFrame('message', (_, { content }) => void heard.push(content[0]!));
+    a.links.ensure({ address: b.address, nodeId: two });
+    const link = await linked(a, two);
+    await linked(b, one);
+    for (const number of [1, 2, 3]) link.send('message', header, Uint8Array.of(number));
+    link.goodbye('the node stops');
+    await until('the peer heard it', () => b.closed.length > 0);
+    expect(heard).toEqual([1, 2, 3]);
+  });
+
+  it('hear of a congestion that frames cause which waited for their turn', async () => {
+    const { server, channels } = await serveLinks(undo, createNodeNetwork({ clock: nodeClock }), identities.get(two)!);
+    const [a, peer] = await pair();
+    a.links.ensure({ address: server.address, nodeId: two });
+    const gate = gated(await until('the channel is accepted', () => channels[0]));
+    peer.links.accept(gate.channel);
+    await linked(a, two);
+    const link = await linked(peer, one);
+    const actor = await until('its actor', () => [...peer.actors.values()][0]);
+    await until('it flows', () => actor.state() === 'ready.flowing');
+    link.send('message', header);
+    gate.buffered = limits.linkBufferBytesHigh + 1;
+    link.send('message', header);
+    await until('the chart heard of it', () => actor.state() === 'ready.congested');
+  });
+
   it('take leave when they are told to stop, and nothing is dialled then', async () => {
     const [a, b] = await pair();
     a.links.ensure({ address: b.address, nodeId: two });

@@ -134,6 +134,16 @@ describe('a link', () => {
     expect(far.ends).toEqual([{ code: 4001, reason: 'ö'.repeat(61) }]);
   });
 
+  it('hands out plain bytes, whose slice is a copy', async () => {
+    const { server, channels } = await serveLinks(undo, network, one);
+    const dialled = await dial(server.address);
+    const far = listenTo(await until('the channel is accepted', () => channels[0]));
+    dialled.send(Uint8Array.of(1));
+    const bytes = await until('it came', () => far.messages[0]);
+    bytes.slice()[0] = 9;
+    expect(bytes[0]).toBe(1);
+  });
+
   it('is cut after a second when the peer does not answer the close', async () => {
     const clock = new ManualClock();
     const { server, channels } = await serveLinks(undo, network, one);
@@ -307,10 +317,11 @@ describe('a server of links', () => {
     const { server, channels } = await serveLinks(undo, network, one);
     const dialled = await dial(server.address);
     const far = listenTo(await until('the channel is accepted', () => channels[0]));
-    void server.close();
+    const closed = server.close();
     await expect(codeOf(dial(server.address))).resolves.toBe('UNREACHABLE');
     dialled.send(Uint8Array.of(1));
     await until('the message came', () => far.messages.length === 1);
+    await closed;
     expect(far.ends).toEqual([]);
   });
 
