@@ -1,11 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import { verifyClaimKeyBinding } from '../../crypto/identity.ts';
+import { ed25519PublicKey } from '../../crypto/keys.ts';
 import { sha256 } from '../../crypto/port.ts';
+import { verifyWith } from '../../crypto/signature.ts';
 import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
+import type { ClaimAuthority } from '../../protocols/swim/verification.ts';
 
 interface Known extends DirectoryEntry {
   readonly svid: NodeSvid;
@@ -26,6 +29,15 @@ export class Directory {
   constructor(trust: { readonly caPem: string; readonly trustDomain: TrustDomain }) {
     this.#trust = trust;
   }
+
+  /** Checks claims against the keys that this directory knows. */
+  readonly authority: ClaimAuthority = {
+    claimKeyOf: (node) => this.claimKeyOf(node),
+    verify: (raw, bytes, signature) => {
+      const key = ed25519PublicKey(raw);
+      return key.ok && verifyWith(key.value, 'caxton gossip claim v1', bytes, signature);
+    },
+  };
 
   claimKeyOf = (node: NodeId): Uint8Array | undefined => this.#known.get(node)?.claimKey;
 

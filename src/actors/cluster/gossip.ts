@@ -1,5 +1,3 @@
-import { ed25519PublicKey } from '../../crypto/keys.ts';
-import { verifyWith } from '../../crypto/signature.ts';
 import type { NodeId } from '../../names.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import { decodePushPull, encodePushPull } from '../../protocols/link/push-pull-frame.ts';
@@ -79,14 +77,8 @@ export class Gossip {
 
   constructor(options: GossipOptions) {
     this.#options = options;
-    const { identity, directory } = options;
-    this.#authority = {
-      claimKeyOf: directory.claimKeyOf,
-      verify: (raw, bytes, signature) => {
-        const key = ed25519PublicKey(raw);
-        return key.ok && verifyWith(key.value, 'caxton gossip claim v1', bytes, signature);
-      },
-    };
+    const { identity } = options;
+    this.#authority = options.directory.authority;
     this.#swim = createSwim({
       self: {
         nodeId: identity.nodeId,
