@@ -15,6 +15,8 @@ const sentMax = 65_536;
 
 interface Conversation {
   readonly initiator: AgentId;
+  /** As the first message named it; empty for a conversation without one. */
+  readonly protocol: string;
   /** The agents of the two that have sent something in it. */
   readonly spoke: Set<AgentId>;
   readonly state: ConversationState | undefined;
@@ -29,9 +31,10 @@ export class Conversations {
   readonly #sent: LRUCache<string, { readonly agent: AgentId; readonly node: NodeId }>;
 
   constructor(clock: Clock) {
-    const perf = { now: () => clock.monotonic() };
-    this.#known = new LRUCache({ max: conversationsMax, ttl: idleMsMax, updateAgeOnGet: true, perf });
-    this.#sent = new LRUCache({ max: sentMax, perf });
+    // The cache takes a time of 0 for “never”, and would keep a reading of its clock for a while.
+    const perf = { now: () => clock.monotonic() + 1 };
+    this.#known = new LRUCache({ max: conversationsMax, ttl: idleMsMax, ttlResolution: 0, updateAgeOnGet: true, perf });
+    this.#sent = new LRUCache({ max: sentMax });
   }
 
   /** Whether the receiver has spoken to this sender in this conversation: then the sender may answer. */
@@ -45,10 +48,10 @@ export class Conversations {
     const table = header.protocol === '' ? undefined : protocolTable(header.protocol);
     if (!known) {
       const state = table && startConversation(table);
-      return this.#stepped(header, { initiator: header.sender, spoke: new Set(), state });
+      return this.#stepped(header, { initiator: header.sender, protocol: header.protocol, spoke: new Set(), state });
     }
-    if (known.state && known.state.protocol !== header.protocol)
-      return refuse('PROTOCOL_VIOLATION', `The conversation runs ${known.state.protocol}, not “${header.protocol}”.`);
+    if (known.protocol !== header.protocol)
+      return refuse('PROTOCOL_VIOLATION', `The conversation runs “${known.protocol}”, not “${header.protocol}”.`);
     return this.#stepped(header, known);
   }
 
