@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
-import { problemTexts, readYaml } from './config/problems.ts';
+import { clusterIdOf, type ReadText, readSmallFile } from './config/cluster-id.ts';
+import { faultTexts, problemTexts, readYaml } from './config/problems.ts';
 import type { HostPort } from './config/quantity.ts';
 import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
@@ -64,14 +65,19 @@ export interface NodeConfig {
 
 /**
  * Reads node.yaml. `file` names it in messages and is what relative paths start from. CONFIG_INVALID with one reason
- * for each problem: file, line, key and what was expected; NOT_SUPPORTED when all that is wrong is what this version lacks.
+ * for each problem: file, line, key and what was expected; NOT_SUPPORTED when all that is wrong is what this version
+ * lacks; FILE_UNREADABLE when it is the file that `cluster.id_path` names, the only one that is read here. `readText`
+ * gives it by its absolute path, by default from the disk.
  */
-export function loadConfig(text: string, options: { readonly file: string }): Result<NodeConfig> {
-  const { file } = options;
+export function loadConfig(
+  text: string,
+  options: { readonly file: string; readonly readText?: ReadText },
+): Result<NodeConfig> {
+  const { file, readText = readSmallFile } = options;
   if (Buffer.byteLength(text) > limits.configBytesMax)
     return refuse('CONFIG_INVALID', `${file} is over ${limits.configBytesMax} bytes.`);
   const yaml = readYaml(text);
-  if (yaml.faults.length > 0) return invalid(yaml.faults.map((fault) => `${file}: ${fault}.`));
+  if (yaml.faults.length > 0) return invalid(faultTexts(yaml, file));
   const read = nodeFileSchema.safeParse(yaml.value ?? {});
   if (!read.success) return invalid(problemTexts(read.error.issues, file, yaml, keysAt));
   const place = (path: string) => {
@@ -79,12 +85,15 @@ export function loadConfig(text: string, options: { readonly file: string }): Re
     return `${file}${line === undefined ? '' : `:${line}`}: ${path}`;
   };
   const folder = resolve(dirname(file));
-  const faults = faultsOf(read.data, place, (path) => resolve(folder, path));
+  const absolute = (path: string) => resolve(folder, path);
+  const id = clusterIdOf(read.data.cluster, place, absolute, readText);
+  const idFaults = id.ok || id.refusal.code === 'FILE_UNREADABLE' ? [] : id.refusal.reasons;
+  const faults = [...faultsOf(read.data, place, absolute), ...idFaults];
   const absent = unsupported(read.data, place);
   if (faults.length > 0) return invalid([...faults, ...absent]);
   const [first, ...more] = absent;
   if (first !== undefined) return refuse('NOT_SUPPORTED', first, ...more);
-  return ok(deepFreeze(configOf(read.data, folder)));
+  return id.ok ? ok(deepFreeze(configOf(read.data, folder, id.value))) : id;
 }
 
 /**
@@ -97,33 +106,50 @@ export function findConfig(where: {
   readonly cwd: string;
 }): Result<string> {
   const { flag, env, cwd } = where;
-  const named = flag ?? env.CAXTON_CONFIG;
-  if (named !== undefined && named !== '') {
+  // An empty variable is an unset one; an empty flag is a mistake, and must not pick another file.
+  const named = flag ?? (env.CAXTON_CONFIG || undefined);
+  if (named !== undefined) {
     const path = resolve(cwd, named);
-    return existsSync(path) ? ok(path) : refuse('FILE_UNREADABLE', `There is no configuration ${named}.`);
+    return named !== '' && isFile(path)
+      ? ok(path)
+      : refuse('FILE_UNREADABLE', `There is no configuration file “${named}”.`);
   }
-  const nodes = join(cwd, '.caxton', 'nodes');
-  const local = existsSync(nodes)
-    ? readdirSync(nodes)
-        .map((id) => join(nodes, id, 'node.yaml'))
-        .filter((path) => existsSync(path))
-    : [];
+  const local = namesIn(join(cwd, '.caxton', 'nodes'))
+    .map((path) => join(path, 'node.yaml'))
+    .filter(isFile);
   if (local.length > 1)
     return refuse('FILE_UNREADABLE', 'There are several nodes under .caxton/nodes: say which with --config.');
   const [only] = local;
   if (only !== undefined) return ok(only);
   const system = '/etc/caxton/node.yaml';
-  if (existsSync(system)) return ok(system);
+  if (isFile(system)) return ok(system);
   return refuse(
     'FILE_UNREADABLE',
     'No configuration was found: give --config FILE, or make one from config/node.yaml.',
   );
 }
 
+/** Whether something can be read there that is no folder: a pipe of the shell (`<(…)`) is fine. */
+function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
 const invalid = ([first, ...more]: readonly string[]): ReturnType<typeof refuse> =>
   refuse('CONFIG_INVALID', first ?? 'The configuration is wrong.', ...more);
 
-function configOf(file: NodeFile, folder: string): NodeConfig {
+function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig {
   const { node, cluster, security } = file;
   const from = (path: string): string => resolve(folder, path);
   const maybe = (path: string | undefined): string | undefined => (path === undefined ? undefined : from(path));
@@ -155,7 +181,7 @@ function configOf(file: NodeFile, folder: string): NodeConfig {
       },
     },
     cluster: {
-      id: cluster.id,
+      id: clusterId,
       trustDomain: cluster.trust_domain,
       expectedSize: cluster.expected_size,
       bind: cluster.bind,

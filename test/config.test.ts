@@ -3,16 +3,21 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parse } from 'yaml';
 import { nodeYaml } from '../src/cli/dev/templates.ts';
 import { findConfig, loadConfig, type NodeConfig } from '../src/config.ts';
-import type { ErrorCode } from '../src/errors.ts';
+import type { ErrorCode, Refusal } from '../src/errors.ts';
 import { limits } from '../src/limits.ts';
 import type { NodeId, TrustDomain } from '../src/names.ts';
-import { parsePolicy } from '../src/protocols/authorization/policy.ts';
+import { yamlKeys } from './config/yaml-keys.ts';
 
-const example = readFileSync('config/node.yaml', 'utf8');
 const file = '/etc/caxton/node.yaml';
+/** The example as it would be on a server: not for development. */
+const example = readFileSync('config/node.yaml', 'utf8')
+  .replace('development: true', 'development: false')
+  .replace('    ca_key_path:', '    # ca_key_path:');
+const keys = yamlKeys(example, []);
+const clusterIdPath = '/etc/.caxton/cluster.id';
+const readText = (path: string): string | undefined => (path === clusterIdPath ? 'c1\n' : undefined);
 
 const dev = nodeYaml({
   id: 'node-1' as NodeId,
@@ -26,13 +31,13 @@ const dev = nodeYaml({
 });
 
 const loaded = (text: string): NodeConfig => {
-  const result = loadConfig(text, { file });
+  const result = loadConfig(text, { file, readText });
   if (!result.ok) throw new Error(result.refusal.reasons.join('\n'));
   return result.value;
 };
 
 const refusal = (text: string): { code: ErrorCode; text: string } => {
-  const result = loadConfig(text, { file });
+  const result = loadConfig(text, { file, readText });
   if (result.ok) throw new Error('it was accepted');
   return { code: result.refusal.code, text: result.refusal.reasons.join('\n') };
 };
@@ -44,30 +49,16 @@ const edited = (text: string, from: string | RegExp, to: string): { text: string
   return { text: text.replace(from, to), line: text.slice(0, at).split('\n').length };
 };
 
-describe('the example of node.yaml', () => {
-  it('loads as it is, without a protection off', () => {
-    const config = loaded(example);
-    expect(config.node.id).toBe('node-1');
-    expect(config.node.certificatePath).toBe('/etc/caxton/certs/node.crt');
-    expect(config.node.rotation).toMatchObject({ checkIntervalMs: 86_400_000, renewalThresholdMs: 30 * 86_400_000 });
-    expect(config.security.audit).toEqual({ logPath: '/var/log/caxton/audit', retentionDays: 90 });
-    expect(config.security.api.defaultLimit).toEqual({ count: 1_000, periodMs: 60_000, burst: 1_000 });
-    expect(config.warnings.filter((warning) => /off|less than/.test(warning))).toEqual([]);
-  });
+/** The text with another value for a key of the example. */
+const withValue = (text: string, path: string, value: string): string => {
+  const key = keys.find((known) => known.path === path);
+  expect(key?.value, path).toBeTruthy();
+  const lines = text.split('\n');
+  lines[key!.line - 1] = lines[key!.line - 1]!.replace(`: ${key!.value}`, `: ${value}`);
+  return lines.join('\n');
+};
 
-  it('says every default as it is', () => {
-    // Leaves out every key that is not marked as required, and must give the same configuration.
-    const optional =
-      /^(development|show_message_previews):|^\s+(enabled|verify_peer|encryption|check_interval|renewal_threshold|key_rotation_interval|min_version|methods|default_limit|require_signed_deployment|capability_enforcement|sandbox_enforcement|rate_limit|retention_days|forward_to_siem|profile|level|ca_cert|node_cert|node_key):/;
-    const short = example
-      .split('\n')
-      .filter((line) => !optional.test(line))
-      .filter((line) => !/^\s*(rotation|log|mtls|rate_limiting):$/.test(line))
-      .join('\n');
-    expect(short.length).toBeLessThan(example.length);
-    expect(loaded(short)).toEqual(loaded(example));
-  });
-
+describe('a configuration', () => {
   it('is frozen through and through', () => {
     const config = loaded(example);
     const frozen = (value: unknown): boolean =>
@@ -75,16 +66,63 @@ describe('the example of node.yaml', () => {
     expect(frozen(config)).toBe(true);
   });
 
-  it('and the one of policy.yaml is read by the rules', () => {
-    const result = parsePolicy(parse(readFileSync('config/policy.yaml', 'utf8')), 'config/policy.yaml');
-    expect(result.ok ? [...result.value.byReceiver.keys()] : result.refusal.reasons).toEqual([
-      'default/planner',
-      'default/*',
+  it('such as a development cluster gets loads', () => {
+    expect(loaded(dev)).toMatchObject({ development: true, cluster: { id: 'c1', profile: 'local' } });
+  });
+});
+
+describe('the id of the cluster', () => {
+  const idIn = (content: string | undefined) => {
+    const result = loadConfig(example, { file, readText: (path) => (path === clusterIdPath ? content : undefined) });
+    return result.ok ? result.value.cluster.id : result.refusal;
+  };
+
+  it.each(['c1', 'c1\n', 'c1\r\n'])('is the one line of the file that id_path names: %j', (content) => {
+    expect(idIn(content)).toBe('c1');
+  });
+
+  it.each(['', '\n', 'c1\nc2\n', 'c1\n\n', ' c1', 'C1', 'ü', 'a'.repeat(64)])('is not %j', (content) => {
+    const line = keys.find(({ path }) => path === 'cluster.id_path')!.line;
+    expect(idIn(content)).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect((idIn(content) as Refusal).reasons).toEqual([
+      expect.stringMatching(new RegExp(`^${file}:${line}: cluster\\.id_path: .*${clusterIdPath}.* a cluster id`)),
     ]);
   });
 
-  it('and the one that a development cluster gets load', () => {
-    expect(loaded(dev)).toMatchObject({ development: true, cluster: { profile: 'local' } });
+  it('is missed with file, line and path when there is no such file', () => {
+    expect(idIn(undefined)).toMatchObject({
+      code: 'FILE_UNREADABLE',
+      reasons: [expect.stringContaining(clusterIdPath)],
+    });
+  });
+
+  it('is read from the disk when nothing else is said, and never from what is no small file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'caxton-config-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const idPath = (path: string) =>
+      loadConfig(withValue(example, 'cluster.id_path', path), { file: join(folder, 'node.yaml') });
+    writeFileSync(join(folder, 'cluster.id'), 'from-disk\n');
+    expect(idPath('cluster.id')).toMatchObject({ ok: true, value: { cluster: { id: 'from-disk' } } });
+    writeFileSync(join(folder, 'long.id'), 'x'.repeat(100_000));
+    for (const path of ['gone.id', '.', '/dev/zero', 'long.id'])
+      expect(idPath(path)).toMatchObject({ ok: false, refusal: { code: 'FILE_UNREADABLE' } });
+  });
+
+  it('is given in one of two ways, never in both and never in none', () => {
+    const both = edited(example, '  # id: example-cluster', '  id: example-cluster').text;
+    expect(refusal(both)).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(refusal(both).text).toMatch(/cluster\.id and cluster\.id_path are both given/);
+    const none = edited(example, /^ {2}id_path: .*\n/m, '').text;
+    expect(refusal(none).text).toMatch(/node\.yaml:\d+: cluster\.id is missing \(or cluster\.id_path\)/);
+    expect(loaded(none.replace('  # id: example-cluster', '  id: example-cluster')).cluster.id).toBe('example-cluster');
+    expect(refusal(none.replace('  # id: example-cluster', '  id: Example!')).text).toMatch(
+      /cluster\.id: expected a cluster/,
+    );
+  });
+
+  it('is one fault among others when there are others', () => {
+    const text = withValue(withValue(example, 'cluster.id_path', 'gone'), 'node.rotation.check_interval', '90d');
+    expect(refusal(text)).toMatchObject({ code: 'CONFIG_INVALID' });
   });
 });
 
@@ -92,7 +130,7 @@ describe('what is wrong is named with file, line, key and what was expected', ()
   const cases: [string, string | RegExp, string, RegExp][] = [
     ['a misspelt key', 'verify_peer: true', 'verifypeer: true', /security\.cluster\.mtls\.verifypeer: .*verify_peer/],
     ['a misspelt block', /^security:/m, 'securty:', /securty: .*security/],
-    ['a key of another block', '  profile: lan', '  level: info', /cluster\.level: there is no such key/],
+    ['a key of another block', '  profile: local', '  level: info', /cluster\.level: there is no such key/],
     [
       'a text for a number',
       'expected_size: 3',
@@ -108,10 +146,10 @@ describe('what is wrong is named with file, line, key and what was expected', ()
     ],
     ['a duration of another unit', 'check_interval: 24h', 'check_interval: 2w', /expected a duration such as .*2w/],
     ['a rate without a period', 'default_limit: 1000/min', 'default_limit: 1000', /default_limit: expected a rate/],
-    ['an address without a port', 'bind: 127.0.0.1:7801', 'bind: 127.0.0.1', /api\.bind: expected host:port/],
-    ['a port that is none', 'bind: 127.0.0.1:7801', 'bind: 127.0.0.1:78010', /api\.bind: expected host:port/],
-    ['an IPv6 address without brackets', 'bind: 127.0.0.1:7801', 'bind: "::1:7801"', /api\.bind: expected host:port/],
-    ['one wrong address in a list', '- 127.0.0.1:7703', '- nonsense', /cluster\.join\.1: expected host:port/],
+    ['an address without a port', 'bind: 127.0.0.1:7804', 'bind: 127.0.0.1', /api\.bind: expected host:port/],
+    ['a port that is none', 'bind: 127.0.0.1:7804', 'bind: 127.0.0.1:78040', /api\.bind: expected host:port/],
+    ['an IPv6 address without brackets', 'bind: 127.0.0.1:7804', 'bind: "::1:7801"', /api\.bind: expected host:port/],
+    ['one wrong address in a list', '- 127.0.0.1:7703', '- nonsense', /cluster\.join\.2: expected host:port/],
     ['a word for a switch', 'encryption: true', 'encryption: maybe', /gossip\.encryption: expected true or false/],
     [
       'an unknown enforcement',
@@ -119,14 +157,9 @@ describe('what is wrong is named with file, line, key and what was expected', ()
       'sandbox_enforcement: hard',
       /expected strict, permissive or off/,
     ],
-    ['a wrong node id', 'id: node-1', 'id: Node_1!', /node\.id: expected a node id/],
-    ['an empty path', 'data_path: /var/lib/caxton', 'data_path: ""', /node\.data_path: expected a path/],
-    [
-      'a key without value',
-      'claim_key_path: keys/claim.key',
-      'claim_key_path:',
-      /node\.claim_key_path: .*expected a path/,
-    ],
+    ['a wrong node id', 'id: node-4', 'id: Node_4!', /node\.id: expected a node id/],
+    ['an empty path', /data_path: .*/, 'data_path: ""', /node\.data_path: expected a path/],
+    ['a key without value', /claim_key_path: .*/, 'claim_key_path:', /node\.claim_key_path: .*expected a path/],
     ['a key given twice', 'level: info', 'level: info\n  level: warn', /unique/],
   ];
   it.each(cases)('%s', (_, from, to, expected) => {
@@ -134,7 +167,7 @@ describe('what is wrong is named with file, line, key and what was expected', ()
     const refused = refusal(text);
     expect(refused.code).toBe('CONFIG_INVALID');
     expect(refused.text).toMatch(expected);
-    expect(refused.text).toMatch(new RegExp(`${file}:( line )?(${line}|${line + 1}):`));
+    expect(refused.text).toMatch(new RegExp(`^${file}:(${line}|${line + 1}): `, 'm'));
   });
 
   it('a required key that is missing, at the block where it should be', () => {
@@ -143,7 +176,7 @@ describe('what is wrong is named with file, line, key and what was expected', ()
   });
 
   it('all of it at once', () => {
-    const text = example.replace('level: info', 'level: loud').replace('profile: lan', 'profile: moon');
+    const text = example.replace('level: info', 'level: loud').replace('profile: local', 'profile: moon');
     expect(refusal(text).text.split('\n')).toHaveLength(2);
   });
 
@@ -165,7 +198,7 @@ describe('what is wrong is named with file, line, key and what was expected', ()
   it('whatever the text is, it is refused or read, and nothing is thrown', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: dev.length }), fc.string({ maxLength: 8 }), fc.nat(12), (at, put, cut) => {
-        loadConfig(dev.slice(0, at) + put + dev.slice(at + cut), { file });
+        loadConfig(dev.slice(0, at) + put + dev.slice(at + cut), { file, readText });
       }),
       { numRuns: 150 },
     );
@@ -173,18 +206,27 @@ describe('what is wrong is named with file, line, key and what was expected', ()
 });
 
 describe('what contradicts itself is refused', () => {
-  it('one file in two places with different values', () => {
-    const { text } = edited(example, 'node_cert: certs/node.crt', 'node_cert: certs/other.crt');
+  const doubled: [string, string][] = [
+    ['node.certificate_path', 'node_cert'],
+    ['node.private_key_path', 'node_key'],
+    ['node.ca_certificate_path', 'ca_cert'],
+  ];
+  it.each(doubled)('%s and its second name with another file', (path, other) => {
+    const text = withValue(example, `security.cluster.mtls.${other}`, 'elsewhere');
     expect(refusal(text).text).toMatch(
-      /node\.certificate_path and security\.cluster\.mtls\.node_cert name different files/,
+      new RegExp(`node\\.yaml:\\d+: ${path} and security\\.cluster\\.mtls\\.${other} name different files`),
     );
   });
 
-  it('but not one file written in two ways, or in one place alone', () => {
-    const two = edited(example, 'node_cert: certs/node.crt', 'node_cert: /etc/caxton/certs/node.crt').text;
-    expect(loaded(two)).toEqual(loaded(example));
-    const one = edited(example, /^ {2}certificate_path: .*\n/m, '').text;
+  it.each(doubled)('%s, but not one file written in two ways, or in one place alone', (path, other) => {
+    const second = `security.cluster.mtls.${other}`;
+    const known = keys.find((key) => key.path === second)!.value;
+    expect(loaded(withValue(example, second, join('/etc/caxton', known)))).toEqual(loaded(example));
+    const lineOf = (key: string) => new RegExp(`^ +${key}: .*\\n`, 'm');
+    const one = edited(example, lineOf(path.slice('node.'.length)), '').text;
     expect(loaded(one)).toEqual(loaded(example));
+    expect(loaded(edited(example, lineOf(other), '').text)).toEqual(loaded(example));
+    expect(refusal(edited(one, lineOf(other), '').text).text).toContain(`${path} is missing (or ${second})`);
   });
 
   it.each<[string, string | RegExp, string, RegExp]>([
@@ -196,11 +238,23 @@ describe('what contradicts itself is refused', () => {
     ],
     [
       'an address of no interface without another to be reached at',
-      'bind: 127.0.0.1:7701',
+      'bind: 127.0.0.1:7704',
       'bind: 0.0.0.0:7701',
       /advertise is needed/,
     ],
-    ['one port for two', 'bind: 127.0.0.1:7801', 'bind: 127.0.0.1:7701', /cluster\.bind/],
+    [
+      'the same in another spelling',
+      'bind: 127.0.0.1:7704',
+      'bind: "[0::0]:7704"',
+      /node\.yaml:\d+: cluster\.advertise is needed/,
+    ],
+    [
+      'an advertised address that nobody can dial',
+      '# advertise: 192.0.2.11:7704',
+      'advertise: 0.0.0.0:7704',
+      /cluster\.advertise must be an address that peers can dial/,
+    ],
+    ['one port for two', 'bind: 127.0.0.1:7804', 'bind: 127.0.0.1:7704', /cluster\.bind/],
   ])('%s', (_, from, to, expected) => {
     expect(refusal(edited(example, from, to).text).text).toMatch(expected);
   });
@@ -228,52 +282,48 @@ describe('what this version cannot do is refused, not ignored', () => {
 });
 
 describe('a protection', () => {
-  const switches: [string, string, string][] = [
-    [
-      'security.cluster.mtls.enabled',
-      'mtls:\n      # Default true.\n      enabled: true',
-      'mtls:\n      enabled: false',
-    ],
-    ['security.cluster.mtls.verify_peer', 'verify_peer: true', 'verify_peer: false'],
-    ['security.cluster.gossip.encryption', 'encryption: true', 'encryption: false'],
-    ['security.api.tls.enabled', ' tls:\n      # Default true.\n      enabled: true', ' tls:\n      enabled: false'],
-    [
-      'security.api.rate_limiting.enabled',
-      'rate_limiting:\n      # Default true.\n      enabled: true',
-      'rate_limiting:\n      enabled: false',
-    ],
-    ['security.agents.require_signed_deployment', 'deployment: true', 'deployment: false'],
-    ['security.agents.capability_enforcement', 'capability_enforcement: strict', 'capability_enforcement: permissive'],
-    ['security.agents.sandbox_enforcement', 'sandbox_enforcement: strict', 'sandbox_enforcement: off'],
-    ['security.audit.enabled', 'audit:\n    # Default true.\n    enabled: true', 'audit:\n    enabled: false'],
+  const switches: [string, string][] = [
+    ['security.cluster.mtls.enabled', 'false'],
+    ['security.cluster.mtls.verify_peer', 'false'],
+    ['security.cluster.gossip.encryption', 'false'],
+    ['security.api.tls.enabled', 'false'],
+    ['security.api.rate_limiting.enabled', 'false'],
+    ['security.agents.require_signed_deployment', 'false'],
+    ['security.agents.capability_enforcement', 'permissive'],
+    ['security.agents.capability_enforcement', 'off'],
+    ['security.agents.sandbox_enforcement', 'permissive'],
+    ['security.agents.sandbox_enforcement', 'off'],
+    ['security.audit.enabled', 'false'],
   ];
-  const inDevelopment = example.replace('development: false', 'development: true');
+  const inDevelopment = withValue(example, 'development', 'true');
 
-  it.each(switches)('%s stays on outside development', (path, from, to) => {
-    const refused = refusal(edited(example, from, to).text);
-    expect(refused.text).toContain(path);
-    expect(refused.text).toContain('development: true');
+  it.each(switches)('%s: %s is refused outside development, with its line', (path, value) => {
+    const line = keys.find((key) => key.path === path)!.line;
+    const refused = refusal(withValue(example, path, value));
+    expect(refused.code).toBe('CONFIG_INVALID');
+    expect(refused.text).toMatch(
+      new RegExp(`^${file}:${line}: ${path} may be switched off only with development: true`),
+    );
   });
 
-  it.each(switches)('%s may be off in development on loopback, loudly', (path, from, to) => {
-    expect(loaded(edited(inDevelopment, from, to).text).warnings.join('\n')).toContain(path);
+  it.each(switches)('%s: %s is taken in development on loopback, loudly', (path, value) => {
+    expect(loaded(inDevelopment).warnings.join('\n')).not.toContain(`${path} is`);
+    expect(loaded(withValue(inDevelopment, path, value)).warnings.join('\n')).toContain(`${path} is`);
   });
 
-  it('stays on in development that others can reach', () => {
-    for (const [from, to] of [
-      ['bind: 127.0.0.1:7701', 'bind: 192.0.2.1:7701'],
-      ['bind: 127.0.0.1:7801', 'bind: 192.0.2.1:7801'],
-    ] as const) {
-      const text = edited(inDevelopment, 'encryption: true', 'encryption: false').text;
-      expect(refusal(edited(text, from, to).text).text).toContain('loopback');
-    }
+  it.each(switches)('%s: %s is refused in development that others can reach', (path, value) => {
+    for (const bind of ['cluster.bind', 'api.bind'])
+      for (const host of ['192.0.2.1', '0.0.0.0', '[::]', 'node-4.example.org']) {
+        const open = withValue(withValue(inDevelopment, path, value), bind, `"${host}:7799"`);
+        expect(refusal(open).text).toMatch(new RegExp(`${bind.replace('.', '\\.')} must be loopback`));
+      }
   });
 
   it('is not weakened by a CA key on a node that is not for development', () => {
     const { text } = edited(example, '# ca_key_path', 'ca_key_path');
     expect(refusal(text).text).toMatch(/ca_key_path/);
     expect(loaded(text.replace('development: false', 'development: true')).node.rotation.caKeyPath).toBe(
-      '/etc/caxton/certs/ca.key',
+      '/etc/.caxton/ca/ca.key',
     );
   });
 });
@@ -305,6 +355,23 @@ describe('the configuration is looked for', () => {
       refusal: { code: 'FILE_UNREADABLE' },
     });
     expect(findConfig({ env: { CAXTON_CONFIG: 'gone.yaml' }, cwd })).toMatchObject({ ok: false });
+  });
+
+  it('and a named one that is a folder, or has no name, is refused too', () => {
+    const cwd = home(one);
+    for (const flag of ['.caxton', ''])
+      expect(findConfig({ flag, env: {}, cwd })).toMatchObject({ ok: false, refusal: { code: 'FILE_UNREADABLE' } });
+  });
+
+  it('and an empty $CAXTON_CONFIG is none', () => {
+    const cwd = home(one);
+    expect(findConfig({ env: { CAXTON_CONFIG: '' }, cwd })).toEqual({ ok: true, value: join(cwd, one) });
+  });
+
+  it('and what lies in the way of .caxton/nodes does not stop the search with a throw', () => {
+    expect(findConfig({ env: {}, cwd: home('.caxton/nodes') })).toMatchObject({ ok: false });
+    const cwd = home(one, '.caxton/nodes/node-2', '.caxton/nodes/node-3/node.yaml/folder');
+    expect(findConfig({ env: {}, cwd })).toEqual({ ok: true, value: join(cwd, one) });
   });
 
   it('and of several nodes none is guessed', () => {

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import { readKeyFile } from '../config/key-file.ts';
+import { faultTexts, readYaml } from '../config/problems.ts';
 import type { NodeConfig } from '../config.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem } from '../crypto/keys.ts';
 import { CaxtonError, type Result, unwrap } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { createNodeIdentity, type NodeIdentity } from './cluster/node-identity.ts';
 import type { Disk } from './kernel/ports.ts';
@@ -67,15 +68,18 @@ function inFile<T>(path: string, result: Result<T>): T {
   throw new CaxtonError(result.refusal.code, [`${path}:`, ...result.refusal.reasons]);
 }
 
-async function readPolicies(path: string | undefined, text: (path: string) => Promise<string>): Promise<PolicySet> {
+/** For `readNodeFiles`: the receivers’ policies, none without a path. CONFIG_INVALID names the file and the line. */
+export async function readPolicies(
+  path: string | undefined,
+  text: (path: string) => Promise<string>,
+): Promise<PolicySet> {
   if (path === undefined) return emptyPolicySet;
   const content = await text(path);
-  try {
-    return unwrap(parsePolicy(parse(content), path));
-  } catch (error) {
-    if (error instanceof CaxtonError) throw error;
-    throw new CaxtonError('CONFIG_INVALID', `${path} is not YAML: ${(error as Error).message}`);
-  }
+  if (content.length > limits.configBytesMax)
+    throw new CaxtonError('CONFIG_INVALID', `${path} is over ${limits.configBytesMax} bytes.`);
+  const yaml = readYaml(content);
+  if (yaml.faults.length > 0) throw new CaxtonError('CONFIG_INVALID', faultTexts(yaml, path));
+  return unwrap(parsePolicy(yaml.value, path, yaml.lineOf));
 }
 
 function readApiKeys(path: string, text: string): readonly { readonly name: string; readonly hash: string }[] {

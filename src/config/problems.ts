@@ -1,13 +1,23 @@
-import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import { nearest } from './nearest.ts';
 
 /** A YAML text with the line of every path in it. */
 export interface YamlText {
   readonly value: unknown;
-  /** What is not YAML at all, with lines. */
-  readonly faults: readonly string[];
+  /** What is not YAML at all; the value is undefined then. */
+  readonly faults: readonly YamlFault[];
   lineOf(path: readonly PropertyKey[]): number | undefined;
 }
+
+export interface YamlFault {
+  readonly line?: number;
+  readonly text: string;
+}
+
+/** The faults of a file as sentences: `file:line: what.` */
+export const faultTexts = (yaml: YamlText, file: string): string[] =>
+  yaml.faults.map(({ line, text }) => `${file}${line === undefined ? '' : `:${line}`}: ${text}.`);
 
 /** Reads one YAML 1.2 document. Aliases are refused: a few lines of them expand into gigabytes. */
 export function readYaml(text: string): YamlText {
@@ -15,11 +25,11 @@ export function readYaml(text: string): YamlText {
   try {
     const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
     const faults = [...document.errors, ...document.warnings].map(
-      (error) => `line ${lines.linePos(error.pos[0]).line}: ${error.message.split('\n')[0] ?? error.code}`,
+      (error): YamlFault => ({ line: lines.linePos(error.pos[0]).line, text: firstClause(error.message) }),
     );
     visit(document, {
       Alias: (_, { range }) =>
-        void faults.push(`line ${lines.linePos(range?.[0] ?? 0).line}: aliases (*name) are not read here`),
+        void faults.push({ line: lines.linePos(range?.[0] ?? 0).line, text: 'aliases (*name) are not read here' }),
     });
     return {
       value: faults.length > 0 ? undefined : document.toJS({ maxAliasCount: 0 }),
@@ -29,17 +39,29 @@ export function readYaml(text: string): YamlText {
   } catch (error) {
     // The parser follows nested brackets by recursion, so a hostile depth ends its stack.
     const why = error instanceof RangeError ? 'it is nested too deep' : String(error);
-    return { value: undefined, faults: [`it cannot be read as YAML: ${why}`], lineOf: () => undefined };
+    return { value: undefined, faults: [{ text: `it cannot be read as YAML: ${why}` }], lineOf: () => undefined };
   }
 }
 
-/** The line of the deepest part of the path that is in the text. */
+/** The parser’s own message without the place and the picture that it adds. */
+const firstClause = (message: string): string =>
+  (message.split('\n')[0] ?? message).replace(/ at line \d+, column \d+:?$/, '');
+
+/** The line of the deepest part of the path that is in the text; of a key where there is one, not of what it holds. */
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number | undefined {
-  for (let depth = path.length; depth > 0; depth--) {
-    const found: unknown = document.getIn(path.slice(0, depth), true);
-    if (isNode(found) && found.range) return lines.linePos(found.range[0]).line;
+  let inner: unknown = document.contents;
+  let found: unknown;
+  for (const step of path) {
+    if (isMap(inner)) {
+      const pair = inner.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(step));
+      if (!pair) break;
+      [found, inner] = [pair.key, pair.value];
+    } else if (isSeq(inner) && inner.items[Number(step)] !== undefined) {
+      inner = inner.items[Number(step)];
+      found = inner;
+    } else break;
   }
-  return undefined;
+  return isNode(found) && found.range ? lines.linePos(found.range[0]).line : undefined;
 }
 
 /** The schema’s issues as sentences with file, line and path, unknown keys with the nearest known name. */
@@ -71,28 +93,3 @@ const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
       typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined,
     value,
   );
-
-const distanceMax = 3;
-
-/** The known name that a typing mistake most likely meant. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = distanceMax + 1;
-  for (const candidate of known) {
-    const distance = editDistance(word, candidate);
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-/** Levenshtein’s distance with one row. */
-export function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
-}

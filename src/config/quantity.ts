@@ -33,3 +33,6 @@ export function parseHostPort(text: string): HostPort | undefined {
 /** Whether a host is this machine and nobody else can reach it. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+/** Whether a host stands for every interface (0.0.0.0, `::` in any spelling): one can listen there, not dial it. */
+export const isWildcard = (host: string): boolean => /^[0:.]+$/.test(host);

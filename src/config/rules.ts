@@ -1,4 +1,4 @@
-import { isLoopback } from './quantity.ts';
+import { isLoopback, isWildcard } from './quantity.ts';
 import type { NodeFile } from './schema.ts';
 
 /** Names a key with the file and its line. */
@@ -55,13 +55,13 @@ function brokenRelations(file: NodeFile, place: Place): string[] {
     faults.push(
       `${place('node.rotation.check_interval')} must be shorter than renewal_threshold, or a renewal is missed.`,
     );
-  if (file.cluster.bind.host === '0.0.0.0' || file.cluster.bind.host === '::') {
-    if (!file.cluster.advertise)
-      faults.push(
-        `${place('cluster.advertise')} is needed when bind is ${file.cluster.bind.host}: peers must know where to dial.`,
-      );
-  }
   const { cluster, api } = file;
+  if (isWildcard(cluster.bind.host) && !cluster.advertise)
+    faults.push(
+      `${place('cluster.advertise')} is needed when bind is ${cluster.bind.host}: peers must know where to dial.`,
+    );
+  if (cluster.advertise && isWildcard(cluster.advertise.host))
+    faults.push(`${place('cluster.advertise')} must be an address that peers can dial, not ${cluster.advertise.host}.`);
   if (api.bind.port !== 0 && api.bind.port === cluster.bind.port && api.bind.host === cluster.bind.host)
     faults.push(`${place('api.bind')} must be another port than cluster.bind.`);
   return faults;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { limits } from '../limits.ts';
 import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../names.ts';
 import { parseRate, type Rate } from '../protocols/authorization/rate.ts';
+import { clusterIdForm, parseClusterId } from './cluster-id.ts';
 import { type HostPort, parseDuration, parseHostPort } from './quantity.ts';
 
 /**
@@ -28,6 +30,7 @@ const nodeId = parsed<NodeId>('a node id: a-z, 0-9, “_” and “-”, at most
 const trustDomain = parsed<TrustDomain>('a trust domain in lower case, such as example.org', (text) =>
   isTrustDomain(text) ? text : undefined,
 );
+const clusterId = parsed<string>(clusterIdForm, parseClusterId);
 const path = z.string({ error: 'expected a path' }).min(1, 'expected a path').max(4_096);
 const flag = z.boolean({ error: 'expected true or false' });
 
@@ -49,14 +52,13 @@ const node = z.strictObject({
 });
 
 const cluster = z.strictObject({
-  id: z
-    .string({ error: 'expected the cluster id' })
-    .regex(/^[a-z0-9_-]{1,63}$/, 'expected a cluster id of a-z, 0-9, “_” and “-”'),
+  id: clusterId.optional(),
+  id_path: path.optional(),
   trust_domain: trustDomain,
   expected_size: z.int({ error: 'expected a whole number' }).min(1).max(16_384),
   bind: hostPort,
   advertise: hostPort.optional(),
-  join: z.array(hostPort).max(64).default([]),
+  join: z.array(hostPort).max(limits.joinAddressesMax).default([]),
   profile: z.enum(['local', 'lan', 'wan'], { error: 'expected local, lan or wan' }).default('lan'),
   authority_keys: z.array(path).min(1, 'expected at least one authority key').max(16),
   notices_path: path,

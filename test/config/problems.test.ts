@@ -1,39 +1,40 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { editDistance, nearest, readYaml } from '../../src/config/problems.ts';
+import { faultTexts, readYaml } from '../../src/config/problems.ts';
 
 describe('the line of a key', () => {
   const yaml = readYaml('a: 1\n\nb:\n  # why\n  c: [x, y]\n  d:\n    - p\n    - q\n');
 
   it.each<[readonly PropertyKey[], number | undefined]>([
     [['a'], 1],
+    [['b'], 3],
     [['b', 'c'], 5],
+    [['b', 'c', 1], 5],
+    [['b', 'd'], 6],
     [['b', 'd', 1], 8],
-    [['b', 'd', 9], 7],
+    [['b', 'd', 9], 6],
+    [['b', 'd', 'x', 'y'], 6],
     [['nothing'], undefined],
   ])('%j', (path, line) => {
     expect(yaml.lineOf(path)).toBe(line);
   });
 });
 
-describe('the nearest name', () => {
-  it.each([
-    ['verifypeer', 'verify_peer'],
-    ['enable', 'enabled'],
-    ['logpath', 'log_path'],
-    ['something_else_entirely', undefined],
-  ])('to %s is %s', (word, expected) => {
-    expect(nearest(word, ['enabled', 'verify_peer', 'log_path', 'retention_days'])).toBe(expected);
+describe('what is not YAML', () => {
+  it.each<[string, string, RegExp]>([
+    ['a bracket that is never closed', 'a: 1\nb: [1, 2\n', /^f\.yaml:[23]: /],
+    ['a tab for indentation', 'a:\n\tb: 1\n', /^f\.yaml:2: /],
+    ['a key twice', 'a: 1\nb: 2\na: 3\n', /^f\.yaml:3: .*unique/],
+    ['an alias', 'a: &x [1]\n\nb: *x\n', /^f\.yaml:3: aliases/],
+    ['a second document', 'a: 1\n---\nb: 2\n', /^f\.yaml:\d: /],
+  ])('%s is named with file and line, and gives no value', (_, text, expected) => {
+    const yaml = readYaml(text);
+    const [first = ''] = faultTexts(yaml, 'f.yaml');
+    expect(first).toMatch(expected);
+    expect(first).not.toMatch(/column|\n/);
+    expect(yaml.value).toBeUndefined();
   });
 
-  it('is measured by a distance: zero for the same, symmetric, and no detour is shorter', () => {
-    const word = fc.string({ maxLength: 10 });
-    fc.assert(
-      fc.property(word, word, word, (a, b, c) => {
-        expect(editDistance(a, a)).toBe(0);
-        expect(editDistance(a, b)).toBe(editDistance(b, a));
-        expect(editDistance(a, c)).toBeLessThanOrEqual(editDistance(a, b) + editDistance(b, c));
-      }),
-    );
+  it('such as a depth that would end the stack is a fault, not a throw', () => {
+    expect(faultTexts(readYaml('['.repeat(50_000)), 'f.yaml').join()).toMatch(/^f\.yaml/);
   });
 });

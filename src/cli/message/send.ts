@@ -4,7 +4,7 @@ import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { readContent } from '../content.ts';
 import { readDuration } from '../duration.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../../config/nearest.ts';
 import { writeJson } from '../output.ts';
 import { printable, printableLines } from '../printable.ts';
 import { styleFor } from '../style.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { editDistance, nearest } from '../../src/cli/nearest.ts';
+import { editDistance, nearest } from '../../src/config/nearest.ts';
 
 it.each([
   ['', '', 0],
@@ -30,9 +30,12 @@ it.each([
   ['mem', 'members'],
   ['agents', 'agent'],
   ['verfiy', 'verify'],
+  ['reten_days', 'retention_days'],
+  ['verifypeer', 'verify_peer'],
+  ['something_else_entirely', undefined],
   ['xyzzy', undefined],
   ['', undefined],
   ['m'.repeat(10_000), undefined],
 ])('for %s it proposes %s', (word, proposal) => {
-  expect(nearest(word, ['members', 'agent', 'verify', 'audit'])).toBe(proposal);
+  expect(nearest(word, ['members', 'agent', 'verify', 'audit', 'verify_peer', 'retention_days'])).toBe(proposal);
 });
