@@ -1,7 +1,7 @@
 import { type Client, createClient } from '../client.ts';
+import { nearest } from '../config/nearest.ts';
 import { CaxtonError } from '../errors.ts';
 import { type Invocation, UsageError } from './command.ts';
-import { nearest } from '../config/nearest.ts';
 import { loadProfile, type Profile, type ProfileNode } from './profile.ts';
 
 /** A node that answered, and how to talk to it. */

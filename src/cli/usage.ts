@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { type Invocation, type Options, type RawVerb, UsageError, type Verb } from './command.ts';
 import { nearest } from '../config/nearest.ts';
+import { type Invocation, type Options, type RawVerb, UsageError, type Verb } from './command.ts';
 import type { Terminal } from './terminal.ts';
 
 type AnyVerb = Verb | RawVerb;

@@ -128,7 +128,16 @@ export class AgentHost {
   #tenantSupervisor(tenant: string): Promise<Result<unknown>> {
     const known = this.#tenants.get(tenant);
     if (known) return known;
-    const started = this.#options.kernel.startChild(agentsPath, {
+    const started = this.#startTenant(tenant);
+    this.#tenants.set(tenant, started);
+    void started.then((result) => {
+      if (!result.ok) this.#tenants.delete(tenant);
+    });
+    return started;
+  }
+
+  async #startTenant(tenant: string): Promise<Result<unknown>> {
+    const started = await this.#options.kernel.startChild(agentsPath, {
       kind: 'supervisor',
       id: tenant,
       strategy: 'one-for-one',
@@ -136,11 +145,8 @@ export class AgentHost {
       periodMs: 1_000,
       children: [],
     });
-    this.#tenants.set(tenant, started);
-    void started.then((result) => {
-      if (!result.ok) this.#tenants.delete(tenant);
-    });
-    return started;
+    // The cache is bounded, so it may have forgotten one that runs.
+    return !started.ok && started.refusal.code === 'ALREADY_EXISTS' ? ok(undefined) : started;
   }
 
   #contextFor(id: AgentId): AgentContext {

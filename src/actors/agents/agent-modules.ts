@@ -28,7 +28,13 @@ export async function loadAgentModule(
   if (folder === undefined)
     return refuse('DEPLOYMENT_REFUSED', 'This node has no agents folder (agents.modules_path), so it runs no modules.');
   const path = join(folder, code.module);
-  const bytes = await disk.readFile(path);
+  let bytes: Uint8Array | undefined;
+  try {
+    bytes = await disk.readFile(path);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    return refuse('DEPLOYMENT_REFUSED', `The module ${code.module} cannot be read: ${why}.`);
+  }
   if (!bytes) return refuse('DEPLOYMENT_REFUSED', `The agents folder of this node has no module ${code.module}.`);
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   if (digest !== code.digest)
@@ -38,8 +44,9 @@ export async function loadAgentModule(
     );
   try {
     // The digest in the query keeps a changed file from being served from the module cache, and gives each agent
-    // that runs the same module state of its own.
-    const url = `${pathToFileURL(path).href}?agent=${encodeURIComponent(manifest.agentId)}&${digest.slice(0, 23)}`;
+    // that runs the same module state of its own; a new generation of an agent begins anew.
+    const own = `agent=${encodeURIComponent(manifest.agentId)}&generation=${manifest.generation}`;
+    const url = `${pathToFileURL(path).href}?${own}&${digest}`;
     return behaviourOf(kind, code.module, (await import(url)) as Record<string, unknown>);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -33,6 +33,7 @@ export interface Draft {
   readonly protocol?: string;
   /** Default: a new conversation. */
   readonly conversationId?: string;
+  /** What the answer is to name. `ask` does not look at it: it knows the answer by the message’s id. */
   readonly replyWith?: string;
   readonly inReplyTo?: string;
   /** Milliseconds since 1970. */

@@ -12,8 +12,9 @@ import { type AgentMode, agentLifecycle } from './lifecycle.ts';
 export type CellEvent =
   | { readonly type: 'agent.message'; readonly message: ReceivedMessage }
   | { readonly type: 'agent.refused'; readonly refusal: Refusal; readonly messageId: string }
-  | { readonly type: 'agent.settled' }
-  | { readonly type: 'agent.failed'; readonly error: unknown }
+  /** The promise that the handler returned for a message has settled. */
+  | { readonly type: 'agent.settled'; readonly of: ReceivedMessage }
+  | { readonly type: 'agent.failed'; readonly of: ReceivedMessage; readonly error: unknown }
   | { readonly type: 'agent.suspend' | 'agent.resume' | 'agent.compromised' | 'kernel.shutdown' | 'xstate.stop' }
   | { readonly type: 'xstate.error.actor.chart'; readonly error: unknown }
   | { readonly type: 'xstate.done.actor.chart' };
@@ -107,9 +108,12 @@ class Cell {
         this.#refused(event.refusal, event.messageId);
         break;
       case 'agent.settled':
-        this.#settled();
+        this.#settled(event.of);
         break;
       case 'agent.failed':
+        // What an incarnation before this one began is no business of this one.
+        if (event.of === this.#busyWith) this.#crash(event.error);
+        break;
       case 'xstate.error.actor.chart':
         this.#crash(event.error);
         break;
@@ -157,24 +161,30 @@ class Cell {
     }
     if (pending instanceof Promise) {
       pending.then(
-        () => self.tell({ type: 'agent.settled' }, 'control'),
-        (error: unknown) => self.tell({ type: 'agent.failed', error }, 'control'),
+        () => self.tell({ type: 'agent.settled', of: message }, 'control'),
+        (error: unknown) => self.tell({ type: 'agent.failed', of: message, error }, 'control'),
       );
     } else this.#busyWith = undefined;
   }
 
-  #settled(): void {
+  #settled(of: ReceivedMessage): void {
+    if (of !== this.#busyWith) return;
     this.#busyWith = undefined;
     this.#next();
     if (this.#input.seat.mode === 'stopping') this.#drain();
   }
 
   #next(): void {
-    while (this.#queue.length > 0 && !this.#busyWith && this.#input.seat.mode !== 'suspended') {
+    while (this.#queue.length > 0 && !this.#busyWith && this.#mayRun()) {
       const message = this.#queue.shift()!;
       this.#input.seat.waiting = this.#queue.length;
       this.#run(message);
     }
+  }
+
+  #mayRun(): boolean {
+    const { mode } = this.#input.seat;
+    return mode === 'running' || mode === 'stopping';
   }
 
   #refused(refusal: Refusal, messageId: string): void {

@@ -33,12 +33,21 @@ export interface DeploymentsOptions {
   ) => Promise<Result<unknown>>;
 }
 
+interface Deployed {
+  readonly manifest: Manifest;
+  readonly signed: SignedDeployment;
+  readonly behaviour: Behaviour;
+  readonly key: KeyObject | undefined;
+  /** Whether it is brought back after a restart of the node. */
+  readonly kept: boolean;
+}
+
 const collection = 'deployments';
 
 /** What was deployed on this node: checked, recorded, kept on disk, started, and brought back after a restart. */
 export class Deployments {
   readonly #options: DeploymentsOptions;
-  readonly #known = new Map<AgentId, { readonly manifest: Manifest; readonly signed: SignedDeployment }>();
+  readonly #known = new Map<AgentId, Deployed>();
   /** Deployments of one agent are carried out one after the other. */
   readonly #busy = new Set<AgentId>();
 
@@ -57,7 +66,8 @@ export class Deployments {
   async deploy(signed: SignedDeployment): Promise<Result<Manifest>> {
     return this.#exclusively(signed, async (manifest) => {
       const behaviour = await this.#load(manifest);
-      return behaviour.ok ? this.#carryOut(manifest, signed, behaviour.value, undefined) : behaviour;
+      if (!behaviour.ok) return behaviour;
+      return this.#carryOut({ manifest, signed, behaviour: behaviour.value, key: undefined, kept: true });
     });
   }
 
@@ -68,28 +78,35 @@ export class Deployments {
         return refuse('DEPLOYMENT_REFUSED', `The manifest of ${manifest.agentId} is not for an embedded agent.`);
       if (manifest.kind !== behaviour.kind)
         return refuse('DEPLOYMENT_REFUSED', `The manifest says ${manifest.kind}, but the code is a ${behaviour.kind}.`);
-      return this.#carryOut(manifest, signed, behaviour, key);
+      return this.#carryOut({ manifest, signed, behaviour, key, kept: false });
     });
   }
 
-  /** UNKNOWN_AGENT, AUDIT_BLOCKED. */
+  /** UNKNOWN_AGENT, AUDIT_BLOCKED, ALREADY_EXISTS while a deployment of it is under way. */
   async remove(agent: AgentId): Promise<Result<void>> {
     const known = this.#known.get(agent);
     if (!known) return refuse('UNKNOWN_AGENT', `${agent} is not deployed on this node.`);
-    const recorded = await this.#options.record('AgentRemoved', known.manifest, []);
-    if (!recorded.ok) return recorded;
-    await this.#options.store.delete(collection, agent);
-    await this.#takeDown(agent);
-    return ok(undefined);
+    return this.#oneAtATime(agent, async () => {
+      const recorded = await this.#options.record('AgentRemoved', known.manifest, []);
+      if (!recorded.ok) return recorded;
+      await this.#options.store.delete(collection, agent);
+      await this.#takeDown(agent);
+      return ok(undefined);
+    });
   }
 
   /** Starts what was deployed before this boot; each is judged again, for trust may have changed meanwhile. */
   async restore(failed: (agent: string, result: Result<unknown>) => void): Promise<void> {
     for (const [agent, bytes] of await this.#options.store.entries(collection)) {
-      const signed = JSON.parse(utf8.decode(bytes)) as SignedDeployment;
-      const result = await this.#exclusively(signed, async (manifest) => {
+      const signed = readStored(bytes);
+      if (!signed.ok) {
+        failed(agent, signed);
+        continue;
+      }
+      const result = await this.#exclusively(signed.value, async (manifest) => {
         const behaviour = await this.#load(manifest);
-        return behaviour.ok ? this.#start(manifest, signed, behaviour.value, undefined) : behaviour;
+        if (!behaviour.ok) return behaviour;
+        return this.#start({ manifest, signed: signed.value, behaviour: behaviour.value, key: undefined, kept: true });
       });
       if (!result.ok) failed(agent, result);
     }
@@ -101,13 +118,16 @@ export class Deployments {
   ): Promise<Result<Manifest>> {
     const judged = this.#judge(signed);
     if (!judged.ok) return judged;
-    const { agentId } = judged.value;
-    if (this.#busy.has(agentId)) return refuse('ALREADY_EXISTS', `A deployment of ${agentId} is under way.`);
-    this.#busy.add(agentId);
+    return this.#oneAtATime(judged.value.agentId, () => act(judged.value));
+  }
+
+  async #oneAtATime<T>(agent: AgentId, act: () => Promise<Result<T>>): Promise<Result<T>> {
+    if (this.#busy.has(agent)) return refuse('ALREADY_EXISTS', `A deployment of ${agent} is under way.`);
+    this.#busy.add(agent);
     try {
-      return await act(judged.value);
+      return await act();
     } finally {
-      this.#busy.delete(agentId);
+      this.#busy.delete(agent);
     }
   }
 
@@ -140,31 +160,34 @@ export class Deployments {
   }
 
   /** Recorded before it is done, and kept before it runs: a crash in between repeats the start and loses nothing. */
-  async #carryOut(
-    manifest: Manifest,
-    signed: SignedDeployment,
-    behaviour: Behaviour,
-    key: KeyObject | undefined,
-  ): Promise<Result<Manifest>> {
-    const recorded = await this.#options.record('AgentDeployed', manifest, []);
+  async #carryOut(deployed: Deployed): Promise<Result<Manifest>> {
+    const { agentId } = deployed.manifest;
+    const before = this.#known.get(agentId);
+    const recorded = await this.#options.record('AgentDeployed', deployed.manifest, []);
     if (!recorded.ok) return recorded;
-    if (manifest.code !== 'embedded')
-      await this.#options.store.put(collection, manifest.agentId, utf8.encode(JSON.stringify(signed)));
-    return this.#start(manifest, signed, behaviour, key);
+    await this.#keep(agentId, deployed);
+    const started = await this.#start(deployed);
+    if (started.ok) return started;
+    // What was refused must not come up at the next boot, and must not cost the agent that ran before.
+    await this.#keep(agentId, before);
+    if (before) await this.#start(before);
+    return started;
   }
 
-  async #start(
-    manifest: Manifest,
-    signed: SignedDeployment,
-    behaviour: Behaviour,
-    key: KeyObject | undefined,
-  ): Promise<Result<Manifest>> {
+  async #keep(agent: AgentId, deployed: Deployed | undefined): Promise<void> {
+    const { store } = this.#options;
+    if (deployed?.kept) await store.put(collection, agent, utf8.encode(JSON.stringify(deployed.signed)));
+    else await store.delete(collection, agent);
+  }
+
+  async #start(deployed: Deployed): Promise<Result<Manifest>> {
     const { host, registry } = this.#options;
+    const { manifest, signed, behaviour, key } = deployed;
     const { agentId } = manifest;
     if (this.#known.has(agentId)) await this.#takeDown(agentId);
     const started = await host.start(agentId, behaviour, key);
     if (!started.ok) return started;
-    this.#known.set(agentId, { manifest, signed });
+    this.#known.set(agentId, deployed);
     const announced = registry.announce(agentId, signed.manifest, signed.capability);
     if (announced.ok) return ok(manifest);
     await this.#takeDown(agentId);
@@ -176,4 +199,15 @@ export class Deployments {
     this.#options.registry.withdraw(agent);
     await this.#options.host.stop(agent);
   }
+}
+
+function readStored(bytes: Uint8Array): Result<SignedDeployment> {
+  try {
+    const stored = JSON.parse(utf8.decode(bytes)) as Partial<SignedDeployment> | null;
+    if (typeof stored?.manifest === 'string' && typeof stored.capability === 'string')
+      return ok({ manifest: stored.manifest, capability: stored.capability });
+  } catch {
+    // Refused below like any other form.
+  }
+  return refuse('MALFORMED', 'What the state database keeps of the deployment is not in its form.');
 }

@@ -173,7 +173,9 @@ function createGossip(base: NodeBase, links: Links): Gossip {
     onEpochStale: (known) => {
       // Others saw a later boot than this one: the store was lost or set back. Only a new boot can outrank it.
       base.fault(`others know boot ${known} of this node, and it runs boot ${bootEpoch}: start it again`, undefined);
-      void raiseBootEpoch(ports.store, known);
+      raiseBootEpoch(ports.store, known).catch((error: unknown) =>
+        base.fault('the later boot epoch could not be kept', error),
+      );
     },
   });
   return gossip;

@@ -25,6 +25,9 @@ export interface RenewalDependencies {
   readonly rotated: () => void;
 }
 
+/** Peers’ clocks may be this far behind. */
+const clockSkewMs = 60_000;
+
 /** Renewal by a CA key on this machine. CSRs to a CA node come through the same four functions. */
 export function createCertificateRenewal(deps: RenewalDependencies): CertificateRenewal {
   const { identity, clock, crypto, disk } = deps;
@@ -39,19 +42,22 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
       const caKey = await disk.readFile(deps.caKeyPath);
       if (!caKey) return refuse('FILE_UNREADABLE', `The CA key ${deps.caKeyPath} is not there.`);
       const key = crypto.generateKeyPair('p256');
-      const now = clock.now();
+      const notBefore = clock.now() - clockSkewMs;
       const issued = issueNodeCertificate(crypto, {
         ca: { certPem: identity.tls.caPem, keyPem: utf8.decode(caKey) },
         publicKey: key.publicKey,
         nodeId: identity.nodeId,
         trustDomain: identity.trustDomain,
         ...altNamesOf(deps.advertise),
-        notBefore: now - 60_000,
-        notAfter: now + (identity.svid.notAfter - identity.svid.notBefore),
+        notBefore,
+        notAfter: notBefore + (identity.svid.notAfter - identity.svid.notBefore),
       });
       return issued.ok ? ok({ certPem: issued.value, keyPem: privateKeyToPem(key.privateKey) }) : issued;
     },
     async install({ certPem, keyPem }) {
+      // Before any file is touched: what peers would refuse must not take the place of what they accept.
+      const accepted = identity.accepts(certPem, keyPem, clock.now());
+      if (!accepted.ok) return accepted;
       // Key first: a crash between the two leaves a pair that does not match, which the next start names plainly.
       await disk.writeFileAtomic(deps.privateKeyPath, utf8.encode(keyPem), 0o600);
       await disk.writeFileAtomic(deps.certificatePath, utf8.encode(certPem), 0o644);

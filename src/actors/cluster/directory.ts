@@ -15,6 +15,9 @@ interface Known extends DirectoryEntry {
   readonly claimKey: Uint8Array;
 }
 
+/** How long a refusal is remembered: a certificate that is not valid yet will be, and clocks get set. */
+const refusedMs = 60_000;
+
 /**
  * Which claim key belongs to whom. An entry is taken only when its certificate passes the same judgement as a link’s
  * peer and the binding is signed with that certificate’s key; refused ones are remembered by hash, so that a peer
@@ -23,7 +26,7 @@ interface Known extends DirectoryEntry {
 export class Directory {
   readonly #known = new Map<NodeId, Known>();
   #turn = 0;
-  readonly #refused = new LRUCache<string, true>({ max: 1_024 });
+  readonly #refused = new LRUCache<string, number>({ max: 1_024 });
   readonly #trust: { readonly caPem: string; readonly trustDomain: TrustDomain };
 
   constructor(trust: { readonly caPem: string; readonly trustDomain: TrustDomain }) {
@@ -52,11 +55,13 @@ export class Directory {
   add(entry: DirectoryEntry, now: number): Result<void> {
     const known = this.#known.get(entry.nodeId);
     if (known && same(known.certificate, entry.certificate) && same(known.binding, entry.binding)) return ok(undefined);
-    const hash = Buffer.from(sha256(entry.certificate, entry.binding)).toString('base64');
-    if (this.#refused.has(hash)) return refuse('CERTIFICATE_REFUSED', 'This entry was refused before.');
+    const hash = hashOf(entry);
+    const refusedAt = this.#refused.get(hash);
+    if (refusedAt !== undefined && Math.abs(now - refusedAt) < refusedMs)
+      return refuse('CERTIFICATE_REFUSED', 'This entry was refused before.');
     const judged = this.#judge(entry, now);
     if (!judged.ok) {
-      this.#refused.set(hash, true);
+      this.#refused.set(hash, now);
       return judged;
     }
     if (!known && this.#known.size >= limits.membersMax)
@@ -73,12 +78,18 @@ export class Directory {
     // Copies: the entry may be a view into a frame’s buffer.
     return ok({
       nodeId: entry.nodeId,
-      certificate: entry.certificate.slice(),
-      binding: entry.binding.slice(),
+      certificate: new Uint8Array(entry.certificate),
+      binding: new Uint8Array(entry.binding),
       svid: svid.value,
       claimKey: claimKey.value,
     });
   }
 }
+
+/** Of all three and where each ends: nobody may spoil an honest entry by having one that hashes alike refused. */
+const hashOf = ({ nodeId, certificate, binding }: DirectoryEntry): string =>
+  Buffer.from(sha256(Buffer.from(`${nodeId} ${certificate.length} ${binding.length} `), certificate, binding)).toString(
+    'base64',
+  );
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;

@@ -124,12 +124,16 @@ export class Gossip {
     this.#socket.onMessage((bytes) => this.#receive(bytes));
     this.#listen();
     this.#closed = false;
+    this.#joined = false;
     this.#input({ type: 'start', now: this.#now() });
   }
 
   /** Dials the seeds; what they answer to a push/pull makes this node a member. */
   join(): void {
-    for (const address of this.#options.seeds) this.#options.links.ensure({ address });
+    const { links } = this.#options;
+    for (const address of this.seeds) links.ensure({ address });
+    // After a crash of the chart the links still stand, and none of them will become ready again.
+    for (const link of links.all()) this.#sendPushPull(link, 'push-pull');
   }
 
   /** Says goodbye: the leave claim spreads by gossip and over the links. */

@@ -20,6 +20,8 @@ export interface NodeIdentity {
   readonly binding: Uint8Array;
   /** Signs a gossip claim. */
   signClaim(bytes: Uint8Array): Uint8Array;
+  /** Whether `install` would take it; changes nothing. CERTIFICATE_REFUSED, MALFORMED. */
+  accepts(certPem: string, keyPem: string, now: number): Result<void>;
   /** Takes a renewed certificate: checked like a peer’s before anything changes. Calls the listeners. */
   install(certPem: string, keyPem: string, now: number): Result<void>;
   onInstalled(listener: () => void): void;
@@ -71,6 +73,10 @@ export function createNodeIdentity(files: NodeIdentityFiles, now: number): Resul
       return held.binding;
     },
     signClaim: (bytes) => signWith(files.claimKey, 'caxton gossip claim v1', bytes),
+    accepts(certPem, keyPem, at) {
+      const judged = judge(certPem, keyPem, at);
+      return judged.ok ? ok(undefined) : judged;
+    },
     install(certPem, keyPem, at) {
       const judged = judge(certPem, keyPem, at);
       if (!judged.ok) return judged;

@@ -51,7 +51,7 @@ export class PairSeals {
     const pair: Pair = {
       nodeId,
       epoch,
-      boxKey: boxKey.slice(),
+      boxKey: new Uint8Array(boxKey),
       tag,
       seals: new Map(),
       window: new ReplayWindow(),
@@ -93,12 +93,17 @@ export class PairSeals {
   }
 
   #sealOf(pair: Pair, version: number): PairSeal | undefined {
-    const held = pair.seals.get(version);
-    if (held) return held;
     const { crypto, clusterId, self, boxPrivate, keyring } = this.#options;
     const gossipKey = keyring().key(version);
+    if (!gossipKey) {
+      // A key that was retired must open nothing any more, whatever was derived from it.
+      pair.seals.delete(version);
+      return undefined;
+    }
+    const held = pair.seals.get(version);
+    if (held) return held;
     const peerPublic = x25519PublicKey(pair.boxKey);
-    if (!gossipKey || !peerPublic.ok) return undefined;
+    if (!peerPublic.ok) return undefined;
     const seal = derivePairSeal({
       crypto,
       ownPrivate: boxPrivate,

@@ -1,4 +1,5 @@
 import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
 import type { Manifest } from '../../protocols/deployment/manifest.ts';
@@ -46,6 +47,8 @@ export interface AgentRegistryOptions {
 }
 
 const emptyHeader = new Uint8Array(0);
+/** More than a record takes beside its two documents, and than the delta around all of them. */
+const recordOverheadBytes = 512;
 
 /**
  * Which agent lives where, as every node tells the others about its own over their links. What a node says counts only
@@ -104,7 +107,7 @@ export class AgentRegistry {
   linkReady(link: PeerLink): void {
     const booted = nodeBooted(this.#state, link.nodeId, link.hello.bootEpoch);
     if (booted.ok) this.#take(booted);
-    link.send('registry', emptyHeader, encode(fullDelta(this.#state, this.#options.nodeId)));
+    for (const content of this.#everything()) link.send('registry', emptyHeader, content);
   }
 
   /** A registry frame from a peer. */
@@ -117,6 +120,19 @@ export class AgentRegistry {
     const step = applyRecords(this.#state, link.nodeId, delta.value, this.#verify);
     if (step.refusals.length > 0) this.#options.onRefused(link.nodeId, step.refusals);
     this.#take(ok(step));
+  }
+
+  /**
+   * All that this node says of itself. What one frame cannot hold goes in parts, of which none can say that it is all
+   * there is; so the tombstones go with them.
+   */
+  #everything(): readonly Uint8Array[] {
+    const { nodeId } = this.#options;
+    const full = fullDelta(this.#state, nodeId);
+    const whole = encode(full);
+    if (whole.length <= limits.pushPullBytesMax) return [whole];
+    const gone = [...(this.#state.nodes.get(nodeId)?.gone.values() ?? [])].map(({ record }) => record);
+    return partsOf([...full.records, ...gone]).map((records) => encode({ full: false, records }));
   }
 
   #write(draft: RegistryRecord): Result<void> {
@@ -155,6 +171,22 @@ const foundOf = ({ record, manifest, capability }: Registration): FoundAgent => 
   // Verified with this very key before the record was taken.
   deployer: record.manifest.split('.')[2] ?? '',
 });
+
+/** As many records in each part as surely fit. */
+function partsOf(records: readonly RegistryRecord[]): readonly (readonly RegistryRecord[])[] {
+  const parts: RegistryRecord[][] = [];
+  let room = 0;
+  for (const record of records) {
+    const bytes = record.manifest.length + record.capability.length + recordOverheadBytes;
+    if (bytes > room) {
+      parts.push([]);
+      room = limits.pushPullBytesMax - recordOverheadBytes;
+    }
+    parts.at(-1)!.push(record);
+    room -= bytes;
+  }
+  return parts;
+}
 
 const encode = (delta: RegistryDelta): Uint8Array => utf8.encode(registryDeltaText(delta));
 

@@ -80,6 +80,9 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
   links.onFrame('refusal', (link, frame) => routing.receiveRefusal(link, frame));
   links.onFrame('registry', (link, frame) => registry.receive(link, frame));
   const router = kernel.ref('/node/messaging/message-router');
+  asks.onSettled = () => {
+    if (routing.mode === 'draining') router.tell({ type: 'router.settled' }, 'control');
+  };
   links.onReady((link) => {
     registry.linkReady(link);
     router.tell({ type: 'router.recovered' }, 'control');

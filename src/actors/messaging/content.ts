@@ -24,25 +24,29 @@ export class Content {
   static fromValue(value: unknown, language?: string): Result<Content> {
     const tongue = language ?? (typeof value === 'string' ? 'text' : value instanceof Uint8Array ? 'bytes' : 'json');
     let content: Content;
-    if (value instanceof Uint8Array) content = new Content(tongue, value.slice(), undefined, false);
+    // Not `slice`, which in a Buffer shares the memory.
+    if (value instanceof Uint8Array) content = new Content(tongue, new Uint8Array(value), undefined, false);
     else if (tongue === 'json') {
       const text = toJson(value);
       if (text === undefined) return refuse('MALFORMED', 'The content cannot be written as JSON.');
       content = new Content(tongue, utf8.encode(text), undefined, false);
-    } else if (typeof value === 'string') content = new Content(tongue, undefined, value, true);
-    else return refuse('MALFORMED', `Content in the language “${tongue}” must be a string or bytes.`);
-    // Three bytes a UTF-16 unit at most: short text need not be encoded to know that it fits.
-    const fits =
-      typeof value === 'string' && value.length * 3 <= limits.contentBytesMax
-        ? true
-        : content.bytes.length <= limits.contentBytesMax;
-    if (!fits) return refuse('LIMIT_EXCEEDED', `The content is over ${limits.contentBytesMax} bytes.`);
+    } else if (typeof value === 'string') {
+      if (loneSurrogate.test(value)) return refuse('MALFORMED', 'The content is not well-formed Unicode.');
+      content = new Content(tongue, undefined, value, true);
+    } else return refuse('MALFORMED', `Content in the language “${tongue}” must be a string or bytes.`);
+    if (!content.#fits()) return refuse('LIMIT_EXCEEDED', `The content is over ${limits.contentBytesMax} bytes.`);
     return ok(content);
   }
 
   /** From what a link carried. The view is copied, because the frame’s buffer is not ours to keep. */
   static fromBytes(bytes: Uint8Array, language: string): Content {
-    return new Content(language, bytes.slice(), undefined, false);
+    return new Content(language, new Uint8Array(bytes), undefined, false);
+  }
+
+  /** Three bytes a UTF-16 unit at most: short text need not be encoded to know that it fits. */
+  #fits(): boolean {
+    if (!this.#bytes && (this.#value as string).length * 3 <= limits.contentBytesMax) return true;
+    return this.bytes.length <= limits.contentBytesMax;
   }
 
   get bytes(): Uint8Array {
@@ -61,11 +65,21 @@ export class Content {
 
   /** The start of the content for people; at most `charsMax` characters. */
   preview(charsMax: number): string {
-    const text =
-      this.language === 'json' || this.language === 'text' ? readText(this.bytes.subarray(0, charsMax * 4)) : undefined;
+    const readable = this.language === 'json' || this.language === 'text';
+    const text = readable ? readText(startOf(this.bytes, charsMax * 4)) : undefined;
     if (text === undefined) return `${this.bytes.length} bytes`;
-    return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1)}…`;
+    return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1).replace(/[\ud800-\udbff]$/, '')}…`;
   }
+}
+
+/** Half of a surrogate pair: UTF-8 cannot carry it, and the receiver would read another text than was sent. */
+const loneSurrogate = /\p{Surrogate}/u;
+
+/** The first bytes, cut where a character of UTF-8 ends. */
+function startOf(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  let end = Math.min(bytesMax, bytes.length);
+  if (end < bytes.length) while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
 }
 
 function toJson(value: unknown): string | undefined {

@@ -25,7 +25,10 @@ export interface MessageAuthorityOptions {
   readonly audit: AuditLog;
   /** Per sender and receiver, where the receiver’s policy states none. */
   readonly defaultRate: Rate;
-  /** `permissive`: what a missing capability alone would refuse is let through and noted. Development only. */
+  /**
+   * `permissive`: what the capability alone would refuse is let through and noted; `off`: capabilities are not looked
+   * at. Development only.
+   */
   readonly enforcement: 'strict' | 'permissive' | 'off';
 }
 
@@ -40,18 +43,46 @@ export class MessageAuthority {
   }
 
   decide(header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
-    const { clock, enforcement, limiter, defaultRate } = this.#options;
+    const { enforcement } = this.#options;
     const policy = this.#policyOf(header.receiver);
+    const lenient = { ...policy, capabilityRequired: false };
+    const decision = this.#judge(enforcement === 'off' ? lenient : policy, header, isReply, proof);
+    if (enforcement !== 'permissive' || decision.effect === 'allow' || decision.layer !== 'capability') return decision;
+    // Nothing was spent yet: the rate comes after the capability.
+    const permitted = this.#judge(lenient, header, isReply, proof);
+    if (permitted.effect === 'allow') this.#letThrough(header, decision.refusal);
+    return permitted;
+  }
+
+  #judge(policy: Policy, header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
+    const { clock, limiter, defaultRate } = this.#options;
+    const signatureFits = () => proof && this.#signatureFits(header.sender, proof);
     return authorize({
       header,
       sender: ok(undefined),
       capability: this.#capabilityOf(header),
-      policy: enforcement === 'strict' ? policy : { ...policy, capabilityRequired: false },
+      policy,
       isReply,
-      signatureValid: proof && this.#signatureFits(header.sender, proof),
+      // Worked out when it is asked for, which is last: it costs more than all that may refuse before it.
+      get signatureValid() {
+        return signatureFits();
+      },
       now: clock.now(),
       skewMs: limits.clockSkewMsMax,
       spend: () => limiter.spend(`${header.sender} ${header.receiver}`, rateFor(policy, header.sender) ?? defaultRate),
+    });
+  }
+
+  /** Noted like a denial, because that is what it would be: the outcome says that it was none. */
+  #letThrough(header: MessageHeader, refusal: Refusal): void {
+    this.#options.audit.note({
+      type: 'AccessDenied',
+      identity: header.sender,
+      sourceIp: '',
+      outcome: 'success',
+      code: refusal.code,
+      reasons: refusal.reasons,
+      metadata: { receiver: header.receiver, operation: header.performative, enforcement: 'permissive' },
     });
   }
 

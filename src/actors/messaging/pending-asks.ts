@@ -15,6 +15,8 @@ interface Ask {
 export class PendingAsks {
   readonly #clock: Clock;
   readonly #asks = new Map<string, Ask>();
+  /** Called when the last one was settled. */
+  onSettled: () => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -57,6 +59,11 @@ export class PendingAsks {
     });
   }
 
+  /** Whether somebody waits for the answer to this message. */
+  has(messageId: string): boolean {
+    return this.#asks.has(messageId);
+  }
+
   /** Takes the message if it answers an ask; otherwise it is an ordinary message and goes to the inbox. */
   answered(message: ReceivedMessage): boolean {
     const ask = this.#asks.get(message.header.inReplyTo);
@@ -88,6 +95,7 @@ export class PendingAsks {
     this.#asks.delete(messageId);
     this.#clock.clearTimeout(ask.timer);
     ask.settle(answer);
+    if (this.#asks.size === 0) this.onSettled();
   }
 }
 

@@ -23,9 +23,13 @@ export class RateLimiter {
     this.#clock = clock;
   }
 
+  get full(): boolean {
+    return this.#table.size >= limits.rateLimitKeysMax;
+  }
+
   spend(key: string, rate: Rate): Spending {
     const spent = this.#table.spend(key, rate, this.#clock.monotonic());
-    const full = this.#table.size >= limits.rateLimitKeysMax;
+    const { full } = this;
     if (full !== this.#wasFull) {
       this.#wasFull = full;
       this.onOccupancy(full);
@@ -46,6 +50,8 @@ export const rateLimiterChart = setup({
       | { type: 'limiter.enforce' }
       | { type: 'kernel.shutdown' },
   },
+  // The table fills and empties while nobody listens: during `shadow`, or while the chart is restarted.
+  guards: { full: ({ context }) => context.limiter.full },
   actions: {
     setMode: ({ context }, params: { mode: LimiterMode }) => {
       context.limiter.mode = params.mode;
@@ -62,6 +68,7 @@ export const rateLimiterChart = setup({
   states: {
     enforcing: {
       entry: { type: 'setMode', params: { mode: 'enforcing' } },
+      always: { guard: 'full', target: 'saturated' },
       on: { 'limiter.full': 'saturated', 'limiter.shadow': 'shadow' },
     },
     // Counts and reports, refuses nobody: to try a limit before it bites.

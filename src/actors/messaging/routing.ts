@@ -78,10 +78,14 @@ export class Routing {
   async ask(sender: AgentId, draft: Draft, options: AskOptions = {}): Promise<Result<ReceivedMessage>> {
     const { asks, clock } = this.#deps;
     const timeoutMs = options.timeoutMs ?? defaultAskMs;
-    const made = this.#compose(sender, draft, draft.replyBy ?? clock.now() + timeoutMs);
+    // The answer is known by the message’s id, so this one cannot have another `replyWith`.
+    const { replyWith: _, ...question } = draft;
+    const made = this.#compose(sender, question, draft.replyBy ?? Math.ceil(clock.now() + timeoutMs));
     if (!made.ok) return made;
     const message = made.value;
     const answer = asks.wait(message.id, sender, draft.to, timeoutMs, options.signal);
+    // Nobody waits when it was cancelled before, or when too many wait already: then nothing is sent either.
+    if (!asks.has(message.id)) return answer;
     const sent = this.#dispatch(message, draft.sign === true);
     if (!sent.ok) asks.refused(message.id, sent.refusal);
     return answer;
@@ -171,9 +175,11 @@ export class Routing {
     const proof = sign ? this.#sign(message) : undefined;
     if (proof?.ok === false) return this.#refuseOwn(header, proof);
     const unsigned = proof?.value.signedBytes ?? encodeMessageHeader(utf8, header);
+    const sent = link.send('message', withSignature(unsigned, proof?.value.signature), message.bytes);
+    if (!sent.ok) return this.#refuseOwn(header, sent);
     conversations.commit(header, fits.value);
     conversations.noteSent(header, node);
-    return link.send('message', withSignature(unsigned, proof?.value.signature), message.bytes);
+    return ok(undefined);
   }
 
   #sign(message: ComposedMessage): Result<SignatureProof> {
@@ -191,7 +197,7 @@ export class Routing {
     signature: Uint8Array | undefined,
     signedBytes: Uint8Array,
   ): Result<void> {
-    const { admission, registry } = this.#deps;
+    const { admission, registry, nodeId } = this.#deps;
     if (contentBytes.length > limits.contentBytesMax)
       return refuse('LIMIT_EXCEEDED', `The content is over ${limits.contentBytesMax} bytes.`);
     const admitted = admission.admit(link, header.epoch, header.counter);
@@ -200,6 +206,8 @@ export class Routing {
     const sender = registry.find(header.sender);
     if (sender?.nodeId !== link.nodeId)
       return refuse('UNAUTHORIZED', `${link.nodeId} does not host ${header.sender}, so it cannot send for it.`);
+    if (registry.find(header.receiver)?.nodeId !== nodeId)
+      return refuse('UNKNOWN_AGENT', `${header.receiver} does not live on ${nodeId}.`);
     const message = new ComposedMessage(header, Content.fromBytes(contentBytes, header.language));
     const proof = signature && { signature, signedBytes, contentBytes };
     return this.#judge(message, link.nodeId, proof, () => admission.commit(link, header.epoch, header.counter));
@@ -211,7 +219,7 @@ export class Routing {
     proof: SignatureProof | undefined,
     commit: () => Result<void> = () => ok(undefined),
   ): Result<void> {
-    const { authority, agents, asks, conversations, events, metrics, nodeId } = this.#deps;
+    const { authority, asks, conversations, events, metrics, nodeId } = this.#deps;
     const { header } = message;
     const isReply = conversations.mayReply(header);
     const decision = authority.decide(header, isReply, proof);
@@ -221,7 +229,7 @@ export class Routing {
     // After authority, so that a refused stranger cannot disturb a conversation.
     const fits = conversations.check(header);
     if (!fits.ok) return fits;
-    const delivered = asks.answered(message) ? ok(undefined) : agents.deliver(message);
+    const delivered = asks.answered(message) ? ok(undefined) : this.#deliver(message);
     if (!delivered.ok) return delivered;
     conversations.commit(header, fits.value);
     authority.granted(header);
@@ -239,6 +247,12 @@ export class Routing {
       ...(this.#deps.showPreviews ? { preview: message.preview(previewChars) } : {}),
     });
     return ok(undefined);
+  }
+
+  /** A node that drains still takes the answers that its agents wait for, and nothing else. */
+  #deliver(message: ComposedMessage): Result<void> {
+    if (this.mode !== 'routing') return refuse('STOPPED', 'The node does not route messages now.');
+    return this.#deps.agents.deliver(message);
   }
 
   #refuseOwn(header: MessageHeader, refused: { readonly ok: false; readonly refusal: Refusal }): Result<never> {

@@ -31,7 +31,7 @@ export class Trust {
     return cached(this.#manifests, text, () => {
       const signed = verified('deployment', text, limits.manifestBytesMax, this.#deployers);
       if (!signed.ok) return refuse('DEPLOYMENT_REFUSED', ...signed.refusal.reasons);
-      const read = readManifest(utf8.decode(signed.value.payload));
+      const read = readPayload(signed.value, readManifest);
       return read.ok ? read : refuse('DEPLOYMENT_REFUSED', ...read.refusal.reasons);
     });
   }
@@ -41,7 +41,7 @@ export class Trust {
     return cached(this.#capabilities, text, () => {
       const signed = verified('capability', text, limits.tokenBytesMax, this.#issuers);
       if (!signed.ok) return signed;
-      return readCapability(utf8.decode(signed.value.payload), signed.value.keyId);
+      return readPayload(signed.value, (payload) => readCapability(payload, signed.value.keyId));
     });
   }
 }
@@ -50,7 +50,7 @@ export class Trust {
 export function readTrustNotice(text: string, authorities: readonly string[], clusterId: string): Result<Trust> {
   const signed = verified('notice', text.trim(), limits.noticeBytesMax, keysOf(authorities));
   if (!signed.ok) return signed;
-  const notice = readNotice(utf8.decode(signed.value.payload));
+  const notice = readPayload(signed.value, readNotice);
   if (!notice.ok) return notice;
   if (notice.value.clusterId !== clusterId)
     return refuse(
@@ -68,6 +68,17 @@ function verified(
 ): Result<VerifiedDocument> {
   const decoded = decodeDocument(kind, text, bytesMax);
   return decoded.ok ? verifyDocument(kind, decoded.value, (id) => keys.get(id)) : decoded;
+}
+
+/** A trusted key may have signed anything, also what is no text. */
+function readPayload<T>({ kind, payload }: VerifiedDocument, read: (text: string) => Result<T>): Result<T> {
+  let text: string;
+  try {
+    text = utf8.decode(payload);
+  } catch {
+    return refuse('MALFORMED', `The payload of the ${kind} document is not UTF-8.`);
+  }
+  return read(text);
 }
 
 function keysOf(texts: readonly string[]): ReadonlyMap<string, KeyObject> {

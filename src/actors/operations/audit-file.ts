@@ -2,7 +2,7 @@ import { sha256 } from '../../crypto/port.ts';
 import { CaxtonError, ok, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type ChainState, chainAppend, chainStart } from '../../protocols/audit/chain.ts';
-import type { AuditEvent, AuditRecord } from '../../protocols/audit/record.ts';
+import { type AuditEvent, type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
 import type { AppendFile, Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import { listSegments, newestRecords, readFile, readSegment, type Segment, segmentAt } from './audit-segment.ts';
@@ -77,14 +77,17 @@ export class AuditFile {
     return { path: found.segment.path, cutBytes, reason };
   }
 
-  /** Appends events as one durable batch; returns the chain’s state after each. Closes the file when it fails. */
+  /**
+   * Appends events as one durable batch; returns the chain’s state after each. Closes the file when it fails, except
+   * for an UnwritableEvent: then nothing was written and the rest may come again.
+   */
   async commit(events: readonly AuditEvent[]): Promise<readonly ChainState[]> {
     const { file, committed } = this.#opened();
     const states: ChainState[] = [];
     const parts: Uint8Array[] = [];
     let state = committed.state;
-    for (const event of events) {
-      const next = chainAppend(state, event, sha256, utf8);
+    for (const [index, event] of events.entries()) {
+      const next = appended(state, event, index);
       state = next.state;
       states.push(state);
       parts.push(next.line, lineEnd);
@@ -224,6 +227,31 @@ export class AuditFile {
 }
 
 const lineEnd = Uint8Array.of(10);
+
+/** An event that makes no line of the log: a bug of whoever made it (`cause`), no fault of the disk. */
+export class UnwritableEvent extends Error {
+  override readonly name = 'UnwritableEvent';
+  /** Its place in the batch. */
+  readonly index: number;
+
+  constructor(index: number, cause: unknown) {
+    super(`An event makes no audit record: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.index = index;
+  }
+}
+
+/** The next line; never one that could not be read again, for that would keep the node from its next start. */
+function appended(state: ChainState, event: AuditEvent, index: number): ReturnType<typeof chainAppend> {
+  let next: ReturnType<typeof chainAppend>;
+  try {
+    next = chainAppend(state, event, sha256, utf8);
+  } catch (error) {
+    throw new UnwritableEvent(index, error);
+  }
+  const read = readAuditLine(utf8.decode(next.line));
+  if (!read.ok) throw new UnwritableEvent(index, CaxtonError.from(read.refusal));
+  return next;
+}
 
 const broken = (path: string, reason: string): CaxtonError =>
   new CaxtonError('MALFORMED', [

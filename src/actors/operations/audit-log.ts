@@ -6,7 +6,7 @@ import { DenialWindow } from '../../protocols/audit/denials.ts';
 import { classOf } from '../../protocols/audit/event-type.ts';
 import type { AuditEvent, AuditRecord } from '../../protocols/audit/record.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
-import { AuditFile, asError, type Repair } from './audit-file.ts';
+import { AuditFile, asError, UnwritableEvent } from './audit-file.ts';
 import { AuditQueue, type Entry } from './audit-queue.ts';
 import type { AuditHead, AuditVerification } from './control.ts';
 
@@ -73,8 +73,11 @@ export class AuditLog {
    */
   record(fact: AuditDraft): Promise<Result<AuditHead>> {
     const event = this.#event(fact);
-    if (this.#mode === 'blocked' || this.#mode === 'closed')
+    if (this.#mode === 'blocked' || this.#mode === 'closed') {
+      // What was denied stays denied, so its record need not: it is written once the log recovers.
+      if (classOf(event.type) === 'denial') this.note(fact);
       return Promise.resolve({ ok: false, refusal: this.#blocked });
+    }
     if (classOf(event.type) === 'denial' && this.#countDenial(event)) return Promise.resolve(ok(this.head()));
     return new Promise((settle, fail) => {
       const sinceMs = this.#options.clock.monotonic();
@@ -124,7 +127,9 @@ export class AuditLog {
   open(): Promise<void> {
     return this.#inTurn(async () => {
       const repair = await this.#file.open();
-      if (repair) await this.#commit([{ event: this.#repaired(repair) }]);
+      if (!repair) return;
+      const { path, cutBytes, reason } = repair;
+      await this.#commit([{ event: this.#ownEvent('AuditRepaired', 'success', reason, { file: path, cutBytes }) }]);
     });
   }
 
@@ -172,6 +177,7 @@ export class AuditLog {
     try {
       states = await this.#file.commit(entries.map(({ event }) => event));
     } catch (error) {
+      if (error instanceof UnwritableEvent) return this.#commitWithout(error, entries);
       this.#queue.putBack(entries.filter(({ answer }) => !answer));
       const reasons = asError(error, this.#options.folder).reasons;
       const { refusal } = refuse('AUDIT_BLOCKED', 'The record could not be made durable.', ...reasons);
@@ -180,6 +186,16 @@ export class AuditLog {
     }
     for (const [index, { answer }] of entries.entries()) answer?.settle(ok(this.#headAt(states[index]!)));
     this.#tellHead();
+  }
+
+  /** A bug in one event must not keep all others from being recorded: it goes back to its maker, or into the log. */
+  async #commitWithout(error: UnwritableEvent, entries: readonly Entry[]): Promise<void> {
+    const { index } = error;
+    const { answer } = entries[index]!;
+    answer?.fail(error);
+    const lost: Entry = { event: this.#ownEvent('SupervisionEvent', 'failure', error.message, {}) };
+    const rest = answer ? entries.toSpliced(index, 1) : entries.with(index, lost);
+    if (rest.length > 0) await this.#commit(rest);
   }
 
   #event(fact: AuditDraft): AuditEvent {
@@ -224,15 +240,14 @@ export class AuditLog {
     this.#queue.wake();
   }
 
-  #repaired(repair: Repair): AuditEvent {
-    return this.#event({
-      type: 'AuditRepaired',
-      identity: `node/${this.#options.nodeId}`,
-      sourceIp: '',
-      outcome: 'success',
-      reasons: [repair.reason],
-      metadata: { file: repair.path, cutBytes: repair.cutBytes },
-    });
+  #ownEvent(
+    type: AuditDraft['type'],
+    outcome: AuditDraft['outcome'],
+    reason: string,
+    metadata: AuditDraft['metadata'],
+  ): AuditEvent {
+    const identity = `node/${this.#options.nodeId}`;
+    return this.#event({ type, identity, sourceIp: '', outcome, reasons: [reason], metadata });
   }
 
   #headAt({ seq, hash }: ChainState): AuditHead {

@@ -8,6 +8,8 @@ export interface AuditWriterInput {
 interface WriterContext extends AuditWriterInput {
   /** Attempts to get out of `blocked` so far. */
   readonly attempt: number;
+  /** The newest durable record when it was blocked last. */
+  readonly blockedAt: number | undefined;
 }
 
 const backoffMs = { first: 250, max: 10_000 } as const;
@@ -40,14 +42,18 @@ export const auditWriter = setup({
     setMode: ({ context }, params: { mode: AuditMode; error?: unknown }) =>
       context.log.setMode(params.mode, params.error),
     countAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
-    forgetAttempts: assign({ attempt: 0 }),
+    // A full disk lets a log be opened and not be written: only a record that was made durable ends the series.
+    countBlock: assign(({ context }) => {
+      const { sequence } = context.log.head();
+      return { blockedAt: sequence, attempt: sequence === context.blockedAt ? context.attempt + 1 : 0 };
+    }),
     giveUp: (_, params: { error: unknown }) => {
       throw params.error;
     },
   },
 }).createMachine({
   id: 'audit-writer',
-  context: ({ input }) => ({ log: input.log, attempt: 0 }),
+  context: ({ input }) => ({ log: input.log, attempt: 0, blockedAt: undefined }),
   initial: 'opening',
   on: { 'kernel.shutdown': '.closing' },
   states: {
@@ -68,7 +74,7 @@ export const auditWriter = setup({
       },
     },
     writing: {
-      entry: ['forgetAttempts', { type: 'setMode', params: { mode: 'writing' } }],
+      entry: { type: 'setMode', params: { mode: 'writing' } },
       invoke: {
         src: 'write',
         input: ({ context }) => context.log,
@@ -92,6 +98,7 @@ export const auditWriter = setup({
       },
     },
     blocked: {
+      entry: 'countBlock',
       initial: 'waiting',
       states: {
         waiting: { after: { backoff: 'retrying' } },

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, type Refusal, refuse } from '../../errors.ts';
@@ -53,8 +53,9 @@ class Refused extends Error {
 
 function openDatabase(): DatabaseSync {
   // Made here and not by SQLite, which would follow the umask; its other files take the mode of this one.
-  closeSync(openSync(path, 'a', 0o600));
-  chmodSync(path, 0o600);
+  const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  fchmodSync(file, 0o600);
+  closeSync(file);
   const db = new DatabaseSync(path, { timeout: lockWaitMs });
   try {
     // One process holds the database as long as it runs: two nodes with one identity would sign the same boot epoch.

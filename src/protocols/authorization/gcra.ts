@@ -22,8 +22,9 @@ export function gcra(tat: number | undefined, now: number, rate: Rate, cost = 1)
   if (!(cost <= rate.burst)) return { allowed: false, tat: known, retryAfterMs: Number.POSITIVE_INFINITY };
   const next = known + emissionMs * cost;
   const waitMs = next - toleranceMs - now;
-  // Sums of fractions drift by less than this; a whole message is at least a hundred times more.
-  const driftMs = Math.min(emissionMs / 100, 0.01);
+  // Sums of fractions drift by less than this; a whole message is at least a hundred times more, and whole
+  // milliseconds against any rate in use differ by more.
+  const driftMs = Math.min(emissionMs / 100, 0.001);
   if (waitMs > driftMs) return { allowed: false, tat: known, retryAfterMs: Math.ceil(waitMs) };
   return { allowed: true, tat: next, retryAfterMs: 0 };
 }

@@ -24,6 +24,7 @@ export class FaultyDisk implements Disk {
   makeFolder = nodeDisk.makeFolder;
   remove = nodeDisk.remove;
   stat = nodeDisk.stat;
+  opens = 0;
   appends = 0;
   syncs = 0;
   /** Thrown by what is named. `half`: an append writes half of its bytes first. */
@@ -32,6 +33,7 @@ export class FaultyDisk implements Disk {
   beforeSync: () => Promise<void> = async () => {};
 
   async openAppend(path: string, mode: number): Promise<AppendFile> {
+    this.opens += 1;
     this.#check('open');
     const file = await nodeDisk.openAppend(path, mode);
     const disk = this;

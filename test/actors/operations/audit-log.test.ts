@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AuditLog } from '../../../src/actors/operations/audit-log.ts';
@@ -109,6 +109,30 @@ describe('a record', () => {
     const { log } = await running();
     expect(() => log.record({ ...deployed(), at: Number.NaN })).toThrow(RangeError);
     await fill(log, 1);
+  });
+});
+
+describe('an event that makes no record', () => {
+  const broken: [string, object][] = [
+    ['cannot be written', { metadata: { big: 1n } }],
+    ['could not be read again', { identity: undefined }],
+    ['has a count of nothing', { count: 0 }],
+  ];
+  it.each(broken)('because it %s is thrown back at who waits, and stops nobody else', async (_, fault) => {
+    const { log } = await running();
+    const bad = { ...deployed(), ...fault } as never;
+    const all = await Promise.allSettled([log.record(deployed('a')), log.record(bad), log.record(deployed('b'))]);
+    expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(String((all[1] as PromiseRejectedResult).reason)).toContain('makes no audit record');
+    expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true, records: 2 } });
+  });
+
+  it.each(broken)('because it %s and nobody waits for it leaves a trace', async (_, fault) => {
+    const { log, folder } = await running();
+    log.note({ ...deployed(), ...fault } as never);
+    await fill(log, 1);
+    expect(records(folder).map(({ type }) => type)).toEqual(['SupervisionEvent', 'AgentDeployed']);
+    expect(log.head().state).toBe('writing');
   });
 });
 
@@ -239,8 +263,28 @@ describe('the chain', () => {
     expect(tail.ok && tail.value.map(({ seq }) => seq)).toEqual([-2, -1, 0, 1, 2, 3].map((i) => count + i));
     const again = await running({ folder });
     expect(again.log.head().sequence).toBe(count + 3);
-    truncateSync(segments(folder)[0]!, 5_000);
-    expect(await firstBad(again.log)).toBeLessThan(10);
+    const [oldest, newest] = segments(folder) as [string, string];
+    const whole = readFileSync(oldest);
+    // The newest segment alone is read at the start; `verify` reads them all.
+    const lines = whole.toString().split('\n');
+    const last = lines.length - 1;
+    for (const [damaged, bad] of [
+      [whole.toString().replace('xxxx', 'xyxx'), 2],
+      [without(whole.toString(), 9), 10],
+      [without(whole.toString(), last - 1), last],
+      [`${whole}${lines.at(-2)}\n`, last + 1],
+      [whole.subarray(0, 5_000), whole.subarray(0, 5_000).toString().split('\n').length],
+    ] as const) {
+      writeFileSync(oldest, damaged);
+      expect(await firstBad(again.log)).toBe(bad);
+    }
+    writeFileSync(oldest, whole);
+    expect(await firstBad(again.log)).toBeUndefined();
+    rmSync(oldest);
+    expect(await firstBad(again.log)).toBe(1);
+    writeFileSync(oldest, whole);
+    rmSync(newest);
+    expect(await firstBad(again.log)).toBe(last + 1);
   });
 
   it('can be verified while records are written', async () => {

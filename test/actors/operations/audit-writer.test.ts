@@ -7,7 +7,18 @@ import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { auditWriter, auditWriterInput } from '../../../src/actors/operations/audit-writer.ts';
 import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
-import { auditLab, deployed, FaultyDisk, granted, inState, noSpace, shutDown, testFolder, until } from './audit-lab.ts';
+import {
+  auditLab,
+  denied,
+  deployed,
+  FaultyDisk,
+  granted,
+  inState,
+  noSpace,
+  shutDown,
+  testFolder,
+  until,
+} from './audit-lab.ts';
 
 const types = async (log: AuditLog): Promise<string[]> => {
   const tail = await log.tail(100);
@@ -54,21 +65,57 @@ describe('a disk that refuses', () => {
     await inState(writer, 'blocked');
     log.note(deployed('default/noted-while-blocked'));
     log.note(granted('default/planner'));
+    // Whoever is turned away hears of the block, and leaves a trace all the same.
+    expect(await log.record(denied('10.0.0.1'))).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
     disk.fault = undefined;
     await until('it recovers', () => {
       clock.advance(1_000);
       return writer.getSnapshot().matches('writing');
     });
     clock.advance(1_000);
-    await until('all is written', () => log.head().sequence >= 3);
+    await until('all is written', () => log.head().sequence >= 4);
     const seen = await types(log);
     for (const name of [
       'AgentDeployed default/noted',
       'AgentDeployed default/noted-while-blocked',
       'AccessGranted default/planner',
+      'LoginFailure anonymous',
     ])
       expect(seen).toContain(name);
   });
+
+  it.each(['append', 'open'] as const)(
+    'is asked again ever more rarely (%s), though it can be opened in between',
+    async (at) => {
+      const { log, disk, clock, start } = auditLab();
+      const writer = start();
+      await inState(writer, 'writing');
+      disk.fault = { at: 'append', error: noSpace };
+      // Kept, so that each life of the writer tries to write it at once.
+      log.note(deployed('default/noted'));
+      await inState(writer, 'blocked');
+      disk.fault = { at, error: noSpace };
+      const waiting = () => writer.getSnapshot().matches({ blocked: 'waiting' } as never);
+      for (const wait of [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) {
+        await until('it waits', waiting);
+        clock.advance(wait - 1);
+        expect(waiting(), `before ${wait} ms`).toBe(true);
+        clock.advance(1);
+        expect(waiting(), `after ${wait} ms`).toBe(false);
+      }
+      await until('it waits', waiting);
+      disk.fault = undefined;
+      clock.advance(10_000);
+      await until('what was kept is written', () => log.head().sequence === 1);
+
+      disk.fault = { at: 'append', error: noSpace };
+      expect((await log.record(deployed())).ok).toBe(false);
+      await inState(writer, 'blocked');
+      disk.fault = undefined;
+      clock.advance(250);
+      await inState(writer, 'writing');
+    },
+  );
 
   it('that loses the end of the log keeps it blocked', async () => {
     const { log, disk, clock, folder, start } = auditLab();

@@ -1,8 +1,18 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeStore } from '../../../src/actors/operations/node-store.ts';
@@ -21,6 +31,8 @@ const open = async (path: string) => {
   onTestFinished(() => store.close());
   return store;
 };
+
+const source = new URL('../../../src/actors/operations/node-store.ts', import.meta.url).href;
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -90,6 +102,48 @@ describe('the store', () => {
   });
 });
 
+describe('a disk that is full', () => {
+  it('answers everybody: who is refused finds nothing there, and who is not finds it after a restart too', async () => {
+    const path = database();
+    const script = `
+      const { openNodeStore } = await import(${JSON.stringify(source)});
+      const store = await openNodeStore(${JSON.stringify(path)});
+      await store.put('c', 'before', new Uint8Array([1]));
+      const keys = ['small', 'large0', 'large1', 'large2', 'last'];
+      const batch = keys.map((key) => store.put('c', key, new Uint8Array(key.startsWith('large') ? 400_000 : 1)));
+      const answers = (await Promise.allSettled(batch)).map(({ status, reason }) => reason?.code ?? status);
+      const left = (await store.entries('c')).map(([key]) => key);
+      console.log(JSON.stringify({ answers: Object.fromEntries(keys.map((key, i) => [key, answers[i]])), left }));
+      await store.close().catch(() => {});`;
+    // A limit on the size of files stands for a full disk: the write fails in the same place.
+    const { stdout } = await run('/bin/bash', [
+      '-c',
+      'ulimit -f 256; exec "$0" --input-type=module -e "$1"',
+      process.execPath,
+      script,
+    ]);
+    const { answers, left } = JSON.parse(stdout) as { answers: Record<string, string>; left: string[] };
+    expect(answers).toMatchObject({ large0: 'FILE_UNREADABLE', large1: 'FILE_UNREADABLE', large2: 'FILE_UNREADABLE' });
+    const confirmed = Object.keys(answers).filter((key) => answers[key] === 'fulfilled');
+    expect(left).toEqual(['before', ...confirmed].sort());
+    const again = await open(path);
+    expect((await again.entries('c')).map(([key]) => key)).toEqual(left);
+  });
+
+  it('refuses all that came in one batch with the one that it could not write', async () => {
+    const store = await open(database());
+    await store.put('c', 'before', bytes('v'));
+    // A key that SQLite cannot bind fails in the middle of the transaction.
+    const wrong = { length: 1 } as unknown as string;
+    const batch = [store.put('c', 'a', bytes('v')), store.delete('c', wrong), store.put('c', 'b', bytes('v'))];
+    const answers = (await Promise.allSettled(batch)).map(({ status }) => status);
+    const left = (await store.entries('c')).map(([key]) => key);
+    expect(answers[1]).toBe('rejected');
+    expect(left).toEqual(['before', ...['a', 'b'].filter((_, i) => answers[i * 2] === 'fulfilled')].sort());
+    await store.put('c', 'after', bytes('v'));
+  });
+});
+
 describe('a database', () => {
   it('that another opening holds is refused', async () => {
     const path = database();
@@ -99,9 +153,8 @@ describe('a database', () => {
 
   it('whose process was killed opens again with everything that it had confirmed', async () => {
     const path = database();
-    const url = new URL('../../../src/actors/operations/node-store.ts', import.meta.url).href;
     const script = `
-      const { openNodeStore } = await import(${JSON.stringify(url)});
+      const { openNodeStore } = await import(${JSON.stringify(source)});
       const store = await openNodeStore(${JSON.stringify(path)});
       await store.put('c', 'k', new Uint8Array([7]));
       process.kill(process.pid, 'SIGKILL');`;
@@ -129,8 +182,78 @@ describe('a database', () => {
     expect(String(error)).toContain(path);
   });
 
+  it('that was closed can be opened again at once, by this process or another', async () => {
+    const path = database();
+    for (let life = 0; life < 5; life++) {
+      const store = await openNodeStore(path);
+      await store.put('c', `k${life}`, bytes('v'));
+      await store.close();
+    }
+    expect((await (await open(path)).entries('c')).length).toBe(5);
+  });
+
+  it('that another process holds is refused with its path and what to do', async () => {
+    const path = database();
+    await open(path);
+    const script = `
+      const { openNodeStore } = await import(${JSON.stringify(source)});
+      await openNodeStore(${JSON.stringify(path)}).catch(({ name, code, message, mend }) =>
+        console.log(JSON.stringify({ name, code, message, mend })));`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
+    const error = JSON.parse(stdout) as { name: string; code: string; message: string; mend: string };
+    expect(error).toMatchObject({ name: 'CaxtonError', code: 'ALREADY_EXISTS' });
+    expect(error.message).toContain(path);
+    expect(error.message).toMatch(/running already/);
+  });
+
+  it('is refused where a folder has its name, and where nobody may write', async () => {
+    const path = database();
+    mkdirSync(path);
+    await expect(openNodeStore(path)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+    await expect(openNodeStore('/proc/caxton.db')).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+  });
+
+  it('is not reached through a link that somebody put there', async () => {
+    const path = database();
+    writeFileSync(`${path}.target`, '', { mode: 0o644 });
+    symlinkSync(`${path}.target`, path);
+    await expect(openNodeStore(path)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+    expect(statSync(`${path}.target`).mode & 0o777).toBe(0o644);
+  });
+
   it('in a folder that is not there is refused', async () => {
     await expect(openNodeStore('/nonexistent/state.db')).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+  });
+});
+
+describe('the built package', () => {
+  it('finds the thread of its store beside itself', async () => {
+    const folder = join(database(), '..');
+    const root = fileURLToPath(new URL('../../../', import.meta.url));
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({
+        extends: join(root, 'tsconfig.build.json'),
+        compilerOptions: {
+          outDir: join(folder, 'dist'),
+          rootDir: join(root, 'src'),
+          typeRoots: [join(root, 'node_modules/@types')],
+        },
+        include: [],
+        files: ['node-store.ts', 'store-worker.ts'].map((name) => join(root, 'src/actors/operations', name)),
+      }),
+    );
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder]);
+    const built = pathToFileURL(join(folder, 'dist/actors/operations/node-store.js')).href;
+    const script = `
+      const { openNodeStore } = await import(${JSON.stringify(built)});
+      const store = await openNodeStore(${JSON.stringify(join(folder, 'state.db'))});
+      await store.put('c', 'k', new Uint8Array([7]));
+      console.log(...(await store.get('c', 'k')));
+      await store.close();`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
+    expect(stdout).toBe('7\n');
   });
 });
 

@@ -59,6 +59,12 @@ describe('the cell rate algorithm', () => {
     );
   });
 
+  it('is not early by a part of a message', () => {
+    expect(admitted({ count: 333, periodMs: 1_000, burst: 1 }, [0, 3])).toEqual(
+      admittedByBucket({ count: 333, periodMs: 1_000, burst: 1 }, [0, 3]),
+    );
+  });
+
   it.each([1, 3, 7, 49, 97, 1_000, 65_537])('lets a burst of %i at once through, and not one more', (burst) => {
     const rate = { count: burst, periodMs: 1_000, burst };
     expect(admitted(rate, Array(burst + 10).fill(1_000_000_007))).toHaveLength(burst);
