@@ -1,7 +1,6 @@
 import type { NodeId } from '../../names.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import { decodePushPull, encodePushPull } from '../../protocols/link/push-pull-frame.ts';
-import type { SwimConfig } from '../../protocols/swim/config.ts';
 import type { Member } from '../../protocols/swim/member.ts';
 import type { Packet } from '../../protocols/swim/packet.ts';
 import type { PartitionMode } from '../../protocols/swim/partition.ts';
@@ -24,42 +23,11 @@ import {
   verifyPacket,
 } from '../../protocols/swim/verification.ts';
 import { unverified } from '../../unverified.ts';
-import type { Address, Clock, DatagramSocket, Metrics, Network } from '../kernel/ports.ts';
+import type { Address, DatagramSocket } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
-import type { Directory } from './directory.ts';
 import { openPacket, plaintextBytesMax, sealPacket } from './gossip-datagram.ts';
-import type { Links, PeerLink } from './links.ts';
-import type { NodeIdentity } from './node-identity.ts';
-import type { PairSeals } from './pair-seals.ts';
-
-export interface GossipOptions {
-  readonly identity: NodeIdentity;
-  readonly directory: Directory;
-  readonly links: Links;
-  readonly seals: PairSeals;
-  readonly network: Network;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly bind: Address;
-  /** What other members are told to send to. */
-  readonly advertise: Address;
-  readonly seeds: readonly Address[];
-  readonly swim: {
-    readonly bootEpoch: number;
-    readonly boxKey: Uint8Array;
-    readonly config: SwimConfig;
-    readonly seed: number;
-    readonly expectedSize: number;
-  };
-  readonly onMember: (member: Member) => void;
-  readonly onPartition: (mode: PartitionMode) => void;
-  /** The first push/pull with somebody is done. */
-  readonly onJoined: () => void;
-  /** Others know a later boot of this node than it has: its counter was lost. */
-  readonly onEpochStale: (known: number) => void;
-  /** The leave claim was spread as often as it should be. */
-  readonly onLeft: () => void;
-}
+import type { GossipOptions } from './gossip-options.ts';
+import type { PeerLink } from './links.ts';
 
 /**
  * The shell around the SWIM rules: performs their effects with datagrams, timers and links, and gives them nothing
@@ -76,8 +44,8 @@ export class Gossip {
   #listening = false;
 
   constructor(options: GossipOptions) {
-    this.#options = options;
     const { identity } = options;
+    this.#options = options;
     this.#authority = options.directory.authority;
     this.#swim = createSwim({
       self: {
@@ -99,7 +67,7 @@ export class Gossip {
     return this.#options.seeds;
   }
 
-  /** Where datagrams arrive, once it is open. */
+  /** Where datagrams arrive. */
   get address(): Address | undefined {
     return this.#socket?.address;
   }
@@ -202,8 +170,7 @@ export class Gossip {
         if (link) this.#sendPushPull(link, 'push-pull');
         return;
       }
-      case 'need-directory':
-        // Whoever told of the member can show its certificate: the push/pull that comes with this effect asks there.
+      case 'need-directory': // The push/pull that comes with it asks whoever told of the member.
         return;
       case 'epoch-stale':
         onEpochStale(effect.known);
@@ -257,9 +224,12 @@ export class Gossip {
 
   #sendPushPull(link: PeerLink, kind: 'push-pull' | 'push-pull-reply'): void {
     const { directory, identity } = this.#options;
-    const own = { nodeId: identity.nodeId, certificate: identity.svid.der, binding: identity.binding };
+    const { nodeId: self, svid, binding } = identity;
     const content = encodePushPull(utf8, {
-      directory: [own, ...directory.entries().filter(({ nodeId }) => nodeId !== identity.nodeId)],
+      directory: [
+        { nodeId: self, certificate: svid.der, binding },
+        ...directory.entries().filter(({ nodeId }) => nodeId !== identity.nodeId),
+      ],
       claims: pushPull(this.#swim),
     });
     link.send(kind, new Uint8Array(0), content);

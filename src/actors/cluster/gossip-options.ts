@@ -1,0 +1,38 @@
+import type { SwimConfig } from '../../protocols/swim/config.ts';
+import type { Member } from '../../protocols/swim/member.ts';
+import type { PartitionMode } from '../../protocols/swim/partition.ts';
+import type { Address, Clock, Metrics, Network } from '../kernel/ports.ts';
+import type { Directory } from './directory.ts';
+import type { Links } from './links.ts';
+import type { NodeIdentity } from './node-identity.ts';
+import type { PairSeals } from './pair-seals.ts';
+
+/** What the gossip of a node works with, and whom it tells. */
+export interface GossipOptions {
+  readonly identity: NodeIdentity;
+  readonly directory: Directory;
+  readonly links: Links;
+  readonly seals: PairSeals;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly bind: Address;
+  /** What other members are told to send to. */
+  readonly advertise: Address;
+  readonly seeds: readonly Address[];
+  readonly swim: {
+    readonly bootEpoch: number;
+    readonly boxKey: Uint8Array;
+    readonly config: SwimConfig;
+    readonly seed: number;
+    readonly expectedSize: number;
+  };
+  readonly onMember: (member: Member) => void;
+  readonly onPartition: (mode: PartitionMode) => void;
+  /** The first push/pull with somebody is done. */
+  readonly onJoined: () => void;
+  /** Others know a later boot of this node than it has: its counter was lost. */
+  readonly onEpochStale: (known: number) => void;
+  /** The leave claim was spread as often as it should be. */
+  readonly onLeft: () => void;
+}
