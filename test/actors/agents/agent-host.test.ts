@@ -1,0 +1,149 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { setup } from 'xstate';
+import type { ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
+import { ComposedMessage } from '../../../src/actors/messaging/composed-message.ts';
+import { Content } from '../../../src/actors/messaging/content.ts';
+import { osCrypto } from '../../../src/crypto/port.ts';
+import { verifyWith } from '../../../src/crypto/signature.ts';
+import { unwrap } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
+import type { AgentId } from '../../../src/names.ts';
+import { refusalOf } from '../../crypto/fixtures.ts';
+import { settle } from '../../support/manual-clock.ts';
+import { messageHeader } from '../messaging/fixtures.ts';
+import { hosting } from './agent-lab.ts';
+
+const bob = 'default/bob' as AgentId;
+const message = (content = 'hi', receiver = bob): ReceivedMessage =>
+  new ComposedMessage(messageHeader({ receiver }), unwrap(Content.fromValue(content)));
+const quiet = { kind: 'handler', handler: () => {} } as const;
+
+let labs: Awaited<ReturnType<typeof hosting>>[] = [];
+async function lab() {
+  const made = await hosting();
+  labs.push(made);
+  return made;
+}
+afterEach(async () => {
+  for (const { kernel, clock } of labs) {
+    const stopped = kernel.stop();
+    // A handler that never ends is cut off by the clock.
+    await clock.advanceAsync(10_000);
+    await stopped;
+  }
+  labs = [];
+});
+
+describe('the host of agents', () => {
+  it('starts an agent under its tenant’s supervisor and hands it messages', async () => {
+    const { host, kernel, modes } = await lab();
+    const seen: unknown[] = [];
+    unwrap(await host.start(bob, { kind: 'handler', handler: ({ content }) => void seen.push(content) }, undefined));
+    expect(kernel.tree().map(({ path }) => path)).toContain('/node/agents/default/bob');
+    expect(host.deliver(message()).ok).toBe(true);
+    await settle();
+    expect([seen, host.size, host.modeOf(bob)]).toEqual([['hi'], 1, 'running']);
+    expect(modes.map(({ mode }) => mode)).toEqual(['starting', 'running']);
+  });
+
+  it('takes one name once, also while the first is still starting', async () => {
+    const { host } = await lab();
+    const [first, second] = await Promise.all([host.start(bob, quiet, undefined), host.start(bob, quiet, undefined)]);
+    expect(first.ok).toBe(true);
+    expect(refusalOf(second!).code).toBe('ALREADY_EXISTS');
+  });
+
+  it('starts many agents of one tenant at once under one supervisor', async () => {
+    const { host, kernel } = await lab();
+    const names = Array.from({ length: 20 }, (_, i) => `default/a${i}` as AgentId);
+    const started = await Promise.all(names.map((name) => host.start(name, quiet, undefined)));
+    expect(started.every(({ ok }) => ok)).toBe(true);
+    expect(kernel.tree().filter(({ path }) => path === '/node/agents/default')).toHaveLength(1);
+  });
+
+  it('forgets an agent that could not start', async () => {
+    const { host } = await lab();
+    const chart = setup({}).createMachine({
+      context: () => {
+        throw new Error('no context');
+      },
+    });
+    expect(refusalOf(await host.start(bob, { kind: 'chart', chart }, undefined)).code).toBe('SUPERVISION');
+    expect(host.size).toBe(0);
+    expect((await host.start(bob, quiet, undefined)).ok).toBe(true);
+  });
+
+  it('stops an agent, after which its name is free', async () => {
+    const { host } = await lab();
+    expect(refusalOf(await host.stop(bob)).code).toBe('UNKNOWN_AGENT');
+    await host.start(bob, quiet, undefined);
+    expect((await host.stop(bob)).ok).toBe(true);
+    expect(refusalOf(host.deliver(message())).code).toBe('UNKNOWN_AGENT');
+    expect((await host.start(bob, quiet, undefined)).ok).toBe(true);
+  });
+
+  it('refuses messages for an agent whose chart has ended', async () => {
+    const { host } = await lab();
+    const chart = setup({}).createMachine({
+      initial: 'living',
+      states: { living: { on: { 'acl.request': 'gone' } }, gone: { type: 'final' } },
+    });
+    await host.start(bob, { kind: 'chart', chart }, undefined);
+    host.deliver(message());
+    await settle();
+    expect(refusalOf(host.deliver(message())).code).toBe('STOPPED');
+  });
+
+  it('counts what waits for a busy handler against the inbox', async () => {
+    const { host } = await lab();
+    await host.start(bob, { kind: 'handler', handler: () => new Promise(() => {}) }, undefined);
+    let taken = 0;
+    for (let round = 0; round < 80; round++) {
+      for (let i = 0; i < 64; i++) if (host.deliver(message()).ok) taken++;
+      await settle(1);
+    }
+    expect(refusalOf(host.deliver(message())).code).toBe('INBOX_FULL');
+    expect(taken).toBeLessThanOrEqual(limits.inboxMessagesMax + 2 * 64);
+  });
+
+  it('keeps a crashing agent from its neighbours', async () => {
+    const { host, kernel } = await lab();
+    const carol = 'default/carol' as AgentId;
+    const seen: unknown[] = [];
+    const bad = () => {
+      throw new Error('always');
+    };
+    await host.start(bob, { kind: 'handler', handler: bad }, undefined);
+    await host.start(carol, { kind: 'handler', handler: ({ content }) => void seen.push(content) }, undefined);
+    for (let i = 0; i < 20; i++) {
+      host.deliver(message());
+      await settle();
+    }
+    expect([host.modeOf(bob), host.modeOf(carol)]).toEqual(['suspended', 'running']);
+    host.deliver(message('hi', carol));
+    await settle();
+    expect(seen).toEqual(['hi']);
+    expect(kernel.tree().find(({ path }) => path === '/node/agents/default')?.restarts).toBe(0);
+  });
+
+  it('lets agents speak in their own name only, in the conversation that they answer', async () => {
+    const { host, said } = await lab();
+    await host.start(bob, quiet, undefined);
+    const agent = host.contextOf(bob)!;
+    const asked = message();
+    agent.reply(asked, { performative: 'inform', content: 'yes' });
+    expect(said).toMatchObject([
+      { sender: bob, draft: { to: asked.sender, conversationId: asked.conversationId, inReplyTo: asked.id } },
+    ]);
+    expect(agent.find('echo')).toEqual(['default/echo']);
+  });
+
+  it('signs with the key of the agent that has one', async () => {
+    const { host } = await lab();
+    const keys = osCrypto.generateKeyPair('ed25519');
+    const bytes = new Uint8Array([1, 2]);
+    await host.start(bob, quiet, keys.privateKey);
+    expect(verifyWith(keys.publicKey, 'caxton message v1', bytes, host.sign(bob, bytes)!)).toBe(true);
+    expect(host.sign('default/other' as AgentId, bytes)).toBeUndefined();
+  });
+});

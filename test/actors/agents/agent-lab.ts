@@ -1,0 +1,60 @@
+import { AgentHost, type Voice } from '../../../src/actors/agents/agent-host.ts';
+import type { AgentMode } from '../../../src/actors/agents/lifecycle.ts';
+import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
+import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
+import type { Disk, Store } from '../../../src/actors/kernel/ports.ts';
+import { ok } from '../../../src/errors.ts';
+import type { AgentId } from '../../../src/names.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+/** A store in memory. */
+export function memoryStore(): Store & { readonly held: Map<string, Uint8Array> } {
+  const held = new Map<string, Uint8Array>();
+  return {
+    held,
+    get: async (_, key) => held.get(key),
+    put: async (_, key, value) => void held.set(key, value),
+    delete: async (_, key) => void held.delete(key),
+    entries: async () => [...held].sort(([a], [b]) => (a < b ? -1 : 1)),
+    close: async () => {},
+  };
+}
+
+/** A disk with these files; a file that is an error throws it. */
+export const diskWith = (files: ReadonlyMap<string, Uint8Array | Error>): Disk =>
+  ({
+    readFile: async (path: string) => {
+      const file = files.get(path);
+      if (file instanceof Error) throw file;
+      return file;
+    },
+  }) as unknown as Disk;
+
+/** A host under a kernel of its own. */
+export async function hosting() {
+  const clock = new ManualClock();
+  const kernel = createKernel({ clock, metrics: createMetrics() });
+  await kernel.start({
+    kind: 'supervisor',
+    id: 'node',
+    strategy: 'one-for-one',
+    children: [{ kind: 'supervisor', id: 'agents', strategy: 'one-for-one', intensity: 100, children: [] }],
+  });
+  const modes: { agent: AgentId; mode: AgentMode }[] = [];
+  const said: { sender: AgentId; draft: unknown }[] = [];
+  const voice: Voice = {
+    tell: (sender, draft) => {
+      said.push({ sender, draft });
+      return ok({ id: '', conversationId: '' });
+    },
+    ask: () => Promise.reject(new Error('nobody asks here')),
+    find: (service, tenant) => [`${tenant}/${service}` as AgentId],
+  };
+  const host = new AgentHost({
+    kernel,
+    monotonic: () => clock.monotonic(),
+    voice,
+    onMode: (agent, mode) => void modes.push({ agent, mode }),
+  });
+  return { clock, kernel, host, modes, said };
+}

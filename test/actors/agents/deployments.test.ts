@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { setup } from 'xstate';
+import { Deployments, type SignedDeployment } from '../../../src/actors/agents/deployments.ts';
+import { utf8 } from '../../../src/actors/kernel/utf8.ts';
+import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
+import { ok, type Result, refuse } from '../../../src/errors.ts';
+import type { Manifest } from '../../../src/protocols/deployment/manifest.ts';
+import { refusalOf } from '../../crypto/fixtures.ts';
+import {
+  alice,
+  bob,
+  mallory,
+  messagingLab,
+  one,
+  signedCapability,
+  signedManifest,
+  stranger,
+  trust,
+  two,
+} from '../messaging/messaging-lab.ts';
+import { hosting, memoryStore } from './agent-lab.ts';
+
+const folder = join(fileURLToPath(import.meta.url), '..', '..', '..', '..', 'src', 'cli', 'dev', 'agents');
+const bytes = (await nodeDisk.readFile(join(folder, 'echo.ts')))!;
+const code = { module: 'echo.ts', digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
+
+const deployment = (over: Partial<Manifest> = {}): SignedDeployment => ({
+  manifest: signedManifest(bob, { code, ...over }),
+  capability: signedCapability(bob, []),
+});
+
+let stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops) await stop();
+  stops = [];
+});
+
+async function lab({ store = memoryStore(), trusted = trust() } = {}) {
+  const { host, kernel } = await hosting();
+  stops.push(() => kernel.stop());
+  const { registry } = messagingLab();
+  const recorded: string[] = [];
+  const world = { audit: (): Result<unknown> => ok(undefined) };
+  const deployments = new Deployments({
+    nodeId: one,
+    disk: nodeDisk,
+    store,
+    trust: trusted,
+    registry,
+    host,
+    modulesPath: folder,
+    record: async (type, { agentId, generation }) => {
+      recorded.push(`${type} ${agentId} ${generation} ${host.modeOf(agentId) ?? 'absent'}`);
+      return world.audit();
+    },
+  });
+  return { deployments, host, registry, recorded, store, world };
+}
+
+describe('a deployment', () => {
+  it('is recorded before the agent runs, kept, started and announced', async () => {
+    const { deployments, recorded, store, host, registry } = await lab();
+    expect(await deployments.deploy(deployment())).toMatchObject({ ok: true, value: { agentId: bob } });
+    expect(recorded).toEqual([`AgentDeployed ${bob} 1 absent`]);
+    expect([[...store.held.keys()], host.modeOf(bob), registry.find(bob)?.nodeId]).toEqual([[bob], 'running', one]);
+  });
+
+  it.each([
+    ['no deployer signed it', { ...deployment(), manifest: signedManifest(bob, { code }, stranger.privateKey) }],
+    ['it is placed elsewhere', deployment({ placement: { nodes: [two] } })],
+    ['the code differs', deployment({ code: { ...code, digest: `sha256:${'0'.repeat(64)}` } })],
+    ['the host should bring the code', deployment({ code: 'embedded' })],
+    ['no issuer signed the token', { ...deployment(), capability: signedCapability(bob, [], {}, stranger.privateKey) }],
+    ['the token is another agent’s', { ...deployment(), capability: signedCapability(mallory, []) }],
+  ])('is refused without a trace when %s', async (_, signed) => {
+    const { deployments, recorded, store, host, registry } = await lab();
+    expect(refusalOf(await deployments.deploy(signed)).code).toBe('DEPLOYMENT_REFUSED');
+    expect([recorded, store.held.size, host.size, registry.find(bob)]).toEqual([[], 0, 0, undefined]);
+  });
+
+  it('does not happen when it cannot be audited', async () => {
+    const { deployments, store, host, world } = await lab();
+    world.audit = () => refuse('AUDIT_BLOCKED', 'The disk is full.');
+    expect(refusalOf(await deployments.deploy(deployment())).code).toBe('AUDIT_BLOCKED');
+    expect([store.held.size, host.size]).toEqual([0, 0]);
+  });
+
+  it('is replaced by a higher generation only', async () => {
+    const { deployments, registry } = await lab();
+    await deployments.deploy(deployment({ generation: 2 }));
+    for (const generation of [1, 2])
+      expect(refusalOf(await deployments.deploy(deployment({ generation }))).code).toBe('ALREADY_EXISTS');
+    expect((await deployments.deploy(deployment({ generation: 3 }))).ok).toBe(true);
+    expect(registry.find(bob)?.manifest.generation).toBe(3);
+  });
+
+  it('is carried out alone: another one of the agent, or its removal, is refused meanwhile', async () => {
+    const { deployments, registry, store } = await lab();
+    await deployments.deploy(deployment());
+    const [replaced, again, removed] = await Promise.all([
+      deployments.deploy(deployment({ generation: 2 })),
+      deployments.deploy(deployment({ generation: 3 })),
+      deployments.remove(bob),
+    ]);
+    expect(replaced.ok).toBe(true);
+    expect([refusalOf(again).code, refusalOf(removed).code]).toEqual(['ALREADY_EXISTS', 'ALREADY_EXISTS']);
+    expect([registry.find(bob)?.manifest.generation, store.held.size]).toEqual([2, 1]);
+  });
+
+  it('that cannot start is not kept, and the agent that ran before comes back', async () => {
+    const { deployments, host, registry } = await lab();
+    const embedded = (generation: number) => ({
+      manifest: signedManifest(alice, { kind: 'chart', generation }),
+      capability: '',
+    });
+    const chart = setup({}).createMachine({});
+    const broken = setup({}).createMachine({
+      context: () => {
+        throw new Error('no context');
+      },
+    });
+    expect((await deployments.embed(embedded(1), { kind: 'chart', chart }, undefined)).ok).toBe(true);
+    const failed = await deployments.embed(embedded(2), { kind: 'chart', chart: broken }, undefined);
+    expect(refusalOf(failed).code).toBe('SUPERVISION');
+    expect([host.modeOf(alice), registry.find(alice)?.manifest.generation]).toEqual(['running', 1]);
+  });
+
+  it('is removed with a record, and does not come back', async () => {
+    const { deployments, recorded, store, host, registry, world } = await lab();
+    expect(refusalOf(await deployments.remove(bob)).code).toBe('UNKNOWN_AGENT');
+    await deployments.deploy(deployment());
+    world.audit = () => refuse('AUDIT_BLOCKED', 'The disk is full.');
+    expect(refusalOf(await deployments.remove(bob)).code).toBe('AUDIT_BLOCKED');
+    expect(host.modeOf(bob)).toBe('running');
+    world.audit = () => ok(undefined);
+    expect((await deployments.remove(bob)).ok).toBe(true);
+    expect(recorded.at(-1)).toBe(`AgentRemoved ${bob} 1 running`);
+    expect([store.held.size, host.size, registry.find(bob)]).toEqual([0, 0, undefined]);
+  });
+});
+
+describe('an embedded agent', () => {
+  const handler = { kind: 'handler', handler: () => {} } as const;
+
+  it('runs the code that the program brings, and is not kept on disk', async () => {
+    const { deployments, store, host } = await lab();
+    const signed = { manifest: signedManifest(bob), capability: '' };
+    expect((await deployments.embed(signed, handler, undefined)).ok).toBe(true);
+    const mailbox = { manifest: signedManifest(alice, { kind: 'console', code: null }), capability: '' };
+    expect((await deployments.embed(mailbox, { kind: 'console' }, undefined)).ok).toBe(true);
+    expect([store.held.size, host.size]).toEqual([0, 2]);
+  });
+
+  it.each([
+    ['names a module', deployment(), handler],
+    ['is of another kind', { manifest: signedManifest(bob, { kind: 'chart' }), capability: '' }, handler],
+  ])('is refused when its manifest %s', async (_, signed, behaviour) => {
+    const { deployments, host } = await lab();
+    expect(refusalOf(await deployments.embed(signed, behaviour, undefined)).code).toBe('DEPLOYMENT_REFUSED');
+    expect(host.size).toBe(0);
+  });
+});
+
+describe('after a restart', () => {
+  async function restored(store: ReturnType<typeof memoryStore>, trusted = trust()) {
+    const made = await lab({ store, trusted });
+    const failed: string[] = [];
+    await made.deployments.restore((agent, result) => void failed.push(`${agent} ${refusalOf(result).code}`));
+    return { ...made, failed };
+  }
+
+  it('deployments run again, without a second record', async () => {
+    const { store, deployments } = await lab();
+    await deployments.deploy(deployment());
+    const { host, recorded, failed, registry } = await restored(store);
+    expect([host.modeOf(bob), recorded, failed, registry.find(bob)?.nodeId]).toEqual(['running', [], [], one]);
+  });
+
+  it('each is judged again: what is no longer trusted stays down, and the rest comes up', async () => {
+    const { store, deployments } = await lab();
+    await deployments.deploy(deployment());
+    const untrusted = { ...deployment(), manifest: signedManifest(mallory, { code }, stranger.privateKey) };
+    store.held.set(mallory, utf8.encode(JSON.stringify(untrusted)));
+    store.held.set('default/broken', utf8.encode('{"manifest":'));
+    store.held.set('default/empty', utf8.encode('null'));
+    const { host, failed } = await restored(store);
+    expect([host.modeOf(bob), host.size]).toEqual(['running', 1]);
+    expect(failed).toEqual(['default/broken MALFORMED', 'default/empty MALFORMED', `${mallory} DEPLOYMENT_REFUSED`]);
+  });
+});

@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { Directory } from '../../../src/actors/cluster/directory.ts';
+import { bindClaimKey } from '../../../src/crypto/identity.ts';
+import { rawPublicKey } from '../../../src/crypto/keys.ts';
+import { signWith } from '../../../src/crypto/signature.ts';
+import { verifyNodeSvid } from '../../../src/crypto/svid.ts';
+import { unwrap } from '../../../src/errors.ts';
+import type { NodeId } from '../../../src/names.ts';
+import type { DirectoryEntry } from '../../../src/protocols/link/push-pull-frame.ts';
+import { crypto, dayMs, domain, makeCa, nodeCertificate, nodeOne, now, refusalOf } from '../../crypto/fixtures.ts';
+
+const ca = makeCa();
+const trusted = { caPem: ca.certPem, trustDomain: domain };
+
+interface Made {
+  readonly entry: DirectoryEntry;
+  readonly claim: ReturnType<typeof crypto.generateKeyPair>;
+}
+
+/** An entry of node-1 as node-1 itself would make it. */
+function made(period: { notBefore?: number; notAfter?: number } = {}, authority = ca): Made {
+  const keys = crypto.generateKeyPair('p256');
+  const claim = crypto.generateKeyPair('ed25519');
+  const certificate = nodeCertificate(authority, () => period, keys);
+  const at = (period.notBefore ?? now) + 1;
+  const svid = unwrap(verifyNodeSvid(certificate, { caPem: authority.certPem, trustDomain: domain, now: at }));
+  const binding = bindClaimKey(keys.privateKey, rawPublicKey(claim.publicKey), svid);
+  return { entry: { nodeId: nodeOne, certificate, binding }, claim };
+}
+
+describe('the directory of claim keys', () => {
+  it('knows the key that a good entry binds, and checks claims with it', () => {
+    const directory = new Directory(trusted);
+    const { entry, claim } = made();
+    expect(directory.add(entry, now).ok).toBe(true);
+    const raw = directory.claimKeyOf(nodeOne)!;
+    expect(raw).toEqual(rawPublicKey(claim.publicKey));
+    const bytes = new Uint8Array([1, 2, 3]);
+    const signature = signWith(claim.privateKey, 'caxton gossip claim v1', bytes);
+    expect(directory.authority.verify(raw, bytes, signature)).toBe(true);
+    expect(directory.authority.verify(raw, new Uint8Array([1, 2, 4]), signature)).toBe(false);
+  });
+
+  it.each([
+    ['another CA', () => made({}, makeCa()).entry, 'CERTIFICATE_REFUSED'],
+    ['another node’s certificate', () => ({ ...made().entry, nodeId: 'node-2' as NodeId }), 'CERTIFICATE_REFUSED'],
+    ['the binding of another certificate', () => ({ ...made().entry, binding: made().entry.binding }), 'MALFORMED'],
+    ['no binding', () => ({ ...made().entry, binding: new Uint8Array(0) }), 'MALFORMED'],
+    ['no certificate', () => ({ ...made().entry, certificate: new Uint8Array(9) }), undefined],
+    [
+      'a binding that was tampered with',
+      () => {
+        const { entry } = made();
+        const binding = entry.binding.slice();
+        binding[binding.length - 1]! ^= 1;
+        return { ...entry, binding };
+      },
+      'SIGNATURE_INVALID',
+    ],
+  ])('refuses an entry with %s', (_, entry, code) => {
+    const directory = new Directory(trusted);
+    const refusal = refusalOf(directory.add(entry(), now));
+    if (code !== undefined) expect(refusal.code).toBe(code);
+    expect([directory.claimKeyOf(nodeOne), directory.entries()]).toEqual([undefined, []]);
+  });
+
+  it('remembers a refusal for a minute', () => {
+    const directory = new Directory(trusted);
+    const { entry } = made({}, makeCa());
+    expect(refusalOf(directory.add(entry, now)).text).not.toContain('before');
+    expect(refusalOf(directory.add(entry, now + 59_999)).text).toBe('This entry was refused before.');
+    expect(refusalOf(directory.add(entry, now + 60_000)).text).not.toBe('This entry was refused before.');
+  });
+
+  it('takes a certificate that was not valid yet once it is', () => {
+    const directory = new Directory(trusted);
+    const { entry } = made({ notBefore: now + 90_000 });
+    expect(directory.add(entry, now).ok).toBe(false);
+    expect(directory.add(entry, now + 120_000).ok).toBe(true);
+  });
+
+  it('cannot be kept from an honest entry by a bad one that looks alike', () => {
+    const directory = new Directory(trusted);
+    const { entry } = made();
+    const { certificate, binding } = entry;
+    expect(directory.add({ ...entry, nodeId: 'node-2' as NodeId }, now).ok).toBe(false);
+    const shifted = {
+      ...entry,
+      certificate: new Uint8Array([...certificate, binding[0]!]),
+      binding: binding.slice(1),
+    };
+    expect(directory.add(shifted, now).ok).toBe(false);
+    expect(directory.add(entry, now).ok).toBe(true);
+  });
+
+  it('keeps the certificate that lives longer, in whichever order they come', () => {
+    const old = made({ notAfter: now + dayMs });
+    const renewed = made({ notAfter: now + 2 * dayMs });
+    for (const order of [
+      [old, renewed],
+      [renewed, old],
+    ]) {
+      const directory = new Directory(trusted);
+      for (const { entry } of order) expect(directory.add(entry, now).ok).toBe(true);
+      expect(directory.claimKeyOf(nodeOne)).toEqual(rawPublicKey(renewed.claim.publicKey));
+      expect(directory.entries()).toEqual([renewed.entry]);
+    }
+  });
+
+  it('owns its bytes', () => {
+    const directory = new Directory(trusted);
+    const { entry } = made();
+    const frame = { ...entry, certificate: Buffer.from(entry.certificate), binding: Buffer.from(entry.binding) };
+    directory.add(frame, now);
+    frame.certificate.fill(0);
+    frame.binding.fill(0);
+    expect(directory.entries()).toEqual([entry]);
+  });
+});

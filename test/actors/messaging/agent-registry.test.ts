@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/actors/kernel/utf8.ts';
+import { unwrap } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
+import type { AgentId } from '../../../src/names.ts';
+import { type RegistryRecord, readRegistryDelta, registryDeltaText } from '../../../src/protocols/registry/record.ts';
+import { refusalOf } from '../../crypto/fixtures.ts';
+import {
+  alice,
+  bob,
+  type FakeLink,
+  type MessagingLab,
+  messagingLab,
+  one,
+  signedCapability,
+  signedManifest,
+  stranger,
+  three,
+  two,
+} from './messaging-lab.ts';
+
+const record = (over: Partial<RegistryRecord> = {}): RegistryRecord => ({
+  agentId: bob,
+  node: two,
+  version: 1,
+  state: 'live',
+  manifest: signedManifest(bob),
+  capability: '',
+  ...over,
+});
+
+function tell(lab: MessagingLab, { link }: FakeLink, records: readonly RegistryRecord[], full = false): void {
+  const content = utf8.encode(registryDeltaText({ full, records }));
+  lab.registry.receive(link, { kind: 'registry', header: new Uint8Array(0), content });
+}
+
+const deltaOf = (content: Uint8Array) => unwrap(readRegistryDelta(utf8.decode(content)));
+
+describe('the registry of agents', () => {
+  it('announces its own agents to all links and finds them', () => {
+    const { registry, broadcasts } = messagingLab();
+    const manifest = signedManifest(alice, { services: ['asking'] });
+    expect(registry.announce(alice, manifest, '').ok).toBe(true);
+    expect(registry.find(alice)).toMatchObject({ nodeId: one, capability: undefined, manifest: { generation: 1 } });
+    expect(registry.offering('default/asking')).toEqual([{ agentId: alice, nodeId: one }]);
+    expect(broadcasts.map(deltaOf)).toMatchObject([{ full: false, records: [{ agentId: alice, state: 'live' }] }]);
+  });
+
+  it('withdraws them again, with a higher version', () => {
+    const { registry, broadcasts } = messagingLab();
+    registry.announce(alice, signedManifest(alice), '');
+    registry.withdraw(alice);
+    expect(registry.find(alice)).toBeUndefined();
+    const [live, gone] = broadcasts.map((content) => deltaOf(content).records[0]!);
+    expect(gone).toMatchObject({ agentId: alice, state: 'gone', manifest: '' });
+    expect(gone!.version).toBeGreaterThan(live!.version);
+  });
+
+  it('announces nothing that others would refuse', () => {
+    const { registry, broadcasts } = messagingLab();
+    const elsewhere = signedManifest(alice, { placement: { nodes: [two] } });
+    expect(refusalOf(registry.announce(alice, elsewhere, '')).code).toBe('DEPLOYMENT_REFUSED');
+    expect(refusalOf(registry.announce(alice, signedManifest(bob), '')).code).toBe('DEPLOYMENT_REFUSED');
+    expect(broadcasts).toEqual([]);
+  });
+
+  it('tells a new link everything, and nothing of others', () => {
+    const lab = messagingLab();
+    lab.registry.announce(alice, signedManifest(alice), '');
+    tell(lab, lab.connect(two), [record()]);
+    const { sent } = lab.connect(three);
+    expect(sent.map(({ kind, content }) => [kind, deltaOf(content)])).toMatchObject([
+      ['registry', { full: true, records: [{ agentId: alice, node: one }] }],
+    ]);
+  });
+
+  it('tells in parts what one frame cannot hold, the removals included', () => {
+    const lab = messagingLab();
+    const names = Array.from({ length: 60 }, (_, i) => `default/a${i}` as AgentId);
+    // As large as manifests get: services with long names.
+    const services = Array.from({ length: limits.servicesMax }, (_, i) => `${'s'.repeat(60)}${i}`);
+    const nodes = [one, ...Array.from({ length: 255 }, (_, i) => `${'n'.repeat(60)}${i}`)] as never[];
+    for (const name of names)
+      unwrap(lab.registry.announce(name, signedManifest(name, { services, placement: { nodes } }), ''));
+    lab.registry.withdraw(names[0]!);
+    const { sent } = lab.connect(two);
+    expect(sent.length).toBeGreaterThan(1);
+    for (const { content } of sent) expect(content.length).toBeLessThanOrEqual(limits.pushPullBytesMax);
+    const receiver = messagingLab({ nodeId: two });
+    const link = receiver.connect(one);
+    // An agent that the receiver knew and that was removed while the link was down.
+    tell(receiver, link, [record({ agentId: names[0]!, node: one, manifest: signedManifest(names[0]!) })]);
+    for (let round = 0; round < 2; round++)
+      for (const { content } of sent)
+        receiver.registry.receive(link.link, { kind: 'registry', header: new Uint8Array(0), content });
+    expect(receiver.registry.all().map(({ record: { agentId } }) => agentId)).toEqual([...names.slice(1)].sort());
+    expect(receiver.refusedRecords).toEqual([]);
+  });
+
+  it('forgets what a full delta does not name, and starts over with a new boot', () => {
+    const lab = messagingLab();
+    const link = lab.connect(two);
+    tell(lab, link, [record(), record({ agentId: alice, manifest: signedManifest(alice) })], true);
+    tell(lab, link, [record()], true);
+    expect([lab.registry.find(alice), lab.registry.find(bob)?.nodeId]).toEqual([undefined, two]);
+    lab.connect(two, 2);
+    expect(lab.registry.find(bob)).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'a manifest that no deployer signed',
+      { manifest: signedManifest(bob, {}, stranger.privateKey) },
+      'DEPLOYMENT_REFUSED',
+    ],
+    [
+      'a capability that no issuer signed',
+      { capability: signedCapability(bob, [], {}, stranger.privateKey) },
+      'DEPLOYMENT_REFUSED',
+    ],
+    ['another agent’s capability', { capability: signedCapability(alice, []) }, 'DEPLOYMENT_REFUSED'],
+    ['another agent’s manifest', { manifest: signedManifest(alice) }, 'DEPLOYMENT_REFUSED'],
+    [
+      'a manifest that places it elsewhere',
+      { manifest: signedManifest(bob, { placement: { nodes: [three] } }) },
+      'DEPLOYMENT_REFUSED',
+    ],
+    ['another node’s record', { node: three }, 'UNAUTHORIZED'],
+  ])('refuses %s, reports it, and takes the rest', (_, over, code) => {
+    const lab = messagingLab();
+    const link = lab.connect(two);
+    tell(lab, link, [record(over), record({ agentId: alice, manifest: signedManifest(alice) })]);
+    expect(lab.registry.find(bob)).toBeUndefined();
+    expect(lab.registry.find(alice)?.nodeId).toBe(two);
+    expect(lab.refusedRecords).toMatchObject([{ peer: two, agentId: bob, refusal: { code } }]);
+    expect(link.violations).toEqual([]);
+  });
+
+  it('closes the link of a peer whose delta is not in its form', () => {
+    const lab = messagingLab();
+    for (const content of [new Uint8Array([0xff]), utf8.encode('{}'), utf8.encode('')]) {
+      const link = lab.connect(two);
+      lab.registry.receive(link.link, { kind: 'registry', header: new Uint8Array(0), content });
+      expect(link.violations).toHaveLength(1);
+    }
+  });
+
+  it('lets the higher generation win wherever it runs', () => {
+    const lab = messagingLab();
+    lab.registry.announce(bob, signedManifest(bob), '');
+    const link = lab.connect(two);
+    tell(lab, link, [record({ manifest: signedManifest(bob, { generation: 2 }) })]);
+    expect(lab.registry.find(bob)?.nodeId).toBe(two);
+    tell(lab, link, [], true);
+    expect(lab.registry.find(bob)?.nodeId).toBe(one);
+  });
+});
