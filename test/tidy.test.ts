@@ -49,8 +49,10 @@ const mayImport: Record<string, readonly string[]> = {
   config: [...ground, 'protocols', 'config'],
   actors: [...ground, 'crypto', 'protocols', 'config', 'actors'],
   client: [...ground, 'protocols', 'actors', 'client'],
-  cli: [...ground, 'crypto', 'protocols', 'config', 'actors', 'client', 'cli'],
-  index: [...ground, 'crypto', 'protocols', 'config', 'actors', 'client'],
+  development: [...ground, 'crypto', 'protocols', 'config', 'development'],
+  testing: [...ground, 'crypto', 'protocols', 'config', 'actors', 'development', 'testing'],
+  cli: [...ground, 'crypto', 'protocols', 'config', 'actors', 'client', 'development', 'cli'],
+  index: [...ground, 'crypto', 'protocols', 'config', 'actors', 'client', 'development'],
 };
 
 describe('the house rules', () => {

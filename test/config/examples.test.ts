@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import type { z } from 'zod';
-import { policyYaml } from '../../src/cli/dev/templates.ts';
 import { readYaml } from '../../src/config/problems.ts';
 import { nodeFileSchema } from '../../src/config/schema.ts';
 import { loadConfig, type NodeConfig } from '../../src/config.ts';
+import { policyYaml } from '../../src/development/templates.ts';
 import { type PolicySet, parsePolicy, policyCanonicalText } from '../../src/protocols/authorization/policy.ts';
 import { awakened, yamlKeys } from './yaml-keys.ts';
 

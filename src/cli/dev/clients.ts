@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Client, createClient } from '../../client.ts';
+import type { ClusterLayout } from '../../development/layout.ts';
 import type { NodeId } from '../../names.ts';
-import type { ClusterLayout } from './layout.ts';
 
 /** A client for each node of the development cluster, as its profile names them. */
 export async function clientsOf(layout: ClusterLayout): Promise<ReadonlyMap<NodeId, Client>> {

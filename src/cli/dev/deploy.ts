@@ -4,10 +4,10 @@ import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import type { Client } from '../../client.ts';
 import { privateKeyFromPem } from '../../crypto/keys.ts';
 import { osCrypto } from '../../crypto/port.ts';
+import type { ClusterLayout } from '../../development/layout.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import { demoAgents, signDeployment } from './deployments.ts';
-import type { ClusterLayout } from './layout.ts';
 import type { Narrator } from './narrate.ts';
 
 const convergeMsMax = 15_000;

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { parseDocument } from 'yaml';
-import { defaultPorts, developmentNodes, writeProfile } from './init.ts';
-import { clusterLayout } from './layout.ts';
+import { defaultPorts, developmentNodes, writeProfile } from '../../development/initialise.ts';
+import { clusterLayout } from '../../development/layout.ts';
 
 export interface ClaimedPorts {
   readonly list: readonly { readonly link: number; readonly api: number }[];

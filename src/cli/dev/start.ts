@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
+import { developmentNodes, initialiseCluster } from '../../development/initialise.ts';
+import { clusterLayout } from '../../development/layout.ts';
 import { CaxtonError } from '../../errors.ts';
 import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
 import { deployDemoAgents } from './deploy.ts';
-import { developmentNodes, initialiseCluster } from './init.ts';
-import { clusterLayout } from './layout.ts';
+import { agentModulesFolder } from './deployments.ts';
 import { takeLock } from './lock.ts';
 import { createNarrator, type Narrator } from './narrate.ts';
 import { type NodeProcess, startAgainCommand, startNodeProcess } from './node-process.ts';
@@ -78,7 +79,14 @@ class Launcher {
     const layout = clusterLayout(this.#root);
     const fresh = !existsSync(layout.profile);
     const ports = await claimPorts(this.#root);
-    if (await initialiseCluster({ root: this.#root, now: nodeClock.now(), ports: ports.list }))
+    if (
+      await initialiseCluster({
+        root: this.#root,
+        now: nodeClock.now(),
+        ports: ports.list,
+        modulesPath: agentModulesFolder,
+      })
+    )
       this.#narrator.line(
         `made a development cluster in ${relative(process.cwd(), this.#root) || '.'}: CA, certificates, keys`,
       );

@@ -8,8 +8,8 @@ import { verifyWith } from '../../../src/crypto/signature.ts';
 import { unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { AgentId } from '../../../src/names.ts';
+import { settle } from '../../../src/testing/manual-clock.ts';
 import { refusalOf } from '../../crypto/fixtures.ts';
-import { settle } from '../../support/manual-clock.ts';
 import { messageHeader } from '../messaging/fixtures.ts';
 import { hosting } from './agent-lab.ts';
 

@@ -5,7 +5,7 @@ import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import type { Disk, Store } from '../../../src/actors/kernel/ports.ts';
 import { ok } from '../../../src/errors.ts';
 import type { AgentId } from '../../../src/names.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 /** A store in memory. */
 export function memoryStore(): Store & { readonly held: Map<string, Uint8Array> } {

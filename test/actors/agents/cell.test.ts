@@ -6,7 +6,7 @@ import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import type { Ref } from '../../../src/actors/kernel/ref.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 import { messageHeader } from '../messaging/fixtures.ts';
 
 const received = (content: unknown, replyWith = ''): ReceivedMessage => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { type CertificateRenewal, certRotator, type Renewed } from '../../../src/actors/cluster/cert-rotator.ts';
 import { ok, type Result, refuse } from '../../../src/errors.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 const hourMs = 3_600_000;
 

@@ -7,8 +7,8 @@ import { verifyClaimKeyBinding } from '../../../src/crypto/identity.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../src/crypto/keys.ts';
 import { ok, unwrap } from '../../../src/errors.ts';
 import type { NodeId } from '../../../src/names.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { crypto, dayMs, domain, makeCa, nodeOne, now, refusalOf } from '../../crypto/fixtures.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
 
 const ca = makeCa();
 const claim = crypto.generateKeyPair('ed25519');

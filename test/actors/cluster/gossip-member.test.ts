@@ -3,7 +3,7 @@ import { createActor } from 'xstate';
 import type { Gossip } from '../../../src/actors/cluster/gossip.ts';
 import { gossipMember } from '../../../src/actors/cluster/gossip-member.ts';
 import type { Address } from '../../../src/actors/kernel/ports.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 
 async function started(seeds: readonly Address[], mode = 'isolated') {
   const clock = new ManualClock();

@@ -15,8 +15,8 @@ import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import type { Frame, FrameKind } from '../../../src/protocols/link/frame.ts';
 import { swimProfiles } from '../../../src/protocols/swim/config.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { crypto, dayMs, domain, makeCa, now } from '../../crypto/fixtures.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
 
 const ca = makeCa();
 const gossipKey = crypto.randomBytes(32);

@@ -8,7 +8,7 @@ import type { LinkChannel, LinkChannelHandler } from '../../../src/actors/kernel
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import { encodeFrame } from '../../../src/protocols/link/frame.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 import { one as oneForOne, polite, rest, worker } from '../kernel/lab.ts';
 import {
   derOf,

@@ -5,7 +5,7 @@ import { createNodeNetwork } from '../../../src/actors/cluster/node-network.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import type { Address, LinkChannel, TlsIdentity } from '../../../src/actors/kernel/ports.ts';
 import { limits } from '../../../src/limits.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import {
   connectTcp,
   derOf,

@@ -11,7 +11,7 @@ import {
 import type { LinkChannel } from '../../../src/actors/kernel/ports.ts';
 import { CaxtonError } from '../../../src/errors.ts';
 import { linkBackoff } from '../../../src/protocols/link/backoff.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 
 const target: DialTarget = { address: { host: '127.0.0.1', port: 7_701 } };
 /** The chart only passes them on. */

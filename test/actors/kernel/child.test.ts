@@ -6,7 +6,7 @@ import { Registry } from '../../../src/actors/kernel/registry.ts';
 import type { Runtime } from '../../../src/actors/kernel/runtime.ts';
 import { Scheduler } from '../../../src/actors/kernel/scheduler.ts';
 import { Worker } from '../../../src/actors/kernel/worker.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { polite, settle, worker } from './lab.ts';
 
 /** A child whose owner hears its notices only when the test hands them on, so that news can come late. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DeadLetterOffice } from '../../../src/actors/kernel/dead-letters.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 test('counts all, keeps the newest in order', () => {
   const clock = new ManualClock(0);

@@ -4,7 +4,7 @@ import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import type { Metrics } from '../../../src/actors/kernel/ports.ts';
 import type { ChildSpec, SupervisorSpec, WorkerSpec } from '../../../src/actors/kernel/spec.ts';
-import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 
 export interface Lab {
   readonly kernel: Kernel;

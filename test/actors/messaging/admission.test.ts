@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Admission } from '../../../src/actors/messaging/admission.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { refusalOf } from '../../crypto/fixtures.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
 import { fakeLink, three, two } from './messaging-lab.ts';
 
 const rate = { count: 10, periodMs: 1_000, burst: 5 };

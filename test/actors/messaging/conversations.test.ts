@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Conversations } from '../../../src/actors/messaging/conversations.ts';
 import type { AgentId, NodeId } from '../../../src/names.ts';
 import type { MessageHeader } from '../../../src/protocols/acl/message.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { messageHeader } from './fixtures.ts';
 
 const alice = 'default/alice' as AgentId;

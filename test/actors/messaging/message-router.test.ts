@@ -3,7 +3,7 @@ import { createActor } from 'xstate';
 import { messageRouter } from '../../../src/actors/messaging/message-router.ts';
 import { PendingAsks } from '../../../src/actors/messaging/pending-asks.ts';
 import type { Routing } from '../../../src/actors/messaging/routing.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { alice, bob } from './messaging-lab.ts';
 
 function charted() {

@@ -25,7 +25,7 @@ import { type PolicySet, parsePolicy } from '../../../src/protocols/authorizatio
 import { type Manifest, manifestPayload } from '../../../src/protocols/deployment/manifest.ts';
 import type { FrameKind } from '../../../src/protocols/link/frame.ts';
 import type { RecordRefusal } from '../../../src/protocols/registry/registry.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 export const alice = 'default/alice' as AgentId;
 export const bob = 'default/bob' as AgentId;

@@ -6,7 +6,7 @@ import { unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { AgentId } from '../../../src/names.ts';
 import type { MessageHeader } from '../../../src/protocols/acl/message.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { messageHeader } from './fixtures.ts';
 
 const alice = 'default/alice' as AgentId;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { RateLimiter, rateLimiterChart } from '../../../src/actors/messaging/rate-limiter.ts';
 import { limits } from '../../../src/limits.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 const rate = { count: 1, periodMs: 1_000, burst: 1 };
 

@@ -7,7 +7,7 @@ import type { MessageHeader } from '../../../src/protocols/acl/message.ts';
 import { decodeMessageHeader, encodeMessageHeader, withSignature } from '../../../src/protocols/link/message-frame.ts';
 import { decodeRefusal, encodeRefusal } from '../../../src/protocols/link/refusal-frame.ts';
 import { type RegistryRecord, registryDeltaText } from '../../../src/protocols/registry/record.ts';
-import { settle } from '../../support/manual-clock.ts';
+import { settle } from '../../../src/testing/manual-clock.ts';
 import { messageHeader } from './fixtures.ts';
 import {
   alice,

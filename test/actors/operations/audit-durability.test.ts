@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { deployed, until } from './audit-lab.ts';
 import { PowerCutDisk } from './power-cut-disk.ts';
 

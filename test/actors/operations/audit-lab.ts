@@ -7,7 +7,7 @@ import type { AppendFile, Disk } from '../../../src/actors/kernel/ports.ts';
 import { type AuditDraft, AuditLog, type AuditLogOptions } from '../../../src/actors/operations/audit-log.ts';
 import { auditWriter } from '../../../src/actors/operations/audit-writer.ts';
 import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 /** A folder that goes with the test. */
 export function testFolder(): string {

@@ -7,7 +7,7 @@ import { createApiKey, readApiKey } from '../../../../src/crypto/api-key.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
 import { type Result, refuse } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
-import { ManualClock } from '../../../support/manual-clock.ts';
+import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 import { fakeControl } from './api-lab.ts';
 
 const right = createApiKey(osCrypto);

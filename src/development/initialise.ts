@@ -2,21 +2,20 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { createApiKey } from '../../crypto/api-key.ts';
+import { createApiKey } from '../crypto/api-key.ts';
 import {
   type IssuedCertificate,
   issueCa,
   issueNodeCertificate,
   issueServerCertificate,
-} from '../../crypto/certificate.ts';
-import { createKeyring, keyringToText } from '../../crypto/keyring.ts';
-import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../../crypto/keys.ts';
-import { type Crypto, osCrypto } from '../../crypto/port.ts';
-import { signDocument } from '../../crypto/signed-document.ts';
-import { unwrap } from '../../errors.ts';
-import type { NodeId, TrustDomain } from '../../names.ts';
-import { noticePayload } from '../../protocols/notice/notice.ts';
-import { agentModulesFolder } from './deployments.ts';
+} from '../crypto/certificate.ts';
+import { createKeyring, keyringToText } from '../crypto/keyring.ts';
+import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.ts';
+import { type Crypto, osCrypto } from '../crypto/port.ts';
+import { signDocument } from '../crypto/signed-document.ts';
+import { unwrap } from '../errors.ts';
+import type { NodeId, TrustDomain } from '../names.ts';
+import { noticePayload } from '../protocols/notice/notice.ts';
 import { type ClusterLayout, clusterLayout } from './layout.ts';
 import { nodeYaml, policyYaml } from './templates.ts';
 
@@ -38,6 +37,8 @@ export interface InitOptions {
   readonly now: number;
   readonly crypto?: Crypto;
   readonly ports: readonly { readonly link: number; readonly api: number }[];
+  /** The folder with the code of agents that the nodes may run. */
+  readonly modulesPath: string;
 }
 
 /**
@@ -114,7 +115,7 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
       linkPort: ports.link,
       apiPort: ports.api,
       join: joins.filter((_, other) => other !== index),
-      modulesPath: relative(final.node(id).folder, agentModulesFolder),
+      modulesPath: relative(final.node(id).folder, options.modulesPath),
     });
     await writePublic(draft.node(id).config, text);
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { NodeId } from '../../names.ts';
+import type { NodeId } from '../names.ts';
 
 /** The files of a development cluster’s folder (`.caxton/`). Folders are 0700, keys 0600. */
 export interface ClusterLayout {

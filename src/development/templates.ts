@@ -1,4 +1,4 @@
-import type { NodeId, TrustDomain } from '../../names.ts';
+import type { NodeId, TrustDomain } from '../names.ts';
 
 export interface NodeYamlFacts {
   readonly id: NodeId;

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Clock } from '../../src/actors/kernel/ports.ts';
+import type { Clock } from '../actors/kernel/ports.ts';
 
 interface Timer {
   readonly due: number;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../../src/testing/manual-clock.ts';
 
 test('timers fire by due time, then by the order in which they were set, each at its own time', () => {
   const clock = new ManualClock(1_000);
