@@ -17,7 +17,7 @@ import { unwrap } from '../errors.ts';
 import type { NodeId, TrustDomain } from '../names.ts';
 import { noticePayload } from '../protocols/notice/notice.ts';
 import { type ClusterLayout, clusterLayout } from './layout.ts';
-import { nodeYaml, policyYaml } from './templates.ts';
+import { nodeYaml } from './templates.ts';
 
 const dayMs = 86_400_000;
 
@@ -36,9 +36,15 @@ export interface InitOptions {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly crypto?: Crypto;
+  readonly nodes: readonly NodeId[];
+  /** One pair for each node. */
   readonly ports: readonly { readonly link: number; readonly api: number }[];
-  /** The folder with the code of agents that the nodes may run. */
-  readonly modulesPath: string;
+  /** More nodes that get keys and a certificate, but no configuration. */
+  readonly spare?: readonly NodeId[];
+  /** The folder with the code of agents that the nodes may run; none without it. */
+  readonly modulesPath?: string;
+  /** The text of policy.yaml. */
+  readonly policy: string;
 }
 
 /**
@@ -100,26 +106,28 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
     },
   });
   await writePublic(draft.trustNotice, `${signDocument('notice', authority.privateKey, Buffer.from(trust))}\n`);
-  await writePublic(draft.policy, policyYaml());
+  await writePublic(draft.policy, options.policy);
 
   await writePublic(draft.clusterId, `${clusterId}\n`);
-  for (const id of [...developmentNodes, spareNode]) await fillNode(draft, crypto, ca, id, now);
+  for (const id of [...options.nodes, ...(options.spare ?? [])]) await fillNode(draft, crypto, ca, id, now);
   const joins = options.ports.map((ports) => `127.0.0.1:${ports.link}`);
-  for (const [index, id] of developmentNodes.entries()) {
+  for (const [index, id] of options.nodes.entries()) {
     const ports = options.ports[index]!;
     const text = nodeYaml({
       id,
       clusterId,
       trustDomain: developmentTrustDomain,
-      expectedSize: developmentNodes.length,
+      expectedSize: options.nodes.length,
       linkPort: ports.link,
       apiPort: ports.api,
       join: joins.filter((_, other) => other !== index),
-      modulesPath: relative(final.node(id).folder, options.modulesPath),
+      ...(options.modulesPath === undefined
+        ? {}
+        : { modulesPath: relative(final.node(id).folder, options.modulesPath) }),
     });
     await writePublic(draft.node(id).config, text);
   }
-  await writeProfile(draft, clusterId, options.ports);
+  await writeProfile(draft, clusterId, options.nodes, options.ports);
 }
 
 async function fillNode(
@@ -162,6 +170,7 @@ const isDnsName = (name: string): boolean => /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9
 export async function writeProfile(
   layout: ClusterLayout,
   clusterId: string,
+  nodes: readonly NodeId[],
   ports: readonly { readonly api: number }[],
 ): Promise<void> {
   const near = (path: string) => relative(layout.root, path);
@@ -170,7 +179,7 @@ export async function writeProfile(
     clusterId,
     ca: near(layout.caCert),
     apiKeyFile: near(layout.apiKey),
-    nodes: developmentNodes.map((id, index) => ({ id, api: `https://127.0.0.1:${ports[index]!.api}` })),
+    nodes: nodes.map((id, index) => ({ id, api: `https://127.0.0.1:${ports[index]!.api}` })),
   };
   await writePublic(layout.profile, `${JSON.stringify(profile, undefined, 2)}\n`);
 }

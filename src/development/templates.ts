@@ -8,7 +8,7 @@ export interface NodeYamlFacts {
   readonly linkPort: number;
   readonly apiPort: number;
   readonly join: readonly string[];
-  readonly modulesPath: string;
+  readonly modulesPath?: string;
 }
 
 /** The node.yaml of one development node: short; config/node.yaml explains every key. */
@@ -37,8 +37,7 @@ cluster:
   trust_domain: ${facts.trustDomain}
   expected_size: ${facts.expectedSize}
   bind: 127.0.0.1:${facts.linkPort}
-  join:
-${facts.join.map((address) => `    - ${address}`).join('\n')}
+  join:${facts.join.length === 0 ? ' []' : facts.join.map((address) => `\n    - ${address}`).join('')}
   profile: local
   authority_keys:
     - ../../keys/authority.pub
@@ -47,8 +46,7 @@ ${facts.join.map((address) => `    - ${address}`).join('\n')}
 api:
   bind: 127.0.0.1:${facts.apiPort}
 
-agents:
-  modules_path: ${facts.modulesPath}
+${facts.modulesPath === undefined ? '# No agents.modules_path: this node runs no code but what its program brings.' : `agents:\n  modules_path: ${facts.modulesPath}`}
 
 security:
   cluster:

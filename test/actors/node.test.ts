@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createNode, type Node } from '../../src/actors/node.ts';
 import { agentModulesFolder, demoAgents, signDeployment } from '../../src/cli/dev/deployments.ts';
-import { claimPorts } from '../../src/cli/dev/ports.ts';
 import { loadConfig, type NodeConfig } from '../../src/config.ts';
 import { privateKeyFromPem } from '../../src/crypto/keys.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { developmentNodes, initialiseCluster } from '../../src/development/initialise.ts';
 import { clusterLayout } from '../../src/development/layout.ts';
+import { claimPorts } from '../../src/development/ports.ts';
+import { policyYaml } from '../../src/development/templates.ts';
 import { CaxtonError, unwrap } from '../../src/errors.ts';
 import type { AgentId, NodeId } from '../../src/names.ts';
 
@@ -93,8 +94,15 @@ async function failure(starting: Promise<Node>): Promise<CaxtonError> {
 
 beforeAll(async () => {
   root = join(await mkdtemp(join(tmpdir(), 'caxton-node-')), 'cluster');
-  const { list } = await claimPorts(root);
-  await initialiseCluster({ root, now: Date.now(), ports: list, modulesPath: agentModulesFolder });
+  const { list } = await claimPorts(root, developmentNodes);
+  await initialiseCluster({
+    root,
+    now: Date.now(),
+    nodes: developmentNodes,
+    ports: list,
+    modulesPath: agentModulesFolder,
+    policy: policyYaml(),
+  });
   await Promise.all(developmentNodes.map(start));
   await until('three nodes see each other', fullMesh);
 });

@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import { developmentNodes, initialiseCluster } from '../../development/initialise.ts';
+import { developmentNodes, initialiseCluster, spareNode } from '../../development/initialise.ts';
 import { clusterLayout } from '../../development/layout.ts';
+import { claimPorts } from '../../development/ports.ts';
+import { policyYaml } from '../../development/templates.ts';
 import { CaxtonError } from '../../errors.ts';
 import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
@@ -12,7 +14,6 @@ import { agentModulesFolder } from './deployments.ts';
 import { takeLock } from './lock.ts';
 import { createNarrator, type Narrator } from './narrate.ts';
 import { type NodeProcess, startAgainCommand, startNodeProcess } from './node-process.ts';
-import { claimPorts } from './ports.ts';
 
 const startMsMax = 20_000;
 const stopMsMax = 12_000;
@@ -78,15 +79,17 @@ class Launcher {
   async run(once: boolean, stopped: Promise<void>): Promise<number> {
     const layout = clusterLayout(this.#root);
     const fresh = !existsSync(layout.profile);
-    const ports = await claimPorts(this.#root);
-    if (
-      await initialiseCluster({
-        root: this.#root,
-        now: nodeClock.now(),
-        ports: ports.list,
-        modulesPath: agentModulesFolder,
-      })
-    )
+    const ports = await claimPorts(this.#root, developmentNodes);
+    const made = await initialiseCluster({
+      root: this.#root,
+      now: nodeClock.now(),
+      nodes: developmentNodes,
+      ports: ports.list,
+      spare: [spareNode],
+      modulesPath: agentModulesFolder,
+      policy: policyYaml(),
+    });
+    if (made)
       this.#narrator.line(
         `made a development cluster in ${relative(process.cwd(), this.#root) || '.'}: CA, certificates, keys`,
       );

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { parseDocument } from 'yaml';
-import { defaultPorts, developmentNodes, writeProfile } from '../../development/initialise.ts';
-import { clusterLayout } from '../../development/layout.ts';
+import type { NodeId } from '../names.ts';
+import { defaultPorts, writeProfile } from './initialise.ts';
+import { clusterLayout } from './layout.ts';
 
 export interface ClaimedPorts {
   readonly list: readonly { readonly link: number; readonly api: number }[];
@@ -17,23 +18,23 @@ export interface ClaimedPorts {
 const loopback = '127.0.0.1';
 
 /** The ports that the nodes will use: those of their node.yaml (or the defaults), each replaced when it is taken. */
-export async function claimPorts(root: string): Promise<ClaimedPorts> {
-  const wished = await Promise.all(developmentNodes.map((_, index) => configuredPorts(root, index)));
+export async function claimPorts(root: string, nodes: readonly NodeId[]): Promise<ClaimedPorts> {
+  const wished = await Promise.all(nodes.map((id, index) => configuredPorts(root, id, index)));
   const changed: string[] = [];
   const list: { link: number; api: number }[] = [];
   const given = new Set<number>();
   for (const [index, ports] of wished.entries()) {
     const link = await freePort(ports.link, true, given);
     const api = await freePort(ports.api, false, given);
-    if (link !== ports.link) changed.push(`${developmentNodes[index]} link ${ports.link} → ${link}`);
-    if (api !== ports.api) changed.push(`${developmentNodes[index]} API ${ports.api} → ${api}`);
+    if (link !== ports.link) changed.push(`${nodes[index]} link ${ports.link} → ${link}`);
+    if (api !== ports.api) changed.push(`${nodes[index]} API ${ports.api} → ${api}`);
     list.push({ link, api });
   }
-  return { list, changed, writeBack: () => (changed.length > 0 ? writeBack(root, list) : Promise.resolve()) };
+  return { list, changed, writeBack: () => (changed.length > 0 ? writeBack(root, nodes, list) : Promise.resolve()) };
 }
 
-async function configuredPorts(root: string, index: number): Promise<{ link: number; api: number }> {
-  const file = clusterLayout(root).node(developmentNodes[index]!).config;
+async function configuredPorts(root: string, id: NodeId, index: number): Promise<{ link: number; api: number }> {
+  const file = clusterLayout(root).node(id).config;
   const fallback = defaultPorts(index);
   if (!existsSync(file)) return fallback;
   const document = parseDocument(await readFile(file, 'utf8'));
@@ -48,10 +49,14 @@ async function configuredPorts(root: string, index: number): Promise<{ link: num
   return { link: portOf(['cluster', 'bind'], fallback.link), api: portOf(['api', 'bind'], fallback.api) };
 }
 
-async function writeBack(root: string, list: readonly { link: number; api: number }[]): Promise<void> {
+async function writeBack(
+  root: string,
+  nodes: readonly NodeId[],
+  list: readonly { link: number; api: number }[],
+): Promise<void> {
   const layout = clusterLayout(root);
   let clusterId = '';
-  for (const [index, id] of developmentNodes.entries()) {
+  for (const [index, id] of nodes.entries()) {
     const file = layout.node(id).config;
     const document = parseDocument(await readFile(file, 'utf8'));
     clusterId = String(document.getIn(['cluster', 'id']));
@@ -61,7 +66,7 @@ async function writeBack(root: string, list: readonly { link: number; api: numbe
     document.setIn(['cluster', 'join'], document.createNode(others));
     await writeFile(file, document.toString());
   }
-  await writeProfile(layout, clusterId, list);
+  await writeProfile(layout, clusterId, nodes, list);
 }
 
 /** The wished port if nobody holds it, else one that the system gives. Links need it for TCP and UDP both. */
