@@ -1,23 +1,48 @@
 /**
- * Caxton for those who embed it: start a node in your process, deploy agents on it, send and ask. Everything else that
- * is importable is under a subpath of its own.
+ * Caxton for those who embed it: start a node in your process, deploy agents on it, send and ask. What else can be
+ * imported has subpaths of its own: `/client`, `/crypto`, `/protocols`, `/testing`.
  */
+// Charts of agents are made with the same XState that runs them: a second copy would be another class.
+export { assign, createMachine, fromPromise, setup } from 'xstate';
 export type {
+  AgentAddress,
   AgentContext,
   AgentHandler,
   AskOptions,
   Behaviour,
   ChartAgentEvent,
+  ChartAgentInput,
   ChartModule,
   Draft,
   HandlerModule,
   ReceivedMessage,
 } from './actors/agents/behaviour.ts';
+export type {
+  AgentRef,
+  AnswerOf,
+  AnswerTo,
+  AnyContract,
+  Check,
+  CheckedMessage,
+  Checks,
+  Contract,
+  ContractOf,
+  MessageFor,
+  PerformativeOf,
+  StandardSchema,
+} from './actors/agents/contract.ts';
+export { type DeploymentFacts, signDeployment } from './actors/agents/deployer.ts';
 export type { SignedDeployment } from './actors/agents/deployments.ts';
-export { type AgentRef, createNode, type Node } from './actors/node.ts';
+export type { AgentCode, AgentPolicy, CheckedHandler, Deploy, DeployOptions } from './actors/agents/embedding.ts';
+export { createNode, type Node } from './actors/node.ts';
 export type { CreateNodeOptions } from './actors/node-base.ts';
 export type { NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';
 export { loadConfig, type NodeConfig } from './config.ts';
+export {
+  type DevelopmentCluster,
+  type DevelopmentClusterOptions,
+  developmentCluster,
+} from './development/development-cluster.ts';
 export { CaxtonError, type ErrorCode, errorCodes, type Refusal, type Result } from './errors.ts';
 export type { AgentId, NodeId } from './names.ts';
 export type { Performative } from './protocols/acl/performative.ts';

@@ -32,6 +32,3 @@ export const localNameOf = (agent: AgentId): string => agent.slice(agent.indexOf
 
 /** `spiffe://<trust-domain>/node/<id>`: what a node certificate’s single URI SAN must be. */
 export const nodeSpiffeId = (domain: TrustDomain, node: NodeId): string => `spiffe://${domain}/node/${node}`;
-/** `spiffe://<trust-domain>/tenant/<t>/agent/<n>`. */
-export const agentSpiffeId = (domain: TrustDomain, agent: AgentId): string =>
-  `spiffe://${domain}/tenant/${tenantOf(agent)}/agent/${localNameOf(agent)}`;

@@ -1,7 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import { parseHostPort } from '../config/quantity.ts';
 import type { NodeConfig } from '../config.ts';
 import { CaxtonError, type Result } from '../errors.ts';
 import type { NodeId } from '../names.ts';
+import type { AgentAddress } from './agents/behaviour.ts';
 import { nextBootEpoch } from './boot-epoch.ts';
 import { createNodeEvents, type NodeEvents } from './events.ts';
 import { createKernel } from './kernel/create-kernel.ts';
@@ -14,6 +16,16 @@ import type { NodeEvent } from './operations/control.ts';
 export interface CreateNodeOptions {
   /** Link addresses of members, beside those of the configuration. */
   readonly join?: readonly string[];
+  /**
+   * The Ed25519 private key that the cluster’s trust notice names as deployer and issuer: with it `node.deploy` signs.
+   * Give it only to programs that may decide which agents exist and what they may do.
+   */
+  readonly deployer?: KeyObject;
+  /**
+   * The agent in whose name this program writes to its agents; default `default/program-<node id>`. Must be its own on
+   * each node of the cluster.
+   */
+  readonly program?: AgentAddress;
   /** Replaces parts of the world; the testing kit’s way in. */
   readonly ports?: Partial<Ports>;
   /** Hears everything from the first moment on; `node.on` hears what comes after the start. */

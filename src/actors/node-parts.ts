@@ -3,11 +3,12 @@ import type { AgentId } from '../names.ts';
 import { version } from '../version.ts';
 import { AgentHost } from './agents/agent-host.ts';
 import { Deployments } from './agents/deployments.ts';
+import { Embedding } from './agents/embedding.ts';
 import { assembleCluster, type ClusterParts } from './cluster/assemble.ts';
 import type { Ports } from './kernel/ports.ts';
 import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts';
 import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base.ts';
-import { agentView, consoleAgentOf, createNodeControl } from './node-control.ts';
+import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import type { NodeControl, NodeStatus } from './operations/control.ts';
 
@@ -17,6 +18,7 @@ export interface NodeParts extends NodeBase {
   readonly messaging: MessagingParts;
   readonly host: AgentHost;
   readonly deployments: Deployments;
+  readonly embedding: Embedding;
   readonly control: NodeControl;
   readonly api: ApiParts;
   state: NodeStatus['state'];
@@ -62,28 +64,18 @@ export async function assemble(config: NodeConfig, ports: Ports, options: Create
         metadata: { generation, kind },
       }),
   });
-  const startedAt = ports.clock.now();
-  const control = createNodeControl({
+  const embedding = new Embedding({
+    nodeId,
     clock: ports.clock,
-    metrics: ports.metrics,
-    kernel,
-    identity: cluster.identity,
-    clusterId: config.cluster.id,
-    bootEpoch: base.bootEpoch,
-    version: await version(),
-    startedAt,
-    addresses: () => ({ ...cluster.addresses(), api: api.address() }),
-    gossipKeyVersion: () => base.files.keyring.sealing.version,
-    state: () => parts.state,
-    gossip: cluster.gossip,
-    links: cluster.links,
-    registry: messaging.registry,
-    host,
+    crypto: ports.crypto,
     deployments,
-    audit,
-    consoleAgent: consoleAgentOf(nodeId),
-    stop: () => parts.requestStop(),
+    host,
+    deployer: options.deployer,
+    program: options.program,
   });
+  const control = createNodeControl(
+    await controlParts({ ...base, cluster, messaging, host, deployments }, () => parts),
+  );
   const api = assembleApi(base, control);
   const parts: NodeParts = {
     ...base,
@@ -91,10 +83,39 @@ export async function assemble(config: NodeConfig, ports: Ports, options: Create
     messaging,
     host,
     deployments,
+    embedding,
     control,
     api,
     state: 'starting',
     requestStop: () => {},
   };
   return parts;
+}
+
+type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments'>;
+
+/** `whole` gives what is made after the control: it is asked only while the node runs. */
+async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<NodeControlParts> {
+  const { config, ports, kernel, nodeId, cluster, messaging } = built;
+  return {
+    clock: ports.clock,
+    metrics: ports.metrics,
+    kernel,
+    identity: cluster.identity,
+    clusterId: config.cluster.id,
+    bootEpoch: built.bootEpoch,
+    version: await version(),
+    startedAt: ports.clock.now(),
+    addresses: () => ({ ...cluster.addresses(), api: whole().api.address() }),
+    gossipKeyVersion: () => built.files.keyring.sealing.version,
+    state: () => whole().state,
+    gossip: cluster.gossip,
+    links: cluster.links,
+    registry: messaging.registry,
+    host: built.host,
+    deployments: built.deployments,
+    audit: built.audit,
+    consoleAgent: consoleAgentOf(nodeId),
+    stop: () => whole().requestStop(),
+  };
 }

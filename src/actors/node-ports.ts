@@ -26,6 +26,7 @@ export async function nodePorts(
     disk,
     store,
     metrics: replaced.metrics ?? createMetrics(),
+    managementApi: replaced.managementApi,
     tap: replaced.tap,
   };
   return { ports, close: () => (replaced.store ? Promise.resolve() : store.close()) };

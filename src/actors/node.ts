@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import type { NodeConfig } from '../config.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
-import type { AgentId, NodeId } from '../names.ts';
-import type { AskOptions, Behaviour, Draft, ReceivedMessage } from './agents/behaviour.ts';
+import type { NodeId } from '../names.ts';
+import type { AgentContext, Behaviour } from './agents/behaviour.ts';
 import type { SignedDeployment } from './agents/deployments.ts';
+import type { Deploy } from './agents/embedding.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { type CreateNodeOptions, recordNode } from './node-base.ts';
 import { assemble, type NodeParts } from './node-parts.ts';
@@ -18,24 +19,26 @@ export interface Node {
   readonly control: NodeControl;
   readonly kernel: Kernel;
   /**
-   * Deploys an agent whose code is in this program. Throws DEPLOYMENT_REFUSED, ALREADY_EXISTS or AUDIT_BLOCKED.
-   * `key`, the agent’s Ed25519 private key, is needed only by agents that sign their messages.
+   * Deploys an agent whose code is in this program: a handler function or an XState machine. Signed with the deployer’s
+   * key that `createNode` was given. An agent of the same name that runs here is replaced. Throws a CaxtonError:
+   * DEPLOYMENT_REFUSED, MALFORMED (name, action or policy), LIMIT_EXCEEDED, AUDIT_BLOCKED, SUPERVISION.
    */
-  deploy(signed: SignedDeployment, behaviour: Behaviour, options?: { readonly key?: KeyObject }): Promise<AgentRef>;
+  readonly deploy: Deploy;
+  /**
+   * Deploys an agent of this program that somebody else signed for: a host that must not hold the deployer’s key. Throws
+   * DEPLOYMENT_REFUSED, ALREADY_EXISTS or AUDIT_BLOCKED. `key`, the agent’s Ed25519 private key, is needed only by
+   * agents that sign their messages. Returns the agent’s own voice.
+   */
+  deploySigned(
+    signed: SignedDeployment,
+    behaviour: Behaviour,
+    options?: { readonly key?: KeyObject },
+  ): Promise<AgentContext>;
   /** Calls the listener for everything that a watcher may see; returns the function that ends it. */
   on(listener: (event: NodeEvent) => void): () => void;
   /** Drains, leaves the cluster, closes. Idempotent; resolves when everything is closed. */
   stop(): Promise<void>;
   readonly ended: Promise<{ readonly reason: 'stopped' | 'gave-up'; readonly error?: unknown }>;
-}
-
-/** An agent of this node, for the program that deployed it: what it sends has the agent’s name and rights. */
-export interface AgentRef {
-  readonly id: AgentId;
-  /** Throws a CaxtonError when this node refuses it. */
-  tell(draft: Draft): void;
-  /** Resolves with the answer; rejects with the refusal as a CaxtonError. */
-  ask(draft: Draft, options?: AskOptions): Promise<ReceivedMessage>;
 }
 
 /**
@@ -53,7 +56,7 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
     await close();
     throw error;
   }
-  const { kernel, events, control, deployments, host } = parts;
+  const { kernel, events, control, deployments, host, embedding } = parts;
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= shutDown(parts, close);
@@ -68,14 +71,10 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
     id: config.node.id,
     control,
     kernel,
-    async deploy(signed, behaviour, { key } = {}) {
+    deploy: embedding.deploy,
+    async deploySigned(signed, behaviour, { key } = {}) {
       const { agentId } = unwrap(await deployments.embed(signed, behaviour, key));
-      const context = host.contextOf(agentId)!;
-      return {
-        id: agentId,
-        tell: (draft) => void unwrap(context.tell(draft)),
-        ask: async (draft, askOptions) => unwrap(await context.ask(draft, askOptions)),
-      };
+      return host.contextOf(agentId)!;
     },
     on: events.subscribe,
     stop,

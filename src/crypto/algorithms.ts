@@ -24,7 +24,7 @@ export interface CertificateAlgorithm {
 const table = <T extends object>(entries: T): Readonly<T> => Object.freeze(Object.assign(Object.create(null), entries));
 
 /** Every algorithm that signs anything in Caxton. What is absent is refused. */
-export const signatureAlgorithms = table({
+const signatureAlgorithms = table({
   ed25519: { keyType: 'ed25519', namedCurve: undefined, digest: null, signatureBytes: 64 },
   'ecdsa-p256-sha256': { keyType: 'ec', namedCurve: 'prime256v1', digest: 'sha256', signatureBytes: 64 },
 } as const satisfies Record<string, SignatureAlgorithm>);

@@ -6,7 +6,7 @@ import { type Asn1, binaryString, childrenOf, contentOf, DerError, derOf, oidOf,
 const { Type } = forge.asn1;
 
 /** Object identifiers of the extensions that this project writes and reads (RFC 5280 §4.2.1). */
-export const extensionOids = {
+const extensionOids = {
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',

@@ -2,7 +2,7 @@ import { ok, type Result, refuse } from '../errors.ts';
 import { limits } from '../limits.ts';
 
 /** Length of a gossip key. */
-export const gossipKeyBytes = 32;
+const gossipKeyBytes = 32;
 
 const versionMax = 0xffff_ffff;
 

@@ -3,6 +3,7 @@ import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId } from '../../names.ts';
 import type { MessageHeader } from '../../protocols/acl/message.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
+import type { Checks } from './contract.ts';
 
 /**
  * What an agent’s own code sees. Two kinds of trusted code exist today: a handler function and an XState chart.
@@ -10,20 +11,26 @@ import type { Performative } from '../../protocols/acl/performative.ts';
  */
 
 /** A message as an agent receives it: authorised, counted, and its content decoded by `language`. */
-export interface ReceivedMessage {
+export interface ReceivedMessage<Content = unknown> {
   readonly header: MessageHeader;
   readonly id: string;
   readonly performative: Performative;
   readonly sender: AgentId;
   readonly protocol: string;
   readonly conversationId: string;
-  /** `json`: the parsed value; `text`: a string; anything else: the bytes. Untrusted in form: check before use. */
-  readonly content: unknown;
+  /**
+   * `json`: the parsed value; `text`: a string; anything else: the bytes. Untrusted in form, and `unknown` until it was
+   * checked (`accepts`).
+   */
+  readonly content: Content;
 }
+
+/** An agent’s name as programs write it: `default/echo`. Its parts are checked when it is used. */
+export type AgentAddress = AgentId | `${string}/${string}`;
 
 /** A message to be sent; the sender is always the agent itself. */
 export interface Draft {
-  readonly to: AgentId;
+  readonly to: AgentAddress;
   readonly performative: Performative;
   /** Anything JSON can say, a string, or bytes; see `language`. */
   readonly content: unknown;
@@ -84,12 +91,18 @@ export interface ChartModule {
   readonly chart: AnyStateMachine;
 }
 
+/** What an agent’s chart hears; one member for each performative, so that XState narrows `event` by its name. */
 export type ChartAgentEvent =
-  | { readonly type: `acl.${Performative}`; readonly message: ReceivedMessage }
+  | { [P in Performative]: { readonly type: `acl.${P}`; readonly message: ReceivedMessage } }[Performative]
   | { readonly type: 'acl.refused'; readonly refusal: Refusal; readonly messageId: string };
 
+/** What a chart of an agent is given when it starts. */
+export interface ChartAgentInput {
+  readonly agent: AgentContext;
+}
+
 export type Behaviour =
-  | ({ readonly kind: 'handler' } & HandlerModule)
-  | ({ readonly kind: 'chart' } & ChartModule)
+  | ({ readonly kind: 'handler'; readonly accepts?: Checks } & HandlerModule)
+  | ({ readonly kind: 'chart'; readonly accepts?: Checks } & ChartModule)
   /** A mailbox of the node’s own: answers to the management API’s messages arrive here. */
   | { readonly kind: 'console' };

@@ -2,6 +2,7 @@ import { type ActorLogic, type AnyActorRef, createActor, type Snapshot, transiti
 import type { Refusal } from '../../errors.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { AgentContext, Behaviour, ChartAgentEvent, ReceivedMessage } from './behaviour.ts';
+import { judgeContent } from './contract.ts';
 import { type AgentMode, agentLifecycle } from './lifecycle.ts';
 
 /**
@@ -58,6 +59,16 @@ export const agentCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
 };
 
 const cells = new WeakMap<object, Cell>();
+
+const withContent = (message: ReceivedMessage, content: unknown): ReceivedMessage => ({
+  header: message.header,
+  id: message.id,
+  performative: message.performative,
+  sender: message.sender,
+  protocol: message.protocol,
+  conversationId: message.conversationId,
+  content,
+});
 
 class Cell {
   readonly #input: CellInput;
@@ -143,8 +154,10 @@ class Cell {
     } else this.#run(message);
   }
 
-  #run(message: ReceivedMessage): void {
+  #run(received: ReceivedMessage): void {
     const { behaviour, context, self } = this.#input;
+    const message = this.#checked(received);
+    if (!message) return;
     if (behaviour.kind === 'chart') {
       const event: ChartAgentEvent = { type: `acl.${message.performative}`, message };
       this.#chart?.send(event);
@@ -165,6 +178,24 @@ class Cell {
         (error: unknown) => self.tell({ type: 'agent.failed', of: message, error }, 'control'),
       );
     } else this.#busyWith = undefined;
+  }
+
+  /** The message with its content in the form that the agent accepts; undefined when it was turned away. */
+  #checked(message: ReceivedMessage): ReceivedMessage | undefined {
+    const { behaviour, context } = this.#input;
+    const check = behaviour.kind === 'console' ? undefined : behaviour.accepts?.[message.performative];
+    if (!check) return message;
+    const { content } = message;
+    const judged = judgeContent(check, content);
+    if ('content' in judged) return judged.content === content ? message : withContent(message, judged.content);
+    // Nobody answers “not understood” with “not understood”: two agents would go on for ever.
+    if (message.performative !== 'not-understood')
+      context.reply(message, {
+        // FIPA’s contract net knows no other way to fail once a bid was accepted.
+        performative: message.performative === 'accept-proposal' ? 'failure' : 'not-understood',
+        content: { reason: `The content was not understood: ${judged.problems}.` },
+      });
+    return undefined;
   }
 
   #settled(of: ReceivedMessage): void {

@@ -4,7 +4,7 @@ import type { Runtime } from './runtime.ts';
 import type { ChildSpec } from './spec.ts';
 
 /** Milliseconds that a worker may take to stop by default (OTP’s). A supervisor by default takes what it needs. */
-export const workerShutdownMs = 5_000;
+const workerShutdownMs = 5_000;
 
 /** What a child’s life tells the supervisor, by way of its inbox. */
 export type Notice =

@@ -1,4 +1,5 @@
 import type { Crypto } from '../../crypto/port.ts';
+import type { ManagementApi } from '../operations/management-api.ts';
 
 /**
  * The ports: everything that an actor needs of the world. Each has a Node version (`node-*.ts` beside the room that
@@ -13,6 +14,8 @@ export interface Ports {
   readonly disk: Disk;
   readonly store: Store;
   readonly metrics: Metrics;
+  /** What listens for the management API; undefined: HTTPS at `api.bind`. The testing kit’s listens nowhere. */
+  readonly managementApi?: ManagementApi | undefined;
   /** One hook that every actor turn passes; costs nothing while unset. */
   tap: Tap | undefined;
 }

@@ -10,8 +10,8 @@ import { type Runtime, show } from './runtime.ts';
 import type { ChildSpec, SupervisorSpec } from './spec.ts';
 
 /** OTP’s defaults: more than one restart in five seconds and the supervisor gives up. */
-export const defaultIntensity = 1;
-export const defaultPeriodMs = 5_000;
+const defaultIntensity = 1;
+const defaultPeriodMs = 5_000;
 
 /**
  * One life of a supervisor. Its children live in a `Map`, because XState’s own `spawnChild` copies them all at each

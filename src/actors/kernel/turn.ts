@@ -19,6 +19,3 @@ export function outsideTurns<T>(body: () => T): T {
 
 /** The life in whose turn, timer or promise this is called; `undefined` outside of all. */
 export const occupantOfTurn = (): Occupant | undefined => culprits.getStore();
-
-/** The path of the actor in whose turn, timer or promise this is called; `undefined` outside of all. */
-export const culpritOf = (): string | undefined => culprits.getStore()?.path;

@@ -83,7 +83,7 @@ export class Routing {
     const made = this.#compose(sender, question, draft.replyBy ?? Math.ceil(clock.now() + timeoutMs));
     if (!made.ok) return made;
     const message = made.value;
-    const answer = asks.wait(message.id, sender, draft.to, timeoutMs, options.signal);
+    const answer = asks.wait(message.id, sender, message.header.receiver, timeoutMs, options.signal);
     // Nobody waits when it was cancelled before, or when too many wait already: then nothing is sent either.
     if (!asks.has(message.id)) return answer;
     const sent = this.#dispatch(message, draft.sign === true);
@@ -130,7 +130,8 @@ export class Routing {
       id,
       performative: draft.performative,
       sender,
-      receiver: draft.to,
+      // Judged below like every other field.
+      receiver: draft.to as AgentId,
       language: content.value.language,
       ontology: draft.ontology ?? '',
       protocol: draft.protocol ?? '',

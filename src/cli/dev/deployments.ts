@@ -2,12 +2,9 @@ import { createHash, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { keyId, publicKeyToText, rawPublicKey } from '../../crypto/keys.ts';
+import { signDeployment as sign } from '../../actors/agents/deployer.ts';
 import type { Crypto } from '../../crypto/port.ts';
-import { signDocument } from '../../crypto/signed-document.ts';
-import { type AgentId, type NodeId, tenantOf } from '../../names.ts';
-import { capabilityPayload } from '../../protocols/authorization/capability.ts';
-import { manifestPayload } from '../../protocols/deployment/manifest.ts';
+import type { AgentId, NodeId } from '../../names.ts';
 
 /** The agents of `npm start`: their code lies beside this file, as TypeScript in a clone and JavaScript in the package. */
 export const agentModulesFolder = join(dirname(fileURLToPath(import.meta.url)), 'agents');
@@ -95,34 +92,21 @@ export async function signDeployment(
     createHash('sha256')
       .update(await readFile(join(agentModulesFolder, file)))
       .digest('hex');
-  const tenant = tenantOf(demo.agentId);
-  const manifest = manifestPayload({
-    v: 1,
-    agentId: demo.agentId,
-    kind: demo.kind,
-    code: file ? { module: file, digest: `sha256:${digest}` } : null,
-    tenant,
-    services: demo.services,
-    capabilities: demo.actions,
-    agentKey: publicKeyToText(rawPublicKey(crypto.generateKeyPair('ed25519').publicKey)),
-    placement: { nodes: [demo.node] },
-    generation,
-    issuedAt: now,
-  });
-  const capability = capabilityPayload({
-    v: 1,
-    issuer: keyId(rawPublicKey(deployer)),
-    subject: demo.agentId,
-    tenant,
-    actions: demo.actions,
-    notBefore: now - 60_000,
-    expires: now + capabilityMs,
-    depth: 0,
-    nonce: Buffer.from(crypto.randomBytes(16)).toString('base64url'),
-  });
-  return {
-    agent: demo,
-    manifest: signDocument('deployment', deployer, Buffer.from(manifest)),
-    capability: signDocument('capability', deployer, Buffer.from(capability)),
-  };
+  const signed = sign(
+    deployer,
+    {
+      agentId: demo.agentId,
+      kind: demo.kind,
+      code: file ? { module: file, digest: `sha256:${digest}` } : null,
+      services: demo.services,
+      actions: demo.actions,
+      agentKey: crypto.generateKeyPair('ed25519').publicKey,
+      nodes: [demo.node],
+      generation,
+      now,
+      validForMs: capabilityMs,
+    },
+    crypto,
+  );
+  return { agent: demo, ...signed };
 }

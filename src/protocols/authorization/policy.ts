@@ -2,7 +2,7 @@ import type { Refusal, Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type AgentId, tenantOf } from '../../names.ts';
 import type { MessageHeader } from '../acl/message.ts';
-import { list, object, type Path, type Problem, type Problems, pathText, readShape, withRule } from '../json/shape.ts';
+import { list, object, type Path, type Problem, type Problems, pathText, problem, readShape } from '../json/shape.ts';
 import { type AgentPattern, matchesAgent } from './agent-pattern.ts';
 import { agentPattern, type PolicyRules, policyRules, policyRulesObject, rulesOf } from './policy-rules.ts';
 import type { Rate } from './rate.ts';
@@ -24,14 +24,23 @@ export const emptyPolicySet: PolicySet = { byReceiver: new Map() };
 
 const entry = object({ receiver: agentPattern, ...policyRules.required }, policyRules.optional);
 
-const document = withRule(object({ policies: list(entry, limits.policiesMax) }), ({ policies }) => {
+const policies = object({ policies: list(entry, limits.policiesMax) });
+
+/** At most one policy for each receiver: of two, one would hide the other. */
+const document: typeof policies = (value, path, problems) => {
+  const read = policies(value, path, problems);
   const seen = new Set<AgentPattern>();
-  for (const { receiver } of policies) {
-    if (seen.has(receiver)) return `there are two policies for ${receiver}; put them together`;
+  for (const [at, { receiver }] of read?.policies.entries() ?? []) {
+    if (seen.has(receiver))
+      problem(
+        problems,
+        [...path, 'policies', at, 'receiver'],
+        `there are two policies for ${receiver}; put them together`,
+      );
     seen.add(receiver);
   }
-  return undefined;
-});
+  return read;
+};
 
 /** Finds the line of a value in the file that it came from; `undefined` when that is not known. */
 export type LineOf = (path: Path) => number | undefined;
@@ -60,7 +69,7 @@ export function parsePolicy(value: unknown, where: string, lineOf?: LineOf): Res
 }
 
 /** A policy for `receiver` out of fields read elsewhere, such as a manifest. */
-export const namedPolicy = (name: string, receiver: AgentPattern, fields: PolicyRules): Policy => ({
+const namedPolicy = (name: string, receiver: AgentPattern, fields: PolicyRules): Policy => ({
   ...fields,
   name,
   receiver,
@@ -79,7 +88,7 @@ export function policyFor(set: PolicySet, receiver: AgentId, inline?: PolicyRule
     set.byReceiver.get('*'),
   ].filter((policy) => policy !== undefined);
   const [chosen, ...wider] = candidates;
-  if (!chosen) return denyAll;
+  if (!chosen) return { ...denyAll, name: `default for ${receiver}, which no policy names,` };
   const denied = new Set([...chosen.deniedSenders, ...wider.flatMap((policy) => policy.deniedSenders)]);
   return denied.size === chosen.deniedSenders.length ? chosen : { ...chosen, deniedSenders: [...denied] };
 }

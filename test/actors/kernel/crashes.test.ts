@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AnyActorLogic, createActor, fromCallback, fromPromise, setup, spawnChild } from 'xstate';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import { chargeStrayThrows } from '../../../src/actors/kernel/stray.ts';
-import { culpritOf } from '../../../src/actors/kernel/turn.ts';
+import { occupantOfTurn } from '../../../src/actors/kernel/turn.ts';
 import { type Lab, lab, one, plain, polite, settle, until, worker } from './lab.ts';
 
 const boom = (): never => {
@@ -258,14 +258,14 @@ describe('throws that escape XState', () => {
         worker(
           'a',
           plain(() => {
-            seen.push(culpritOf());
+            seen.push(occupantOfTurn()?.path);
             kernel.ref('/node/b').tell({ type: 'go' });
           }),
         ),
         worker(
           'b',
           plain(() => {
-            setTimeout(() => seen.push(culpritOf()), 1);
+            setTimeout(() => seen.push(occupantOfTurn()?.path), 1);
           }),
         ),
       ]),
@@ -273,7 +273,7 @@ describe('throws that escape XState', () => {
     kernel.ref('/node/a').tell({ type: 'go' });
     await until(() => seen.length === 2);
     expect(seen).toEqual(['/node/a', '/node/b']);
-    expect(culpritOf()).toBeUndefined();
+    expect(occupantOfTurn()?.path).toBeUndefined();
   });
 });
 
@@ -281,7 +281,7 @@ test('the scheduler belongs to no actor, even when an actor’s timer wakes it',
   const owners: (string | undefined)[] = [];
   const { kernel, clock } = lab({
     defer: (slice) => {
-      owners.push(culpritOf());
+      owners.push(occupantOfTurn()?.path);
       setImmediate(slice);
     },
   });

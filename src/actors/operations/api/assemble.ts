@@ -12,17 +12,19 @@ export interface ApiParts {
 /** The management API of a node. */
 export function assembleApi({ config, ports, files, fault }: NodeBase, control: NodeControl): ApiParts {
   const { defaultLimit } = config.security.api;
-  const made = createManagementApi({
-    control,
-    bind: config.api.bind,
-    tls: files.apiTls,
-    apiKeys: files.apiKeys,
-    clock: ports.clock,
-    crypto: ports.crypto,
-    readApiKey,
-    ...(defaultLimit ? { rateLimit: defaultLimit } : {}),
-    onBug: (error, requestId) => fault(`the API failed at request ${requestId}`, error),
-  });
+  const real = (): ManagementApi =>
+    createManagementApi({
+      control,
+      bind: config.api.bind,
+      tls: files.apiTls,
+      apiKeys: files.apiKeys,
+      clock: ports.clock,
+      crypto: ports.crypto,
+      readApiKey,
+      ...(defaultLimit ? { rateLimit: defaultLimit } : {}),
+      onBug: (error, requestId) => fault(`the API failed at request ${requestId}`, error),
+    });
+  const made = ports.managementApi ?? real();
   let bound = config.api.bind;
   const api: ManagementApi = {
     ...made,

@@ -1,0 +1,36 @@
+/**
+ * `caxton-runtime/crypto`: what a program outside a node needs to make and check Caxton’s signed things: a deployer’s
+ * tool, a certificate authority of one’s own, an auditor. Text and bytes in, text and bytes out; no files, no sockets.
+ */
+export { type ApiKey, createApiKey, readApiKey } from './api-key.ts';
+export {
+  type AltNames,
+  type IssuedCertificate,
+  issueCa,
+  issueNodeCertificate,
+  issueServerCertificate,
+  type LeafRequest,
+  type NodeCertificateRequest,
+  type ServerCertificateRequest,
+  type Validity,
+} from './certificate.ts';
+export { createKeyring, type GossipKey, Keyring, keyringFromText, keyringToText } from './keyring.ts';
+export {
+  ed25519PublicKey,
+  keyId,
+  privateKeyFromPem,
+  privateKeyToPem,
+  publicKeyFromText,
+  publicKeyToText,
+  rawPublicKey,
+} from './keys.ts';
+export { type Crypto, type KeyPair, type KeyType, osCrypto, sha256 } from './port.ts';
+export {
+  type DocumentKind,
+  decodeDocument,
+  type SignedDocument,
+  signDocument,
+  type VerifiedDocument,
+  verifyDocument,
+} from './signed-document.ts';
+export { type NodeSvid, type SvidExpectation, verifyNodeSvid } from './svid.ts';

@@ -1,0 +1,45 @@
+/**
+ * `caxton-runtime/protocols`: the rules by which nodes judge, as plain functions, for tools that must judge alike: a
+ * deployer that signs manifests and capabilities, a policy checked before it is rolled out, an audit log verified by an
+ * outsider. No input or output: UTF-8 and SHA-256 are passed in.
+ */
+export { type ConversationState, conversationStep, startConversation } from './acl/conversation.ts';
+export { toMermaid } from './acl/mermaid.ts';
+export type { Guarantee, MessageHeader } from './acl/message.ts';
+export { isPerformative, type Performative, performatives } from './acl/performative.ts';
+export {
+  contractNet,
+  type ProtocolTable,
+  protocolTable,
+  type Role,
+  request,
+  type Transition,
+} from './acl/protocol-table.ts';
+export { type ChainState, chainAppend, chainStart, chainStep, type Sha256 } from './audit/chain.ts';
+export { type AuditClass, type AuditType, auditTypes, classOf } from './audit/event-type.ts';
+export { type AuditEvent, type AuditMetadata, type AuditRecord, type Outcome, readAuditLine } from './audit/record.ts';
+export { type Action, actionOfMessage, actionText, covers, parseAction } from './authorization/action.ts';
+export { type AgentPattern, matchesAgent, parseAgentPattern } from './authorization/agent-pattern.ts';
+export { type AuthorizationRequest, authorize, type Decision, type Layer } from './authorization/authorize.ts';
+export {
+  type Capability,
+  capabilityPayload,
+  checkCapability,
+  grants,
+  isMeantFor,
+  readCapability,
+} from './authorization/capability.ts';
+export { explain } from './authorization/explain.ts';
+export {
+  denyAll,
+  emptyPolicySet,
+  type Policy,
+  type PolicySet,
+  parsePolicy,
+  policyFor,
+} from './authorization/policy.ts';
+export type { Operation, PolicyRules, RateLimits } from './authorization/policy-rules.ts';
+export { parseRate, type Rate, rateText } from './authorization/rate.ts';
+export { type AgentCode, type AgentKind, type Manifest, manifestPayload, readManifest } from './deployment/manifest.ts';
+export { type Notice, noticePayload, readNotice } from './notice/notice.ts';
+export type { TrustBody } from './notice/trust.ts';
