@@ -21,6 +21,13 @@ const run = (cwd: string, command: string, ...args: string[]): string =>
 const node = (...args: string[]): string => run(project, process.execPath, ...args);
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 
+const compile = (...files: string[]): string =>
+  node(
+    tsc,
+    ...['--strict', '--noEmit', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'],
+    ...files,
+  );
+
 let packed: Packed;
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   readonly name: string;
@@ -43,6 +50,8 @@ beforeAll(() => {
   mkdirSync(project);
   writeFileSync(join(project, 'package.json'), '{ "name": "host", "private": true, "type": "module" }\n');
   run(project, 'npm', 'install', ...quiet, '--prefer-offline', '--ignore-scripts', join(copy, packed.filename));
+  mkdirSync(join(project, 'node_modules', '@types'), { recursive: true });
+  symlinkSync(join(root, 'node_modules', '@types', 'node'), join(project, 'node_modules', '@types', 'node'));
 }, 180_000);
 
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -88,21 +97,25 @@ describe('the package', () => {
   it('type-checks and runs the examples in a project of its own', () => {
     const examples = ['embed.ts', 'agent-host.ts'];
     for (const example of examples) cpSync(join(root, 'examples', example), join(project, example));
-    mkdirSync(join(project, 'node_modules', '@types'), { recursive: true });
-    symlinkSync(join(root, 'node_modules', '@types', 'node'), join(project, 'node_modules', '@types', 'node'));
-    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
-    node(tsc, ...options, '--skipLibCheck', ...examples);
+    compile(...examples);
     expect(node('embed.ts')).toContain('19 + 23 = 42; the notebook holds 1 note');
     expect(node('agent-host.ts')).toMatch(/clerk pays: +inform[\s\S]*apprentice → bank\/cashier: UNAUTHORIZED/);
   }, 60_000);
+
+  it('runs the program of the README as it stands there', () => {
+    const [, program] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+    expect(program!.split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(20);
+    writeFileSync(join(project, 'readme.ts'), program!);
+    compile('readme.ts');
+    expect(node('readme.ts')).toBe('Hello, world!\n');
+  });
 
   it('lets the compiler find a wrong message', () => {
     const text = readFileSync(join(root, 'examples', 'embed.ts'), 'utf8');
     const wrong = text.replace('content: [19, 23]', "content: 'nineteen'");
     expect(wrong).not.toBe(text);
     writeFileSync(join(project, 'wrong.ts'), wrong);
-    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
-    expect(() => node(tsc, ...options, '--skipLibCheck', 'wrong.ts')).toThrow(
+    expect(() => compile('wrong.ts')).toThrow(
       expect.objectContaining({ stdout: expect.stringMatching(/^wrong\.ts\(\d+,\d+\): error TS2322: .*number\[\]/m) }),
     );
   });

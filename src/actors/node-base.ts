@@ -11,7 +11,7 @@ import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Ports } from './kernel/ports.ts';
 import { type NodeFiles, readNodeFiles } from './node-files.ts';
 import { AuditLog } from './operations/audit-log.ts';
-import type { NodeEvent } from './operations/control.ts';
+import type { Caller, NodeEvent } from './operations/control.ts';
 
 export interface CreateNodeOptions {
   /** Link addresses of members, beside those of the configuration. */
@@ -96,9 +96,18 @@ function seedOf(text: string): Address {
   throw new CaxtonError('CONFIG_INVALID', `“${text}” is not a link address: expected host:port.`);
 }
 
-/** Class A: the node’s own start and stop. */
+/** Class A: the node’s own start and stop; `caller` when somebody asked for it over the API. */
 export const recordNode = (
   { audit, nodeId, bootEpoch }: NodeBase,
   type: 'NodeStarted' | 'NodeStopped',
+  caller?: Caller,
 ): Promise<Result<unknown>> =>
-  audit.record({ type, identity: nodeId, sourceIp: '', outcome: 'success', reasons: [], metadata: { bootEpoch } });
+  audit.record({
+    type,
+    identity: nodeId,
+    sourceIp: caller?.sourceIp ?? '',
+    outcome: 'success',
+    reasons: [],
+    ...(caller ? { requestId: caller.requestId } : {}),
+    metadata: { bootEpoch, by: caller?.identity ?? 'program' },
+  });

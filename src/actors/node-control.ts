@@ -42,7 +42,7 @@ export interface NodeControlParts {
   readonly audit: AuditLog;
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
-  readonly stop: () => void;
+  readonly stop: (caller: Caller) => void;
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -61,15 +61,15 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
         .filter((view) => view !== undefined),
     actors: () => parts.kernel.tree(),
     metrics: () => parts.metrics.read(),
-    async deploy(request, _caller) {
+    async deploy(request, caller) {
       // A minority must not decide what the majority may decide otherwise.
       if (gossip.partition() !== 'majority')
         return refuse('PARTITION_MINORITY', 'This node sees no quorum of the cluster, so it deploys nothing now.');
-      const deployed = await deployments.deploy(request);
+      const deployed = await deployments.deploy(request, caller);
       if (!deployed.ok) return deployed;
       return ok(agentView(parts, deployed.value.agentId)!);
     },
-    remove: (agent) => deployments.remove(agent),
+    remove: (agent, caller) => deployments.remove(agent, caller),
     send: (request) => send(host, parts.consoleAgent, request),
     auditTail: ({ limit }) => audit.tail(limit),
     auditVerify: () => audit.verify(),
@@ -86,8 +86,8 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
       const recorded = await audit.record(event);
       return recorded.ok ? ok(undefined) : recorded;
     },
-    async shutdown(_caller: Caller) {
-      parts.stop();
+    async shutdown(caller) {
+      parts.stop(caller);
       return ok(undefined);
     },
   };

@@ -10,7 +10,7 @@ import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts'
 import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base.ts';
 import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
-import type { NodeControl, NodeStatus } from './operations/control.ts';
+import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
 
 /** A node taken apart: what the supervision tree runs, and what the node’s handle offers. */
 export interface NodeParts extends NodeBase {
@@ -23,7 +23,7 @@ export interface NodeParts extends NodeBase {
   readonly api: ApiParts;
   state: NodeStatus['state'];
   /** Set by the node’s handle. */
-  requestStop: () => void;
+  requestStop: (caller: Caller) => void;
 }
 
 /** Reads and judges the files, counts the boot, and makes every part; nothing listens or runs yet. */
@@ -54,14 +54,16 @@ export async function assemble(config: NodeConfig, ports: Ports, options: Create
     registry: messaging.registry,
     host,
     modulesPath: config.agents.modulesPath,
-    record: (type, { agentId, generation, kind }, reasons) =>
+    record: ({ type, manifest: { agentId, generation, kind }, caller, failure }) =>
       audit.record({
         type,
         identity: agentId,
-        sourceIp: '',
-        outcome: 'success',
-        reasons,
-        metadata: { generation, kind },
+        sourceIp: caller?.sourceIp ?? '',
+        outcome: failure ? 'failure' : 'success',
+        reasons: failure?.reasons ?? [],
+        ...(failure ? { code: failure.code } : {}),
+        ...(caller ? { requestId: caller.requestId } : {}),
+        metadata: { generation, kind, by: caller?.identity ?? 'program' },
       }),
   });
   const embedding = new Embedding({
@@ -116,6 +118,6 @@ async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<
     deployments: built.deployments,
     audit: built.audit,
     consoleAgent: consoleAgentOf(nodeId),
-    stop: () => whole().requestStop(),
+    stop: (caller) => whole().requestStop(caller),
   };
 }

@@ -10,7 +10,7 @@ import { type CreateNodeOptions, recordNode } from './node-base.ts';
 import { assemble, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeTree } from './node-tree.ts';
-import type { NodeControl, NodeEvent } from './operations/control.ts';
+import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
 
 /** A running node. */
 export interface Node {
@@ -58,11 +58,11 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
   }
   const { kernel, events, control, deployments, host, embedding } = parts;
   let stopping: Promise<void> | undefined;
-  const stop = (): Promise<void> => {
-    stopping ??= shutDown(parts, close);
+  const stop = (caller?: Caller): Promise<void> => {
+    stopping ??= shutDown(parts, close, caller);
     return stopping;
   };
-  parts.requestStop = () => void stop();
+  parts.requestStop = (caller) => void stop(caller);
   const ended = kernel.ended.then(async (ending) => {
     await stop();
     return ending;
@@ -77,7 +77,7 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
       return host.contextOf(agentId)!;
     },
     on: events.subscribe,
-    stop,
+    stop: () => stop(),
     ended,
   };
 }
@@ -106,10 +106,10 @@ function rootOf(error: CaxtonError): CaxtonError {
   return root;
 }
 
-async function shutDown(parts: NodeParts, close: () => Promise<void>): Promise<void> {
+async function shutDown(parts: NodeParts, close: () => Promise<void>, caller: Caller | undefined): Promise<void> {
   parts.state = 'draining';
   parts.cluster.links.stop();
-  await recordNode(parts, 'NodeStopped');
+  await recordNode(parts, 'NodeStopped', caller);
   await parts.kernel.stop();
   parts.state = 'stopped';
   parts.events.emit({ type: 'node.stopped', nodeId: parts.nodeId });

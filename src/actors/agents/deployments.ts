@@ -1,11 +1,12 @@
 import type { KeyObject } from 'node:crypto';
-import { ok, type Result, refuse } from '../../errors.ts';
+import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import { type Manifest, placementAllows } from '../../protocols/deployment/manifest.ts';
 import type { Disk, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
+import type { Caller } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
 import { loadAgentModule } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
@@ -26,11 +27,17 @@ export interface DeploymentsOptions {
   readonly host: AgentHost;
   readonly modulesPath: string | undefined;
   /** Class A: AgentDeployed and AgentRemoved are durable before the agent starts or stops. */
-  readonly record: (
-    type: 'AgentDeployed' | 'AgentRemoved',
-    manifest: Manifest,
-    reasons: readonly string[],
-  ) => Promise<Result<unknown>>;
+  readonly record: (act: DeploymentAct) => Promise<Result<unknown>>;
+}
+
+/** What the audit log is told of a deployment or removal. */
+export interface DeploymentAct {
+  readonly type: 'AgentDeployed' | 'AgentRemoved';
+  readonly manifest: Manifest;
+  /** Who asked for it; undefined: the program around the node, or the node itself at its start. */
+  readonly caller: Caller | undefined;
+  /** Why it failed after it had been recorded as done; none for the record of the act itself. */
+  readonly failure?: Refusal;
 }
 
 interface Deployed {
@@ -40,6 +47,7 @@ interface Deployed {
   readonly key: KeyObject | undefined;
   /** Whether it is brought back after a restart of the node. */
   readonly kept: boolean;
+  readonly caller: Caller | undefined;
 }
 
 const collection = 'deployments';
@@ -63,11 +71,11 @@ export class Deployments {
    * Deploys an agent whose code lies in the agents folder. An agent that runs already is replaced by a higher
    * generation. DEPLOYMENT_REFUSED, ALREADY_EXISTS, AUDIT_BLOCKED, NOT_SUPPORTED.
    */
-  async deploy(signed: SignedDeployment): Promise<Result<Manifest>> {
+  async deploy(signed: SignedDeployment, caller?: Caller): Promise<Result<Manifest>> {
     return this.#exclusively(signed, async (manifest) => {
       const behaviour = await this.#load(manifest);
       if (!behaviour.ok) return behaviour;
-      return this.#carryOut({ manifest, signed, behaviour: behaviour.value, key: undefined, kept: true });
+      return this.#carryOut({ manifest, signed, behaviour: behaviour.value, key: undefined, kept: true, caller });
     });
   }
 
@@ -78,16 +86,16 @@ export class Deployments {
         return refuse('DEPLOYMENT_REFUSED', `The manifest of ${manifest.agentId} is not for an embedded agent.`);
       if (manifest.kind !== behaviour.kind)
         return refuse('DEPLOYMENT_REFUSED', `The manifest says ${manifest.kind}, but the code is a ${behaviour.kind}.`);
-      return this.#carryOut({ manifest, signed, behaviour, key, kept: false });
+      return this.#carryOut({ manifest, signed, behaviour, key, kept: false, caller: undefined });
     });
   }
 
   /** UNKNOWN_AGENT, AUDIT_BLOCKED, ALREADY_EXISTS while a deployment of it is under way. */
-  async remove(agent: AgentId): Promise<Result<void>> {
+  async remove(agent: AgentId, caller?: Caller): Promise<Result<void>> {
     const known = this.#known.get(agent);
     if (!known) return refuse('UNKNOWN_AGENT', `${agent} is not deployed on this node.`);
     return this.#oneAtATime(agent, async () => {
-      const recorded = await this.#options.record('AgentRemoved', known.manifest, []);
+      const recorded = await this.#options.record({ type: 'AgentRemoved', manifest: known.manifest, caller });
       if (!recorded.ok) return recorded;
       await this.#options.store.delete(collection, agent);
       await this.#takeDown(agent);
@@ -106,7 +114,14 @@ export class Deployments {
       const result = await this.#exclusively(signed.value, async (manifest) => {
         const behaviour = await this.#load(manifest);
         if (!behaviour.ok) return behaviour;
-        return this.#start({ manifest, signed: signed.value, behaviour: behaviour.value, key: undefined, kept: true });
+        return this.#start({
+          manifest,
+          signed: signed.value,
+          behaviour: behaviour.value,
+          key: undefined,
+          kept: true,
+          caller: undefined,
+        });
       });
       if (!result.ok) failed(agent, result);
     }
@@ -161,9 +176,11 @@ export class Deployments {
 
   /** Recorded before it is done, and kept before it runs: a crash in between repeats the start and loses nothing. */
   async #carryOut(deployed: Deployed): Promise<Result<Manifest>> {
-    const { agentId } = deployed.manifest;
+    const { manifest, caller } = deployed;
+    const { agentId } = manifest;
     const before = this.#known.get(agentId);
-    const recorded = await this.#options.record('AgentDeployed', deployed.manifest, []);
+    const act: DeploymentAct = { type: 'AgentDeployed', manifest, caller };
+    const recorded = await this.#options.record(act);
     if (!recorded.ok) return recorded;
     await this.#keep(agentId, deployed);
     const started = await this.#start(deployed);
@@ -171,6 +188,8 @@ export class Deployments {
     // What was refused must not come up at the next boot, and must not cost the agent that ran before.
     await this.#keep(agentId, before);
     if (before) await this.#start(before);
+    // It was recorded as deployed, so that it did not come about belongs there too.
+    await this.#options.record({ ...act, failure: started.refusal });
     return started;
   }
 

@@ -52,8 +52,9 @@ async function lab({ store = memoryStore(), trusted = trust() } = {}) {
     registry,
     host,
     modulesPath: folder,
-    record: async (type, { agentId, generation }) => {
-      recorded.push(`${type} ${agentId} ${generation} ${host.modeOf(agentId) ?? 'absent'}`);
+    record: async ({ type, manifest: { agentId, generation }, caller, failure }) => {
+      const more = `${caller ? ` by ${caller.identity}` : ''}${failure ? ` failed: ${failure.code}` : ''}`;
+      recorded.push(`${type} ${agentId} ${generation} ${host.modeOf(agentId) ?? 'absent'}${more}`);
       return world.audit();
     },
   });
@@ -111,7 +112,7 @@ describe('a deployment', () => {
   });
 
   it('that cannot start is not kept, and the agent that ran before comes back', async () => {
-    const { deployments, host, registry } = await lab();
+    const { deployments, host, registry, recorded } = await lab();
     const embedded = (generation: number) => ({
       manifest: signedManifest(alice, { kind: 'chart', generation }),
       capability: '',
@@ -126,6 +127,21 @@ describe('a deployment', () => {
     const failed = await deployments.embed(embedded(2), { kind: 'chart', chart: broken }, undefined);
     expect(refusalOf(failed).code).toBe('SUPERVISION');
     expect([host.modeOf(alice), registry.find(alice)?.manifest.generation]).toEqual(['running', 1]);
+    expect(recorded.slice(1)).toEqual([
+      `AgentDeployed ${alice} 2 running`,
+      `AgentDeployed ${alice} 2 running failed: SUPERVISION`,
+    ]);
+  });
+
+  it('is recorded with who asked for it', async () => {
+    const { deployments, recorded } = await lab();
+    const caller = { identity: 'apikey:dev', sourceIp: '192.0.2.1', requestId: 'r1' };
+    await deployments.deploy(deployment(), caller);
+    await deployments.remove(bob, caller);
+    expect(recorded).toEqual([
+      `AgentDeployed ${bob} 1 absent by apikey:dev`,
+      `AgentRemoved ${bob} 1 running by apikey:dev`,
+    ]);
   });
 
   it('is removed with a record, and does not come back', async () => {
