@@ -25,9 +25,11 @@ function runHere() {
   }
   // The reader of a pipe may leave before the end: `caxton audit tail | head -1`.
   process.stdout.on('error', (error) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    if (error.code !== 'EPIPE') process.stderr.write(`caxton: the output cannot be written: ${error.code}\n`);
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
+  // Then there is nobody to complain to; what was begun is still done.
+  process.stderr.on('error', () => {});
   // A rejection is a bug: Node prints it and ends with exit code 1.
   import(inClone ? '../src/cli.ts' : '../dist/cli.js')
     .then((cli) => cli.main(process.argv.slice(2)))

@@ -25,10 +25,14 @@ export async function main(argv: readonly string[], terminal: Terminal = process
       writeError(terminal, error, json);
       return 1;
     }
-    const usage = usageOf(error);
-    if (!usage) throw error;
-    if (json) writeError(terminal, new CaxtonError('MALFORMED', [usage.message, `See ${usage.help}.`]), true);
-    else terminal.err(`${printable(usage.message)}\nSee ${usage.help}\n`);
+    const fault = systemFault(error);
+    if (fault) {
+      writeError(terminal, fault, json);
+      return 1;
+    }
+    if (!(error instanceof UsageError)) throw error;
+    if (json) writeError(terminal, new CaxtonError('MALFORMED', [error.message, `See ${error.help}.`]), true);
+    else terminal.err(`${printable(error.message)}\nSee ${error.help}\n`);
     return 2;
   }
 }
@@ -52,20 +56,19 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCod
   if (isNoun(verbs, noun) && (verbName === undefined || helpWords.has(verbName)))
     return print(nounHelp(verbs, noun, style));
   const verb = findVerb(verbs, noun, verbName ?? '');
-  if ('runRaw' in verb)
-    return rest.some((word) => word === '--help' || word === '-h') ? print(verbHelp(verb, style)) : verb.runRaw(rest);
+  // A verb that reads its own arguments is given none that its list does not have.
   const invocation = readArguments(verb, rest, terminal);
-  return invocation ? verb.run(invocation) : print(verbHelp(verb, style));
+  if (!invocation) return print(verbHelp(verb, style));
+  return 'runRaw' in verb ? verb.runRaw(rest) : verb.run(invocation);
+}
+
+/** A file that the system refused is nobody’s bug: what it is and where, without a stack. */
+function systemFault(error: unknown): CaxtonError | undefined {
+  const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (typeof code !== 'string' || typeof syscall !== 'string' || typeof path !== 'string') return undefined;
+  return new CaxtonError('FILE_UNREADABLE', `${path} cannot be used: ${code} (${syscall}).`, { cause: error });
 }
 
 /** Known before the arguments are: a wrong command line, too, is answered in the form that it asks for. */
 const asksForJson = (argv: readonly string[]): boolean =>
   argv.some((word, at) => word === '--output=json' || (word === '--output' && argv[at + 1] === 'json'));
-
-/** Ours, or that of a verb which reads its own arguments with node:util. */
-function usageOf(error: unknown): { readonly message: string; readonly help: string } | undefined {
-  if (error instanceof UsageError) return error;
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code !== 'string' || !code.startsWith('ERR_PARSE_ARGS_')) return undefined;
-  return { message: String(message), help: 'caxton --help' };
-}

@@ -10,6 +10,7 @@ import type {
   SendOutcome,
   SendRequest,
 } from './actors/operations/control.ts';
+import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, tenantOf } from './names.ts';
 
@@ -69,34 +70,42 @@ const marginMs = 5_000;
 export function createClient(options: ClientOptions): Client {
   const connection = createConnection(options);
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-  const get = <T>(path: string, call: CallOptions = {}): Promise<T> =>
-    connection.request<T>({ method: 'GET', path, timeoutMs, ...call });
-  const list = async <T>(path: string, call?: CallOptions): Promise<readonly T[]> =>
-    (await get<Items<T>>(path, call)).items;
-  const post = <T>(path: string, body: unknown, call: CallOptions = {}): Promise<T> =>
-    connection.request<T>({ method: 'POST', path, body, timeoutMs, ...call });
+  const get = <T>(path: string, shape: AnswerShape, call: CallOptions = {}): Promise<T> =>
+    connection.request<T>({ method: 'GET', path, shape, timeoutMs, ...call });
+  const list = async <T>(path: string, shape: AnswerShape, call?: CallOptions): Promise<readonly T[]> =>
+    (await get<Items<T>>(path, shape, call)).items;
+  const post = <T>(path: string, body: unknown, shape: AnswerShape, call: CallOptions = {}): Promise<T> =>
+    connection.request<T>({ method: 'POST', path, body, shape, timeoutMs, ...call });
   return {
     address: options.address,
-    live: (call) => get('/health/live', call),
+    live: (call) => get('/health/live', answers.live, call),
     ready: (call) =>
-      connection.request({ method: 'GET', path: '/health/ready', timeoutMs, answers: [200, 503], ...call }),
-    status: (call) => get('/api/v1/status', call),
-    members: (call) => list('/api/v1/cluster/members', call),
-    links: (call) => list('/api/v1/cluster/links', call),
-    agents: (call) => list('/api/v1/agents', call),
-    deploy: (request, call) => post('/api/v1/agents', request, call),
+      connection.request({
+        method: 'GET',
+        path: '/health/ready',
+        shape: answers.ready,
+        timeoutMs,
+        answers: [200, 503],
+        ...call,
+      }),
+    status: (call) => get('/api/v1/status', answers.status, call),
+    members: (call) => list('/api/v1/cluster/members', answers.members, call),
+    links: (call) => list('/api/v1/cluster/links', answers.links, call),
+    agents: (call) => list('/api/v1/agents', answers.agents, call),
+    deploy: (request, call) => post('/api/v1/agents', request, answers.agent, call),
     async remove(agent, call) {
       const path = `/api/v1/agents/${encodeURIComponent(tenantOf(agent))}/${encodeURIComponent(localNameOf(agent))}`;
-      await connection.request({ method: 'DELETE', path, timeoutMs, ...call });
+      await connection.request({ method: 'DELETE', path, shape: answers.done, timeoutMs, ...call });
     },
-    send: (request, call) => post('/api/v1/messages', request, { timeoutMs: request.timeoutMs + marginMs, ...call }),
+    send: (request, call) =>
+      post('/api/v1/messages', request, answers.sent, { timeoutMs: request.timeoutMs + marginMs, ...call }),
     auditRecords: ({ limit, ...call } = {}) =>
-      list(`/api/v1/audit/records${limit === undefined ? '' : `?limit=${limit}`}`, call),
-    auditVerification: (call) => get('/api/v1/audit/verification', call),
-    actors: (call) => list('/api/v1/actors', call),
-    metrics: (call) => list('/api/v1/metrics', call),
+      list(`/api/v1/audit/records${limit === undefined ? '' : `?limit=${limit}`}`, answers.records, call),
+    auditVerification: (call) => get('/api/v1/audit/verification', answers.verification, call),
+    actors: (call) => list('/api/v1/actors', answers.actors, call),
+    metrics: (call) => list('/api/v1/metrics', answers.metrics, call),
     async shutdown(call) {
-      await post('/api/v1/server/shutdown', undefined, call);
+      await post('/api/v1/server/shutdown', undefined, answers.done, call);
     },
     close: () => connection.close(),
   };

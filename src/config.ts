@@ -110,9 +110,9 @@ export function findConfig(where: {
   const named = flag ?? (env.CAXTON_CONFIG || undefined);
   if (named !== undefined) {
     const path = resolve(cwd, named);
-    return named !== '' && isFile(path)
-      ? ok(path)
-      : refuse('FILE_UNREADABLE', `There is no configuration file “${named}”.`);
+    if (named !== '' && isFile(path)) return ok(path);
+    const source = flag === undefined ? '$CAXTON_CONFIG' : '--config';
+    return refuse('FILE_UNREADABLE', `There is no configuration file “${named}”, which ${source} names.`);
   }
   const local = namesIn(join(cwd, '.caxton', 'nodes'))
     .map((path) => join(path, 'node.yaml'))

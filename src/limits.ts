@@ -180,6 +180,11 @@ export const limits = {
   profileBytesMax: 65_536,
   /** A configuration file. */
   configBytesMax: 1_048_576,
+
+  /** The testing kit: datagrams on their way to one socket of the memory network. Past it: lost. */
+  memoryDatagramsMax: 4_096,
+  /** The testing kit: bytes under way or unread in one direction of a memory link. Past it: they wait at the sender. */
+  memoryLinkBytesMax: 262_144,
 } as const;
 
 const frameOverheadBytes = 12;

@@ -1,16 +1,21 @@
 import { join } from 'node:path';
-import { readKeyFile } from '../config/key-file.ts';
+import { checkDataFolder } from '../config/data-folder.ts';
+import { openFault, readKeyFile } from '../config/key-file.ts';
+import { readKeyFileOn } from '../config/key-file-port.ts';
 import { faultTexts, readYaml } from '../config/problems.ts';
 import type { NodeConfig } from '../config.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
-import { privateKeyFromPem } from '../crypto/keys.ts';
-import { CaxtonError, type Result, unwrap } from '../errors.ts';
+import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
+import { CaxtonError, type Result, refuse, unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
-import { createNodeIdentity, type NodeIdentity } from './cluster/node-identity.ts';
+import { readApiKeys } from './api-key-file.ts';
+import { type NodeIdentity, readNodeIdentity } from './cluster/node-identity.ts';
+import { checkCaCertificate, checkServerPair } from './cluster/pem.ts';
 import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
+import { nodeDisk } from './operations/node-disk.ts';
 
 /** Everything that a node reads once, at its start: judged before anything listens. */
 export interface NodeFiles {
@@ -22,50 +27,141 @@ export interface NodeFiles {
   readonly apiTls: { readonly certPem: string; readonly keyPem: string; readonly caPem: string };
 }
 
-/** Throws a CaxtonError that names the file and what is wrong with it. */
+/** A file of the configuration: where it is, and the setting that says so. */
+interface NamedFile {
+  readonly path: string;
+  readonly key: string;
+}
+
+/**
+ * Reads and judges all that a node needs from its disk; nothing is made or opened for writing, but for a renewal that
+ * a crash cut short, which is finished. `now` in milliseconds since 1970. Throws a CaxtonError that names the file, the
+ * setting that led to it, and what is wrong.
+ */
 export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number): Promise<NodeFiles> {
   const { node, cluster, security } = config;
-  const text = async (path: string): Promise<string> => {
-    const bytes = await disk.readFile(path);
-    if (!bytes) throw new CaxtonError('FILE_UNREADABLE', `There is no file ${path}.`);
-    return utf8.decode(bytes);
+  const text = (file: NamedFile) => readText(disk, file);
+  const ca = { path: node.caCertificatePath, key: 'node.ca_certificate_path' };
+  const caPem = await text(ca);
+  inFile(ca, checkCaCertificate(caPem));
+  const claim = { path: node.claimKeyPath, key: 'node.claim_key_path' };
+  const claimKey = inFile(claim, claimKeyFromPem(await readSecret(disk, claim)));
+  const certificate = { path: node.certificatePath, key: 'node.certificate_path' };
+  const privateKey = { path: node.privateKeyPath, key: 'node.private_key_path' };
+  const files = {
+    nodeId: node.id,
+    trustDomain: cluster.trustDomain,
+    keyPem: await readSecret(disk, privateKey),
+    certPem: await text(certificate),
+    caPem,
+    claimKey,
   };
-  const secret = async (path: string): Promise<string> => utf8.decode(unwrap(await readKeyFile(path)));
-  const caPem = await text(node.caCertificatePath);
-  const identity = unwrap(
-    createNodeIdentity(
-      {
-        nodeId: node.id,
-        trustDomain: cluster.trustDomain,
-        certPem: await text(node.certificatePath),
-        keyPem: await secret(node.privateKeyPath),
-        caPem,
-        claimKey: inFile(node.claimKeyPath, privateKeyFromPem(await secret(node.claimKeyPath))),
-      },
-      now,
-    ),
+  inFile(privateKey, privateKeyFromPem(files.keyPem));
+  const identity = inFile(
+    { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` },
+    await readNodeIdentity(disk, node, files, now),
   );
-  const { keyPath } = security.gossip;
-  const authorities = await Promise.all(cluster.authorityKeyPaths.map(async (path) => (await text(path)).trim()));
-  const noticePath = join(cluster.noticesPath, 'trust.notice');
+  const gossipKey = { path: security.gossip.keyPath, key: 'security.cluster.gossip.key_path' };
+  const apiKeys = { path: security.api.apiKeysPath, key: 'security.api.authentication.api_keys_path' };
   return {
     identity,
-    keyring: inFile(keyPath, keyringFromText(await secret(keyPath))),
-    trust: inFile(noticePath, readTrustNotice(await text(noticePath), authorities, cluster.id)),
-    policies: await readPolicies(security.agents.policyPath, text),
-    apiKeys: readApiKeys(security.api.apiKeysPath, await secret(security.api.apiKeysPath)),
-    apiTls: {
-      certPem: await text(security.api.certPath),
-      keyPem: await secret(security.api.keyPath),
-      caPem,
-    },
+    keyring: inFile(gossipKey, keyringFromText(await readSecret(disk, gossipKey))),
+    trust: await readTrust(config, text),
+    policies: await readPolicies(security.agents.policyPath, (path) =>
+      text({ path, key: 'security.agents.policy_path' }),
+    ),
+    apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
+    apiTls: { ...(await readApiPair(disk, config, text, now)), caPem },
   };
 }
 
-/** Adds the file’s name to the reasons of a refusal. */
-function inFile<T>(path: string, result: Result<T>): T {
+/** The bytes of a file as text. The port knows no file types: what has no length (a pipe, a device) is not read. */
+async function readText(disk: Disk, { path, key }: NamedFile): Promise<string> {
+  const refused = (what: string) => new CaxtonError('FILE_UNREADABLE', `${key}: ${what}`);
+  let bytes: Uint8Array | undefined;
+  try {
+    const found = await disk.stat(path);
+    if (found?.bytes === 0) throw refused(`${path} is empty, or is a pipe or a device.`);
+    if (found && found.bytes > limits.configBytesMax) throw refused(`${path} is over ${limits.configBytesMax} bytes.`);
+    bytes = found && (await disk.readFile(path));
+  } catch (error) {
+    throw error instanceof CaxtonError ? error : refused(openFault(path, error));
+  }
+  if (!bytes) throw refused(`${path} is not there.`);
+  return decoded({ path, key }, bytes);
+}
+
+async function readSecret(disk: Disk, file: NamedFile): Promise<string> {
+  // On the real disk in a stricter way than the port has: nobody can swap a file after its mode was seen.
+  const read = await (disk === nodeDisk ? readKeyFile(file.path) : readKeyFileOn(disk, file.path));
+  if (read.ok) return decoded(file, read.value);
+  const [first, ...more] = read.refusal.reasons;
+  throw new CaxtonError(read.refusal.code, [`${file.key}: ${first}`, ...more]);
+}
+
+function decoded({ path, key }: NamedFile, bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new CaxtonError('MALFORMED', `${key}: ${path} is not text in UTF-8.`);
+  }
+}
+
+/** Adds the setting and the file’s name to the reasons of a refusal. */
+function inFile<T>({ path, key }: NamedFile, result: Result<T>): T {
   if (result.ok) return result.value;
-  throw new CaxtonError(result.refusal.code, [`${path}:`, ...result.refusal.reasons]);
+  const [first, ...more] = result.refusal.reasons;
+  throw new CaxtonError(result.refusal.code, [`${key}: ${path}: ${first}`, ...more]);
+}
+
+function claimKeyFromPem(pem: string): ReturnType<typeof privateKeyFromPem> {
+  const key = privateKeyFromPem(pem);
+  if (!key.ok || key.value.asymmetricKeyType === 'ed25519') return key;
+  return refuse('MALFORMED', `A claim key is Ed25519, and this one is ${key.value.asymmetricKeyType ?? 'another'}.`);
+}
+
+async function readTrust({ cluster }: NodeConfig, text: (file: NamedFile) => Promise<string>): Promise<Trust> {
+  const authorities: string[] = [];
+  for (const path of cluster.authorityKeyPaths) {
+    const file = { path, key: 'cluster.authority_keys' };
+    const authority = (await text(file)).trim();
+    inFile(file, publicKeyFromText(authority));
+    authorities.push(authority);
+  }
+  const file = { path: join(cluster.noticesPath, 'trust.notice'), key: 'cluster.notices_path' };
+  const trust = readTrustNotice(await text(file), authorities, cluster.id);
+  // Nobody asked for anything here: what does not fit is a setting.
+  if (!trust.ok && trust.refusal.code === 'UNAUTHORIZED')
+    return inFile(file, refuse('CONFIG_INVALID', ...trust.refusal.reasons));
+  return inFile(file, trust);
+}
+
+async function readApiPair(
+  disk: Disk,
+  { security }: NodeConfig,
+  text: (file: NamedFile) => Promise<string>,
+  now: number,
+) {
+  const certificate = { path: security.api.certPath, key: 'security.api.tls.cert' };
+  const certPem = await text(certificate);
+  const keyPem = await readSecret(disk, { path: security.api.keyPath, key: 'security.api.tls.key' });
+  inFile(certificate, checkServerPair({ certPem, keyPem, keyPath: security.api.keyPath, now }));
+  return { certPem, keyPem };
+}
+
+/**
+ * Whether this machine’s disk takes what the node will keep: FILE_UNREADABLE names the setting. For a node as a process;
+ * one that is embedded may have another disk.
+ */
+export async function checkNodeFolders({ node, security }: NodeConfig): Promise<void> {
+  const folders = [
+    { path: node.dataPath, key: 'node.data_path' },
+    { path: security.audit.logPath, key: 'security.audit.log_path' },
+  ];
+  for (const { path, key } of folders) {
+    const usable = await checkDataFolder(path);
+    if (!usable.ok) throw new CaxtonError(usable.refusal.code, `${key}: ${usable.refusal.reasons.join(' ')}`);
+  }
 }
 
 /** For `readNodeFiles`: the receivers’ policies, none without a path. CONFIG_INVALID names the file and the line. */
@@ -80,21 +176,4 @@ export async function readPolicies(
   const yaml = readYaml(content);
   if (yaml.faults.length > 0) throw new CaxtonError('CONFIG_INVALID', faultTexts(yaml, path));
   return unwrap(parsePolicy(yaml.value, path, yaml.lineOf));
-}
-
-function readApiKeys(path: string, text: string): readonly { readonly name: string; readonly hash: string }[] {
-  const malformed = () =>
-    new CaxtonError('MALFORMED', `${path} must be a JSON list of {"name", "hash"}; only hashes of keys are kept.`);
-  let list: unknown;
-  try {
-    list = JSON.parse(text);
-  } catch {
-    throw malformed();
-  }
-  if (!Array.isArray(list)) throw malformed();
-  return list.map((entry: unknown) => {
-    const { name, hash } = (entry ?? {}) as { name?: unknown; hash?: unknown };
-    if (typeof name !== 'string' || typeof hash !== 'string') throw malformed();
-    return { name, hash };
-  });
 }

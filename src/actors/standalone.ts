@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { readConfigFile } from '../config/config-file.ts';
 import { findConfig, loadConfig, type NodeConfig } from '../config.ts';
-import { CaxtonError, unwrap } from '../errors.ts';
-import { chargeStrayThrows } from './kernel/stray.ts';
-import { createNode } from './node.ts';
+import { unwrap } from '../errors.ts';
+import { nodeClock } from './kernel/node-clock.ts';
+import { checkNodeFolders, readNodeFiles } from './node-files.ts';
 import type { NodeEvent } from './operations/control.ts';
-import { createLog } from './operations/log.ts';
+import { nodeDisk } from './operations/node-disk.ts';
+import { startFault } from './start-fault.ts';
 
 export interface StandaloneOptions {
   readonly configPath?: string;
@@ -23,8 +24,15 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
   const watch = watchForStop();
   try {
     const { config, path } = await readConfig(options.configPath);
+    // Judged before anything is made on the disk, and before the rest of the node is loaded: a mistake shows at once.
+    await checkNodeFolders(config);
+    await readNodeFiles(config, nodeDisk, nodeClock.now());
+    const [{ createNode }, { createLog }, { chargeStrayThrows }] = await Promise.all([
+      import('./node.ts'),
+      import('./operations/log.ts'),
+      import('./kernel/stray.ts'),
+    ]);
     const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
-    for (const warning of config.warnings) log.warn(warning);
     const node = await createNode(config, {
       onEvent: (event) => {
         log.debug({ event }, event.type);
@@ -32,7 +40,11 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
       },
       ...(options.join ? { join: options.join } : {}),
       onFault: (message, error) => log.error({ err: error }, message),
+    }).catch((error: unknown) => {
+      throw startFault(error, config);
     });
+    // Said by a node that runs: a start that failed has one thing to say.
+    for (const warning of config.warnings) log.warn(warning);
     const stopStray = chargeStrayThrows(node.kernel, process);
     const status = node.control.status();
     tellLauncher({ type: 'node.started', nodeId: node.id, status });
@@ -56,13 +68,7 @@ function tellLauncher(event: NodeEvent): void {
 async function readConfig(flag: string | undefined): Promise<{ readonly config: NodeConfig; readonly path: string }> {
   const where = { env: process.env, cwd: process.cwd() };
   const path = unwrap(findConfig(flag === undefined ? where : { ...where, flag }));
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CaxtonError('FILE_UNREADABLE', `The configuration ${path} cannot be read: ${code ?? message}.`);
-  }
+  const text = unwrap(await readConfigFile(path));
   return { config: unwrap(loadConfig(text, { file: path })), path };
 }
 

@@ -25,7 +25,7 @@ export const profileOf = ({ text, terminal }: Invocation): Promise<Profile> =>
  */
 export async function withNode<T>(invocation: Invocation, act: (connected: ConnectedNode) => Promise<T>): Promise<T> {
   const profile = await profileOf(invocation);
-  const failures: string[] = [];
+  const failures: (readonly [id: string, error: CaxtonError])[] = [];
   for (const node of chosen(profile, invocation.text('node'))) {
     const client = createClient({ address: node.api, caPem: profile.caPem, apiKey: profile.apiKey });
     try {
@@ -33,7 +33,7 @@ export async function withNode<T>(invocation: Invocation, act: (connected: Conne
     } catch (error) {
       client.close();
       if (!(error instanceof CaxtonError)) throw error;
-      failures.push(`${node.id}: ${error.message}`);
+      failures.push([node.id, error]);
       continue;
     }
     try {
@@ -42,10 +42,21 @@ export async function withNode<T>(invocation: Invocation, act: (connected: Conne
       client.close();
     }
   }
-  throw new CaxtonError('UNREACHABLE', [
+  throw noneAnswers(profile, failures);
+}
+
+/** With the code that all failures share, so that a refused certificate is not called a node that is down. */
+function noneAnswers(profile: Profile, failures: readonly (readonly [id: string, error: CaxtonError])[]): CaxtonError {
+  const reasons = failures.map(([id, error]) => `${id}: ${error.message}`);
+  const codes = new Set(failures.map(([, { code }]) => code));
+  const [code = 'UNREACHABLE', ...others] = codes;
+  const profileText = `The addresses, the CA and the API key are those of ${profile.path}.`;
+  if (others.length === 0 && (code === 'CERTIFICATE_REFUSED' || code === 'PROTOCOL_VIOLATION'))
+    return new CaxtonError(code, [...reasons, `${profileText} Is it the profile of this cluster?`]);
+  return new CaxtonError('UNREACHABLE', [
     failures.length === 1 ? 'The node does not answer.' : `None of the ${failures.length} nodes answers.`,
-    ...failures,
-    `They are those of ${profile.path}. Start them with \`caxton dev start\` or \`caxton server start\`, or name another profile with --profile.`,
+    ...reasons,
+    `${profileText} Start nodes with \`caxton dev start\` or \`caxton server start\`, or name another profile with --profile.`,
   ]);
 }
 

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { CaxtonError } from '../errors.ts';
 import { limits } from '../limits.ts';
@@ -9,27 +9,34 @@ import type { Terminal } from './terminal.ts';
  * text with one `@`. FILE_UNREADABLE, LIMIT_EXCEEDED, and MALFORMED for bytes that are not UTF-8.
  */
 export async function readContent(argument: string, terminal: Terminal): Promise<string> {
-  if (argument === '-') return decode(await readAll(terminal.stdin()), 'Standard input');
+  if (argument === '-') return decode(await readAll(terminal.stdin(), 'Standard input'), 'Standard input');
   if (!argument.startsWith('@')) return argument;
   if (argument.startsWith('@@')) return argument.slice(1);
   const path = argument.slice(1);
-  const full = resolve(terminal.cwd, path);
-  try {
-    if ((await stat(full)).size > limits.contentBytesMax) throw tooLarge();
-    return decode(await readFile(full), path);
-  } catch (error) {
-    if (error instanceof CaxtonError) throw error;
-    throw new CaxtonError('FILE_UNREADABLE', `${path} cannot be read: ${(error as NodeJS.ErrnoException).code}.`);
-  }
+  // As a stream, since what it names may be a pipe of the shell, or a device that never ends.
+  return decode(await readAll(createReadStream(resolve(terminal.cwd, path)), path), path);
 }
 
-async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+const readFaults: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not read it',
+};
+
+async function readAll(stream: AsyncIterable<Uint8Array>, what: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of stream) {
-    bytes += chunk.length;
-    if (bytes > limits.contentBytesMax) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of stream) {
+      bytes += chunk.length;
+      if (bytes > limits.contentBytesMax) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof CaxtonError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CaxtonError('FILE_UNREADABLE', `${what} cannot be read: ${readFaults[code ?? ''] ?? code ?? message}.`);
   }
   return Buffer.concat(chunks);
 }

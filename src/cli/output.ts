@@ -4,7 +4,7 @@ import { styleFor } from './style.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Characters that JSON leaves as they are and a terminal may obey or hide. */
-const unescaped = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const unescaped = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 /** One JSON object and a line break; indented for people on a terminal. */
 export function writeJson(terminal: Terminal, value: object): void {

@@ -38,13 +38,24 @@ export async function loadProfile(search: ProfileSearch): Promise<Profile> {
   const path = await findProfile(search);
   const fields = profileFields(await readText(path, { secret: false }), path);
   const near = (file: string) => resolve(dirname(path), file);
-  return {
-    path,
-    clusterId: fields.clusterId,
-    nodes: fields.nodes,
-    caPem: await readText(near(fields.ca), { secret: false }),
-    apiKey: (await readText(near(fields.apiKeyFile), { secret: true })).trim(),
-  };
+  const [caPath, keyPath] = [near(fields.ca), near(fields.apiKeyFile)];
+  const caPem = await readText(caPath, { secret: false });
+  const apiKey = (await readText(keyPath, { secret: true })).trim();
+  if (!(await isCertificate(caPem))) throw new CaxtonError('CONFIG_INVALID', `${caPath} holds no PEM certificate.`);
+  if (!apiKeyForm.test(apiKey))
+    throw new CaxtonError('CONFIG_INVALID', `${keyPath} is not one line with an API key, cxk_…_….`);
+  return { path, clusterId: fields.clusterId, nodes: fields.nodes, caPem, apiKey };
+}
+
+const apiKeyForm = /^[\x21-\x7e]{1,512}$/;
+
+async function isCertificate(pem: string): Promise<boolean> {
+  const { X509Certificate } = await import('node:crypto');
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 async function findProfile({ flag, env, cwd }: ProfileSearch): Promise<string> {
@@ -106,11 +117,22 @@ function profileFields(text: string, path: string): Fields {
   const list = value.nodes;
   if (!Array.isArray(list) || list.length === 0) throw refuse('“nodes” is not a list with at least one node.');
   const nodes = list.map((node: unknown, index): ProfileNode => {
-    if (!isObject(node) || typeof node.id !== 'string' || !isNodeId(node.id) || typeof node.api !== 'string')
+    if (!isObject(node) || typeof node.id !== 'string' || !isNodeId(node.id) || !isApiAddress(node.api))
       throw refuse(`nodes[${index}] is not { "id": "node-1", "api": "https://host:port" }.`);
     return { id: node.id, api: node.api };
   });
   return { clusterId: textOf('clusterId'), ca: textOf('ca'), apiKeyFile: textOf('apiKeyFile'), nodes };
+}
+
+/** `https://host:port` and nothing behind it. */
+function isApiAddress(text: unknown): text is string {
+  const url = typeof text === 'string' ? URL.parse(text) : null;
+  return (
+    url !== null &&
+    url.protocol === 'https:' &&
+    url.username === '' &&
+    `${url.pathname}${url.search}${url.hash}` === '/'
+  );
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,7 +1,11 @@
+import { fstatSync } from 'node:fs';
+import { CaxtonError } from '../errors.ts';
+
 /** What a command sees of the process: replaced as a whole in tests. */
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
+  /** Standard input to its end. Throws FILE_UNREADABLE when it is a folder. */
   stdin(): AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -14,7 +18,12 @@ export interface Terminal {
 export const processTerminal = (): Terminal => ({
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
-  stdin: () => process.stdin,
+  stdin: () => {
+    // Node takes a folder for an empty input: an empty message would go out.
+    if (fstatSync(0).isDirectory())
+      throw new CaxtonError('FILE_UNREADABLE', 'Standard input cannot be read: it is a folder.');
+    return process.stdin;
+  },
   env: process.env,
   cwd: process.cwd(),
   outIsTerminal: process.stdout.isTTY === true,

@@ -32,7 +32,7 @@ const wordCharsMax = 60;
 const shown = (word: string): string => (word.length > wordCharsMax ? `${word.slice(0, wordCharsMax)}…` : word);
 
 /** Reads a verb’s arguments. Undefined when help is asked for; UsageError when they do not fit. */
-export function readArguments(verb: Verb, argv: readonly string[], terminal: Terminal): Invocation | undefined {
+export function readArguments(verb: AnyVerb, argv: readonly string[], terminal: Terminal): Invocation | undefined {
   const help = `caxton ${verb.noun} ${verb.verb} --help`;
   const known: Options = verb.options;
   const { values, tokens } = parseArgs({

@@ -40,7 +40,13 @@ export function connectionError(error: Error, address: string): CaxtonError {
     );
   if (code.startsWith('ERR_OSSL_PEM') || code.startsWith('ERR_OSSL_ASN1'))
     return new CaxtonError('CONFIG_INVALID', `The CA certificate cannot be read: ${error.message}.`, cause);
-  if (code.startsWith('ERR_SSL') || code.startsWith('HPE_') || code === 'EPROTO')
+  if (code.startsWith('HPE_'))
+    return new CaxtonError(
+      'PROTOCOL_VIOLATION',
+      `${address} answers with something that is not HTTP (${code}).`,
+      cause,
+    );
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO')
     return new CaxtonError('PROTOCOL_VIOLATION', `${address} does not speak HTTPS with TLS 1.3 (${code}).`, cause);
   return new CaxtonError('UNREACHABLE', `${address} cannot be reached: ${words[code] ?? error.message}.`, cause);
 }

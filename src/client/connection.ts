@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { CaxtonError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { type AnswerShape, misfit } from './answer-shape.ts';
 import { connectionError } from './connection-error.ts';
 import { problemError } from './problem-error.ts';
 
@@ -22,20 +23,27 @@ export interface ApiRequest {
   readonly signal?: AbortSignal;
   /** The statuses whose body is an answer; default every 2xx. */
   readonly answers?: readonly number[];
+  /** What the answer must look like. */
+  readonly shape: AnswerShape;
 }
 
 /** One server over kept-alive TLS 1.3 connections. */
 export interface Connection {
-  /** The answer’s JSON. Rejects with CaxtonError alone. */
+  /** The answer’s JSON, of the asked shape. Rejects with CaxtonError alone. */
   request<T>(request: ApiRequest): Promise<T>;
   close(): void;
 }
 
 const connectionsMax = 16;
 
-/** Makes a connection to an `https://host:port` address. Throws CONFIG_INVALID for any other. */
+/** What may stand in an HTTP header; everything else would be a header of its own, or none. */
+const apiKeyForm = /^[\x21-\x7e]{1,512}$/;
+
+/** Makes a connection to an `https://host:port` address. Throws CONFIG_INVALID for any other, and for no API key. */
 export function createConnection({ address, caPem, apiKey }: ConnectionOptions): Connection {
   const { host, port } = endpointOf(address);
+  if (!apiKeyForm.test(apiKey))
+    throw new CaxtonError('CONFIG_INVALID', 'The API key is not one line of the form cxk_…_….');
   const agent = new Agent({
     keepAlive: true,
     maxSockets: connectionsMax,
@@ -55,7 +63,7 @@ export function createConnection({ address, caPem, apiKey }: ConnectionOptions):
       const { status, text } = await exchange({ agent, host, port, method, path, headers }, body, request, address);
       const expected = request.answers?.includes(status) ?? (status >= 200 && status < 300);
       if (!expected) throw problemError(status, text, address);
-      return parseAnswer(text, address) as T;
+      return parseAnswer(text, request.shape, address) as T;
     },
     close: () => agent.destroy(),
   };
@@ -118,10 +126,14 @@ async function readBody(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parseAnswer(text: string, address: string): unknown {
+function parseAnswer(text: string, shape: AnswerShape, address: string): unknown {
+  let answer: unknown;
   try {
-    return JSON.parse(text);
+    answer = JSON.parse(text);
   } catch {
     throw new CaxtonError('PROTOCOL_VIOLATION', `${address} answered with something that is not JSON.`);
   }
+  const wrong = misfit(answer, shape);
+  if (wrong === undefined) return answer;
+  throw new CaxtonError('PROTOCOL_VIOLATION', `${address} answered with JSON that is not Caxton’s: ${wrong} is wrong.`);
 }

@@ -1,5 +1,6 @@
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import { limits } from '../limits.ts';
 import { nearest } from './nearest.ts';
 
 /** A YAML text with the line of every path in it. */
@@ -15,9 +16,22 @@ export interface YamlFault {
   readonly text: string;
 }
 
-/** The faults of a file as sentences: `file:line: what.` */
-export const faultTexts = (yaml: YamlText, file: string): string[] =>
-  yaml.faults.map(({ line, text }) => `${file}${line === undefined ? '' : `:${line}`}: ${text}.`);
+/** One slip of the pen makes a parser complain about all that follows: the first few are the ones to read. */
+const faultsShownMax = 4;
+
+/** The faults of a file as sentences, `file:line: what.`, the first of each line; of many the first few. */
+export function faultTexts(yaml: YamlText, file: string): string[] {
+  const first = new Map<number | undefined, YamlFault>();
+  for (const fault of yaml.faults) if (!first.has(fault.line)) first.set(fault.line, fault);
+  const texts = [...first].map(([line, { text }]) => `${file}${line === undefined ? '' : `:${line}`}: ${text}.`);
+  return shortened(texts, faultsShownMax);
+}
+
+/** At most `max` sentences; past it the last says how many more there are. */
+function shortened(texts: readonly string[], max: number): string[] {
+  if (texts.length <= max) return [...texts];
+  return [...texts.slice(0, max - 1), `There are ${texts.length - max + 1} more after these.`];
+}
 
 /** Reads one YAML 1.2 document. Aliases are refused: a few lines of them expand into gigabytes. */
 export function readYaml(text: string): YamlText {
@@ -73,19 +87,41 @@ export function problemTexts(
 ): string[] {
   const place = (path: readonly PropertyKey[]) => {
     const line = yaml.lineOf(path);
-    return `${file}${line === undefined ? '' : `:${line}`}: ${path.map(String).join('.')}`;
+    const name = path.map((key) => shownKey(String(key))).join('.');
+    return `${file}${line === undefined ? '' : `:${line}`}:${name === '' ? '' : ` ${name}:`}`;
   };
-  return issues.flatMap((issue) => {
-    if (issue.code !== 'unrecognized_keys') {
-      const missing = issue.code === 'invalid_type' && valueAt(yaml.value, issue.path) === undefined;
-      return [`${place(issue.path)}: ${missing ? `is missing; ${issue.message}` : issue.message}.`];
-    }
+  const texts = issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys')
+      return [`${place(issue.path)} ${wrongValueText(issue, valueAt(yaml.value, issue.path), keysAt(issue.path))}.`];
     return issue.keys.map((key) => {
-      const near = nearest(key, keysAt(issue.path));
-      return `${place([...issue.path, key])}: there is no such key${near === undefined ? '' : `; did you mean ${near}?`}`;
+      const known = keysAt(issue.path);
+      const near = nearest(key, known);
+      const hint = near === undefined ? `known are ${known.join(', ')}.` : `did you mean ${near}?`;
+      return `${place([...issue.path, key])} there is no such key; ${hint}`;
     });
   });
+  return shortened(texts, limits.reasonsMax);
 }
+
+const keyCharsMax = 60;
+const shownKey = (key: string): string => (key.length > keyCharsMax ? `${key.slice(0, keyCharsMax)}…` : key);
+
+function wrongValueText(issue: z.core.$ZodIssue, found: unknown, known: readonly string[]): string {
+  const block = issue.code === 'invalid_type' && issue.expected === 'object';
+  const expected = block ? `expected a block with the keys ${known.join(', ')}` : issue.message;
+  if (issue.code !== 'invalid_type') return expected;
+  if (found === undefined) return `is missing; ${expected}`;
+  return block ? `${expected}, found ${kindOf(found)}` : expected;
+}
+
+const kindOf = (value: unknown): string =>
+  value === null
+    ? 'nothing'
+    : Array.isArray(value)
+      ? 'a list'
+      : typeof value === 'string'
+        ? 'a text'
+        : `a ${typeof value}`;
 
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(

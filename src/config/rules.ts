@@ -26,7 +26,7 @@ function conflicts(file: NodeFile, place: Place, absolute: (path: string) => str
     const [a, b] = [at(file, one), at(file, other)];
     if (a === undefined && b === undefined) return [`${place(one)} is missing (or ${other}).`];
     const same = a === undefined || b === undefined || absolute(String(a)) === absolute(String(b));
-    return same ? [] : [`${place(one)} and ${other} name different files.`];
+    return same ? [] : [`${place(one)} and ${place(other)} name different files; keep one of the two.`];
   });
 }
 

@@ -9,7 +9,7 @@ import { CaxtonError, unwrap } from '../errors.ts';
 import { isNodeId, type NodeId } from '../names.ts';
 import { initialiseCluster } from './initialise.ts';
 import { clusterLayout } from './layout.ts';
-import { claimPorts } from './ports.ts';
+import { anyPorts, claimPorts } from './ports.ts';
 
 export interface DevelopmentClusterOptions {
   /** Where keys, certificates and data live; made when it does not exist. */
@@ -51,7 +51,7 @@ export async function developmentCluster(options: DevelopmentClusterOptions): Pr
       'CONFIG_INVALID',
       `The cluster in ${folder} was made without ${missing}: remove the folder to make it anew, or name another.`,
     );
-  const ports = await claimPorts(folder, nodes);
+  const ports = await claimPorts(folder, nodes, anyPorts);
   const made = await initialiseCluster({ root: folder, now: nodeClock.now(), nodes, ports: ports.list, policy });
   if (!made) await ports.writeBack();
   const configs = new Map<string, NodeConfig>();

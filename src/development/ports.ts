@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { parseDocument } from 'yaml';
 import type { NodeId } from '../names.ts';
-import { defaultPorts, writeProfile } from './initialise.ts';
+import { writeProfile } from './initialise.ts';
 import { clusterLayout } from './layout.ts';
 
 export interface ClaimedPorts {
@@ -17,9 +17,19 @@ export interface ClaimedPorts {
 
 const loopback = '127.0.0.1';
 
-/** The ports that the nodes will use: those of their node.yaml (or the defaults), each replaced when it is taken. */
-export async function claimPorts(root: string, nodes: readonly NodeId[]): Promise<ClaimedPorts> {
-  const wished = await Promise.all(nodes.map((id, index) => configuredPorts(root, id, index)));
+/** Whatever the system gives: for nodes that nobody has to find by heart. */
+export const anyPorts = (): { link: number; api: number } => ({ link: 0, api: 0 });
+
+/**
+ * The ports that the nodes will use: those of their node.yaml, or `fallback` before there is one; each is replaced when
+ * it is taken.
+ */
+export async function claimPorts(
+  root: string,
+  nodes: readonly NodeId[],
+  fallback: (index: number) => { link: number; api: number },
+): Promise<ClaimedPorts> {
+  const wished = await Promise.all(nodes.map((id, index) => configuredPorts(root, id, fallback(index))));
   const changed: string[] = [];
   const list: { link: number; api: number }[] = [];
   const given = new Set<number>();
@@ -33,9 +43,12 @@ export async function claimPorts(root: string, nodes: readonly NodeId[]): Promis
   return { list, changed, writeBack: () => (changed.length > 0 ? writeBack(root, nodes, list) : Promise.resolve()) };
 }
 
-async function configuredPorts(root: string, id: NodeId, index: number): Promise<{ link: number; api: number }> {
+async function configuredPorts(
+  root: string,
+  id: NodeId,
+  fallback: { link: number; api: number },
+): Promise<{ link: number; api: number }> {
   const file = clusterLayout(root).node(id).config;
-  const fallback = defaultPorts(index);
   if (!existsSync(file)) return fallback;
   const document = parseDocument(await readFile(file, 'utf8'));
   const portOf = (path: string[], otherwise: number) => {

@@ -7,6 +7,9 @@ interface Timer {
   readonly callback: () => void;
 }
 
+/** A real clock would go on; here timers of no delay that set each other would run for ever. */
+const firedAtOnceMax = 200_000;
+
 /**
  * A `Clock` that moves only when told to. Timers fire in order of their due time, those of the same time in the order
  * in which they were set; while one fires, the clock shows exactly its due time. Timers set by a firing timer fire in
@@ -16,7 +19,10 @@ export class ManualClock implements Clock {
   #wallMs: number;
   #elapsedMs = 0;
   #order = 0;
-  readonly #timers = new Map<number, Timer>();
+  #firedAtOnce = 0;
+  readonly #waiting = new Map<number, Timer>();
+  /** A binary heap, first due on top. Cancelled timers stay in it until they come up or outnumber the others. */
+  #heap: Timer[] = [];
 
   /** `startMs`: what `now()` shows at first; milliseconds since 1970. */
   constructor(startMs = 1_750_000_000_000) {
@@ -33,19 +39,33 @@ export class ManualClock implements Clock {
 
   setTimeout(callback: () => void, delayMs: number): unknown {
     const order = ++this.#order;
-    const due = this.#elapsedMs + Math.max(0, delayMs);
+    // No number at all is no delay, as in Node.
+    const due = this.#elapsedMs + (delayMs > 0 ? delayMs : 0);
     // Real timers run in the async context in which they were set; so do these.
-    this.#timers.set(order, { due, order, callback: AsyncLocalStorage.bind(callback) });
+    const timer = { due, order, callback: AsyncLocalStorage.bind(callback) };
+    this.#waiting.set(order, timer);
+    this.#heap.push(timer);
+    this.#rise(this.#heap.length - 1);
     return order;
   }
 
   clearTimeout(timer: unknown): void {
-    this.#timers.delete(timer as number);
+    if (!this.#waiting.delete(timer as number)) return;
+    if (this.#heap.length > 64 && this.#heap.length > 2 * this.#waiting.size) {
+      // Sorted is a heap.
+      this.#heap = [...this.#waiting.values()].sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    }
   }
 
   /** Timers that wait. */
   get pending(): number {
-    return this.#timers.size;
+    return this.#waiting.size;
+  }
+
+  /** Milliseconds from now until the next timer fires; undefined when none waits. */
+  get nextInMs(): number | undefined {
+    const first = this.#first();
+    return first && Math.max(0, first.due - this.#elapsedMs);
   }
 
   /** Moves time on and fires what falls due, all on this stack. */
@@ -73,19 +93,66 @@ export class ManualClock implements Clock {
   }
 
   #fire(timer: Timer): void {
-    this.#timers.delete(timer.order);
+    this.#waiting.delete(timer.order);
+    if (timer.due > this.#elapsedMs) this.#firedAtOnce = 0;
     this.#elapsedMs = Math.max(this.#elapsedMs, timer.due);
+    this.#firedAtOnce += 1;
+    if (this.#firedAtOnce > firedAtOnceMax)
+      throw new Error(`${firedAtOnceMax} timers fired at one moment: some set each other and time stands still.`);
     timer.callback();
   }
 
   #nextUntil(until: number): Timer | undefined {
-    let first: Timer | undefined;
-    for (const timer of this.#timers.values()) {
-      if (timer.due <= until && (first === undefined || timer.due < first.due)) first = timer;
+    const first = this.#first();
+    return first !== undefined && first.due <= until ? first : undefined;
+  }
+
+  #first(): Timer | undefined {
+    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+      if (this.#waiting.has(top.order)) return top;
+      this.#dropTop();
     }
-    return first;
+    return undefined;
+  }
+
+  #dropTop(): void {
+    const last = this.#heap.pop();
+    if (last === undefined || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#sink(0);
+  }
+
+  #rise(from: number): void {
+    for (let at = from; at > 0; ) {
+      const above = (at - 1) >> 1;
+      if (!this.#swapUnlessBefore(above, at)) return;
+      at = above;
+    }
+  }
+
+  #sink(from: number): void {
+    const heap = this.#heap;
+    for (let at = from; ; ) {
+      const left = 2 * at + 1;
+      const [a, b] = [heap[left], heap[left + 1]];
+      if (a === undefined) return;
+      const smaller = b !== undefined && isBefore(b, a) ? left + 1 : left;
+      if (!this.#swapUnlessBefore(at, smaller)) return;
+      at = smaller;
+    }
+  }
+
+  /** Puts the two of the heap in order; true when they were not. */
+  #swapUnlessBefore(above: number, below: number): boolean {
+    const [a, b] = [this.#heap[above]!, this.#heap[below]!];
+    if (isBefore(a, b)) return false;
+    this.#heap[above] = b;
+    this.#heap[below] = a;
+    return true;
   }
 }
+
+const isBefore = (a: Timer, b: Timer): boolean => a.due < b.due || (a.due === b.due && a.order < b.order);
 
 /** Lets everything that is ready run: promises, immediates and the kernel’s turns, `rounds` times round the loop. */
 export async function settle(rounds = 8): Promise<void> {

@@ -4,35 +4,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nextBootEpoch, raiseBootEpoch } from '../../src/actors/boot-epoch.ts';
-import type { Store } from '../../src/actors/kernel/ports.ts';
 import { openNodeStore } from '../../src/actors/operations/node-store.ts';
-
-/** A store in memory; `fault` is what the next write rejects with. */
-class MemoryStore implements Store {
-  readonly values = new Map<string, Uint8Array>();
-  fault: Error | undefined;
-
-  async get(collection: string, key: string): Promise<Uint8Array | undefined> {
-    return this.values.get(`${collection} ${key}`);
-  }
-
-  async put(collection: string, key: string, value: Uint8Array): Promise<void> {
-    if (this.fault) throw this.fault;
-    this.values.set(`${collection} ${key}`, value);
-  }
-
-  async delete(): Promise<void> {}
-
-  async entries(): Promise<readonly (readonly [string, Uint8Array])[]> {
-    return [];
-  }
-
-  async close(): Promise<void> {}
-}
+import { MemoryStore } from '../../src/testing/memory-store.ts';
 
 const holding = (text: string | Uint8Array): MemoryStore => {
   const store = new MemoryStore();
-  store.values.set('node boot-epoch', typeof text === 'string' ? new TextEncoder().encode(text) : text);
+  store.hold('node', 'boot-epoch', typeof text === 'string' ? new TextEncoder().encode(text) : text);
   return store;
 };
 

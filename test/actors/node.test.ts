@@ -10,7 +10,7 @@ import { privateKeyFromPem } from '../../src/crypto/keys.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { developmentNodes, initialiseCluster } from '../../src/development/initialise.ts';
 import { clusterLayout } from '../../src/development/layout.ts';
-import { claimPorts } from '../../src/development/ports.ts';
+import { anyPorts, claimPorts } from '../../src/development/ports.ts';
 import { policyYaml } from '../../src/development/templates.ts';
 import { CaxtonError, unwrap } from '../../src/errors.ts';
 import type { AgentId, NodeId } from '../../src/names.ts';
@@ -94,7 +94,7 @@ async function failure(starting: Promise<Node>): Promise<CaxtonError> {
 
 beforeAll(async () => {
   root = join(await mkdtemp(join(tmpdir(), 'caxton-node-')), 'cluster');
-  const { list } = await claimPorts(root, developmentNodes);
+  const { list } = await claimPorts(root, developmentNodes, anyPorts);
   await initialiseCluster({
     root,
     now: Date.now(),

@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadProfile } from '../../src/cli/profile.ts';
 import { limits } from '../../src/limits.ts';
+import { ca } from '../actors/operations/api/api-lab.ts';
 import { type ProfileFolder, profileFolder } from './cli-lab.ts';
 
 const folders: ProfileFolder[] = [];
 const made = async (): Promise<ProfileFolder> => {
   const folder = await profileFolder({
     nodes: [{ id: 'node-1', api: 'https://127.0.0.1:7801' }],
-    caPem: 'CA',
-    apiKey: 'KEY',
+    caPem: ca.certPem,
+    apiKey: 'cxk_key',
   });
   folders.push(folder);
   return folder;
@@ -25,8 +26,8 @@ describe('the profile', () => {
     expect(await load(root)).toEqual({
       path: profile,
       clusterId: 'c0ffee',
-      caPem: 'CA',
-      apiKey: 'KEY',
+      caPem: ca.certPem,
+      apiKey: 'cxk_key',
       nodes: [{ id: 'node-1', api: 'https://127.0.0.1:7801' }],
     });
   });
@@ -73,6 +74,19 @@ describe('the profile', () => {
     });
   });
 
+  it.each([
+    ['ca/ca.crt', 'nothing', 'holds no PEM certificate'],
+    ['keys/api.key', '', 'is not one line with an API key'],
+    ['keys/api.key', 'cxk_a\nX-Header: b', 'is not one line with an API key'],
+    ['keys/api.key', 'cxk_ä', 'is not one line with an API key'],
+  ])('needs %s to hold more than %j', async (file, content, words) => {
+    const { root } = await made();
+    const path = join(root, '.caxton', file);
+    await writeFile(path, content);
+    await expect(load(root)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringMatching(words) });
+    await expect(load(root)).rejects.toThrow(path);
+  });
+
   const good = {
     version: 1,
     clusterId: 'c',
@@ -90,6 +104,10 @@ describe('the profile', () => {
     [{ ...good, nodes: [] }, '“nodes”'],
     [{ ...good, nodes: [{ id: '../n', api: 'https://h:1' }] }, 'nodes[0]'],
     [{ ...good, nodes: [{ id: 'n' }] }, 'nodes[0]'],
+    [{ ...good, nodes: [{ id: 'n', api: 'http://h:1' }] }, 'nodes[0]'],
+    [{ ...good, nodes: [{ id: 'n', api: 'https://h:1/path' }] }, 'nodes[0]'],
+    [{ ...good, nodes: [{ id: 'n', api: 'https://user@h:1' }] }, 'nodes[0]'],
+    [{ ...good, nodes: [{ id: 'n', api: 'h:1' }] }, 'nodes[0]'],
   ])('is refused as %j', async (content, word) => {
     const { root, profile } = await made();
     await writeFile(profile, typeof content === 'string' ? content : JSON.stringify(content));

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
+import { seededRandom } from '../../src/testing/seeded-random.ts';
 
 test('timers fire by due time, then by the order in which they were set, each at its own time', () => {
   const clock = new ManualClock(1_000);
@@ -31,4 +32,30 @@ test('advanceAsync lets promises settle between timers', async () => {
   await clock.advanceAsync(35);
   expect(log).toEqual([0, 10, 20, 30]);
   expect(clock.monotonic()).toBe(35);
+});
+
+test('keeps its order with many timers, cancelled ones among them', () => {
+  const clock = new ManualClock();
+  const random = seededRandom(11);
+  const expected: [number, number][] = [];
+  const fired: [number, number][] = [];
+  for (let order = 0; order < 5_000; order++) {
+    const due = random.uint32() % 500;
+    const timer = clock.setTimeout(() => fired.push([due, order]), due);
+    if (random.uint32() % 4 > 0) clock.clearTimeout(timer);
+    else expected.push([due, order]);
+    clock.clearTimeout(-1);
+  }
+  expect(clock.pending).toBe(expected.length);
+  expect(clock.nextInMs).toBe(Math.min(...expected.map(([due]) => due)));
+  clock.advance(500);
+  expect(fired).toEqual(expected.sort(([a, x], [b, y]) => a - b || x - y));
+  expect([clock.pending, clock.nextInMs]).toEqual([0, undefined]);
+});
+
+test('timers without a delay that set each other end in an error and not never', () => {
+  const clock = new ManualClock();
+  const again = (): void => void clock.setTimeout(again, 0);
+  again();
+  expect(() => clock.advance(1)).toThrow(/time stands still/);
 });

@@ -51,6 +51,8 @@ interface Deployed {
 }
 
 const collection = 'deployments';
+/** The highest generation of each agent that was ever deployed here, in decimal; it outlives a removal. */
+const generations = 'generations';
 
 /** What was deployed on this node: checked, recorded, kept on disk, started, and brought back after a restart. */
 export class Deployments {
@@ -180,8 +182,16 @@ export class Deployments {
     const { agentId } = manifest;
     const before = this.#known.get(agentId);
     const act: DeploymentAct = { type: 'AgentDeployed', manifest, caller };
+    const highest = Number(utf8.decode((await this.#options.store.get(generations, agentId)) ?? utf8.encode('0')));
+    // A deployer replaced it for a reason: whoever kept the older manifest must not bring it back.
+    if (manifest.generation < highest)
+      return refuse(
+        'DEPLOYMENT_REFUSED',
+        `${agentId} was deployed here with generation ${highest} already; ${manifest.generation} is older.`,
+      );
     const recorded = await this.#options.record(act);
     if (!recorded.ok) return recorded;
+    await this.#options.store.put(generations, agentId, utf8.encode(String(manifest.generation)));
     await this.#keep(agentId, deployed);
     const started = await this.#start(deployed);
     if (started.ok) return started;

@@ -3,10 +3,12 @@ import { issueNodeCertificate } from '../../crypto/certificate.ts';
 import { privateKeyToPem } from '../../crypto/keys.ts';
 import type { Crypto } from '../../crypto/port.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { CertificateRenewal } from './cert-rotator.ts';
 import type { NodeIdentity } from './node-identity.ts';
+import { replacePair } from './pending-renewal.ts';
 
 export interface RenewalDependencies {
   readonly identity: NodeIdentity;
@@ -39,12 +41,12 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
           'NOT_SUPPORTED',
           'The certificate is due for renewal, but this node holds no CA key (node.rotation.ca_key_path).',
         );
-      const caKey = await disk.readFile(deps.caKeyPath);
-      if (!caKey) return refuse('FILE_UNREADABLE', `The CA key ${deps.caKeyPath} is not there.`);
+      const caKey = await readCaKey(disk, deps.caKeyPath);
+      if (!caKey.ok) return caKey;
       const key = crypto.generateKeyPair('p256');
       const notBefore = clock.now() - clockSkewMs;
       const issued = issueNodeCertificate(crypto, {
-        ca: { certPem: identity.tls.caPem, keyPem: utf8.decode(caKey) },
+        ca: { certPem: identity.tls.caPem, keyPem: caKey.value },
         publicKey: key.publicKey,
         nodeId: identity.nodeId,
         trustDomain: identity.trustDomain,
@@ -58,9 +60,7 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
       // Before any file is touched: what peers would refuse must not take the place of what they accept.
       const accepted = identity.accepts(certPem, keyPem, clock.now());
       if (!accepted.ok) return accepted;
-      // Key first: a crash between the two leaves a pair that does not match, which the next start names plainly.
-      await disk.writeFileAtomic(deps.privateKeyPath, utf8.encode(keyPem), 0o600);
-      await disk.writeFileAtomic(deps.certificatePath, utf8.encode(certPem), 0o644);
+      await replacePair(disk, deps, { certPem, keyPem });
       const installed = identity.install(certPem, keyPem, clock.now());
       if (!installed.ok) return installed;
       // Rotation protects, so it does not wait for the audit log; a refusal there is the log’s own alarm.
@@ -73,6 +73,22 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
       void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
     },
   };
+}
+
+/** Years may lie between the start, which judged the other files, and a renewal: this one is judged when it is read. */
+async function readCaKey(disk: Disk, path: string): Promise<Result<string>> {
+  const unusable = (what: string) => refuse('FILE_UNREADABLE', `The CA key ${path} ${what}.`);
+  try {
+    const found = await disk.stat(path);
+    if (!found) return unusable('is not there');
+    if ((found.mode & 0o077) !== 0) return unusable('is open to others: chmod 600 it');
+    // A pipe or a device has no length, and reading it might never end.
+    if (found.bytes === 0 || found.bytes > limits.pemBytesMax) return unusable('is no key file');
+    const bytes = await disk.readFile(path);
+    return bytes ? ok(utf8.decode(bytes)) : unusable('is not there');
+  } catch (error) {
+    return unusable(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** The names that a client may check besides the SPIFFE ID. */

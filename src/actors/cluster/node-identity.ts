@@ -5,8 +5,9 @@ import { signWith } from '../../crypto/signature.ts';
 import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
-import type { TlsIdentity } from '../kernel/ports.ts';
+import type { Disk, TlsIdentity } from '../kernel/ports.ts';
 import { certificateDer, keyMatches, readPrivateKey } from './pem.ts';
+import { type CertificatePair, type PairPaths, pairAtStart } from './pending-renewal.ts';
 
 /** Who this node is: the certificate it shows now, and the claim key that stays when certificates rotate. */
 export interface NodeIdentity {
@@ -92,4 +93,19 @@ interface Held {
   readonly tls: TlsIdentity;
   readonly svid: NodeSvid;
   readonly binding: Uint8Array;
+}
+
+/**
+ * As `createNodeIdentity`, at a start: finishes a renewal that a crash cut short between the two files, on the disk too.
+ * What the disk rejects with is passed on.
+ */
+export async function readNodeIdentity(
+  disk: Disk,
+  paths: PairPaths,
+  files: NodeIdentityFiles,
+  now: number,
+): Promise<Result<NodeIdentity>> {
+  const accepts = (pair: CertificatePair) => createNodeIdentity({ ...files, ...pair }, now).ok;
+  const pair = await pairAtStart(disk, paths, files, accepts);
+  return createNodeIdentity({ ...files, ...pair }, now);
 }

@@ -1,14 +1,30 @@
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { privateKeyFromPem } from '../../crypto/keys.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 
-/** The DER of the first certificate in a PEM text. */
+/** The DER of the first certificate in a PEM text. MALFORMED when there is none. */
 export function certificateDer(pem: string): Result<Uint8Array> {
+  const certificate = firstCertificate(pem);
+  return certificate ? ok(new Uint8Array(certificate.raw)) : noCertificate();
+}
+
+const noCertificate = (): ReturnType<typeof refuse> =>
+  refuse('MALFORMED', 'It holds no whole PEM certificate; was it written to its end?');
+
+function firstCertificate(pem: string): X509Certificate | undefined {
   try {
-    return ok(new Uint8Array(new X509Certificate(pem).raw));
+    return new X509Certificate(pem);
   } catch {
-    return refuse('MALFORMED', 'The certificate file holds no readable PEM certificate.');
+    return undefined;
   }
+}
+
+/** Whether a PEM text begins with the certificate of a CA. MALFORMED, CERTIFICATE_REFUSED. */
+export function checkCaCertificate(pem: string): Result<void> {
+  const certificate = firstCertificate(pem);
+  if (!certificate) return noCertificate();
+  return certificate.ca ? ok(undefined) : refuse('CERTIFICATE_REFUSED', 'This is not the certificate of a CA.');
 }
 
 /** A PKCS #8 private key; the refusal never quotes the text. */
@@ -17,3 +33,41 @@ export const readPrivateKey = (pem: string): Result<KeyObject> => privateKeyFrom
 /** Whether the private key’s public half is the certificate’s. */
 export const keyMatches = (privateKey: KeyObject, publicKey: KeyObject): boolean =>
   createPublicKey(privateKey).equals(publicKey);
+
+/** Whether the first certificate of a PEM text is for the key of another one; false when either cannot be read. */
+export function belongTogether(certPem: string, keyPem: string): boolean {
+  const key = readPrivateKey(keyPem);
+  return key.ok && firstCertificate(certPem)?.checkPrivateKey(key.value) === true;
+}
+
+export interface ServerPair {
+  readonly certPem: string;
+  /** Any kind of key that TLS takes: the API’s certificate may come from a public CA. */
+  readonly keyPem: string;
+  readonly keyPath: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/**
+ * Whether a server can show the certificate with the key now: clients would refuse an expired one only when they come.
+ * MALFORMED, or CERTIFICATE_REFUSED with the reason.
+ */
+export function checkServerPair({ certPem, keyPem, keyPath, now }: ServerPair): Result<void> {
+  const certificate = firstCertificate(certPem);
+  if (!certificate) return noCertificate();
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(keyPem);
+  } catch {
+    return refuse('MALFORMED', `Its key ${keyPath} is no private key in PEM, or is encrypted.`);
+  }
+  if (!certificate.checkPrivateKey(key))
+    return refuse('CERTIFICATE_REFUSED', `The private key ${keyPath} does not belong to this certificate.`);
+  const { validFromDate, validToDate } = certificate;
+  if (now + limits.clockSkewMsMax < validFromDate.getTime())
+    return refuse('CERTIFICATE_REFUSED', `It is not yet valid: it begins ${validFromDate.toISOString()}.`);
+  if (now - limits.clockSkewMsMax > validToDate.getTime())
+    return refuse('CERTIFICATE_REFUSED', `It has expired: it ended ${validToDate.toISOString()}.`);
+  return ok(undefined);
+}

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import { developmentNodes, initialiseCluster, spareNode } from '../../development/initialise.ts';
+import { defaultPorts, developmentNodes, initialiseCluster, spareNode } from '../../development/initialise.ts';
 import { clusterLayout } from '../../development/layout.ts';
 import { claimPorts } from '../../development/ports.ts';
 import { policyYaml } from '../../development/templates.ts';
 import { CaxtonError } from '../../errors.ts';
+import { UsageError } from '../command.ts';
 import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
 import { deployDemoAgents } from './deploy.ts';
@@ -20,25 +21,13 @@ const stopMsMax = 12_000;
 /** A terminal’s Ctrl-C can arrive twice within a millisecond: what comes this soon is the same one. */
 const sameSignalMs = 1_000;
 
-const help = `caxton dev start [--once] [--dir .caxton]
-
-Starts a development cluster of three nodes on loopback, each a process of its own, deploys signed agents on them and
-lets them hold a conversation. Runs until Ctrl-C.
-
-  --once      run the conversation, stop everything and exit: 0 when all went as it should, 1 otherwise
-  --dir DIR   where keys, certificates and data live (default .caxton)
-`;
-
-/** `caxton dev start`: the main job. Returns the exit code. */
+/** `caxton dev start`: the main job, its arguments already checked. Returns the exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...argv],
-    options: { once: { type: 'boolean' }, dir: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: { once: { type: 'boolean' }, dir: { type: 'string' } },
   });
-  if (values.help) {
-    process.stdout.write(help);
-    return 0;
-  }
+  if (values.dir === '') throw new UsageError('--dir needs the name of a folder.', 'caxton dev start --help');
   const root = resolve(values.dir ?? '.caxton');
   const began = performance.now();
   const colours = process.stdout.isTTY === true && !process.env.NO_COLOR;
@@ -79,7 +68,7 @@ class Launcher {
   async run(once: boolean, stopped: Promise<void>): Promise<number> {
     const layout = clusterLayout(this.#root);
     const fresh = !existsSync(layout.profile);
-    const ports = await claimPorts(this.#root, developmentNodes);
+    const ports = await claimPorts(this.#root, developmentNodes, defaultPorts);
     const made = await initialiseCluster({
       root: this.#root,
       now: nodeClock.now(),

@@ -42,7 +42,9 @@ export async function send(invocation: Invocation): Promise<ExitCode> {
   else if (!reply) terminal.out(`sent as ${printable(outcome.messageId)}\n`);
   else if (terminal.outIsTerminal) {
     const { dim } = styleFor(true, terminal.env);
-    terminal.out(`${dim(`${reply.sender} answers ${reply.performative}`)}\n${printableLines(reply.content)}\n`);
+    terminal.out(
+      `${dim(printable(`${reply.sender} answers ${reply.performative}`))}\n${printableLines(reply.content)}\n`,
+    );
     // A pipe or a file gets the bytes as the agent wrote them.
   } else terminal.out(reply.content.endsWith('\n') ? reply.content : `${reply.content}\n`);
   return reply && refusing.has(reply.performative) ? 1 : 0;

@@ -10,7 +10,7 @@ export interface Rate {
 }
 
 const periods = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const form = /^([1-9][0-9]{0,6})\/(s|min|h|d)(?: burst ([1-9][0-9]{0,6}))?$/;
+const form = /^([1-9][0-9]{0,14})\/(s|min|h|d)(?: burst ([1-9][0-9]{0,14}))?$/;
 
 /** Reads `100/s`, `1000/min`, `10/h burst 3`; without a burst, the whole count may come at once. MALFORMED. */
 export function parseRate(text: string): Result<Rate> {

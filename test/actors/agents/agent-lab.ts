@@ -2,33 +2,30 @@ import { AgentHost, type Voice } from '../../../src/actors/agents/agent-host.ts'
 import type { AgentMode } from '../../../src/actors/agents/lifecycle.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
-import type { Disk, Store } from '../../../src/actors/kernel/ports.ts';
+import type { Store } from '../../../src/actors/kernel/ports.ts';
 import { ok } from '../../../src/errors.ts';
 import type { AgentId } from '../../../src/names.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
-/** A store in memory. */
+/** A store in memory; `held` is its collection of deployments. */
 export function memoryStore(): Store & { readonly held: Map<string, Uint8Array> } {
   const held = new Map<string, Uint8Array>();
+  const others = new Map<string, Map<string, Uint8Array>>();
+  const of = (collection: string) => {
+    if (collection === 'deployments') return held;
+    const known = others.get(collection) ?? new Map<string, Uint8Array>();
+    others.set(collection, known);
+    return known;
+  };
   return {
     held,
-    get: async (_, key) => held.get(key),
-    put: async (_, key, value) => void held.set(key, value),
-    delete: async (_, key) => void held.delete(key),
-    entries: async () => [...held].sort(([a], [b]) => (a < b ? -1 : 1)),
+    get: async (collection, key) => of(collection).get(key),
+    put: async (collection, key, value) => void of(collection).set(key, value),
+    delete: async (collection, key) => void of(collection).delete(key),
+    entries: async (collection) => [...of(collection)].sort(([a], [b]) => (a < b ? -1 : 1)),
     close: async () => {},
   };
 }
-
-/** A disk with these files; a file that is an error throws it. */
-export const diskWith = (files: ReadonlyMap<string, Uint8Array | Error>): Disk =>
-  ({
-    readFile: async (path: string) => {
-      const file = files.get(path);
-      if (file instanceof Error) throw file;
-      return file;
-    },
-  }) as unknown as Disk;
 
 /** A host under a kernel of its own. */
 export async function hosting() {

@@ -133,6 +133,16 @@ describe('a deployment', () => {
     ]);
   });
 
+  it('is not replaced by an older one, not even after its removal and a restart of the node', async () => {
+    const { deployments, store } = await lab();
+    await deployments.deploy(deployment({ generation: 3 }));
+    await deployments.remove(bob);
+    const later = await lab({ store });
+    const older = refusalOf(await later.deployments.deploy(deployment({ generation: 2 })));
+    expect([older.code, older.text]).toEqual(['DEPLOYMENT_REFUSED', expect.stringContaining('generation 3')]);
+    expect((await later.deployments.deploy(deployment({ generation: 3 }))).ok).toBe(true);
+  });
+
   it('is recorded with who asked for it', async () => {
     const { deployments, recorded } = await lab();
     const caller = { identity: 'apikey:dev', sourceIp: '192.0.2.1', requestId: 'r1' };

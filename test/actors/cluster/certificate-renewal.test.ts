@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { createCertificateRenewal, type RenewalDependencies } from '../../../src/actors/cluster/certificate-renewal.ts';
-import { createNodeIdentity } from '../../../src/actors/cluster/node-identity.ts';
-import type { Disk } from '../../../src/actors/kernel/ports.ts';
+import { createNodeIdentity, readNodeIdentity } from '../../../src/actors/cluster/node-identity.ts';
 import { issueNodeCertificate } from '../../../src/crypto/certificate.ts';
 import { verifyClaimKeyBinding } from '../../../src/crypto/identity.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../src/crypto/keys.ts';
 import { ok, unwrap } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import { crypto, dayMs, domain, makeCa, nodeOne, now, refusalOf } from '../../crypto/fixtures.ts';
 
 const ca = makeCa();
@@ -26,18 +27,18 @@ const identityOf = (files = issued()) =>
     now,
   );
 
+const textOf = (disk: MemoryDisk, path: string): string => Buffer.from(disk.peek(path)!).toString();
+
 function lab(over: Partial<RenewalDependencies> = {}) {
   const written: string[] = [];
   const recorded: unknown[] = [];
-  const files = new Map<string, Uint8Array>([['ca.key', Buffer.from(ca.keyPem)]]);
-  const disk = {
-    readFile: async (path: string) => files.get(path),
-    writeFileAtomic: async (path: string, bytes: Uint8Array, mode: number) => {
-      written.push(`${path} ${mode.toString(8)}`);
-      files.set(path, bytes);
-    },
-  } as unknown as Disk;
-  const identity = unwrap(identityOf());
+  const first = issued();
+  const disk = new MemoryDisk();
+  disk.put('ca.key', ca.keyPem);
+  disk.put('node.key', first.keyPem);
+  disk.put('node.crt', first.certPem, 0o644);
+  disk.before = (act, path) => void (act === 'write' && written.push(path));
+  const identity = unwrap(identityOf(first));
   const clock = new ManualClock(now);
   const renewal = createCertificateRenewal({
     identity,
@@ -56,7 +57,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     rotated: () => void recorded.push('rotated'),
     ...over,
   });
-  return { identity, clock, renewal, written, recorded, files };
+  return { identity, clock, renewal, written, recorded, disk };
 }
 
 describe('the identity of a node', () => {
@@ -108,14 +109,16 @@ describe('a renewal', () => {
     expect(identity.svid.notBefore).toBeLessThan(now);
   });
 
-  it('writes the key before the certificate, then shows it, then records it', async () => {
-    const { renewal, written, recorded, identity, files } = lab();
+  it('puts both files in their places, then shows the certificate, then records it', async () => {
+    const { renewal, written, recorded, identity, disk } = lab();
     const heard: number[] = [];
     identity.onInstalled(() => heard.push(written.length));
     unwrap(await renewal.install(unwrap(await renewal.renew())));
-    expect(written).toEqual(['node.key 600', 'node.crt 644']);
-    expect([heard, recorded]).toEqual([[2], [['success'], 'rotated']]);
-    expect(Buffer.from(files.get('node.crt')!).toString()).toBe(identity.tls.certPem);
+    expect([heard, recorded]).toEqual([[3], [['success'], 'rotated']]);
+    expect(disk.paths()).toEqual(['ca.key', 'node.crt', 'node.key']);
+    expect(textOf(disk, 'node.crt')).toBe(identity.tls.certPem);
+    expect(textOf(disk, 'node.key')).toBe(identity.tls.keyPem);
+    expect([(await disk.stat('node.key'))?.mode, (await disk.stat('node.crt'))?.mode]).toEqual([0o600, 0o644]);
   });
 
   it('touches no file for a certificate that peers would refuse', async () => {
@@ -136,9 +139,124 @@ describe('a renewal', () => {
     expect(refusalOf(await lab({ caKeyPath: 'elsewhere' }).renewal.renew()).code).toBe('FILE_UNREADABLE');
   });
 
+  it.each<[string, (disk: MemoryDisk) => void]>([
+    ['is open to others', (disk) => disk.put('ca.key', ca.keyPem, 0o644)],
+    ['is empty', (disk) => disk.put('ca.key', '')],
+    ['is too long', (disk) => disk.put('ca.key', ca.keyPem.padEnd(limits.pemBytesMax + 1))],
+    ['is bytes', (disk) => disk.put('ca.key', new Uint8Array([0xff, 0xfe]))],
+    ['cannot be read', (disk) => disk.fail('read', 'EIO', 'ca.key')],
+  ])('does not use a CA key that %s', async (_, spoil) => {
+    const { renewal, disk } = lab();
+    spoil(disk);
+    const { code, text } = refusalOf(await renewal.renew());
+    expect([code, text]).toEqual(['FILE_UNREADABLE', expect.stringContaining('ca.key')]);
+  });
+
+  it.each([
+    ['garbage', 'garbage'],
+    ['of another CA', makeCa().keyPem],
+  ])('is refused with a CA key that is %s', async (_, keyPem) => {
+    const { renewal, disk } = lab();
+    disk.put('ca.key', keyPem);
+    expect((await renewal.renew()).ok).toBe(false);
+  });
+
   it('records a failure with its attempt', () => {
     const { renewal, recorded } = lab();
     renewal.failed(new Error('no CA'), 2);
     expect(recorded).toEqual([['failure', 'Attempt 2: no CA']]);
+  });
+});
+
+describe('a renewal that a power cut ends', () => {
+  const paths = { certificatePath: 'node.crt', privateKeyPath: 'node.key' };
+  const startFrom = (disk: MemoryDisk) =>
+    readNodeIdentity(
+      disk,
+      paths,
+      {
+        nodeId: nodeOne,
+        trustDomain: domain,
+        certPem: textOf(disk, 'node.crt'),
+        keyPem: textOf(disk, 'node.key'),
+        caPem: ca.certPem,
+        claimKey: claim.privateKey,
+      },
+      now,
+    );
+
+  /** Installs until the disk is asked for its `act`-th change, where the power is cut. */
+  async function cutAt(act: number, before = lab()): Promise<{ disk: MemoryDisk; cut: boolean }> {
+    let after: MemoryDisk | undefined;
+    let acts = 0;
+    before.disk.before = (kind) => {
+      if (kind !== 'write' && kind !== 'remove') return;
+      acts += 1;
+      if (acts === act) after = before.disk.crash();
+    };
+    const renewed = unwrap(await before.renewal.renew());
+    await before.renewal.install(renewed).catch(() => undefined);
+    return { disk: after ?? before.disk, cut: after !== undefined };
+  }
+
+  it('is finished by the next start, or never began: at every point a node starts, with files that agree', async () => {
+    let points = 0;
+    for (let act = 1; ; act++) {
+      const { disk, cut } = await cutAt(act);
+      const identity = unwrap(await startFrom(disk));
+      expect([textOf(disk, 'node.crt'), textOf(disk, 'node.key')]).toEqual([identity.tls.certPem, identity.tls.keyPem]);
+      if (!cut) break;
+      points = act;
+    }
+    expect(points).toBe(4);
+  });
+
+  it('may come after one that the disk refused', async () => {
+    for (let act = 1; act <= 4; act++) {
+      const one = lab();
+      one.disk.fail('write', 'ENOSPC', 'node.crt');
+      await expect(one.renewal.install(unwrap(await one.renewal.renew()))).rejects.toThrow('ENOSPC');
+      one.disk.mend();
+      const { disk } = await cutAt(act, one);
+      expect((await startFrom(disk)).ok).toBe(true);
+    }
+  });
+
+  it('does not undo what somebody mended by hand', async () => {
+    const { disk } = await cutAt(3);
+    const mended = issued();
+    disk.put('node.key', mended.keyPem);
+    disk.put('node.crt', mended.certPem);
+    expect(unwrap(await startFrom(disk)).tls.certPem).toBe(mended.certPem);
+  });
+
+  it('is not finished with a pair that peers would refuse, or that others can read', async () => {
+    for (const [pair, mode] of [
+      [issued(nodeOne, makeCa()), 0o600],
+      [issued('node-2' as NodeId), 0o600],
+      [issued(), 0o644],
+    ] as const) {
+      const { disk } = await cutAt(3);
+      disk.put('node.key.next', pair.keyPem + pair.certPem, mode);
+      expect(refusalOf(await startFrom(disk)).text).toContain('does not belong to the certificate');
+    }
+  });
+});
+
+describe('a clock that jumps', () => {
+  it('past the end of the certificate gets a new one that is valid then', async () => {
+    const { renewal, identity, clock } = lab();
+    clock.advance(2 * dayMs);
+    expect(renewal.dueInMs()).toBeLessThan(0);
+    unwrap(await renewal.install(unwrap(await renewal.renew())));
+    expect(identity.svid.notBefore).toBeLessThanOrEqual(clock.now());
+    expect(identity.svid.notAfter).toBeGreaterThan(clock.now());
+  });
+
+  it('past the end of the CA is refused with the reason, and leaves the files alone', async () => {
+    const { renewal, clock, written } = lab();
+    clock.advance(100_000 * dayMs);
+    expect(refusalOf(await renewal.renew()).text).toContain('outlive the CA');
+    expect(written).toEqual([]);
   });
 });

@@ -2,16 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import { deployed, until } from './audit-lab.ts';
-import { PowerCutDisk } from './power-cut-disk.ts';
 
 const folder = '/audit';
 const path = `${folder}/audit-000000000001.jsonl`;
-const logOn = (disk: PowerCutDisk): AuditLog =>
+const logOn = (disk: MemoryDisk): AuditLog =>
   new AuditLog({ disk, clock: new ManualClock(), nodeId: 'node-1', folder });
 
-const linesOf = (disk: PowerCutDisk): { identity: string; type: string }[] =>
-  Buffer.from(disk.files.get(path)?.bytes ?? [])
+const linesOf = (disk: MemoryDisk): { identity: string; type: string }[] =>
+  Buffer.from(disk.peek(path) ?? [])
     .toString()
     .split('\n')
     .filter((line) => line !== '')
@@ -29,7 +29,7 @@ function writing(log: AuditLog): AbortController {
 
 describe('an act is answered only when its record is durable', () => {
   it('and not before the sync ends, however many wait', async () => {
-    const disk = new PowerCutDisk();
+    const disk = new MemoryDisk();
     const log = logOn(disk);
     await log.open();
     let release = (): void => {};
@@ -70,12 +70,12 @@ describe('an act is answered only when its record is durable', () => {
         fc.integer({ min: 1, max: 30 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         async (bursts, cutAt, kept) => {
-          const disk = new PowerCutDisk();
-          let after: PowerCutDisk | undefined;
+          const disk = new MemoryDisk();
+          let after: MemoryDisk | undefined;
           let acts = 0;
           disk.before = () => {
             acts += 1;
-            if (acts === cutAt) after = disk.cutPower(kept);
+            if (acts === cutAt) after = disk.crash(kept);
           };
           const log = logOn(disk);
           const stop = writing(log);
@@ -91,7 +91,7 @@ describe('an act is answered only when its record is durable', () => {
             await Promise.race([Promise.all(waiting), until('the power is cut', () => after !== undefined)]);
           }
           stop.abort();
-          const found = after ?? disk.cutPower(0);
+          const found = after ?? disk.crash(0);
           const again = logOn(found);
           await again.open();
           const keptNames = linesOf(found).map(({ identity }) => identity);
@@ -106,13 +106,13 @@ describe('an act is answered only when its record is durable', () => {
 
 describe('a log whose last line is torn', () => {
   const original = (async () => {
-    const disk = new PowerCutDisk();
+    const disk = new MemoryDisk();
     const log = logOn(disk);
     const stop = writing(log);
     for (const name of ['default/a', 'default/b', 'default/c']) await log.record(deployed(name));
     stop.abort();
     await log.close();
-    return disk.files.get(path)!.bytes;
+    return disk.peek(path)!;
   })();
 
   it('anywhere is cut back to the last whole one, says so, and goes on', async () => {
@@ -120,9 +120,9 @@ describe('a log whose last line is torn', () => {
     const second = bytes.indexOf(10) + 1;
     const third = bytes.indexOf(10, second) + 1;
     for (let length = third + 1; length < bytes.length; length += 7) {
-      const disk = new PowerCutDisk();
+      const disk = new MemoryDisk();
       const torn = bytes.slice(0, length);
-      disk.files.set(path, { bytes: torn, synced: torn });
+      disk.put(path, torn);
       const log = logOn(disk);
       await log.open();
       expect(linesOf(disk).map(({ type }) => type)).toEqual(['AgentDeployed', 'AgentDeployed', 'AuditRepaired']);
@@ -139,9 +139,9 @@ describe('a log whose last line is torn', () => {
     ['with bytes that are no text', (bytes) => Buffer.concat([bytes, Uint8Array.of(0xff, 0xfe, 10)])],
     ['with an empty line', (bytes) => Buffer.concat([bytes, Uint8Array.of(10)])],
   ])('is another thing than a log %s: that is refused, names the file and stays as it is', async (_, damage) => {
-    const disk = new PowerCutDisk();
+    const disk = new MemoryDisk();
     const damaged = damage(Uint8Array.from(await original));
-    disk.files.set(path, { bytes: damaged, synced: damaged });
+    disk.put(path, damaged);
     const error = await logOn(disk)
       .open()
       .then(
@@ -150,6 +150,6 @@ describe('a log whose last line is torn', () => {
       );
     expect(error).toMatchObject({ code: 'MALFORMED' });
     expect(String(error)).toContain(path);
-    expect(disk.files.get(path)!.bytes).toEqual(damaged);
+    expect(disk.peek(path)).toEqual(Uint8Array.from(damaged));
   });
 });

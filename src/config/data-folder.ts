@@ -1,0 +1,26 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ok, type Result, refuse } from '../errors.ts';
+
+/**
+ * Whether this process can keep files in a folder, or could make it; nothing is made here. FILE_UNREADABLE when the
+ * folder, or what it would stand in, is no folder or may not be written.
+ */
+export async function checkDataFolder(path: string): Promise<Result<void>> {
+  for (let place = path; ; place = dirname(place)) {
+    const found = await stat(place).catch((error: NodeJS.ErrnoException) => error);
+    if (found instanceof Error) {
+      // ENOTDIR: something above is a file, and the next round finds it.
+      if ((found.code === 'ENOENT' || found.code === 'ENOTDIR') && place !== dirname(place)) continue;
+      return refuse('FILE_UNREADABLE', `${path} cannot be used: ${place} (${found.code ?? found.message}).`);
+    }
+    const where = place === path ? '' : ` cannot be made: ${place}`;
+    if (!found.isDirectory()) return refuse('FILE_UNREADABLE', `${path}${where} is not a folder.`);
+    const may = await access(place, constants.W_OK | constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    return may ? ok(undefined) : refuse('FILE_UNREADABLE', `${path}${where} may not be written by this process.`);
+  }
+}

@@ -1,0 +1,143 @@
+import type { KeyObject } from 'node:crypto';
+import type { Clock, Random } from '../actors/kernel/ports.ts';
+import { createNode, type Node } from '../actors/node.ts';
+import type { NodeEvent } from '../actors/operations/control.ts';
+import type { ManagementApi } from '../actors/operations/management-api.ts';
+import type { NodeConfig } from '../config.ts';
+import { CaxtonError } from '../errors.ts';
+import { HostClock } from './host-clock.ts';
+import type { MemoryDisk } from './memory-disk.ts';
+import type { MemoryNetwork } from './memory-network.ts';
+import { MemoryStore } from './memory-store.ts';
+import { insecureSeededCrypto } from './seeded-crypto.ts';
+import { seededRandom } from './seeded-random.ts';
+
+/** What all nodes of a test cluster share. */
+export interface TestWorld {
+  readonly clock: Clock;
+  readonly network: MemoryNetwork;
+  readonly random: Random;
+  readonly deployer: KeyObject;
+  readonly onEvent: (event: NodeEvent) => void;
+}
+
+/** One boot of a node. */
+interface Boot {
+  readonly clock: HostClock;
+  node: Node | undefined;
+  alive: boolean;
+}
+
+/** A machine of a test cluster: its disk and store, and the node that runs on it, over all its boots. */
+export class TestNode {
+  readonly config: NodeConfig;
+  readonly #world: TestWorld;
+  #disk: MemoryDisk;
+  #store = new MemoryStore();
+  #boot: Boot | undefined;
+  #skewMs = 0;
+
+  constructor(world: TestWorld, config: NodeConfig, disk: MemoryDisk) {
+    this.#world = world;
+    this.config = config;
+    this.#disk = disk;
+  }
+
+  get disk(): MemoryDisk {
+    return this.#disk;
+  }
+
+  get store(): MemoryStore {
+    return this.#store;
+  }
+
+  /** The node while it runs. */
+  get node(): Node | undefined {
+    return this.#boot?.node;
+  }
+
+  async start(): Promise<Node> {
+    const { id } = this.config.node;
+    if (this.#boot) throw new CaxtonError('ALREADY_EXISTS', `${id} is running.`);
+    const { network, random, deployer, onEvent } = this.#world;
+    const boot: Boot = { clock: new HostClock(this.#world.clock, this.#skewMs), node: undefined, alive: true };
+    this.#boot = boot;
+    // Each boot draws its own: keys and nonces must not come again.
+    const seed = random.uint32();
+    try {
+      boot.node = await createNode(this.config, {
+        deployer,
+        ports: {
+          clock: boot.clock,
+          random: seededRandom(seed),
+          crypto: insecureSeededCrypto(`${id} ${seed}`),
+          network: network.host(id, { clock: boot.clock }),
+          disk: this.#disk,
+          store: this.#store,
+          managementApi: nowhere(this.config),
+        },
+        // What the remains of a killed process still do is nobody’s concern.
+        onEvent: (event) => {
+          if (boot.alive) onEvent(event);
+        },
+      });
+      return boot.node;
+    } catch (error) {
+      await this.#ended(boot);
+      throw error;
+    }
+  }
+
+  /** Stops in order. Needs time to go on. */
+  async stop(): Promise<void> {
+    const boot = this.#boot;
+    if (!boot) return;
+    await boot.node?.stop();
+    await this.#ended(boot);
+  }
+
+  /** Kills the process, or cuts the power of the whole machine. */
+  crash(powerCut: boolean): void {
+    const boot = this.#boot;
+    if (!boot) return;
+    boot.alive = false;
+    boot.clock.stop();
+    this.#world.network.crash(this.config.node.id, { silently: powerCut });
+    // What a killed process wrote is with the system; what it wrote and did not sync survives no power cut.
+    this.#disk = powerCut ? this.#disk.crash() : this.#disk.crash(1);
+    this.#store = this.#store.crash();
+    this.#boot = undefined;
+  }
+
+  pause(): void {
+    this.#boot?.clock.hold();
+    this.#world.network.pause(this.config.node.id);
+  }
+
+  resume(): void {
+    this.#world.network.resume(this.config.node.id);
+    this.#boot?.clock.release();
+  }
+
+  /** Sets the wall clock of this machine forward or back; it stays so over restarts. */
+  skew(ms: number): void {
+    this.#skewMs += ms;
+    this.#boot?.clock.jump(ms);
+  }
+
+  async #ended(boot: Boot): Promise<void> {
+    boot.alive = false;
+    boot.clock.stop();
+    this.#world.network.crash(this.config.node.id);
+    await this.#store.close();
+    this.#store = this.#store.reopen();
+    if (this.#boot === boot) this.#boot = undefined;
+  }
+}
+
+/** The management API of a node in memory: it says that it listens. What it would do is on `node.control`. */
+const nowhere = ({ api }: NodeConfig): ManagementApi => ({
+  listen: async () => api.bind,
+  close: async () => {},
+  setTls: () => {},
+});
