@@ -55,7 +55,7 @@ export const errorCodes = {
   },
   FILE_UNREADABLE: {
     cause: 'A file that the node needs is missing, unreadable or writable by others.',
-    mend: 'Create it (`caxton init`), or mend its owner and mode (keys: 0600).',
+    mend: 'Create it (`npm start` makes all files of a development cluster), or mend its owner and mode (keys: 0600).',
   },
   ADDRESS_IN_USE: {
     cause: 'Another process already listens on the port.',

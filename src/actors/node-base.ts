@@ -9,7 +9,7 @@ import { createNodeEvents, type NodeEvents } from './events.ts';
 import { createKernel } from './kernel/create-kernel.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Ports } from './kernel/ports.ts';
-import { type NodeFiles, readNodeFiles } from './node-files.ts';
+import type { NodeFiles } from './node-files.ts';
 import { AuditLog } from './operations/audit-log.ts';
 import type { Caller, NodeEvent } from './operations/control.ts';
 
@@ -49,11 +49,15 @@ export interface NodeBase {
   readonly fault: (message: string, error: unknown) => void;
 }
 
-/** Reads and judges the files, counts the boot, and makes what every room leans on. */
-export async function assembleBase(config: NodeConfig, ports: Ports, options: CreateNodeOptions): Promise<NodeBase> {
+/** Counts the boot and makes what every room leans on. */
+export async function assembleBase(
+  config: NodeConfig,
+  ports: Ports,
+  files: NodeFiles,
+  options: CreateNodeOptions,
+): Promise<NodeBase> {
   const { clock, metrics, disk, store } = ports;
   const nodeId = config.node.id;
-  const files = await readNodeFiles(config, disk, clock.now());
   const events = createNodeEvents();
   const audit = new AuditLog({ disk, clock, nodeId, folder: config.security.audit.logPath });
   const fault = (message: string, error: unknown) => options.onFault?.(message, error);

@@ -9,6 +9,7 @@ import type { Ports } from './kernel/ports.ts';
 import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts';
 import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base.ts';
 import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
+import type { NodeFiles } from './node-files.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
 
@@ -26,9 +27,14 @@ export interface NodeParts extends NodeBase {
   requestStop: (caller: Caller) => void;
 }
 
-/** Reads and judges the files, counts the boot, and makes every part; nothing listens or runs yet. */
-export async function assemble(config: NodeConfig, ports: Ports, options: CreateNodeOptions): Promise<NodeParts> {
-  const base = await assembleBase(config, ports, options);
+/** Counts the boot and makes every part; nothing listens or runs yet. */
+export async function assemble(
+  config: NodeConfig,
+  ports: Ports,
+  files: NodeFiles,
+  options: CreateNodeOptions,
+): Promise<NodeParts> {
+  const base = await assembleBase(config, ports, files, options);
   const { kernel, events, audit, nodeId } = base;
   const cluster = await assembleCluster(base);
   const messaging = assembleMessaging(base, cluster, {

@@ -6,11 +6,15 @@ import type { AgentContext, Behaviour } from './agents/behaviour.ts';
 import type { SignedDeployment } from './agents/deployments.ts';
 import type { Deploy } from './agents/embedding.ts';
 import type { Kernel } from './kernel/kernel.ts';
+import { nodeClock } from './kernel/node-clock.ts';
 import { type CreateNodeOptions, recordNode } from './node-base.ts';
+import { checkNodeFolders, readNodeFiles } from './node-files.ts';
 import { assemble, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeTree } from './node-tree.ts';
 import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
+import { nodeDisk } from './operations/node-disk.ts';
+import { startFault } from './start-fault.ts';
 
 /** A running node. */
 export interface Node {
@@ -46,16 +50,9 @@ export interface Node {
  * answers; rejects with a CaxtonError that says what is wrong and how to mend it.
  */
 export async function createNode(config: NodeConfig, options: CreateNodeOptions = {}): Promise<Node> {
-  const { ports, close } = await nodePorts(config, options.ports ?? {});
-  let parts: NodeParts;
-  try {
-    parts = await assemble(config, ports, options);
-    if (options.onEvent) parts.events.subscribe(options.onEvent);
-    await start(parts);
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  const { parts, close } = await started(config, options).catch((error: unknown) => {
+    throw startFault(error, config);
+  });
   const { kernel, events, control, deployments, host, embedding } = parts;
   let stopping: Promise<void> | undefined;
   const stop = (caller?: Caller): Promise<void> => {
@@ -80,6 +77,28 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
     stop: () => stop(),
     ended,
   };
+}
+
+interface Started {
+  readonly parts: NodeParts;
+  readonly close: () => Promise<void>;
+}
+
+/** All files are judged before anything is made on the disk: a start that cannot be leaves nothing behind. */
+async function started(config: NodeConfig, options: CreateNodeOptions): Promise<Started> {
+  const { disk = nodeDisk, clock = nodeClock } = options.ports ?? {};
+  if (disk === nodeDisk) await checkNodeFolders(config);
+  const files = await readNodeFiles(config, disk, clock.now());
+  const { ports, close } = await nodePorts(config, { ...options.ports, disk, clock });
+  try {
+    const parts = await assemble(config, ports, files, options);
+    if (options.onEvent) parts.events.subscribe(options.onEvent);
+    await start(parts);
+    return { parts, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function start(parts: NodeParts): Promise<void> {

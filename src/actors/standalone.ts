@@ -5,7 +5,6 @@ import { nodeClock } from './kernel/node-clock.ts';
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
 import type { NodeEvent } from './operations/control.ts';
 import { nodeDisk } from './operations/node-disk.ts';
-import { startFault } from './start-fault.ts';
 
 export interface StandaloneOptions {
   readonly configPath?: string;
@@ -40,8 +39,6 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
       },
       ...(options.join ? { join: options.join } : {}),
       onFault: (message, error) => log.error({ err: error }, message),
-    }).catch((error: unknown) => {
-      throw startFault(error, config);
     });
     // Said by a node that runs: a start that failed has one thing to say.
     for (const warning of config.warnings) log.warn(warning);

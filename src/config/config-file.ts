@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { openFault } from './key-file.ts';
 
 /** Whoever writes into a pipe of the shell (`<(…)`) has this long. */
-const pipeMsMax = 3_000;
+const pipeMsMax = 2_000;
 
 /**
  * The text of a configuration file: a regular file, or a pipe of the shell. FILE_UNREADABLE when it cannot be opened, is

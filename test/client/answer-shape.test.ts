@@ -30,8 +30,9 @@ describe('the shape of an answer', () => {
   });
 
   it('is not found in what every object inherits', () => {
-    expect(misfit({}, { toString: 'object' })).toBe('toString');
-    expect(misfit({}, { constructor: 'object' })).toBe('constructor');
+    const inherited = (name: string): AnswerShape => ({ [name]: 'object' });
+    expect(misfit({}, inherited('toString'))).toBe('toString');
+    expect(misfit({}, inherited('constructor'))).toBe('constructor');
   });
 
   it('is judged of any JSON, without a throw', () => {

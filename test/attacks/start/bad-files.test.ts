@@ -1,5 +1,14 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { certificateMistakes, clusterFileMistakes, configMistakes, keyMistakes, type Mistake } from './mistakes.ts';
+import {
+  certificateMistakes,
+  clusterFileMistakes,
+  configMistakes,
+  issueFor,
+  keyMistakes,
+  type Mistake,
+} from './mistakes.ts';
 import { type Ended, endsWithinMs, judge, makeTemplate, place, removeTemplate, start, tree } from './start-lab.ts';
 
 beforeAll(makeTemplate);
@@ -35,4 +44,17 @@ describe.concurrent('a node does not start when its key', () => {
 
 describe.concurrent('a node does not start with', () => {
   it.each([...certificateMistakes, ...clusterFileMistakes])('$what', check);
+});
+
+it('a renewal that was cut short between key and certificate is finished by the next start', async () => {
+  const at = await place();
+  const { certificate, key } = at.node;
+  const old = await readFile(certificate, 'utf8');
+  await issueFor(at, 'node', -1, 90);
+  const [newCertificate, newKey] = [await readFile(certificate, 'utf8'), await readFile(key, 'utf8')];
+  await writeFile(`${key}.next`, newKey + newCertificate, { mode: 0o600 });
+  await writeFile(certificate, old);
+  expect(await judge(at)).toMatchObject({ code: 0, err: '' });
+  expect([await readFile(certificate, 'utf8'), await readFile(key, 'utf8')]).toEqual([newCertificate, newKey]);
+  expect(existsSync(`${key}.next`)).toBe(false);
 });

@@ -20,7 +20,7 @@ export interface Mistake {
 const dayMs = 86_400_000;
 
 /** A pair that the cluster’s CA signed for another period than now. */
-async function issueFor(place: Place, kind: 'node' | 'api', fromDays: number, toDays: number): Promise<void> {
+export async function issueFor(place: Place, kind: 'node' | 'api', fromDays: number, toDays: number): Promise<void> {
   const { cluster, node } = place;
   const key = osCrypto.generateKeyPair('p256');
   const now = Date.now();
