@@ -16,7 +16,7 @@ if (role === 'server') {
   sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data as Buffer)));
   server.listen(0, '127.0.0.1', () => play({ ready: (server.address() as AddressInfo).port }));
 } else {
-  const options = { ...readCertificate(folder, 'client'), ...tls, perMessageDeflate: false };
+  const options = { ...readCertificate(folder, 'client'), ...tls, servername: 'localhost', perMessageDeflate: false };
   const socket = new WebSocket(`wss://127.0.0.1:${port}`, options);
   // One connection keeps the order, so the oldest question is the one that was answered.
   const waiting: (() => void)[] = [];

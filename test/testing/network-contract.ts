@@ -175,7 +175,9 @@ export function networkContract(name: string, makeLab: () => NetworkLab): void {
       // A dialer may learn of it only by the end of the connection.
       expect(['UNREACHABLE', 'CERTIFICATE_REFUSED']).toContain(await codeOf(dial(server.address, identity())));
       await until('it is refused', () => refused.length > 0);
-      expect(refused).toEqual([{ remote: expect.anything(), reason: expect.stringMatching(reason) }]);
+      expect(refused).toEqual([
+        { remote: { host: '127.0.0.1', port: expect.any(Number) }, reason: expect.stringMatching(reason) },
+      ]);
       expect(channels).toEqual([]);
     });
 

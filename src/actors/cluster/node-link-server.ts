@@ -22,11 +22,12 @@ export async function listenForWebSocketLinks(options: LinkListenOptions, clock:
     maxHeaderSize: limits.headerBytesMax,
   });
   const handshakes = guardHandshakes(server, clock);
+  const origins = rememberOrigins(server);
   const upgrades = new WebSocketServer({ ...webSocketOptions, noServer: true, clientTracking: false });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     // When Node refuses the certificate itself, the reason is here and the error only says that the socket closed.
     const reason: unknown = socket.authorizationError ?? error.code ?? error.message;
-    options.onRefused(remoteOf(socket), String(reason));
+    options.onRefused(origins.of(socket), String(reason));
   });
   server.on('request', (_request, response) => {
     response.writeHead(426, { connection: 'close' }).end('This port speaks to Caxton nodes only.\n');
@@ -35,7 +36,7 @@ export async function listenForWebSocketLinks(options: LinkListenOptions, clock:
     const socket = stream as TLSSocket;
     const facts = tlsFacts(socket, 'acceptor');
     if (typeof facts === 'string') {
-      options.onRefused(remoteOf(socket), facts);
+      options.onRefused(origins.of(socket), facts);
       socket.destroy();
       return;
     }
@@ -97,6 +98,19 @@ function guardHandshakes(server: Server, clock: Clock) {
       for (const { socket } of pending.values()) socket.destroy();
     },
   };
+}
+
+/**
+ * Where each TLS socket comes from. Node destroys one whose certificate it refuses before it says so, and a destroyed
+ * socket has forgotten its address; `keylog` is the one public event that names the socket while it lives. The key
+ * material that comes with it is not looked at.
+ */
+function rememberOrigins(server: Server): { readonly of: (socket: TLSSocket) => Address } {
+  const origins = new WeakMap<TLSSocket, Address>();
+  server.on('keylog', (_line, socket: TLSSocket) => {
+    if (!origins.has(socket)) origins.set(socket, remoteOf(socket));
+  });
+  return { of: (socket) => origins.get(socket) ?? remoteOf(socket) };
 }
 
 /** The TCP socket and the TLS socket on top of it are two objects with one remote address. */
