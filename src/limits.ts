@@ -19,8 +19,12 @@ export const limits = {
   linkBufferBytesMax: 16_777_216,
   /** From TCP accept to `ready`. Past it: the connection is cut. */
   linkHandshakeMsMax: 5_000,
-  /** Links in the handshake at once. Past it: new connections are cut at accept. */
+  /** Links in the handshake at once. Past it: the oldest of the source that has most of them is cut. */
   linkHandshakesMax: 128,
+  /**
+   * Of these from one address. Past it: its oldest is cut. High enough for a rack behind one NAT that comes up at once.
+   */
+  linkHandshakesPerSourceMax: 64,
   /** Established links per node. Past it: new ones are refused. */
   linksMax: 1_024,
   /** A link that heard nothing for this long is closed. */

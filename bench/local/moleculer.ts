@@ -10,7 +10,8 @@ broker.createService({ name: 'echo', actions: { request: ({ params }) => params.
 await broker.start();
 
 const call = async (): Promise<void> => {
-  if ((await broker.call('echo.request', { data: payload })) === undefined) throw new Error('no answer');
+  if ((await broker.call('echo.request', { data: new Uint8Array(payload) })) === undefined)
+    throw new Error('no answer');
 };
 
 play({ round: (plan) => measureCalls(call, plan), stop: () => broker.stop() });

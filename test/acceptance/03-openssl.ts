@@ -140,6 +140,7 @@ const hello = (nodeId: string): Uint8Array =>
       trustDomain: domain as TrustDomain,
       clusterId,
       bootEpoch: 1,
+      dial: 1,
       features: [],
       addresses: [{ host: '127.0.0.1', port: 9 }],
       group: 'X25519MLKEM768',

@@ -78,6 +78,7 @@ function helloOf({ config, files, bootEpoch }: NodeBase): Hello {
     trustDomain: config.cluster.trustDomain,
     clusterId: config.cluster.id,
     bootEpoch,
+    dial: 0,
     features: [],
     addresses: [config.cluster.advertise],
     group: '',

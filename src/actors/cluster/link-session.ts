@@ -31,6 +31,8 @@ export interface LinkSessionOptions {
   readonly own: Hello;
   readonly trustDomain: TrustDomain;
   readonly clusterId: string;
+  /** The number of this dial; 0 when the link was accepted. */
+  readonly dial: number;
   /** Whom the dialer meant to reach. */
   readonly expected: NodeId | undefined;
   /** Whether this link is wanted beside those that exist; a text says why not. */
@@ -77,7 +79,7 @@ export class LinkSession {
     this.#outbound = new Outbound(channel, clock);
     this.#handshake = createHandshake({
       side: channel.side,
-      own: { ...options.own, group: channel.tls.group ?? '' },
+      own: { ...options.own, dial: options.dial, group: channel.tls.group ?? '' },
       utf8,
       heartbeatMs: limits.linkHeartbeatMs,
       expect: {
@@ -107,6 +109,11 @@ export class LinkSession {
     return this.#handshake.phase === 'up' && !this.#ended;
   }
 
+  /** The number that the dialler gave this link. Only for sessions that were admitted. */
+  get dial(): number {
+    return this.side === 'dialer' ? this.#options.dial : this.hello.dial;
+  }
+
   /** The negotiated key exchange: read here by the dialer, told by the dialer’s hello to the acceptor. */
   get keyExchange(): string {
     return this.channel.tls.group ?? this.#hello?.group ?? '';
@@ -125,7 +132,9 @@ export class LinkSession {
       closed: (code, text) =>
         this.#end({ reason: reasonOfCode.get(code) ?? 'lost', text: text || `closed with ${code}` }),
     });
-    this.#timer = clock.setTimeout(() => this.#greet({ type: 'timeout' }), limits.linkHandshakeMsMax);
+    // One deadline from the first byte of TCP to ready: what TLS and the upgrade took is gone.
+    const left = Math.max(0, limits.linkHandshakeMsMax - (clock.monotonic() - channel.sinceMs));
+    this.#timer = clock.setTimeout(() => this.#greet({ type: 'timeout' }), left);
     this.#expireAtEnd();
     this.#greet({ type: 'open' });
   }

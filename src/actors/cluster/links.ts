@@ -60,6 +60,8 @@ export class Links {
   readonly #onClosed: Listener<[LinkSession, string]>[] = [];
   readonly #onRefused: Listener<[{ readonly remote: string; readonly refusal: Refusal }]>[] = [];
   #closing = false;
+  /** Dials of this boot that reached somebody. */
+  #dials = 0;
 
   constructor(options: LinksOptions) {
     this.#options = options;
@@ -227,6 +229,7 @@ export class Links {
       own: hello(),
       trustDomain,
       clusterId,
+      dial: channel.side === 'dialer' ? ++this.#dials : 0,
       expected: target?.nodeId,
       admit: (candidate, theirs) => this.#admit(candidate, theirs),
       onReady: (link) => this.#linkUp(link, target, notify),
@@ -244,8 +247,8 @@ export class Links {
     const choice = chooseLink(
       this.#options.hello().nodeId,
       nodeId,
-      existing && { side: existing.side, bootEpoch: existing.hello.bootEpoch },
-      { side: candidate.side, bootEpoch: hello.bootEpoch },
+      existing && { side: existing.side, bootEpoch: existing.hello.bootEpoch, dial: existing.dial },
+      { side: candidate.side, bootEpoch: hello.bootEpoch, dial: candidate.dial },
     );
     if (choice === 'keep-existing') return `The link to ${nodeId} that exists is kept.`;
     existing?.close('duplicate', 'a newer link takes its place');

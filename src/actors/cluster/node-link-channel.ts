@@ -14,20 +14,29 @@ const closeReasonBytesMax = 123;
 /** Settings that both ends of the WebSocket share. Compression would leak lengths of secrets, and costs memory. */
 export const webSocketOptions = { perMessageDeflate: false, maxPayload: limits.linkMessageBytesMax } as const;
 
+/** What a channel knows of itself from the start. */
+interface ChannelFacts extends TlsFacts {
+  readonly side: 'dialer' | 'acceptor';
+  /** When the connection began, in milliseconds of the monotonic clock. */
+  readonly sinceMs: number;
+}
+
 /** A WebSocket over an authenticated TLS socket as a link channel. */
 export class WebSocketChannel implements LinkChannel {
   readonly side: 'dialer' | 'acceptor';
   readonly remote: Address;
   readonly peerCertificate: Uint8Array;
   readonly tls: LinkChannel['tls'];
+  readonly sinceMs: number;
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   #handler: LinkChannelHandler | undefined;
   #congested = false;
   #closed = false;
 
-  constructor(side: 'dialer' | 'acceptor', socket: WebSocket, facts: TlsFacts, clock: Clock) {
-    this.side = side;
+  constructor(facts: ChannelFacts, socket: WebSocket, clock: Clock) {
+    this.side = facts.side;
+    this.sinceMs = facts.sinceMs;
     this.remote = facts.remote;
     this.peerCertificate = facts.peerCertificate;
     this.tls = facts.tls;

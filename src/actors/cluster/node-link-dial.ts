@@ -14,6 +14,7 @@ const certificateFailure = /CERT|_SSL_|ERR_TLS|ISSUER|SELF_SIGNED|SIGNATURE/;
 export function dialWebSocketLink(options: LinkDialOptions, clock: Clock): Promise<LinkChannel> {
   const { address, identity, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<LinkChannel>();
+  const sinceMs = clock.monotonic();
   const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
   const tls: ConnectionOptions = {
     cert: identity.certPem,
@@ -40,7 +41,7 @@ export function dialWebSocketLink(options: LinkDialOptions, clock: Clock): Promi
   });
   socket.once('open', () => {
     signal.removeEventListener('abort', abort);
-    if (typeof facts !== 'string') resolve(new WebSocketChannel('dialer', socket, facts, clock));
+    if (typeof facts !== 'string') resolve(new WebSocketChannel({ side: 'dialer', sinceMs, ...facts }, socket, clock));
     else {
       socket.terminate();
       reject(new CaxtonError('CERTIFICATE_REFUSED', `${addressText(address)}: ${facts}.`));

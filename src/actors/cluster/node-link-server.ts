@@ -5,12 +5,13 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import { limits } from '../../limits.ts';
 import type { Address, Clock, LinkListenOptions, LinkServer, TlsIdentity } from '../kernel/ports.ts';
+import { HandshakeGuard, remoteOf } from './handshake-guard.ts';
 import { listenError } from './listen-error.ts';
 import { linkProtocol, tlsFacts, WebSocketChannel, webSocketOptions } from './node-link-channel.ts';
 
 /**
- * Accepts links. Whoever connects has `linkHandshakeMsMax` to become a channel, and no more than `linkHandshakesMax`
- * may be on their way at once: silence and floods cost a socket for that long and nothing else.
+ * Accepts links. Whoever connects has `linkHandshakeMsMax` to become one, and no more than `linkHandshakesMax` may be
+ * on their way at once (`HandshakeGuard`): silence and floods cost a socket for that long and nothing else.
  */
 export async function listenForWebSocketLinks(options: LinkListenOptions, clock: Clock): Promise<LinkServer> {
   const server = createServer({
@@ -21,13 +22,18 @@ export async function listenForWebSocketLinks(options: LinkListenOptions, clock:
     handshakeTimeout: limits.linkHandshakeMsMax,
     maxHeaderSize: limits.headerBytesMax,
   });
-  const handshakes = guardHandshakes(server, clock);
+  const handshakes = new HandshakeGuard({ clock, onRefused: options.onRefused });
+  server.on('connection', (socket: Socket) => handshakes.admit(socket));
   const origins = rememberOrigins(server);
   const upgrades = new WebSocketServer({ ...webSocketOptions, noServer: true, clientTracking: false });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     // When Node refuses the certificate itself, the reason is here and the error only says that the socket closed.
     const reason: unknown = socket.authorizationError ?? error.code ?? error.message;
-    options.onRefused(origins.of(socket), String(reason));
+    const origin = origins.of(socket);
+    // One whose origin nobody knows any more is told of by the guard, which does.
+    if (origin.host === '') return;
+    handshakes.told(origin);
+    options.onRefused(origin, String(reason));
   });
   server.on('request', (_request, response) => {
     response.writeHead(426, { connection: 'close' }).end('This port speaks to Caxton nodes only.\n');
@@ -36,13 +42,14 @@ export async function listenForWebSocketLinks(options: LinkListenOptions, clock:
     const socket = stream as TLSSocket;
     const facts = tlsFacts(socket, 'acceptor');
     if (typeof facts === 'string') {
+      handshakes.told(origins.of(socket));
       options.onRefused(origins.of(socket), facts);
       socket.destroy();
       return;
     }
     upgrades.handleUpgrade(request, socket, head, (webSocket) => {
-      handshakes.done(socket);
-      options.onChannel(new WebSocketChannel('acceptor', webSocket, facts, clock));
+      const sinceMs = handshakes.done(origins.of(socket));
+      options.onChannel(new WebSocketChannel({ side: 'acceptor', sinceMs, ...facts }, webSocket, clock));
     });
   });
   const address = await listen(server, options.address);
@@ -75,31 +82,6 @@ function secureContext(identity: TlsIdentity): SecureContextOptions {
   };
 }
 
-function guardHandshakes(server: Server, clock: Clock) {
-  const pending = new Map<string, { readonly socket: Socket; readonly timer: unknown }>();
-  const end = (key: string) => {
-    const known = pending.get(key);
-    if (!known) return;
-    pending.delete(key);
-    clock.clearTimeout(known.timer);
-  };
-  server.on('connection', (socket: Socket) => {
-    if (pending.size >= limits.linkHandshakesMax) {
-      socket.destroy();
-      return;
-    }
-    const key = keyOf(socket);
-    pending.set(key, { socket, timer: clock.setTimeout(() => socket.destroy(), limits.linkHandshakeMsMax) });
-    socket.once('close', () => end(key));
-  });
-  return {
-    done: (socket: Socket) => end(keyOf(socket)),
-    cutAll: () => {
-      for (const { socket } of pending.values()) socket.destroy();
-    },
-  };
-}
-
 /**
  * Where each TLS socket comes from. Node destroys one whose certificate it refuses before it says so, and a destroyed
  * socket has forgotten its address; `keylog` is the one public event that names the socket while it lives. The key
@@ -112,11 +94,6 @@ function rememberOrigins(server: Server): { readonly of: (socket: TLSSocket) => 
   });
   return { of: (socket) => origins.get(socket) ?? remoteOf(socket) };
 }
-
-/** The TCP socket and the TLS socket on top of it are two objects with one remote address. */
-const keyOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`;
-
-const remoteOf = (socket: Socket): Address => ({ host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
 
 function listen(server: Server, address: Address): Promise<Address> {
   return new Promise((resolve, reject) => {

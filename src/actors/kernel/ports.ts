@@ -89,6 +89,8 @@ export interface LinkChannel {
   /** The peer’s leaf certificate, DER. Always present: a channel without one is never handed out. */
   readonly peerCertificate: Uint8Array;
   readonly tls: { readonly protocol: string; readonly cipher: string; readonly group: string | undefined };
+  /** When the connection under it began, in milliseconds of the monotonic clock. */
+  readonly sinceMs: number;
   /** Bytes that wait to be written. */
   readonly bufferedBytes: number;
   /** Must be set at once in the turn in which the channel is received; messages wait until then. */

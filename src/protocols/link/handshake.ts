@@ -95,6 +95,7 @@ function hear(state: HandshakeState, frame: Frame): HandshakeStep {
 }
 
 function hearHello(state: HandshakeState, frame: Frame): HandshakeStep {
+  if (frame.content.length > 0) return outOfOrder(state, 'content behind a hello');
   const decoded = decodeHello(state.options.utf8, frame.header);
   if (!decoded.ok) return closing(state, 'protocolViolation', decoded);
   const hello = decoded.value.unverified;
@@ -119,6 +120,9 @@ function verifyHello(hello: Hello, { own, expect }: HandshakeOptions): Result<He
     reasons.push(`The peer is of trust domain ${hello.trustDomain}, this node of ${expect.trustDomain}.`);
   if (hello.clusterId !== expect.clusterId)
     reasons.push('The peer is of another cluster: its cluster id differs from this node’s.');
+  // One of the two sides dialled, and that one alone counts its dials.
+  if (hello.dial > 0 === own.dial > 0)
+    reasons.push(`The peer numbers its dial ${hello.dial}, which its side does not.`);
   if (commonVersion(hello, own) === undefined)
     reasons.push(`The peer speaks link versions ${hello.versions.join(', ')}, this node ${own.versions.join(', ')}.`);
   const [first, ...more] = reasons;
@@ -148,6 +152,7 @@ const decline = (state: HandshakeState, reason: string): HandshakeStep =>
     : outOfOrder(state, 'a declination');
 
 function hearReady(state: HandshakeState, frame: Frame): HandshakeStep {
+  if (frame.content.length > 0) return outOfOrder(state, 'content behind ready');
   const decoded = decodeReady(state.options.utf8, frame.header);
   if (!decoded.ok) return closing(state, 'protocolViolation', decoded);
   const { version, heartbeatMs } = decoded.value.unverified;

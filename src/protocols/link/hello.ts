@@ -17,6 +17,11 @@ export interface Hello {
   readonly trustDomain: TrustDomain;
   readonly clusterId: string;
   readonly bootEpoch: number;
+  /**
+   * Counts the dials of this node within its boot, from 1; 0 from the acceptor. It orders links that one side dialled,
+   * in the same way at both ends.
+   */
+  readonly dial: number;
   readonly features: readonly string[];
   /** Where the node can be dialled. */
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
@@ -41,15 +46,17 @@ export interface Ready {
 
 const textBytesMax = 255;
 const listMax = 16;
+/** A DNS name, or an IPv4 or IPv6 address with its zone. */
+const hostForm = /^[A-Za-z0-9.:%_-]{1,255}$/;
 const hashBytes = 32;
 const epochMax = 0xffff_ffff;
 
-/** A MessagePack array in the order of the interface. */
+/** A MessagePack array in the order of the interface. What is not in the bounds that `decodeHello` keeps is refused there. */
 export function encodeHello(utf8: Utf8, hello: Hello): Uint8Array {
-  const writer = new Writer(utf8).array(9);
+  const writer = new Writer(utf8).array(10);
   writer.array(hello.versions.length);
   for (const version of hello.versions) writer.uint(version);
-  writer.str(hello.nodeId).str(hello.trustDomain).str(hello.clusterId).uint(hello.bootEpoch);
+  writer.str(hello.nodeId).str(hello.trustDomain).str(hello.clusterId).uint(hello.bootEpoch).uint(hello.dial);
   writer.array(hello.features.length);
   for (const feature of hello.features) writer.str(feature);
   writer.array(hello.addresses.length);
@@ -63,7 +70,7 @@ export function encodeHello(utf8: Utf8, hello: Hello): Uint8Array {
 export function decodeHello(utf8: Utf8, bytes: Uint8Array): Result<Unverified<Hello>> {
   return strictly('hello', () => {
     const reader = new Reader(utf8, bytes);
-    reader.arrayOf(9);
+    reader.arrayOf(10);
     const versions = listOf(reader, () => reader.uint(0xffff));
     const nodeId = reader.str(textBytesMax);
     if (!isNodeId(nodeId)) throw new MalformedBytes('not a node id');
@@ -75,11 +82,9 @@ export function decodeHello(utf8: Utf8, bytes: Uint8Array): Result<Unverified<He
       trustDomain,
       clusterId: reader.str(textBytesMax),
       bootEpoch: reader.uint(epochMax),
+      dial: reader.uint(),
       features: listOf(reader, () => reader.str(textBytesMax)),
-      addresses: listOf(reader, () => {
-        reader.arrayOf(2);
-        return { host: reader.str(textBytesMax), port: reader.uint(0xffff) };
-      }).slice(0, limits.addressesMax),
+      addresses: listOf(reader, () => addressFrom(reader), limits.addressesMax),
       group: reader.str(textBytesMax),
       notices: listOf(reader, () => {
         reader.arrayOf(3);
@@ -91,10 +96,19 @@ export function decodeHello(utf8: Utf8, bytes: Uint8Array): Result<Unverified<He
   });
 }
 
-function listOf<T>(reader: Reader, read: () => T): T[] {
+function listOf<T>(reader: Reader, read: () => T, countMax = listMax): T[] {
   const items: T[] = [];
-  for (let left = reader.array(listMax); left > 0; left--) items.push(read());
+  for (let left = reader.array(countMax); left > 0; left--) items.push(read());
   return items;
+}
+
+/** What it gives will be dialled, so it must be something that can be. */
+function addressFrom(reader: Reader): { readonly host: string; readonly port: number } {
+  reader.arrayOf(2);
+  const host = reader.str(textBytesMax);
+  const port = reader.uint(0xffff);
+  if (!hostForm.test(host) || port === 0) throw new MalformedBytes('not an address');
+  return { host, port };
 }
 
 export const encodeReady = (utf8: Utf8, ready: Ready): Uint8Array =>

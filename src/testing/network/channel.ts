@@ -16,6 +16,8 @@ export interface ChannelFacts {
   readonly local: Address;
   readonly remote: Address;
   readonly peerCertificate: Uint8Array;
+  /** How long the way from the dial to here took, in milliseconds. */
+  readonly tookMs: number;
 }
 
 /** One end of a link of the memory network. Behaves like a WebSocket over TLS, closing included. */
@@ -24,6 +26,7 @@ export class MemoryChannel implements LinkChannel {
   readonly remote: Address;
   readonly peerCertificate: Uint8Array;
   readonly tls: LinkChannel['tls'];
+  readonly sinceMs: number;
   readonly host: Host;
   readonly #world: World;
   readonly #local: Address;
@@ -42,6 +45,7 @@ export class MemoryChannel implements LinkChannel {
     // What two nodes of Node 24 agree on. A server is not told the group.
     const group = facts.side === 'dialer' ? 'X25519MLKEM768' : undefined;
     this.tls = { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', group };
+    this.sinceMs = host.clock.monotonic() - facts.tookMs;
     this.host = host;
     this.#world = world;
     this.#local = facts.local;

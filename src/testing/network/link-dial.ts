@@ -27,6 +27,7 @@ export class LinkDial implements Caller {
   readonly #there: Pipe;
   readonly #back: Pipe;
   readonly #timer: unknown;
+  readonly #sinceMs: number;
   readonly #result = Promise.withResolvers<LinkChannel>();
   #identity: ReadIdentity | undefined;
   #server: MemoryLinkServer | undefined;
@@ -38,6 +39,7 @@ export class LinkDial implements Caller {
     this.#host = host;
     this.#options = options;
     this.#destination = destination;
+    this.#sinceMs = world.clock.monotonic();
     this.#there = new Pipe(world, host.name, destination.name);
     this.#back = new Pipe(world, destination.name, host.name);
     this.#timer = world.clock.setTimeout(() => this.#fail('ETIMEDOUT'), limits.linkHandshakeMsMax);
@@ -51,6 +53,10 @@ export class LinkDial implements Caller {
 
   hangUp(): void {
     this.#goBack(() => this.#fail('ECONNRESET'));
+  }
+
+  get #tookMs(): number {
+    return this.#world.clock.monotonic() - this.#sinceMs;
   }
 
   readonly #aborted = (): void => this.#fail('it was given up');
@@ -98,7 +104,7 @@ export class LinkDial implements Caller {
     const acceptor = new MemoryChannel(
       this.#world,
       server.host,
-      { side: 'acceptor', ...far },
+      { side: 'acceptor', tookMs: this.#tookMs, ...far },
       { out: this.#back, in: this.#there },
     );
     this.#goBack(() => {
@@ -110,7 +116,7 @@ export class LinkDial implements Caller {
       const dialer = new MemoryChannel(
         this.#world,
         this.#host,
-        { side: 'dialer', ...near },
+        { side: 'dialer', tookMs: this.#tookMs, ...near },
         { out: this.#there, in: this.#back },
       );
       MemoryChannel.join(dialer, acceptor);

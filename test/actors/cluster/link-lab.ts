@@ -215,6 +215,7 @@ export async function startLinkNode(
     trustDomain: domain,
     clusterId,
     bootEpoch,
+    dial: 0,
     features: [],
     addresses: [],
     group: '',

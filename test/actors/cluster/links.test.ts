@@ -505,6 +505,7 @@ function fakeChannel() {
     remote: { host: '127.0.0.1', port: 9 },
     peerCertificate: Uint8Array.of(0),
     tls: { protocol: 'TLSv1.3', cipher: '', group: undefined },
+    sinceMs: 0,
     bufferedBytes: 0,
     setHandler() {},
     send() {},
@@ -548,6 +549,7 @@ const wrapped = (channel: LinkChannel, over: Partial<LinkChannel>): LinkChannel 
       remote: channel.remote,
       peerCertificate: channel.peerCertificate,
       tls: channel.tls,
+      sinceMs: channel.sinceMs,
       get bufferedBytes() {
         return channel.bufferedBytes;
       },

@@ -275,18 +275,21 @@ describe('a server of links', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('cuts at accept who comes while the most handshakes are under way, and takes newcomers after', async () => {
+  it('cuts the oldest of a source that has too many handshakes under way, and takes newcomers at once', async () => {
     const clock = new ManualClock();
-    const { server, channels } = await serveLinks(undo, createNodeNetwork({ clock }), one);
-    const silent = Array.from({ length: limits.linkHandshakesMax }, () => connectTcp(undo, server.address));
-    await until('all are under way', () => clock.pending === limits.linkHandshakesMax);
-    const late = connectTcp(undo, server.address);
-    await until('the late one is cut', late.ended);
-    expect(silent.some(({ ended }) => ended())).toBe(false);
-    silent[0]?.socket.destroy();
-    await until('there is room', () => clock.pending < limits.linkHandshakesMax);
+    const { server, channels, refused } = await serveLinks(undo, createNodeNetwork({ clock }), one);
+    const most = limits.linkHandshakesPerSourceMax;
+    const first = connectTcp(undo, server.address);
+    await until('the first is under way', () => clock.pending === 1);
+    const port = first.socket.localPort;
+    const others = Array.from({ length: most - 1 }, () => connectTcp(undo, server.address));
+    await until('all are under way', () => clock.pending === most);
+    expect(first.ended()).toBe(false);
     await dial(server.address);
     await until('the channel is accepted', () => channels[0]);
+    await until('the first is cut', first.ended);
+    expect(others.some(({ ended }) => ended())).toBe(false);
+    expect(refused).toEqual([{ remote: { host: '127.0.0.1', port }, reason: 'TOO_MANY_HANDSHAKES' }]);
   });
 
   it('shows a new identity to newcomers, still with TLS 1.3 only and client certificates asked for', async () => {

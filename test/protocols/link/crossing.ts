@@ -64,7 +64,8 @@ export class Crossing {
         handshake: createHandshake(
           optionsOf(
             end === dialler ? 'dialer' : 'acceptor',
-            helloOf(nodes[end].name, { bootEpoch: nodes[end].boot }),
+            // Each dial of one node has a number of its own, as `actors/cluster/links.ts` counts them.
+            helloOf(nodes[end].name, { bootEpoch: nodes[end].boot, dial: end === dialler ? id + 1 : 0 }),
             nodes[other(end)].name,
           ),
         ),
@@ -162,7 +163,8 @@ export class Crossing {
     return true;
   }
 
-  #candidate = ({ dialler, sides }: CrossingLink, at: End): Candidate => ({
+  #candidate = ({ id, dialler, sides }: CrossingLink, at: End): Candidate => ({
+    dial: id + 1,
     side: dialler === at ? 'dialer' : 'acceptor',
     bootEpoch: sides[at].handshake.peer!.bootEpoch,
   });

@@ -16,6 +16,7 @@ export const helloOf = (node: string, more: Partial<Hello> = {}): Hello => ({
   trustDomain: domain('caxton.test'),
   clusterId: 'cluster-1',
   bootEpoch: 1,
+  dial: 0,
   features: [],
   addresses: [{ host: '127.0.0.1', port: 7701 }],
   group: '',

@@ -43,7 +43,10 @@ class Side {
   }
 }
 
-const dialer = (own: Hello = helloOf('n1'), expect: Partial<HandshakeOptions['expect']> = {}): Side =>
+/** The hello of a dialler: it numbers its dial. */
+const dialling = (more: Partial<Hello> = {}): Hello => helloOf('n1', { dial: 1, ...more });
+
+const dialer = (own: Hello = dialling(), expect: Partial<HandshakeOptions['expect']> = {}): Side =>
   new Side(optionsOf('dialer', own, 'n2', expect));
 const acceptor = (own: Hello = helloOf('n2'), expect: Partial<HandshakeOptions['expect']> = {}): Side =>
   new Side(optionsOf('acceptor', own, 'n1', expect));
@@ -72,7 +75,7 @@ function pipe(one: Side, two: Side): void {
 
 describe('a greeting', () => {
   test('goes hello, hello and ready, ready; then both are up', () => {
-    const one = dialer(helloOf('n1', { bootEpoch: 7 }));
+    const one = dialer(dialling({ bootEpoch: 7 }));
     const two = acceptor(helloOf('n2', { bootEpoch: 9 }));
     two.after(open);
     expect(two.sent).toEqual([]);
@@ -83,15 +86,12 @@ describe('a greeting', () => {
     expect(two.sent.map(({ kind }) => kind)).toEqual(['hello', 'ready']);
     expect(one.effects.map(({ type }) => type)).toEqual(['send', 'peer', 'send', 'ready']);
     expect(two.effects.map(({ type }) => type)).toEqual(['peer', 'send', 'send', 'ready']);
-    expect([one.state.peer, two.state.peer]).toEqual([
-      helloOf('n2', { bootEpoch: 9 }),
-      helloOf('n1', { bootEpoch: 7 }),
-    ]);
+    expect([one.state.peer, two.state.peer]).toEqual([helloOf('n2', { bootEpoch: 9 }), dialling({ bootEpoch: 7 })]);
     expect(one.effects.at(-1)).toEqual({ type: 'ready', version: 1, peerHeartbeatMs: 5_000 });
   });
 
   test('takes the highest version that both speak, whatever each likes best', () => {
-    const one = dialer(helloOf('n1', { versions: [4, 2, 3] }));
+    const one = dialer(dialling({ versions: [4, 2, 3] }));
     const two = acceptor(helloOf('n2', { versions: [1, 2, 3, 9] }));
     two.after(open);
     one.after(open);
@@ -101,7 +101,7 @@ describe('a greeting', () => {
 
   test('says nothing to a dialler that it does not want', () => {
     const two = acceptor();
-    two.after(open, heard(helloFrame(helloOf('n1'))));
+    two.after(open, heard(helloFrame(dialling())));
     expect(two.after({ type: 'admit', yes: false, reason: 'Another link is kept.' })).toEqual([
       { type: 'close', reason: 'duplicate', refusal: { code: 'ALREADY_EXISTS', reasons: ['Another link is kept.'] } },
     ]);
@@ -128,7 +128,7 @@ describe('a hello is refused', () => {
     ['without any version', helloOf('n2', { versions: [] }), {}, 'foreign', 'link versions'],
   ];
   test.each(cases)('%s', (_, hello, expected, reason, words) => {
-    const side = dialer(helloOf('n1'), expected);
+    const side = dialer(dialling(), expected);
     side.after(open);
     const effects = side.after(heard(helloFrame(hello)));
     expect(effects).toMatchObject([{ type: 'close', reason, refusal: { code: 'PROTOCOL_VIOLATION' } }]);
@@ -138,18 +138,41 @@ describe('a hello is refused', () => {
     expect(side.sent.map(({ kind }) => kind)).toEqual(['hello']);
   });
 
+  test('by a dialler that does not number its dial, and by an acceptor that does', () => {
+    const two = acceptor();
+    expect(two.after(open, heard(helloFrame(helloOf('n1'))))).toMatchObject([{ type: 'close', reason: 'foreign' }]);
+    const one = dialer();
+    const [, close] = one.after(open, heard(helloFrame(helloOf('n2', { dial: 1 }))));
+    expect(close).toMatchObject({
+      type: 'close',
+      refusal: { reasons: [expect.stringContaining('numbers its dial 1')] },
+    });
+  });
+
+  test.each([
+    ['hello', [open]],
+    ['ready', [open, heard(helloFrame(dialling())), admitted]],
+  ] as const)('with content behind %s', (kind, before) => {
+    const two = acceptor();
+    two.after(...before);
+    const frame = kind === 'hello' ? helloFrame(dialling()) : readyFrame();
+    expect(two.after(heard({ ...frame, content: Uint8Array.of(1) }))).toMatchObject([
+      { type: 'close', reason: 'protocolViolation', refusal: { reasons: [expect.stringContaining('content behind')] } },
+    ]);
+  });
+
   test('with every reason at once', () => {
     const two = acceptor();
     two.after(open);
     const hello = helloOf('n8', { trustDomain: domain('x'), clusterId: 'x', versions: [8] });
     const [close] = two.after(heard(helloFrame(hello)));
     expect(close).toMatchObject({ type: 'close', reason: 'foreign' });
-    if (close?.type === 'close') expect(close.refusal.reasons).toHaveLength(4);
+    if (close?.type === 'close') expect(close.refusal.reasons).toHaveLength(5);
   });
 
   test.each([
     ['hello', [open], 'hello' as const],
-    ['ready', [open, heard(helloFrame(helloOf('n1'))), admitted], 'ready' as const],
+    ['ready', [open, heard(helloFrame(dialling())), admitted], 'ready' as const],
   ])('a malformed %s closes', (_, before, kind) => {
     const two = acceptor();
     two.after(...before);
@@ -160,17 +183,20 @@ describe('a hello is refused', () => {
 
   test('a ready for another version than both would choose closes', () => {
     const two = acceptor(helloOf('n2', { versions: [1, 2] }));
-    two.after(open, heard(helloFrame(helloOf('n1', { versions: [1, 2] }))), admitted);
+    two.after(open, heard(helloFrame(dialling({ versions: [1, 2] }))), admitted);
     expect(two.after(heard(readyFrame(1)))).toMatchObject([{ type: 'close', reason: 'protocolViolation' }]);
   });
 });
 
-const way: readonly (readonly [HandshakeState['phase'], readonly HandshakeInput[]])[] = [
+type Way = readonly (readonly [HandshakeState['phase'], readonly HandshakeInput[]])[];
+
+/** How a side gets into each phase when it hears this hello. */
+const wayWith = (hello: HandshakeInput): Way => [
   ['new', []],
   ['awaiting-hello', [open]],
-  ['judging', [open, heard(helloFrame(helloOf('n1')))]],
-  ['awaiting-ready', [open, heard(helloFrame(helloOf('n1'))), admitted]],
-  ['up', [open, heard(helloFrame(helloOf('n1'))), admitted, heard(readyFrame())]],
+  ['judging', [open, hello]],
+  ['awaiting-ready', [open, hello, admitted]],
+  ['up', [open, hello, admitted, heard(readyFrame())]],
 ];
 const fits: Record<string, string> = {
   new: 'open',
@@ -183,7 +209,7 @@ const inputs: readonly (readonly [string, HandshakeInput])[] = [
   ['open', open],
   ['admit', admitted],
   ['decline', { type: 'admit', yes: false, reason: 'no' }],
-  ['hello', heard(helloFrame(helloOf('n1')))],
+  ['hello', heard(helloFrame(dialling()))],
   ['ready', heard(readyFrame())],
   ...(Object.keys(frameKinds) as FrameKind[])
     .filter((kind) => kind !== 'hello' && kind !== 'ready')
@@ -191,8 +217,9 @@ const inputs: readonly (readonly [string, HandshakeInput])[] = [
 ];
 
 describe.each(['dialer', 'acceptor'] as const)('out of order at the %s', (side) => {
+  const way = wayWith(heard(helloFrame(side === 'acceptor' ? dialling() : helloOf('n1'))));
   const at = (before: readonly HandshakeInput[]): Side => {
-    const made = new Side(optionsOf(side, helloOf('n2'), 'n1'));
+    const made = new Side(optionsOf(side, helloOf('n2', { dial: side === 'dialer' ? 3 : 0 }), 'n1'));
     made.after(...before);
     return made;
   };
