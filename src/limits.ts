@@ -27,6 +27,8 @@ export const limits = {
   linkHandshakesPerSourceMax: 64,
   /** Established links per node. Past it: new ones are refused. */
   linksMax: 1_024,
+  /** How long a link that was replaced by another goes on being read. */
+  linkRetireMs: 1_000,
   /** A link that heard nothing for this long is closed. */
   linkSilenceMsMax: 15_000,
   /** How often a heartbeat goes out on an idle link. */

@@ -6,6 +6,7 @@ import type { AgentHost } from './agents/agent-host.ts';
 import type { ReceivedMessage } from './agents/behaviour.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { Gossip } from './cluster/gossip.ts';
+import { linkView } from './cluster/link-view.ts';
 import type { Links } from './cluster/links.ts';
 import type { NodeIdentity } from './cluster/node-identity.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -53,7 +54,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
   return {
     status: () => statusOf(parts),
     members: () => gossip.members().map((member) => memberView(parts, member)),
-    links: () => links.views(),
+    links: () => links.all().map(linkView),
     agents: () =>
       registry
         .all()

@@ -15,6 +15,7 @@ import { Directory } from './directory.ts';
 import { Gossip } from './gossip.ts';
 import type { GossipMemberEvent } from './gossip-member.ts';
 import type { LinkListenerInput } from './link-listener.ts';
+import { linkView } from './link-view.ts';
 import { Links, linksPath } from './links.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PairSeals } from './pair-seals.ts';
@@ -88,7 +89,7 @@ function helloOf({ config, files, bootEpoch }: NodeBase): Hello {
 
 function watchLinks({ audit, events, nodeId }: NodeBase, links: Links): void {
   links.onReady((link) => {
-    const view = links.view(link);
+    const view = linkView(link);
     events.emit({ type: 'link.ready', nodeId, link: view });
     audit.note({
       type: 'LinkEstablished',

@@ -10,7 +10,6 @@ import { addressText } from '../address.ts';
 import type { Address, Clock, LinkChannel, Metrics, Network, Random, TlsIdentity } from '../kernel/ports.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
-import type { LinkView } from '../operations/control.ts';
 import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
 import { type LinkEnd, LinkSession } from './link-session.ts';
 import {
@@ -53,6 +52,8 @@ type Listener<A extends unknown[]> = (...args: A) => void;
 export class Links {
   readonly #options: LinksOptions;
   readonly #ready = new Map<NodeId, LinkSession>();
+  /** Links that another one has replaced, for as long as something may still arrive on them. */
+  readonly #retiring = new Map<NodeId, LinkSession>();
   readonly #wanted = new WantedPeers();
   readonly #connections: ConnectionTable;
   readonly #frames = new Map<FrameKind, Listener<[LinkSession, Frame]>>();
@@ -128,23 +129,6 @@ export class Links {
     this.#closing = true;
     this.#wanted.clear();
     this.#connections.releaseClaims();
-  }
-
-  views(): readonly LinkView[] {
-    return this.all().map((link) => this.view(link));
-  }
-
-  view(link: PeerLink): LinkView {
-    return {
-      peer: link.nodeId,
-      state: link.isReady ? (link.congested ? 'ready.congested' : 'ready.flowing') : 'greeting',
-      side: link.side,
-      spiffeId: link.svid.spiffeId,
-      serial: link.svid.serial,
-      tlsProtocol: link.channel.tls.protocol,
-      keyExchange: link.keyExchange,
-      since: new Date(link.since).toISOString(),
-    };
   }
 
   #dial(target: DialTarget): void {
@@ -250,26 +234,37 @@ export class Links {
       existing && { side: existing.side, bootEpoch: existing.hello.bootEpoch, dial: existing.dial },
       { side: candidate.side, bootEpoch: hello.bootEpoch, dial: candidate.dial },
     );
-    if (choice === 'keep-existing') return `The link to ${nodeId} that exists is kept.`;
-    existing?.close('duplicate', 'a newer link takes its place');
-    return true;
+    return choice === 'replace' ? true : `The link to ${nodeId} that exists is kept.`;
   }
 
   #linkUp(link: LinkSession, target: DialTarget | undefined, notify: (event: PeerConnectionEvent) => void): void {
     const other = this.#ready.get(link.nodeId);
     // Two greetings may have been under way at once: the same rule decides when the second comes up.
-    if (other && other !== link) {
-      const admitted = this.#admit(link, link.hello);
-      if (admitted !== true) {
-        link.close('duplicate', admitted);
-        return;
-      }
+    const admitted = this.#admit(link, link.hello);
+    if (admitted !== true) {
+      link.close('duplicate', admitted);
+      return;
     }
     this.#wanted.answered(target, link.nodeId);
+    // A member that dialled us is behind the addresses that it names: no need to dial those to find out.
+    for (const address of link.hello.addresses) this.#wanted.answered({ address }, link.nodeId);
     this.#ready.set(link.nodeId, link);
+    // The process of an older boot is gone; what the same one has sent may still arrive.
+    if (other && other.hello.bootEpoch < link.hello.bootEpoch) other.close('duplicate', 'a newer boot takes its place');
+    else if (other) this.#retire(other);
     this.#options.metrics.gauge('links_ready', this.#ready.size);
     notify({ type: 'link.ready' });
     for (const listener of this.#onReady) listener(link);
+  }
+
+  /** Another link has taken its place: what is under way on it may still arrive, and nothing more is sent on it. */
+  #retire(link: LinkSession): void {
+    const { clock } = this.#options;
+    const text = 'a newer link takes its place';
+    // One a peer: whoever dials without end holds no more.
+    this.#retiring.get(link.nodeId)?.close('duplicate', text);
+    this.#retiring.set(link.nodeId, link);
+    clock.setTimeout(() => link.close('duplicate', text), limits.linkRetireMs);
   }
 
   #linkEnded(
@@ -280,6 +275,7 @@ export class Links {
   ): void {
     const { nodeId } = link;
     notify({ type: 'link.closed', end });
+    if (this.#retiring.get(nodeId) === link) this.#retiring.delete(nodeId);
     if (end.refusal && end.reason !== 'duplicate') this.#refused(addressText(link.channel.remote), end.refusal);
     if (end.reason === 'duplicate') this.#wanted.answered(target, nodeId);
     if (this.#ready.get(nodeId) === link) {

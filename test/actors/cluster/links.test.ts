@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { linkView } from '../../../src/actors/cluster/link-view.ts';
 import type { PeerLink } from '../../../src/actors/cluster/links.ts';
 import { createNodeNetwork } from '../../../src/actors/cluster/node-network.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
@@ -60,7 +61,7 @@ describe('links', () => {
     expect(far.svid.nodeId).toBe(one);
     expect(far.hello).toMatchObject({ nodeId: one, clusterId: 'cluster-1', group: 'X25519MLKEM768' });
     expect(a.ready).toEqual([near]);
-    expect(b.links.views()).toEqual([
+    expect(b.links.all().map(linkView)).toEqual([
       {
         peer: one,
         state: 'ready.flowing',
@@ -146,7 +147,7 @@ describe('links', () => {
     gate.buffered = limits.linkBufferBytesMax + 1;
     const back = peer.links.get(one)!;
     expect(back.send('message', header)).toMatchObject({ refusal: { code: 'UNREACHABLE' } });
-    expect(peer.links.views()[0]?.state).toBe('ready.congested');
+    expect(peer.links.all().map(linkView)[0]?.state).toBe('ready.congested');
     gate.buffered = 0;
     expect(back.send('message', header)).toMatchObject({ ok: true });
     expect(link.isReady).toBe(true);
@@ -170,6 +171,26 @@ describe('one link a pair', () => {
     a.links.get(two)?.send('message', header, Uint8Array.of(7));
     await until('a frame goes over it', () => heard.length === 1);
     expect([...a.refused, ...b.refused]).toEqual([]);
+  });
+
+  it('is replaced without a moment in which there is none, and without losing what was under way', async () => {
+    const [a, b] = await pair();
+    // The higher id dials first; when the lower one dials as well, its link takes the place of the first.
+    b.links.ensure({ address: a.address, nodeId: one });
+    await linked(a, two);
+    const first = a.links.get(two);
+    const heard: number[] = [];
+    b.links.onFrame('message', (_, { content }) => void heard.push(content[0]!));
+    a.links.ensure({ address: b.address });
+    let sent = 0;
+    await until('the other link has taken its place at both ends', () => {
+      if (sent < 250)
+        expect(a.links.get(two)?.send('message', header, Uint8Array.of(sent++))).toMatchObject({ ok: true });
+      return a.links.get(two) !== first && b.links.get(one)?.side === 'acceptor';
+    });
+    await until('all has arrived', () => heard.length === sent);
+    await until('the first is closed', () => a.actors.size === 1 && b.actors.size === 1);
+    expect([...a.closed, ...b.closed]).toEqual([]);
   });
 
   it('stays when a seed address and a name turn out to be the same node', async () => {

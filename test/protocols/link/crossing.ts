@@ -145,11 +145,14 @@ export class Crossing {
     else if (effect.type === 'peer') {
       const yes = this.#wanted(link, at);
       this.#step(link, at, yes ? { type: 'admit', yes } : { type: 'admit', yes, reason: 'another is kept' });
-    } else if (this.#wanted(link, at)) this.up[at] = link.id;
-    else this.#close(link, at, 'duplicate');
+    } else if (this.#wanted(link, at)) {
+      const before = this.up[at];
+      this.up[at] = link.id;
+      if (before !== undefined) this.#close(this.links[before]!, at, 'duplicate');
+    } else this.#close(link, at, 'duplicate');
   }
 
-  /** Whether the link is wanted beside the one that is up, which ends if not. */
+  /** Whether the link is wanted in the place of the one that is up. */
   #wanted(link: CrossingLink, at: End): boolean {
     const existing = this.up[at] === undefined ? undefined : this.links[this.up[at]!]!;
     const choice = chooseLink(
@@ -158,9 +161,7 @@ export class Crossing {
       existing && this.#candidate(existing, at),
       this.#candidate(link, at),
     );
-    if (choice === 'keep-existing') return false;
-    if (existing) this.#close(existing, at, 'duplicate');
-    return true;
+    return choice === 'replace';
   }
 
   #candidate = ({ id, dialler, sides }: CrossingLink, at: End): Candidate => ({

@@ -1,0 +1,14 @@
+import type { LinkView } from '../operations/control.ts';
+import type { LinkSession } from './link-session.ts';
+
+/** A link as people see it. */
+export const linkView = (link: LinkSession): LinkView => ({
+  peer: link.nodeId,
+  state: link.isReady ? (link.congested ? 'ready.congested' : 'ready.flowing') : 'greeting',
+  side: link.side,
+  spiffeId: link.svid.spiffeId,
+  serial: link.svid.serial,
+  tlsProtocol: link.channel.tls.protocol,
+  keyExchange: link.keyExchange,
+  since: new Date(link.since).toISOString(),
+});
