@@ -128,6 +128,7 @@ export class LinkSession {
     const { channel, clock } = this.#options;
     channel.setHandler({
       message: (bytes) => this.#receive(bytes),
+      violated: (reason) => this.violated(reason),
       drained: () => this.#tellCongestion(false),
       closed: (code, text) =>
         this.#end({ reason: reasonOfCode.get(code) ?? 'lost', text: text || `closed with ${code}` }),

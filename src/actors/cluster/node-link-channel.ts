@@ -79,7 +79,7 @@ export class WebSocketChannel implements LinkChannel {
   #message(data: Buffer, isBinary: boolean): void {
     // A Buffer’s `slice` shares memory, an Uint8Array’s copies; who is promised the latter must get one.
     if (isBinary) this.#handler?.message(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    else this.close(4001, 'text where bytes belong');
+    else this.#handler?.violated('Got text where bytes belong.');
   }
 
   #sent(): void {

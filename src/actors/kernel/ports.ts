@@ -103,6 +103,8 @@ export interface LinkChannel {
 
 export interface LinkChannelHandler {
   message(bytes: Uint8Array): void;
+  /** The peer broke the rules of the transport itself; the handler says so where it says such things, and closes. */
+  violated(reason: string): void;
   /** The send buffer fell below its high mark. */
   drained(): void;
   /** Exactly once. */

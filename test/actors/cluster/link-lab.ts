@@ -75,14 +75,16 @@ export async function until<T>(
 /** Everything that one channel told its handler. */
 export interface Heard {
   readonly messages: Uint8Array[];
+  readonly violations: string[];
   readonly ends: { readonly code: number; readonly reason: string }[];
   drained: number;
 }
 
 export function listenTo(channel: LinkChannel): Heard {
-  const heard: Heard = { messages: [], ends: [], drained: 0 };
+  const heard: Heard = { messages: [], violations: [], ends: [], drained: 0 };
   channel.setHandler({
     message: (bytes) => void heard.messages.push(bytes),
+    violated: (reason) => void heard.violations.push(reason),
     drained: () => {
       heard.drained++;
     },

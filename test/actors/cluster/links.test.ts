@@ -544,6 +544,7 @@ const counting = (channel: LinkChannel, sizes: number[]): LinkChannel =>
           sizes.push(bytes.length);
           handler.message(bytes);
         },
+        violated: (reason) => handler.violated(reason),
         drained: () => handler.drained(),
         closed: (code, reason) => handler.closed(code, reason),
       }),
