@@ -24,10 +24,10 @@ export function checkHeader(header: MessageHeader): Result<void> {
     const text: unknown = header[field];
     if (typeof text !== 'string' || text.length > limits.headerTextCharsMax)
       reasons.push(`The field ${field} must be text of at most ${limits.headerTextCharsMax} characters.`);
-    else if (loneSurrogate.test(text)) reasons.push(`The field ${field} is not well-formed Unicode.`);
+    else if (text !== '' && loneSurrogate.test(text)) reasons.push(`The field ${field} is not well-formed Unicode.`);
   }
   const token: unknown = header.token;
-  if (typeof token !== 'string' || token.length > limits.tokenBytesMax || notAscii.test(token))
+  if (typeof token !== 'string' || token.length > limits.tokenBytesMax || (token !== '' && notAscii.test(token)))
     reasons.push(`A capability token has at most ${limits.tokenBytesMax} characters, all of them ASCII.`);
   if (!Number.isSafeInteger(header.replyBy) || header.replyBy < 0)
     reasons.push('The field replyBy must be whole milliseconds since 1970, or 0 for none.');

@@ -70,19 +70,18 @@ export function authorize(request: AuthorizationRequest): Decision {
   }
 }
 
+const none: readonly string[] = [];
+
 type Deny = Extract<Decision, { effect: 'deny' }>;
 
 function judge(request: AuthorizationRequest): Decision {
   const { policy, isReply } = request;
-  const found: readonly (readonly [Layer, readonly string[]])[] = [
-    ['sender', senderReasons(request)],
-    ['capability', isReply ? [] : capabilityReasons(request)],
-    ['policy', isReply ? [] : policyReasons(request)],
-  ];
-  const first = found.find(([, reasons]) => reasons.length > 0);
-  if (first) {
-    const reasons = found.flatMap(([, some]) => some);
-    return deny(first[0], policy.name, 'UNAUTHORIZED', reasons);
+  const bySender = senderReasons(request);
+  const byCapability = isReply ? none : capabilityReasons(request);
+  const byPolicy = isReply ? none : policyReasons(request);
+  if (bySender.length + byCapability.length + byPolicy.length > 0) {
+    const layer = bySender.length > 0 ? 'sender' : byCapability.length > 0 ? 'capability' : 'policy';
+    return deny(layer, policy.name, 'UNAUTHORIZED', [...bySender, ...byCapability, ...byPolicy]);
   }
   const spent = request.spend();
   if (!spent.allowed) return denyRate(request, spent);

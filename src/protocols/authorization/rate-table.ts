@@ -39,10 +39,10 @@ export class RateTable {
   spend(key: string, rate: Rate, nowMs: number, cost = 1): Spending {
     this.#originMs ??= nowMs;
     const now = nowMs - this.#originMs;
-    this.#giveUpOld(now, sweepSteps);
+    this.#giveUpOld(now, sweepSteps, key);
     const known = this.#tats.get(key);
     if (known === undefined && this.#tats.size >= this.#keysMax) {
-      this.#giveUpOld(now, newcomerSweepSteps);
+      this.#giveUpOld(now, newcomerSweepSteps, key);
       if (this.#tats.size >= this.#keysMax) return { allowed: false, retryAfterMs: fullRetryMs, full: true };
     }
     const step = gcra(known, now, rate, cost);
@@ -50,7 +50,8 @@ export class RateTable {
     return { allowed: step.allowed, retryAfterMs: step.retryAfterMs };
   }
 
-  #giveUpOld(now: number, steps: number): void {
+  /** The key that is being spent from stays: it would only be made anew. */
+  #giveUpOld(now: number, steps: number, spending: string): void {
     for (let i = 0; i < steps && this.#tats.size > 0; i++) {
       this.#sweep ??= this.#tats.entries();
       const next = this.#sweep.next();
@@ -59,7 +60,7 @@ export class RateTable {
         continue;
       }
       const [key, tat] = next.value;
-      if (tat <= now) this.#tats.delete(key);
+      if (tat <= now && key !== spending) this.#tats.delete(key);
     }
   }
 }
