@@ -24,6 +24,7 @@ beforeAll(async () => {
       members: () => current().members(),
       agents: () => current().agents(),
       send: (request, caller) => current().send(request, caller),
+      metrics: () => current().metrics(),
       auditTail: (options) => current().auditTail(options),
       auditVerify: () => current().auditVerify(),
       shutdown: (caller) => current().shutdown(caller),
@@ -341,5 +342,22 @@ describe('the nodes of the profile', () => {
     const { code, err } = await run(['server', 'status'], { cwd: wrong.root });
     expect([code, err]).toEqual([1, expect.stringMatching(/^UNAUTHENTICATED: No valid API key was given\./)]);
     await wrong.remove();
+  });
+});
+
+describe('caxton server metrics', () => {
+  const samples = [
+    { name: 'gossip_refused', kind: 'counter', labels: { code: 'REPLAYED' }, value: 12 },
+    { name: 'links_ready', kind: 'gauge', labels: {}, value: 2 },
+  ] as const;
+
+  it('prints a line for each, with its labels, and JSON for programs', async () => {
+    node = { metrics: () => samples };
+    const { code, out } = await caxton(['server', 'metrics']);
+    expect([code, out.split('\n').map((line) => line.split(/ +/))]).toEqual([
+      0,
+      [['NAME', 'VALUE', 'LABELS'], ['gossip_refused', '12', 'code=REPLAYED'], ['links_ready', '2'], ['']],
+    ]);
+    expect(JSON.parse((await caxton(['server', 'metrics', '--output', 'json'])).out)).toEqual({ items: samples });
   });
 });
