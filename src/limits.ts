@@ -25,12 +25,16 @@ export const limits = {
    * Of these from one address. Past it: its oldest is cut. High enough for a rack behind one NAT that comes up at once.
    */
   linkHandshakesPerSourceMax: 64,
-  /** Established links per node. Past it: new ones are refused. */
+  /** Accepted connections of one node id between upgrade and `ready`. Past it: the oldest of them is cut. */
+  linkGreetingsPerPeerMax: 8,
+  /** Connections of links per node. Past it: new ones are refused; who should be dialled waits until one ends. */
   linksMax: 1_024,
   /** How long a link that was replaced by another goes on being read. */
   linkRetireMs: 1_000,
   /** A link that heard nothing for this long is closed. */
   linkSilenceMsMax: 15_000,
+  /** A link that took nothing of what waits to be written for this long is closed: its peer does not read. */
+  linkStallMsMax: 60_000,
   /** How often a heartbeat goes out on an idle link. */
   linkHeartbeatMs: 5_000,
 
@@ -38,6 +42,14 @@ export const limits = {
   datagramBytesMax: 1_400,
   /** Claims in one datagram. Past it: malformed. */
   datagramClaimsMax: 64,
+  /** Names of peers that are being looked up at once: half of libuv’s threads. Past it: the datagram is lost. */
+  namesLookedUpAtOnceMax: 2,
+  /** Datagrams that wait for one name. Past it: lost. */
+  nameLookupWaitersMax: 64,
+  /** Names whose address, or failure, is kept. Past it: the one used least lately goes. */
+  namesLookedUpMax: 1_024,
+  /** How long it is kept. */
+  nameLookupMs: 30_000,
   /** Members that a node remembers, dead ones included. Past it: newcomers are refused. */
   membersMax: 16_384,
   /** Accusers in one death certificate. */
@@ -60,6 +72,10 @@ export const limits = {
   probesMax: 1_024,
   /** Nodes whose directory entry was asked for within one probe interval. Past it: not asked. */
   directoryAsksMax: 64,
+  /** Bad signatures in one packet or push/pull document. Past it: the claims behind are dropped unread. */
+  claimForgeriesMax: 32,
+  /** Refused certificates in one push/pull document. Past it: the entries behind are dropped unread. */
+  directoryRefusalsMax: 64,
 
   /** User messages waiting in one inbox. Past it: refused to the sender. */
   inboxMessagesMax: 4_096,
@@ -160,7 +176,7 @@ export const limits = {
   joinAddressesMax: 256,
   /** A request body of the management API. */
   apiBodyBytesMax: 1_310_720,
-  /** TCP connections to the management API at once. Past it: new ones are cut at accept. */
+  /** TCP connections to the management API at once. Past it: the oldest idle one of the source with most of them is cut. */
   apiConnectionsMax: 512,
   /** Requests under way in one HTTP/2 connection. Past it: the client waits. */
   apiStreamsMax: 128,

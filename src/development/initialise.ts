@@ -21,7 +21,7 @@ import { nodeYaml } from './templates.ts';
 
 const dayMs = 86_400_000;
 
-export const developmentTrustDomain = 'dev.caxton.internal' as TrustDomain;
+const developmentTrustDomain = 'dev.caxton.internal' as TrustDomain;
 export const developmentNodes = ['node-1', 'node-2', 'node-3'] as NodeId[];
 /** A fourth one gets keys and a certificate too: config/node.yaml is its configuration, for a node started by hand. */
 export const spareNode = 'node-4' as NodeId;

@@ -33,19 +33,20 @@ export class Directory {
     this.#trust = trust;
   }
 
-  /** Checks claims against the keys that this directory knows. */
-  readonly authority: ClaimAuthority = {
-    claimKeyOf: (node) => this.claimKeyOf(node),
-    verify: (raw, bytes, signature) => {
-      const key = ed25519PublicKey(raw);
-      return key.ok && verifyWith(key.value, 'caxton gossip claim v1', bytes, signature);
-    },
-  };
+  /** Checks claims against the keys that count at `now`, in milliseconds since 1970. */
+  authorityAt(now: number): ClaimAuthority {
+    return { claimKeyOf: (node) => this.claimKeyOf(node, now), verify: verifiesClaim };
+  }
 
-  claimKeyOf = (node: NodeId): Uint8Array | undefined => this.#known.get(node)?.claimKey;
+  /** Until the certificate that binds it has run out, and no longer. */
+  claimKeyOf(node: NodeId, now: number): Uint8Array | undefined {
+    const known = this.#known.get(node);
+    return known && !isOver(known, now) ? known.claimKey : undefined;
+  }
 
-  /** All entries, from another one on at each call: what a document has no room for travels with a later one. */
-  entries(): readonly DirectoryEntry[] {
+  /** All that count, from another one on at each call: what a document has no room for travels with a later one. */
+  entries(now: number): readonly DirectoryEntry[] {
+    this.#dropOver(now);
     const all = [...this.#known.values()].map(({ nodeId, certificate, binding }) => ({ nodeId, certificate, binding }));
     const start = all.length === 0 ? 0 : this.#turn++ % all.length;
     return [...all.slice(start), ...all.slice(0, start)];
@@ -64,10 +65,15 @@ export class Directory {
       this.#refused.set(hash, now);
       return judged;
     }
+    if (!known && this.#known.size >= limits.membersMax) this.#dropOver(now);
     if (!known && this.#known.size >= limits.membersMax)
       return refuse('LIMIT_EXCEEDED', `The directory holds ${limits.membersMax} members already.`);
     if (!known || judged.value.svid.notAfter >= known.svid.notAfter) this.#known.set(entry.nodeId, judged.value);
     return ok(undefined);
+  }
+
+  #dropOver(now: number): void {
+    for (const [node, known] of this.#known) if (isOver(known, now)) this.#known.delete(node);
   }
 
   #judge(entry: DirectoryEntry, now: number): Result<Known> {
@@ -84,6 +90,14 @@ export class Directory {
       claimKey: claimKey.value,
     });
   }
+}
+
+/** The same forgiveness as for the certificate of a link’s peer. */
+const isOver = ({ svid }: Known, now: number): boolean => now > svid.notAfter + limits.clockSkewMsMax;
+
+function verifiesClaim(raw: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
+  const key = ed25519PublicKey(raw);
+  return key.ok && verifyWith(key.value, 'caxton gossip claim v1', bytes, signature);
 }
 
 /** Of all three and where each ends: nobody may spoil an honest entry by having one that hashes alike refused. */

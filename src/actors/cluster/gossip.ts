@@ -1,6 +1,7 @@
 import type { NodeId } from '../../names.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
-import { decodePushPull, encodePushPull } from '../../protocols/link/push-pull-frame.ts';
+import { encodePushPull } from '../../protocols/link/push-pull-frame.ts';
+import type { SignedClaim } from '../../protocols/swim/claim.ts';
 import type { Member } from '../../protocols/swim/member.ts';
 import type { Packet } from '../../protocols/swim/packet.ts';
 import type { PartitionMode } from '../../protocols/swim/partition.ts';
@@ -16,16 +17,12 @@ import {
   type SwimState,
   step,
 } from '../../protocols/swim/swim.ts';
-import {
-  type ClaimAuthority,
-  type ClaimRefusal,
-  verifyClaims,
-  verifyPacket,
-} from '../../protocols/swim/verification.ts';
-import { unverified } from '../../unverified.ts';
+import type { ClaimRefusal } from '../../protocols/swim/verification.ts';
+import type { Unverified } from '../../unverified.ts';
 import type { Address, DatagramSocket } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
-import { openPacket, plaintextBytesMax, sealPacket } from './gossip-datagram.ts';
+import { plaintextBytesMax, sealPacket } from './gossip-datagram.ts';
+import { GossipIntake } from './gossip-intake.ts';
 import type { GossipOptions } from './gossip-options.ts';
 import type { PeerLink } from './links.ts';
 
@@ -37,7 +34,7 @@ export class Gossip {
   readonly #options: GossipOptions;
   readonly #timers = new Set<unknown>();
   readonly #swim: SwimState;
-  readonly #authority: ClaimAuthority;
+  readonly #intake: GossipIntake;
   #socket: DatagramSocket | undefined;
   #joined = false;
   #closed = false;
@@ -46,7 +43,6 @@ export class Gossip {
   constructor(options: GossipOptions) {
     const { identity } = options;
     this.#options = options;
-    this.#authority = options.directory.authority;
     this.#swim = createSwim({
       self: {
         nodeId: identity.nodeId,
@@ -61,6 +57,9 @@ export class Gossip {
       utf8,
       plaintextBytesMax,
     });
+    const { directory, seals, clock, metrics } = options;
+    const isNewsHere = (claim: Unverified<SignedClaim>): boolean => isNews(this.#swim, claim);
+    this.#intake = new GossipIntake({ directory, seals, clock, metrics, isNews: isNewsHere });
   }
 
   get seeds(): readonly Address[] {
@@ -203,17 +202,11 @@ export class Gossip {
   }
 
   #receive(datagram: Uint8Array): void {
-    const { seals, metrics } = this.#options;
-    const opened = openPacket(seals, datagram);
-    if (!opened.ok) {
-      metrics.count('gossip_refused', { code: opened.refusal.code });
-      return;
-    }
-    metrics.count('gossip_received');
-    const { from, packet: decoded } = opened.value;
-    const { packet, refusals } = verifyPacket(decoded, this.#authority, (claim) => isNews(this.#swim, claim));
+    const heard = this.#intake.datagram(datagram);
+    if (!heard) return;
+    const { from, packet, refusals } = heard;
     this.#input({ type: 'packet', from, packet, now: this.#now() });
-    this.#reportRefused(from, refusals);
+    this.#askForMissing(from, refusals);
   }
 
   #linkReady(link: PeerLink): void {
@@ -223,12 +216,12 @@ export class Gossip {
   }
 
   #sendPushPull(link: PeerLink, kind: 'push-pull' | 'push-pull-reply'): void {
-    const { directory, identity } = this.#options;
+    const { directory, identity, clock } = this.#options;
     const { nodeId: self, svid, binding } = identity;
     const content = encodePushPull(utf8, {
       directory: [
         { nodeId: self, certificate: svid.der, binding },
-        ...directory.entries().filter(({ nodeId }) => nodeId !== identity.nodeId),
+        ...directory.entries(clock.now()).filter(({ nodeId }) => nodeId !== identity.nodeId),
       ],
       claims: pushPull(this.#swim),
     });
@@ -240,21 +233,11 @@ export class Gossip {
   }
 
   #takePushPull(link: PeerLink, frame: Frame): boolean {
-    const { directory, metrics } = this.#options;
-    const decoded = decodePushPull(utf8, frame.content);
-    if (!decoded.ok) {
-      link.violated(decoded.refusal.reasons[0]);
-      return false;
-    }
-    const now = this.#options.clock.now();
-    const document = decoded.value.unverified;
-    for (const entry of document.directory) {
-      const added = directory.add(entry, now);
-      if (!added.ok) metrics.count('directory_refused', { code: added.refusal.code });
-    }
-    const verified = verifyClaims(unverified(document.claims), this.#authority, (claim) => isNews(this.#swim, claim));
-    this.#input({ type: 'claims', from: link.nodeId, claims: verified.claims, now: this.#now() });
-    this.#reportRefused(link.nodeId, verified.refusals);
+    const heard = this.#intake.document(link, frame);
+    if (!heard) return false;
+    const { from, claims, refusals } = heard;
+    this.#input({ type: 'claims', from, claims, now: this.#now() });
+    this.#askForMissing(from, refusals);
     if (!this.#joined) {
       this.#joined = true;
       this.#options.onJoined();
@@ -262,10 +245,8 @@ export class Gossip {
     return true;
   }
 
-  #reportRefused(from: NodeId, refusals: readonly ClaimRefusal[]): void {
-    for (const { code, missing } of refusals) {
-      this.#options.metrics.count('claims_refused', { code });
+  #askForMissing(from: NodeId, refusals: readonly ClaimRefusal[]): void {
+    for (const { missing } of refusals)
       if (missing !== undefined) this.#input({ type: 'directory.missing', from, node: missing, now: this.#now() });
-    }
   }
 }

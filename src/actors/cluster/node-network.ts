@@ -5,6 +5,7 @@ import { limits } from '../../limits.ts';
 import { addressText } from '../address.ts';
 import type { Address, Clock, DatagramSocket, LinkChannel, LinkDialOptions, Network } from '../kernel/ports.ts';
 import { listenError } from './listen-error.ts';
+import { nameLookup } from './name-lookup.ts';
 import { dialWebSocketLink } from './node-link-dial.ts';
 import { listenForWebSocketLinks } from './node-link-server.ts';
 
@@ -35,7 +36,8 @@ async function dialInTime(options: LinkDialOptions, clock: Clock): Promise<LinkC
 
 function bindDatagrams(address: Address): Promise<DatagramSocket> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket({ type: isIPv6(address.host) ? 'udp6' : 'udp4', reuseAddr: false });
+    const family = isIPv6(address.host) ? 6 : 4;
+    const socket = createSocket({ type: `udp${family}`, reuseAddr: false, lookup: nameLookup(family) });
     const failed = (error: NodeJS.ErrnoException) => {
       socket.close();
       reject(listenError(error, address, 'UDP'));

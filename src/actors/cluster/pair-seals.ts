@@ -21,13 +21,16 @@ export interface PairSealOptions {
 interface Pair {
   readonly nodeId: NodeId;
   readonly epoch: number;
-  readonly boxKey: Uint8Array;
+  /** Undefined for a key that agrees on nothing: such a member is known and cannot be spoken to. */
+  readonly boxKey: KeyObject | undefined;
   readonly tag: string;
   /** By gossip key version. */
   readonly seals: Map<number, PairSeal>;
   readonly window: ReplayWindow;
   counter: number;
 }
+
+type Opened = Result<{ readonly from: NodeId; readonly plaintext: Uint8Array }>;
 
 /**
  * The seals between this node and each member, kept by the member’s boot: a new boot has a new box key, so what was
@@ -36,7 +39,8 @@ interface Pair {
 export class PairSeals {
   readonly #options: PairSealOptions;
   readonly #byNode = new Map<NodeId, Pair>();
-  readonly #byTag = new Map<string, Pair>();
+  /** Several only when a member claims the box key of another as its own: their names are in their seals. */
+  readonly #byTag = new Map<string, readonly Pair[]>();
 
   constructor(options: PairSealOptions) {
     this.#options = options;
@@ -46,26 +50,29 @@ export class PairSeals {
   learn(nodeId: NodeId, epoch: number, boxKey: Uint8Array): void {
     const known = this.#byNode.get(nodeId);
     if (known && known.epoch >= epoch) return;
-    if (known) this.#byTag.delete(known.tag);
+    this.forget(nodeId);
     const tag = datagramTag(boxKey, this.#options.boxPublic);
+    const usable = x25519PublicKey(boxKey);
     const pair: Pair = {
       nodeId,
       epoch,
-      boxKey: new Uint8Array(boxKey),
+      boxKey: usable.ok ? usable.value : undefined,
       tag,
       seals: new Map(),
       window: new ReplayWindow(),
       counter: 0,
     };
     this.#byNode.set(nodeId, pair);
-    this.#byTag.set(tag, pair);
+    this.#byTag.set(tag, [...(this.#byTag.get(tag) ?? []), pair]);
   }
 
   forget(nodeId: NodeId): void {
     const known = this.#byNode.get(nodeId);
     if (!known) return;
     this.#byNode.delete(nodeId);
-    this.#byTag.delete(known.tag);
+    const others = (this.#byTag.get(known.tag) ?? []).filter((pair) => pair !== known);
+    if (others.length === 0) this.#byTag.delete(known.tag);
+    else this.#byTag.set(known.tag, others);
   }
 
   /** Seals for a member; undefined while its box key is not known. */
@@ -77,12 +84,19 @@ export class PairSeals {
   }
 
   /** Opens a datagram. SEAL_INVALID for strangers and forgeries, REPLAYED for what was seen before. */
-  open(datagram: Uint8Array): Result<{ readonly from: NodeId; readonly plaintext: Uint8Array }> {
+  open(datagram: Uint8Array): Opened {
     const head = readDatagramHead(datagram);
     if (!head.ok) return head;
-    const pair = this.#byTag.get(head.value.tag);
-    if (!pair) return refuse('SEAL_INVALID', 'The datagram is from no known boot of a member.');
-    const seal = this.#sealOf(pair, head.value.keyVersion);
+    let opened: Opened = refuse('SEAL_INVALID', 'The datagram is from no known boot of a member.');
+    for (const pair of this.#byTag.get(head.value.tag) ?? []) {
+      opened = this.#openAs(pair, head.value.keyVersion, datagram);
+      if (opened.ok || opened.refusal.code === 'REPLAYED') return opened;
+    }
+    return opened;
+  }
+
+  #openAs(pair: Pair, keyVersion: number, datagram: Uint8Array): Opened {
+    const seal = this.#sealOf(pair, keyVersion);
     if (!seal) return refuse('SEAL_INVALID', 'The datagram is sealed with a gossip key that this node does not hold.');
     const opened = seal.open(datagram);
     if (!opened.ok) return opened;
@@ -102,12 +116,11 @@ export class PairSeals {
     }
     const held = pair.seals.get(version);
     if (held) return held;
-    const peerPublic = x25519PublicKey(pair.boxKey);
-    if (!peerPublic.ok) return undefined;
+    if (!pair.boxKey) return undefined;
     const seal = derivePairSeal({
       crypto,
       ownPrivate: boxPrivate,
-      peerPublic: peerPublic.value,
+      peerPublic: pair.boxKey,
       gossipKey,
       clusterId,
       keyVersion: version,

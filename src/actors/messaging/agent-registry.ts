@@ -1,4 +1,4 @@
-import { ok, type Result, refuse } from '../../errors.ts';
+import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
@@ -18,12 +18,13 @@ import {
   fullDelta,
   lookup,
   nodeBooted,
-  type RecordRefusal,
   type Registration,
   type RegistryState,
   type RegistryStep,
+  runsBoot,
 } from '../../protocols/registry/registry.ts';
 import type { PeerLink } from '../cluster/links.ts';
+import type { Patience } from '../cluster/patience.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { Trust } from './trust.ts';
 
@@ -42,8 +43,16 @@ export interface AgentRegistryOptions {
   /** Sends to every ready link. */
   readonly broadcast: (header: Uint8Array, content: Uint8Array) => void;
   readonly onChanges: (changes: readonly Change[]) => void;
-  /** Records of a peer that were not taken: an alarm, because an honest node never sends such. */
-  readonly onRefused: (peer: NodeId, refusals: readonly RecordRefusal[]) => void;
+  /** How many refused records a peer may cost this node. */
+  readonly patience: Patience;
+  /** What a peer said and was not taken: an alarm, because an honest node never says such. */
+  readonly onRefused: (peer: NodeId, refusals: readonly PeerRefusal[]) => void;
+}
+
+/** One record that was not taken, or without `agentId` all that came. */
+export interface PeerRefusal {
+  readonly agentId?: AgentId;
+  readonly refusal: Refusal;
 }
 
 const emptyHeader = new Uint8Array(0);
@@ -107,19 +116,38 @@ export class AgentRegistry {
   linkReady(link: PeerLink): void {
     const booted = nodeBooted(this.#state, link.nodeId, link.hello.bootEpoch);
     if (booted.ok) this.#take(booted);
+    else this.#options.onRefused(link.nodeId, [booted]);
     for (const content of this.#everything()) link.send('registry', emptyHeader, content);
   }
 
   /** A registry frame from a peer. */
   receive(link: PeerLink, frame: Frame): void {
+    const { patience, onRefused } = this.#options;
+    const { nodeId: peer, hello } = link;
+    const heard = this.#mayTell(peer, hello.bootEpoch);
+    if (!heard.ok) {
+      onRefused(peer, [heard]);
+      return;
+    }
     const delta = decode(frame.content);
     if (!delta.ok) {
       link.violated(delta.refusal.reasons[0]);
       return;
     }
-    const step = applyRecords(this.#state, link.nodeId, delta.value, this.#verify);
-    if (step.refusals.length > 0) this.#options.onRefused(link.nodeId, step.refusals);
+    const step = applyRecords(this.#state, peer, delta.value, this.#verify);
+    if (step.refusals.length > 0) {
+      patience.spend(peer, step.refusals.length);
+      onRefused(peer, step.refusals);
+    }
     this.#take(ok(step));
+  }
+
+  #mayTell(peer: NodeId, bootEpoch: number): Result<void> {
+    if (!runsBoot(this.#state, peer, bootEpoch))
+      return refuse('REPLAYED', `Boot ${bootEpoch} of ${peer} is over, and so are its registry records.`);
+    if (!this.#options.patience.with(peer))
+      return refuse('RATE_LIMIT_EXCEEDED', `${peer} sent too many registry records that had to be refused.`);
+    return ok(undefined);
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { AgentId } from '../../names.ts';
 import type { Voice } from '../agents/agent-host.ts';
 import type { ClusterParts } from '../cluster/assemble.ts';
+import { Patience } from '../cluster/patience.ts';
 import type { NodeBase } from '../node-base.ts';
 import { Admission } from './admission.ts';
 import { AgentRegistry } from './agent-registry.ts';
@@ -22,31 +23,14 @@ export interface MessagingParts {
 /** What one link may bring in a second before it is slowed: about what a core can check. */
 const admissionRate = { count: 20_000, periodMs: 1_000, burst: 40_000 } as const;
 
+/** Enough for all agents of a node whose deployer is not trusted here, and little when it goes on. */
+const refusedRecordsRate = { count: 100, periodMs: 1_000, burst: 10_000 } as const;
+
 /** Registry, authority and router of a node, wired to its links. */
 export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents: LocalAgents): MessagingParts {
   const { config, ports, files, audit, events, kernel, nodeId, bootEpoch } = base;
   const { links } = cluster;
-  const registry = new AgentRegistry({
-    nodeId,
-    bootEpoch,
-    trust: files.trust,
-    broadcast: (header, content) => {
-      for (const link of links.all()) link.send('registry', header, content);
-    },
-    onChanges: () => authority.agentsChanged(),
-    onRefused: (peer, refusals) => {
-      for (const { agentId, refusal } of refusals)
-        audit.note({
-          type: 'AccessDenied',
-          identity: peer,
-          sourceIp: '',
-          outcome: 'refused',
-          code: refusal.code,
-          reasons: refusal.reasons,
-          metadata: { operation: 'announce', agentId },
-        });
-    },
-  });
+  const registry = createRegistry(base, cluster, () => authority.agentsChanged());
   const limiter = new RateLimiter(ports.clock);
   const asks = new PendingAsks(ports.clock);
   const authority: MessageAuthority = new MessageAuthority({
@@ -106,4 +90,38 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
       .filter((offer) => offer.nodeId === nodeId || links.get(offer.nodeId) !== undefined)
       .map(({ agentId }) => agentId);
   return { registry, routing, asks, limiter, voice };
+}
+
+function createRegistry(
+  { nodeId, bootEpoch, files, ports, audit }: NodeBase,
+  { links }: ClusterParts,
+  agentsChanged: () => void,
+): AgentRegistry {
+  return new AgentRegistry({
+    nodeId,
+    bootEpoch,
+    trust: files.trust,
+    broadcast: (header, content) => {
+      for (const link of links.all()) link.send('registry', header, content);
+    },
+    patience: new Patience(ports.clock, refusedRecordsRate),
+    onChanges: (changes) => {
+      agentsChanged();
+      for (const change of changes) if (change.type === 'conflict') ports.metrics.count('registry_conflicts');
+    },
+    onRefused: (peer, refusals) => {
+      for (const { agentId, refusal } of refusals) {
+        ports.metrics.count('registry_refused', { code: refusal.code });
+        audit.note({
+          type: 'AccessDenied',
+          identity: peer,
+          sourceIp: '',
+          outcome: 'refused',
+          code: refusal.code,
+          reasons: refusal.reasons,
+          metadata: { operation: 'announce', ...(agentId === undefined ? {} : { agentId }) },
+        });
+      }
+    },
+  });
 }

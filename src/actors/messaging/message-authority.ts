@@ -100,14 +100,18 @@ export class MessageAuthority {
 
   /** The first of a kind in full, then counted: nobody can fill the disk with refusals. */
   refused(header: MessageHeader, refusal: Refusal, from: NodeId): void {
-    this.#options.audit.note({
+    const { audit, nodeId, registry } = this.#options;
+    const { sender } = header;
+    // Whose name a node merely uses must not stand there as the one who did it, nor use up the room for its denials.
+    const isProven = from === nodeId || registry.find(sender)?.nodeId === from;
+    audit.note({
       type: 'AccessDenied',
-      identity: header.sender,
+      identity: isProven ? sender : from,
       sourceIp: '',
       outcome: 'refused',
       code: refusal.code,
       reasons: refusal.reasons,
-      metadata: { receiver: header.receiver, operation: header.performative, from, messageId: header.id },
+      metadata: { sender, receiver: header.receiver, operation: header.performative, from, messageId: header.id },
     });
   }
 

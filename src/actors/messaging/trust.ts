@@ -9,6 +9,13 @@ import { type Manifest, readManifest } from '../../protocols/deployment/manifest
 import { type Notice, readNotice } from '../../protocols/notice/notice.ts';
 import { utf8 } from '../kernel/utf8.ts';
 
+/** By length as well: peers choose the texts, and ten thousand of the longest manifests would be most of a heap. */
+const cacheBounds = {
+  max: 10_000,
+  maxSize: 33_554_432,
+  sizeCalculation: (_: unknown, text: string) => Math.max(1, text.length),
+};
+
 /** Whose signatures count for what: the cluster’s trust notice, as this node verified it. */
 export class Trust {
   readonly notice: Notice;
@@ -16,8 +23,8 @@ export class Trust {
   readonly text: string;
   readonly #deployers: ReadonlyMap<string, KeyObject>;
   readonly #issuers: ReadonlyMap<string, KeyObject>;
-  readonly #manifests = new LRUCache<string, Result<Manifest>>({ max: 10_000 });
-  readonly #capabilities = new LRUCache<string, Result<Capability>>({ max: 10_000 });
+  readonly #manifests = new LRUCache<string, Result<Manifest>>(cacheBounds);
+  readonly #capabilities = new LRUCache<string, Result<Capability>>(cacheBounds);
 
   constructor(notice: Notice, text: string) {
     this.notice = notice;

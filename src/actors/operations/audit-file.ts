@@ -95,6 +95,7 @@ export class AuditFile {
     try {
       await file.append(Buffer.concat(parts));
       await file.sync();
+      await this.#expectInPlace(committed.segment.path, file.bytes);
     } catch (error) {
       // The acts are refused, so their records should go. If the disk refuses that as well, `open` does it.
       await file.truncate(committed.bytes).catch(() => undefined);
@@ -103,6 +104,12 @@ export class AuditFile {
     }
     this.#committed = { segment: committed.segment, bytes: file.bytes, state };
     return states;
+  }
+
+  /** An open file can be written when it has long been removed, emptied or replaced, and nobody would ever read that. */
+  async #expectInPlace(path: string, bytes: number): Promise<void> {
+    const found = await this.#disk.stat(path);
+    if (found?.bytes !== bytes) throw vanished(path);
   }
 
   /** Goes on in a new segment. */

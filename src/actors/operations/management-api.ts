@@ -78,6 +78,7 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
       routes: apiRoutes,
       control,
       crypto,
+      clock,
       admit,
       draining: () => mine?.draining === true,
       onBug: options.onBug ?? (() => {}),

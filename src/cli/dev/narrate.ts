@@ -1,4 +1,5 @@
 import type { NodeEvent } from '../../actors/operations/control.ts';
+import { printable } from '../printable.ts';
 
 /** Turns a node’s events into lines for a terminal. Colours only when asked: the caller knows the terminal. */
 export interface Narrator {
@@ -23,11 +24,17 @@ export function createNarrator(write: (line: string) => void, colours: boolean, 
   return {
     line: (text) => say('caxton', text),
     event: (event) => {
-      const text = describe(event, p);
+      const text = describe(madePrintable(event), p);
       if (text !== undefined) say(event.nodeId, text);
     },
   };
 }
+
+/** Much of an event is an agent’s or a peer’s own words; colours come after this. */
+const madePrintable = (event: NodeEvent): NodeEvent =>
+  JSON.parse(JSON.stringify(event), (_, value: unknown) =>
+    typeof value === 'string' ? printable(value) : value,
+  ) as NodeEvent;
 
 /** An agent’s states that are worth a line; the others pass within milliseconds. */
 const told: ReadonlySet<string> = new Set(['running', 'suspended', 'stopped', 'compromised']);

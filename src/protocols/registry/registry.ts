@@ -78,27 +78,27 @@ export function applyRecords(
     const { refusal } = refuse('PROTOCOL_VIOLATION', `${from} sends registry records before its boot was announced.`);
     return { state, changes: [], refusals: delta.records.map(({ agentId }) => ({ agentId, refusal })) };
   }
-  const live = new Map(known.live);
-  const gone = new Map(known.gone);
+  const draft: Draft = { live: known.live, gone: known.gone, copied: false };
   const refusals: RecordRefusal[] = [];
   const touched = new Set<AgentId>();
   for (const record of delta.records) {
-    const judged = judge(record, from, live.get(record.agentId), gone.get(record.agentId), verifyRecord);
-    if (!judged.ok) refusals.push({ agentId: record.agentId, refusal: judged.refusal });
+    const { agentId } = record;
+    const judged = judge(record, from, draft.live.get(agentId), draft.gone.get(agentId), verifyRecord);
+    if (!judged.ok) refusals.push({ agentId, refusal: judged.refusal });
     else if (judged.value) {
-      const isNew = !live.has(record.agentId) && !gone.has(record.agentId);
-      if (isNew && live.size + gone.size >= limits.agentsMax) {
+      const isNew = !draft.live.has(agentId) && !draft.gone.has(agentId);
+      if (isNew && draft.live.size + draft.gone.size >= limits.agentsMax) {
         const { refusal } = refuse('LIMIT_EXCEEDED', `${from} has ${limits.agentsMax} registry records already.`);
-        refusals.push({ agentId: record.agentId, refusal });
+        refusals.push({ agentId, refusal });
         continue;
       }
-      put(live, gone, judged.value);
-      touched.add(record.agentId);
+      put(draft, judged.value);
+      touched.add(agentId);
     }
   }
-  if (delta.full) for (const agent of buryMissing(live, gone, delta)) touched.add(agent);
+  if (delta.full) for (const agent of buryMissing(draft, delta)) touched.add(agent);
   if (touched.size === 0) return { state, changes: [], refusals };
-  return step(state, from, { epoch: known.epoch, live, gone }, touched, refusals);
+  return step(state, from, { epoch: known.epoch, live: draft.live, gone: draft.gone }, touched, refusals);
 }
 
 /**
@@ -115,6 +115,10 @@ export function nodeBooted(state: RegistryState, node: NodeId, epoch: number): R
   const touched = new Set(known?.live.keys());
   return ok(step(state, node, { epoch, live: new Map(), gone: new Map() }, touched, []));
 }
+
+/** Whether the records of a node in this boot are what counts here; not before `nodeBooted` took the boot. */
+export const runsBoot = (state: RegistryState, node: NodeId, epoch: number): boolean =>
+  state.nodes.get(node)?.epoch === epoch;
 
 /** The registration that counts: the highest generation, then the node whose id sorts first. */
 export function lookup(state: RegistryState, agent: AgentId): Registration | undefined {
@@ -169,6 +173,8 @@ function judge(
     return isSame(record, known)
       ? ok(undefined)
       : refuse('PROTOCOL_VIOLATION', `${from} wrote two records of ${agentId} with version ${version}.`);
+  // A tombstone needs no signature, so one for an agent that never lived there would let a node fill the table with names.
+  if (record.state === 'gone' && !known) return ok(undefined);
   const generation = live?.manifest.generation ?? gone?.generation ?? 0;
   if (record.state === 'gone') return ok({ record: { ...record, manifest: '', capability: '' }, generation });
   const verified = verifyRecord(record);
@@ -183,25 +189,31 @@ function judge(
   return ok({ record, manifest, capability });
 }
 
-function put(live: Map<AgentId, Registration>, gone: Map<AgentId, Tombstone>, entry: Registration | Tombstone): void {
+/** A node’s records while a delta is taken in. Copied at the first change: most deltas of a flood change nothing. */
+interface Draft {
+  live: ReadonlyMap<AgentId, Registration>;
+  gone: ReadonlyMap<AgentId, Tombstone>;
+  copied: boolean;
+}
+
+function put(draft: Draft, entry: Registration | Tombstone): void {
+  const live = draft.copied ? (draft.live as Map<AgentId, Registration>) : new Map(draft.live);
+  const gone = draft.copied ? (draft.gone as Map<AgentId, Tombstone>) : new Map(draft.gone);
   const { agentId } = entry.record;
   live.delete(agentId);
   gone.delete(agentId);
   if ('manifest' in entry) live.set(agentId, entry);
   else gone.set(agentId, entry);
+  Object.assign(draft, { live, gone, copied: true } satisfies Draft);
 }
 
 /** Live ones that a full delta does not name are gone; their version is kept, since nobody stated a higher one. */
-function buryMissing(
-  live: Map<AgentId, Registration>,
-  gone: Map<AgentId, Tombstone>,
-  delta: RegistryDelta,
-): readonly AgentId[] {
+function buryMissing(draft: Draft, delta: RegistryDelta): readonly AgentId[] {
   const named = new Set(delta.records.map(({ agentId }) => agentId));
-  const missing = [...live.values()].filter(({ record }) => !named.has(record.agentId));
+  const missing = [...draft.live.values()].filter(({ record }) => !named.has(record.agentId));
   for (const { record, manifest } of missing) {
     const tombstone: RegistryRecord = { ...record, state: 'gone', manifest: '', capability: '' };
-    put(live, gone, { record: tombstone, generation: manifest.generation });
+    put(draft, { record: tombstone, generation: manifest.generation });
   }
   return missing.map(({ record }) => record.agentId);
 }

@@ -40,6 +40,7 @@ export function probeTick(turn: Turn): void {
     delayMs: stretched(state.awareness, options.config.probeIntervalMs),
   });
   state.directoryAsks.clear();
+  state.directoryAsked.clear();
   const next = nextInRound(roster, chance, ({ status }) => status !== 'dead' && status !== 'left');
   if (next) startProbe(turn, next, 'accuse');
   if (roster.counts.dead === 0 || now - state.deadProbedMs < options.config.deadProbeIntervalMs) return;

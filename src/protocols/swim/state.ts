@@ -47,6 +47,8 @@ export interface SwimState {
   readonly chance: Chance;
   /** Nodes whose directory entry was asked for since the last probe tick. */
   readonly directoryAsks: Set<NodeId>;
+  /** Whom was asked meanwhile: one answer has all that it knows. */
+  readonly directoryAsked: Set<NodeId>;
   /** Counts inputs: orders events that share a millisecond. */
   turn: number;
   nextSeq: number;

@@ -56,6 +56,7 @@ export function createSwim(options: SwimOptions): SwimState {
     awareness: createAwareness(options.config.awarenessMax),
     chance: seededChance(options.seed),
     directoryAsks: new Set(),
+    directoryAsked: new Set(),
     turn: 0,
     nextSeq: 1,
     nextSuspicionRound: 1,
@@ -183,12 +184,18 @@ function memberTimerDue(turn: Turn, timer: Exclude<SwimTimer, { type: 'gossip' }
   }
 }
 
-/** Once per node and probe interval: a flood of claims that cannot be verified must not become a flood of questions. */
+/**
+ * Once per node and peer in a probe interval: a flood of claims that cannot be verified must not become a flood of
+ * questions, each of them a document.
+ */
 function askForDirectory(turn: Turn, from: NodeId, node: NodeId): void {
-  const { directoryAsks } = turn.state;
+  const { directoryAsks, directoryAsked } = turn.state;
   if (directoryAsks.has(node) || directoryAsks.size >= limits.directoryAsksMax) return;
   directoryAsks.add(node);
-  turn.effects.push({ type: 'need-directory', node }, { type: 'push-pull', with: from });
+  turn.effects.push({ type: 'need-directory', node });
+  if (directoryAsked.has(from)) return;
+  directoryAsked.add(from);
+  turn.effects.push({ type: 'push-pull', with: from });
 }
 
 function linkLost(turn: Turn, peer: NodeId): void {

@@ -1,4 +1,5 @@
 import { ok, type Refusal, type Result } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import type { Unverified } from '../../unverified.ts';
 import { unverified } from '../../unverified.ts';
@@ -45,7 +46,8 @@ export function verifyClaim(
 
 /**
  * Verifies what needs it in a list of claims. Old news is dropped before it costs a signature check; what cannot be
- * verified is dropped with a refusal, and the rest still counts.
+ * verified is dropped with a refusal, and the rest still counts. An honest list has no more about one node than can
+ * stand at once, so nothing beyond that is looked at; nor is anything after `limits.claimForgeriesMax` bad signatures.
  */
 export function verifyClaims(
   claims: Unverified<readonly SignedClaim[]>,
@@ -54,12 +56,22 @@ export function verifyClaims(
 ): { readonly claims: readonly SignedClaim[]; readonly refusals: readonly ClaimRefusal[] } {
   const verified: SignedClaim[] = [];
   const refusals: ClaimRefusal[] = [];
+  const looked = new Map<string, number>();
+  let forgeries = 0;
   for (const claim of claims.unverified) {
     const candidate = unverified(claim);
     if (!isNews(candidate)) continue;
+    const { kind, node } = claim.claim;
+    const about = `${kind} ${node}`;
+    const before = looked.get(about) ?? 0;
+    if (before >= (kind === 'suspect' ? limits.suspicionsMax : 1)) continue;
+    looked.set(about, before + 1);
     const result = verifyClaim(candidate, authority);
     if (result.ok) verified.push(result.value);
-    else refusals.push(result.refusal);
+    else {
+      refusals.push(result.refusal);
+      if (result.refusal.code === 'SIGNATURE_INVALID' && ++forgeries >= limits.claimForgeriesMax) break;
+    }
   }
   return { claims: verified, refusals };
 }

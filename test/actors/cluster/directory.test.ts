@@ -5,6 +5,7 @@ import { rawPublicKey } from '../../../src/crypto/keys.ts';
 import { signWith } from '../../../src/crypto/signature.ts';
 import { verifyNodeSvid } from '../../../src/crypto/svid.ts';
 import { unwrap } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import type { DirectoryEntry } from '../../../src/protocols/link/push-pull-frame.ts';
 import { crypto, dayMs, domain, makeCa, nodeCertificate, nodeOne, now, refusalOf } from '../../crypto/fixtures.ts';
@@ -33,12 +34,12 @@ describe('the directory of claim keys', () => {
     const directory = new Directory(trusted);
     const { entry, claim } = made();
     expect(directory.add(entry, now).ok).toBe(true);
-    const raw = directory.claimKeyOf(nodeOne)!;
+    const raw = directory.claimKeyOf(nodeOne, now)!;
     expect(raw).toEqual(rawPublicKey(claim.publicKey));
     const bytes = new Uint8Array([1, 2, 3]);
     const signature = signWith(claim.privateKey, 'caxton gossip claim v1', bytes);
-    expect(directory.authority.verify(raw, bytes, signature)).toBe(true);
-    expect(directory.authority.verify(raw, new Uint8Array([1, 2, 4]), signature)).toBe(false);
+    expect(directory.authorityAt(now).verify(raw, bytes, signature)).toBe(true);
+    expect(directory.authorityAt(now).verify(raw, new Uint8Array([1, 2, 4]), signature)).toBe(false);
   });
 
   it.each([
@@ -61,7 +62,7 @@ describe('the directory of claim keys', () => {
     const directory = new Directory(trusted);
     const refusal = refusalOf(directory.add(entry(), now));
     if (code !== undefined) expect(refusal.code).toBe(code);
-    expect([directory.claimKeyOf(nodeOne), directory.entries()]).toEqual([undefined, []]);
+    expect([directory.claimKeyOf(nodeOne, now), directory.entries(now)]).toEqual([undefined, []]);
   });
 
   it('remembers a refusal for a minute', () => {
@@ -102,9 +103,25 @@ describe('the directory of claim keys', () => {
     ]) {
       const directory = new Directory(trusted);
       for (const { entry } of order) expect(directory.add(entry, now).ok).toBe(true);
-      expect(directory.claimKeyOf(nodeOne)).toEqual(rawPublicKey(renewed.claim.publicKey));
-      expect(directory.entries()).toEqual([renewed.entry]);
+      expect(directory.claimKeyOf(nodeOne, now)).toEqual(rawPublicKey(renewed.claim.publicKey));
+      expect(directory.entries(now)).toEqual([renewed.entry]);
     }
+  });
+
+  it('lets a claim key count no longer than the certificate that binds it, and forgets it then', () => {
+    const directory = new Directory(trusted);
+    const end = now + 3_600_000;
+    const { entry } = made({ notAfter: end });
+    expect(directory.add(entry, now).ok).toBe(true);
+    expect(directory.authorityAt(end).claimKeyOf(nodeOne)).toBeDefined();
+    expect(directory.entries(end)).toEqual([entry]);
+    const over = end + limits.clockSkewMsMax + 1;
+    expect(directory.authorityAt(over).claimKeyOf(nodeOne)).toBeUndefined();
+    expect(directory.entries(over)).toEqual([]);
+    expect(refusalOf(directory.add(entry, over)).code).toBe('CERTIFICATE_REFUSED');
+    const renewed = made({ notAfter: over + dayMs });
+    expect(directory.add(renewed.entry, over).ok).toBe(true);
+    expect(directory.claimKeyOf(nodeOne, over)).toEqual(rawPublicKey(renewed.claim.publicKey));
   });
 
   it('owns its bytes', () => {
@@ -114,6 +131,6 @@ describe('the directory of claim keys', () => {
     directory.add(frame, now);
     frame.certificate.fill(0);
     frame.binding.fill(0);
-    expect(directory.entries()).toEqual([entry]);
+    expect(directory.entries(now)).toEqual([entry]);
   });
 });

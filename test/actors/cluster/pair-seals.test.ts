@@ -116,6 +116,19 @@ describe('the seals between two members', () => {
     expect(refusalOf(b.seals.open(old)).text).toContain('does not hold');
   });
 
+  it('are not taken from a member by another that claims its box key as its own', () => {
+    const [a, b, thief] = [member(one), member(two), 'node-3' as NodeId];
+    b.seals.learn(thief, 1, a.boxKey);
+    acquainted(a, b);
+    expect(unwrap(b.seals.open(a.seals.seal(two, packet)!)).from).toBe(one);
+    b.seals.learn(thief, 2, a.boxKey);
+    expect(unwrap(b.seals.open(a.seals.seal(two, packet)!)).from).toBe(one);
+    b.seals.learn(thief, 3, osCrypto.randomBytes(32));
+    const datagram = a.seals.seal(two, packet)!;
+    expect(unwrap(b.seals.open(datagram)).from).toBe(one);
+    expect(refusalOf(b.seals.open(datagram)).code).toBe('REPLAYED');
+  });
+
   it.each([
     ['32 zeros', new Uint8Array(32)],
     ['one', Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 1 : 0))],

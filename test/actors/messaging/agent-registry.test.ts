@@ -145,6 +145,34 @@ describe('the registry of agents', () => {
     }
   });
 
+  it('takes nothing from a boot that is over, and says so', () => {
+    const lab = messagingLab();
+    lab.connect(two, 5);
+    const old = lab.connect(two, 4);
+    expect(lab.refusedRecords).toMatchObject([{ peer: two, refusal: { code: 'REPLAYED' } }]);
+    tell(lab, old, [record()], true);
+    expect(lab.registry.find(bob)).toBeUndefined();
+    expect(lab.refusedRecords).toMatchObject([{}, { peer: two, refusal: { code: 'REPLAYED' } }]);
+    tell(lab, lab.connect(two, 5), [record()], true);
+    expect(lab.registry.find(bob)?.nodeId).toBe(two);
+  });
+
+  it('looks at no more of a peer after too many refused records, for a while, and goes on with others', () => {
+    const lab = messagingLab();
+    const [bad, good] = [lab.connect(two), lab.connect(three)];
+    const foreign = Array.from({ length: 1_000 }, () => record({ node: three }));
+    for (let i = 0; i < 10; i++) tell(lab, bad, foreign);
+    expect(lab.refusedRecords).toHaveLength(10_000);
+    tell(lab, bad, [record()]);
+    expect(lab.refusedRecords.at(-1)).toMatchObject({ peer: two, refusal: { code: 'RATE_LIMIT_EXCEEDED' } });
+    expect(lab.registry.find(bob)).toBeUndefined();
+    tell(lab, good, [record({ agentId: alice, node: three, manifest: signedManifest(alice) })]);
+    expect(lab.registry.find(alice)?.nodeId).toBe(three);
+    lab.clock.advance(1_000);
+    tell(lab, bad, [record()]);
+    expect(lab.registry.find(bob)?.nodeId).toBe(two);
+  });
+
   it('lets the higher generation win wherever it runs', () => {
     const lab = messagingLab();
     lab.registry.announce(bob, signedManifest(bob), '');

@@ -101,11 +101,17 @@ describe('the authority over messages', () => {
     expect(authority.decide(messageHeader({ sender: carol }), false, undefined).effect).toBe('allow');
   });
 
+  it('lays a denial at the door of the node that used a name, and not of whose name it is', () => {
+    const { authority, audited } = lab();
+    authority.refused(messageHeader(), { code: 'REPLAYED', reasons: ['No.'] }, 'node-2' as never);
+    expect(audited).toMatchObject([{ identity: 'node-2', metadata: { sender: alice, from: 'node-2' } }]);
+  });
+
   it('writes grants and denials with who, whom and what', () => {
     const { authority, audited } = lab();
     const header = messageHeader();
     authority.granted(header);
-    authority.refused(header, { code: 'UNAUTHORIZED', reasons: ['No.'] }, 'node-2' as never);
+    authority.refused(header, { code: 'UNAUTHORIZED', reasons: ['No.'] }, 'node-1' as never);
     expect(audited).toMatchObject([
       { type: 'AccessGranted', identity: alice, outcome: 'success', metadata: { receiver: bob, operation: 'request' } },
       {
@@ -114,7 +120,7 @@ describe('the authority over messages', () => {
         outcome: 'refused',
         code: 'UNAUTHORIZED',
         reasons: ['No.'],
-        metadata: { receiver: bob, from: 'node-2', messageId: header.id },
+        metadata: { sender: alice, receiver: bob, from: 'node-1', messageId: header.id },
       },
     ]);
   });

@@ -1,10 +1,11 @@
 import type { KeyObject } from 'node:crypto';
 import type { ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
 import type { PeerLink } from '../../../src/actors/cluster/links.ts';
+import { Patience } from '../../../src/actors/cluster/patience.ts';
 import { createNodeEvents } from '../../../src/actors/events.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { Admission } from '../../../src/actors/messaging/admission.ts';
-import { AgentRegistry } from '../../../src/actors/messaging/agent-registry.ts';
+import { AgentRegistry, type PeerRefusal } from '../../../src/actors/messaging/agent-registry.ts';
 import { Conversations } from '../../../src/actors/messaging/conversations.ts';
 import { MessageAuthority, type MessageAuthorityOptions } from '../../../src/actors/messaging/message-authority.ts';
 import { createMessageIds } from '../../../src/actors/messaging/message-ids.ts';
@@ -24,7 +25,6 @@ import { type Capability, capabilityPayload } from '../../../src/protocols/autho
 import { type PolicySet, parsePolicy } from '../../../src/protocols/authorization/policy.ts';
 import { type Manifest, manifestPayload } from '../../../src/protocols/deployment/manifest.ts';
 import type { FrameKind } from '../../../src/protocols/link/frame.ts';
-import type { RecordRefusal } from '../../../src/protocols/registry/registry.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 export const alice = 'default/alice' as AgentId;
@@ -159,7 +159,7 @@ export function messagingLab(options: LabOptions = {}) {
   const told: { agent: AgentId; refusal: Refusal; messageId: string }[] = [];
   const emitted: NodeEvent[] = [];
   const broadcasts: Uint8Array[] = [];
-  const refusedRecords: (RecordRefusal & { peer: NodeId })[] = [];
+  const refusedRecords: (PeerRefusal & { peer: NodeId })[] = [];
   const events = createNodeEvents();
   events.subscribe((event) => void emitted.push(event));
   const world = trust();
@@ -169,6 +169,7 @@ export function messagingLab(options: LabOptions = {}) {
     bootEpoch: 1,
     trust: world,
     broadcast: (_, content) => void broadcasts.push(content),
+    patience: new Patience(clock, { count: 100, periodMs: 1_000, burst: 10_000 }),
     onChanges: () => authority?.agentsChanged(),
     onRefused: (peer, refusals) => void refusedRecords.push(...refusals.map((refusal) => ({ ...refusal, peer }))),
   });

@@ -259,7 +259,10 @@ describe('a message from another node', () => {
     const other = lab.connect(three);
     receive(lab, other, messageHeader());
     expect([lab.delivered, refusals(other)]).toEqual([[], ['UNAUTHORIZED']]);
-    expect(lab.audited).toMatchObject([{ type: 'AccessDenied', metadata: { from: three } }]);
+    // alice did nothing: her name was only used.
+    expect(lab.audited).toMatchObject([
+      { type: 'AccessDenied', identity: three, metadata: { sender: alice, from: three } },
+    ]);
   });
 
   it('is refused when it pretends to come from an agent of this node or of none', () => {

@@ -1,9 +1,11 @@
+import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
-import { deployed, until } from './audit-lab.ts';
+import { auditLab, deployed, inState, until } from './audit-lab.ts';
 
 const folder = '/audit';
 const path = `${folder}/audit-000000000001.jsonl`;
@@ -151,5 +153,35 @@ describe('a log whose last line is torn', () => {
     expect(error).toMatchObject({ code: 'MALFORMED' });
     expect(String(error)).toContain(path);
     expect(disk.peek(path)).toEqual(Uint8Array.from(damaged));
+  });
+});
+
+describe('a log that somebody takes away while it is written', () => {
+  const fileIn = (home: string): string => join(home, 'audit-000000000001.jsonl');
+  it.each<[string, (file: string) => void]>([
+    ['removed', (file) => rmSync(file)],
+    ['moved away', (file) => renameSync(file, `${file}.old`)],
+    ['emptied', (file) => truncateSync(file, 0)],
+    [
+      'replaced by a copy',
+      (file) => {
+        const copy = readFileSync(file);
+        rmSync(file);
+        writeFileSync(file, copy);
+      },
+    ],
+  ])('is noticed at the next record when it is %s: the act is refused, and so are all after it', async (_, take) => {
+    const { log, folder: home, clock, start } = auditLab();
+    const writer = start();
+    await inState(writer, 'writing');
+    expect((await log.record(deployed('default/one'))).ok).toBe(true);
+    take(fileIn(home));
+    const next = await log.record(deployed('default/two'));
+    expect(next).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
+    if (!next.ok) expect(next.refusal.reasons.join(' ')).toContain(fileIn(home));
+    await inState(writer, 'blocked');
+    for (let i = 0; i < 5; i++) await clock.advanceAsync(10_000);
+    expect((await log.record(deployed('default/three'))).ok).toBe(false);
+    expect(log.head().sequence).toBe(1);
   });
 });

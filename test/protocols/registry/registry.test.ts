@@ -14,6 +14,7 @@ import {
   nodeBooted,
   type RegistryState,
   type RegistryStep,
+  runsBoot,
   type VerifyRecord,
 } from '../../../src/protocols/registry/registry.ts';
 import { capability } from '../authorization/fixtures.ts';
@@ -147,6 +148,13 @@ describe('a node’s records', () => {
     expect(types(apply(two.state, node1, live(echo, node1, 3, '2 node-1')))).toEqual(['added']);
   });
 
+  it('cannot bury an agent that never lived there: such a tombstone is not kept', () => {
+    const before = booted(node1);
+    const step = apply(before, node1, gone(echo, node1, 9));
+    expect(step).toEqual({ state: before, changes: [], refusals: [] });
+    expect(types(apply(step.state, node1, live(echo, node1, 1)))).toEqual(['added']);
+  });
+
   it('in a full delta are all: what it does not name is gone', () => {
     const one = apply(booted(node1), node1, live(echo, node1, 1), live(time, node1, 2));
     const two = applyRecords(one.state, node1, { full: true, records: [live(time, node1, 2)] }, verify);
@@ -222,6 +230,12 @@ describe('a node that boots again', () => {
   it('changes nothing when the epoch is the one that is known', () => {
     const { state } = apply(booted(node1), node1, live(echo, node1, 1));
     expect(boot(state, node1, 1).state).toBe(state);
+  });
+
+  it('is in the boot that was announced last, and in no other', () => {
+    const { state } = boot(booted(node1), node1, 5);
+    expect([4, 5, 6].map((epoch) => runsBoot(state, node1, epoch))).toEqual([false, true, false]);
+    expect(runsBoot(state, node2, 1)).toBe(false);
   });
 
   it('is not believed with an older epoch', () => {

@@ -140,6 +140,17 @@ describe('a missing directory entry', () => {
     stage.passes(500);
     expect(missing()).not.toEqual([]);
   });
+
+  test('is asked for in one exchange with the peer, however many nodes it made up', () => {
+    const stage = new Stage(['node-2', 'node-3']);
+    const missing = (from: string, node: string) =>
+      stage.input({ type: 'directory.missing', from: id(from), node: id(node), now: stage.now });
+    const exchanges = ['a', 'b', 'c']
+      .flatMap((node) => missing('node-2', node))
+      .filter(({ type }) => type === 'push-pull');
+    expect(exchanges).toEqual([{ type: 'push-pull', with: 'node-2' }]);
+    expect(missing('node-3', 'd')).toContainEqual({ type: 'push-pull', with: 'node-3' });
+  });
 });
 
 describe('a member that leaves', () => {

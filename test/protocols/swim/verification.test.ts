@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { limits } from '../../../src/limits.ts';
 import { certifyDead, signAlive, signSuspicion } from '../../../src/protocols/swim/claim.ts';
 import {
   type ClaimAuthority,
@@ -70,4 +71,22 @@ test('old news is dropped before its signature costs anything', () => {
   const result = verifyClaims(list, counting, (claim) => claim.unverified.claim.node === 'b');
   expect(checks).toBe(1);
   expect(result).toEqual({ claims: [claims.alive('b')], refusals: [] });
+});
+
+test('a list that says more about one node than can stand at once costs no more than an honest one', () => {
+  let checks = 0;
+  const counting = { ...fakeAuthority, verify: () => ++checks > 0 };
+  const alive = Array.from({ length: 1_000 }, (_, incarnation) => claims.alive('a', 1, incarnation));
+  const suspects = Array.from({ length: 1_000 }, (_, i) => claims.suspect('a', `b-${i}`));
+  const result = verifyClaims(unverified([...alive, ...suspects, claims.alive('c')]), counting, () => true);
+  expect(checks).toBe(1 + limits.suspicionsMax + 1);
+  expect(result.claims).toContain(alive[0]);
+  expect(result.claims.at(-1)).toMatchObject({ claim: { node: 'c' } });
+});
+
+test('after so many forgeries nothing more is looked at', () => {
+  const forged = Array.from({ length: 1_000 }, (_, i) => signAlive(claims.alive(`a-${i}`).claim, byMallory, utf8));
+  const result = verifyClaims(unverified([claims.alive('b'), ...forged, claims.alive('c')]), fakeAuthority, () => true);
+  expect(result.claims).toEqual([claims.alive('b')]);
+  expect(result.refusals).toHaveLength(limits.claimForgeriesMax);
 });

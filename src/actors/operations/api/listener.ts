@@ -7,6 +7,7 @@ import { limits } from '../../../limits.ts';
 import { addressText } from '../../address.ts';
 import type { Address, Clock, TlsIdentity } from '../../kernel/ports.ts';
 import type { HttpHandler } from './server.ts';
+import { rateSource } from './source.ts';
 
 const ticketKeyBytes = 48;
 
@@ -41,7 +42,8 @@ export function createListener(tls: TlsIdentity, crypto: Crypto, handler: HttpHa
       },
       handler,
     );
-    server.maxConnections = limits.apiConnectionsMax;
+    // Which one goes past the limit is decided in `trackConnections`; what is cut is only gone a little later.
+    server.maxConnections = 2 * limits.apiConnectionsMax;
     // An HTTP/2 connection on which nothing moves ends once its last request is answered.
     server.on('session', (session) => session.setTimeout(limits.apiRequestMsMax, () => session.close()));
     return server;
@@ -95,14 +97,17 @@ export interface Connections {
 }
 
 interface Connection {
+  /** As the rate limit counts sources. */
+  readonly source: string;
   /** The bare socket until the handshake is done, then the TLS socket. */
   socket: Socket;
   requests: number;
 }
 
 /**
- * Watches a server’s connections. Node’s own way to close idle ones takes a connection that never sent a request for
- * a busy one, and would wait for it.
+ * Watches a server’s connections, and cuts one past `limits.apiConnectionsMax`: else whoever holds that many and says
+ * nothing keeps the operator out, without a key. Node’s own way to close idle ones takes
+ * a connection that never sent a request for a busy one, and would wait for it.
  */
 export function trackConnections(server: Http2SecureServer): Connections {
   // By the client’s address and port: HTTP/2 shows a proxy of the socket and not the socket.
@@ -114,9 +119,10 @@ export function trackConnections(server: Http2SecureServer): Connections {
     });
   };
   server.on('connection', (socket: Socket) => {
-    const connection = { socket, requests: 0 };
+    const connection = { source: rateSource(socket.remoteAddress ?? ''), socket, requests: 0 };
     connections.set(remoteOf(socket), connection);
     watch(socket, remoteOf(socket), connection);
+    if (connections.size > limits.apiConnectionsMax) cutOne(connections, remoteOf(socket));
   });
   server.on('secureConnection', (socket) => {
     const connection = connections.get(remoteOf(socket));
@@ -142,6 +148,22 @@ export function trackConnections(server: Http2SecureServer): Connections {
       for (const { socket } of connections.values()) socket.destroy();
     },
   };
+}
+
+/** The oldest idle one of the source that has most of those; the newcomer itself when all are busy. */
+function cutOne(connections: Map<string, Connection>, newcomer: string): void {
+  const idle = new Map<string, { readonly oldest: string; count: number }>();
+  for (const [key, { source, requests }] of connections) {
+    if (requests > 0) continue;
+    const held = idle.get(source);
+    if (held) held.count += 1;
+    else idle.set(source, { oldest: key, count: 1 });
+  }
+  const [most] = [...idle.values()].sort((a, b) => b.count - a.count);
+  const key = most?.oldest ?? newcomer;
+  connections.get(key)?.socket.destroy();
+  // Not again when the next one comes before the end of this one has been noticed.
+  connections.delete(key);
 }
 
 const remoteOf = (socket: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>

@@ -1,4 +1,4 @@
-import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { constants, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { Crypto } from '../../../crypto/port.ts';
 import { type Refusal, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
+import type { Clock } from '../../kernel/ports.ts';
 import type { Caller, NodeControl } from '../control.ts';
 import type { Admit } from './admission.ts';
 import { answerUnreadable, refusalOfThrow } from './failure.ts';
@@ -26,6 +27,7 @@ export interface HttpAppOptions {
   readonly routes: readonly ApiRoute[];
   readonly control: NodeControl;
   readonly crypto: Crypto;
+  readonly clock: Clock;
   readonly admit: Admit;
   readonly draining: () => boolean;
   /** A handler threw: a bug. Strangers get a request id instead of the reason. */
@@ -91,8 +93,27 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     if (!admitted.ok) return sendProblem(request, reply, admitted.refusal);
     callers.set(request, admitted.value);
   });
+  boundBodies(app, options.clock);
   for (const route of routes) addRoute(app, route, control, callers);
   return app;
+}
+
+/**
+ * HTTP/1.1 has a time for a whole request of its own, HTTP/2 only one for silence, which a byte now and then breaks: a
+ * body that is not there in time ends its stream.
+ */
+function boundBodies(app: HttpApp, clock: Clock): void {
+  const timers = new WeakMap<Request, unknown>();
+  const done = async (request: Request): Promise<void> => clock.clearTimeout(timers.get(request));
+  app.addHook('preParsing', async (request) => {
+    const { stream } = request.raw;
+    if (request.raw.httpVersionMajor < 2 || !stream) return;
+    const cut = (): void => stream.close(constants.NGHTTP2_CANCEL);
+    timers.set(request, clock.setTimeout(cut, limits.apiRequestMsMax));
+  });
+  app.addHook('preValidation', done);
+  app.addHook('onRequestAbort', done);
+  app.addHook('onResponse', done);
 }
 
 function addRoute(app: HttpApp, route: ApiRoute, control: NodeControl, callers: WeakMap<Request, Caller>): void {

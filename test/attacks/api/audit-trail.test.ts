@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { unwrap } from '../../../src/errors.ts';
+import type { AuditRecord } from '../../../src/protocols/audit/record.ts';
+import { run } from '../../cli/cli-lab.ts';
+import { type BootedNode, bootNode } from '../lab/boot-node.ts';
+import { until } from '../lab/until.ts';
+
+let booted: BootedNode;
+beforeAll(async () => {
+  booted = await bootNode();
+});
+afterAll(() => booted.dispose());
+
+const records = async () => unwrap(await booted.node.control.auditTail({ limit: 1_000 })) as readonly AuditRecord[];
+const failures = async () => (await records()).filter(({ type }) => type === 'LoginFailure');
+
+/** Bytes as they are, over HTTP/1.1 with the API; resolves with all that came back. */
+function raw(bytes: string, localAddress: string): Promise<string> {
+  const { host, port } = booted.config.api.bind;
+  return new Promise((resolve) => {
+    const options = { host, port, localAddress, ca: booted.ca.certPem, ALPNProtocols: ['http/1.1'] };
+    const socket = connectTls(options as Parameters<typeof connectTls>[0] & object, () =>
+      socket.write(bytes, 'latin1'),
+    );
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    socket.on('error', () => {});
+    socket.once('close', () => resolve(text));
+  });
+}
+
+const statusOf = (headers: Record<string, string>, localAddress: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const { host, port } = booted.config.api.bind;
+    const request = httpsRequest(
+      { host, port, localAddress, path: '/api/v1/status', headers, ca: booted.ca.certPem, agent: false },
+      (response) => {
+        response.resume().once('end', () => resolve(response.statusCode ?? 0));
+      },
+    );
+    request.on('error', reject).end();
+  });
+
+describe('what a stranger sends to the API', () => {
+  it('cannot forge a line of the audit log, nor what a terminal shows of it', async () => {
+    const forged = '\u001b[2J{"seq":1,"type":"LoginSuccess"}';
+    const asked = ['authorization: Bearer', 'x-request-id:', 'x-forwarded-for:', 'user-agent:', 'host:'];
+    for (const header of asked)
+      await raw(
+        `GET /api/v1/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${header} ${forged}\r\n\r\n`,
+        '127.0.8.1',
+      );
+    await raw(
+      `GET /api/v1/status?x=\u001b[31m HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer a\r\n b: c\r\n\r\n`,
+      '127.0.8.1',
+    );
+    await statusOf(
+      { authorization: 'Bearer nobody', 'x-forwarded-for': '10.0.0.1', forwarded: 'for=10.0.0.1' },
+      '127.0.8.1',
+    );
+    await until('a failure is recorded', async () => (await failures()).length > 0);
+    for (const record of await failures()) {
+      expect(record).toMatchObject({ identity: 'anonymous', sourceIp: '127.0.8.1', outcome: 'refused' });
+      expect(JSON.stringify(record)).not.toMatch(/LoginSuccess|10\.0\.0\.1|u001b|nobody/);
+    }
+    const { code, out } = await run(['audit', 'tail', '--node', 'target', '--limit', '1000'], {
+      env: { CAXTON_PROFILE: booted.layout.profile },
+      outIsTerminal: false,
+    });
+    expect(code).toBe(0);
+    expect(out.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+  });
+
+  it('is counted after the first few, however many guesses come, and leaves the chain whole', async () => {
+    const before = (await failures()).length;
+    for (let round = 0; round < 10; round++)
+      await Promise.all(Array.from({ length: 20 }, (_, i) => statusOf({ authorization: `Bearer ${i}` }, '127.0.8.2')));
+    const full = (await failures()).filter(({ sourceIp }) => sourceIp === '127.0.8.2');
+    expect(full.length).toBeLessThanOrEqual(24);
+    expect((await failures()).length - before).toBe(full.length);
+    expect(unwrap(await booted.node.control.auditVerify())).toMatchObject({ valid: true });
+    const key = readFileSync(booted.layout.apiKey, 'utf8').trim();
+    expect(await statusOf({ authorization: `Bearer ${key}` }, '127.0.8.2')).toBe(200);
+    await booted.serves();
+  });
+});
