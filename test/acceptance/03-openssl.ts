@@ -1,7 +1,10 @@
 /**
  * Issue 3, “Shown by” 1: the real `openssl s_client` at a node’s link port, without a certificate, with TLS 1.2, with a
- * certificate of another CA, with one that names two nodes, and with a good one whose holder says to be another node.
- * Each is refused, and the audit log has each with its reason and the address that it came from.
+ * certificate of another CA, with one that names two nodes, one whose CN and URI differ, and with a good one whose holder
+ * says to be another node. Each is refused, and the audit log has each with its reason and the address that it came from.
+ *
+ * Who refuses: TLS itself the first three; the judgement of the SVID, after TLS and before any greeting, the next two (for
+ * TLS they are good certificates of the CA); the hello, which must agree with the certificate, the last.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -188,6 +191,14 @@ await shows(
   () => client(['-tls1_3', ...presenting(node4)], upgradeAnd(hello('node-1'))),
   closed,
   /node-1/,
+);
+
+// The counter-check: what was refused above was refused for what it was. This one is greeted, and falls silent then.
+await shows(
+  'node-4’s certificate, whose holder says to be node-4',
+  () => client(['-tls1_3', ...presenting(node4)], upgradeAnd(hello('node-4'))),
+  /101 Switching Protocols/,
+  /did not finish its greeting \(awaiting-ready\)/,
 );
 
 const members = await cluster.caxton('cluster', 'members', '--output', 'json');

@@ -1,4 +1,6 @@
+import { refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
+import type { NodeId } from '../../names.ts';
 import { closeCodes } from '../../protocols/link/close-codes.ts';
 import type { Clock, LinkChannel } from '../kernel/ports.ts';
 import type { LinkSession } from './link-session.ts';
@@ -27,13 +29,16 @@ export interface Connection {
  */
 export class ConnectionTable {
   readonly #clock: Clock;
+  readonly #onFree: () => void;
   readonly #all = new Map<string, Connection>();
   /** Connection ids by what they dial. */
   readonly #dialers = new Map<string, string>();
   #made = 0;
 
-  constructor(clock: Clock) {
+  /** `onFree` is called for each place that is given up. */
+  constructor(clock: Clock, onFree: () => void) {
     this.#clock = clock;
+    this.#onFree = onFree;
   }
 
   get size(): number {
@@ -42,6 +47,19 @@ export class ConnectionTable {
 
   dials(target: DialTarget): boolean {
     return this.#dialers.has(keyOf(target));
+  }
+
+  /**
+   * Before another connection of the node is greeted: cuts the oldest that it did not bring up, if those are as many as
+   * may be. One certificate must not hold the places of all others by never finishing its greetings.
+   */
+  makeRoom(nodeId: NodeId): void {
+    const greeting: LinkSession[] = [];
+    for (const { session, target } of this.#all.values())
+      if (!target && session?.nodeId === nodeId && session.isGreeting) greeting.push(session);
+    if (greeting.length < limits.linkGreetingsPerPeerMax) return;
+    const text = `${nodeId} has ${greeting.length} connections that it did not bring up.`;
+    greeting[0]?.close('limit', text, refuse('LIMIT_EXCEEDED', text).refusal);
   }
 
   /**
@@ -79,11 +97,12 @@ export class ConnectionTable {
   release(connection: Connection): void {
     this.#stopLapse(connection);
     connection.runs = false;
-    this.#all.delete(connection.id);
+    const held = this.#all.delete(connection.id);
     const key = connection.target && keyOf(connection.target);
     if (key !== undefined && this.#dialers.get(key) === connection.id) this.#dialers.delete(key);
     if (connection.session) connection.session.close('goodbye', 'the connection ends');
     else connection.channel?.close(closeCodes.goodbye.code, 'the connection ends');
+    if (held) this.#onFree();
   }
 
   /** Gives up the places whose actors do not run yet. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { limits } from '../../limits.ts';
 import type { Address, Clock } from '../kernel/ports.ts';
+import { rateSource } from '../operations/api/source.ts';
 
 export interface HandshakeGuardOptions {
   readonly clock: Clock;
@@ -11,6 +12,8 @@ export interface HandshakeGuardOptions {
 interface Pending {
   readonly socket: Socket;
   readonly remote: Address;
+  /** What is counted together: an address, or an IPv6 subscriber’s whole /64. */
+  readonly source: string;
   readonly sinceMs: number;
   readonly timer: unknown;
   told: boolean;
@@ -44,13 +47,17 @@ export class HandshakeGuard {
       socket.destroy();
       return;
     }
-    const held = this.#ofSource.get(remote.host) ?? 0;
-    if (held >= limits.linkHandshakesPerSourceMax) this.#evictOldest(remote.host);
-    else if (this.#pending.size >= limits.linkHandshakesMax) this.#evictOldest(this.#busiestSource());
     const key = keyOf(remote);
+    const before = this.#pending.get(key);
+    // A client may reset a connection and come back from the same port before the end of the first was told.
+    if (before) this.#ended(key, before.socket);
+    const source = rateSource(remote.host);
+    const held = this.#ofSource.get(source) ?? 0;
+    if (held >= limits.linkHandshakesPerSourceMax) this.#evictOldest(source);
+    else if (this.#pending.size >= limits.linkHandshakesMax) this.#evictOldest(this.#busiestSource());
     const timer = clock.setTimeout(() => this.#cut(key, 'HANDSHAKE_TIMEOUT'), limits.linkHandshakeMsMax);
-    this.#pending.set(key, { socket, remote, sinceMs: clock.monotonic(), timer, told: false });
-    this.#ofSource.set(remote.host, (this.#ofSource.get(remote.host) ?? 0) + 1);
+    this.#pending.set(key, { socket, remote, source, sinceMs: clock.monotonic(), timer, told: false });
+    this.#ofSource.set(source, (this.#ofSource.get(source) ?? 0) + 1);
     // What TLS has to say about it comes within the same turn.
     socket.once('close', () => setImmediate(() => this.#ended(key, socket)));
   }
@@ -86,8 +93,8 @@ export class HandshakeGuard {
   }
 
   #evictOldest(source: string): void {
-    for (const [key, { remote }] of this.#pending)
-      if (remote.host === source) {
+    for (const [key, pending] of this.#pending)
+      if (pending.source === source) {
         this.#cut(key, 'TOO_MANY_HANDSHAKES');
         return;
       }
@@ -117,9 +124,9 @@ export class HandshakeGuard {
     if (!pending) return;
     this.#pending.delete(key);
     this.#options.clock.clearTimeout(pending.timer);
-    const left = this.#ofSource.get(pending.remote.host)! - 1;
-    if (left > 0) this.#ofSource.set(pending.remote.host, left);
-    else this.#ofSource.delete(pending.remote.host);
+    const left = this.#ofSource.get(pending.source)! - 1;
+    if (left > 0) this.#ofSource.set(pending.source, left);
+    else this.#ofSource.delete(pending.source);
   }
 }
 

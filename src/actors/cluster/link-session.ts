@@ -15,6 +15,7 @@ import type { Hello } from '../../protocols/link/hello.ts';
 import type { Clock, LinkChannel } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import { Outbound } from './outbound.ts';
+import { Stall } from './stall.ts';
 
 /** Why a link ended: the reason of the table, if it was one of ours or the peer’s, and words for people. */
 export interface LinkEnd {
@@ -61,6 +62,7 @@ export class LinkSession {
   readonly since: number;
   readonly #options: LinkSessionOptions;
   readonly #outbound: Outbound;
+  readonly #stall: Stall;
   #handshake: HandshakeState;
   #hello: Hello | undefined;
   #ended = false;
@@ -76,6 +78,7 @@ export class LinkSession {
     this.svid = svid;
     this.since = clock.now();
     this.#heardAt = clock.monotonic();
+    this.#stall = new Stall(this.#heardAt);
     this.#outbound = new Outbound(channel, clock);
     this.#handshake = createHandshake({
       side: channel.side,
@@ -109,6 +112,11 @@ export class LinkSession {
     return this.#handshake.phase === 'up' && !this.#ended;
   }
 
+  /** Neither up nor over. */
+  get isGreeting(): boolean {
+    return this.#handshake.phase !== 'up' && !this.#ended;
+  }
+
   /** The number that the dialler gave this link. Only for sessions that were admitted. */
   get dial(): number {
     return this.side === 'dialer' ? this.#options.dial : this.hello.dial;
@@ -130,8 +138,7 @@ export class LinkSession {
       message: (bytes) => this.#receive(bytes),
       violated: (reason) => this.violated(reason),
       drained: () => this.#tellCongestion(false),
-      closed: (code, text) =>
-        this.#end({ reason: reasonOfCode.get(code) ?? 'lost', text: text || `closed with ${code}` }),
+      closed: (code, text) => this.#end({ reason: this.#reasonOf(code), text: text || `closed with ${code}` }),
     });
     // One deadline from the first byte of TCP to ready: what TLS and the upgrade took is gone.
     const left = Math.max(0, limits.linkHandshakeMsMax - (clock.monotonic() - channel.sinceMs));
@@ -190,7 +197,8 @@ export class LinkSession {
   #take(frame: Frame): void {
     switch (frame.kind) {
       case 'ping':
-        this.#outbound.send('pong', noBytes, noBytes);
+        // Who has more to read than that hears from us anyway; who reads nothing must not fill our memory with pongs.
+        if (!this.congested) this.#outbound.send('pong', noBytes, noBytes);
         return;
       case 'pong':
         return;
@@ -239,8 +247,19 @@ export class LinkSession {
       this.close('silence', `nothing was heard for ${limits.linkSilenceMsMax} ms`);
       return;
     }
+    if (this.#stall.lasts(this.#outbound.sentBytes, this.channel.bufferedBytes, now)) {
+      const { refusal } = refuse('LIMIT_EXCEEDED', `The peer read nothing for ${limits.linkStallMsMax} ms.`);
+      this.close('limit', refusal.reasons[0], refusal);
+      return;
+    }
     if (act === 'ping') this.#outbound.send('ping', noBytes, noBytes);
     this.#timer = clock.setTimeout(() => this.#beat(), limits.linkHeartbeatMs / 2);
+  }
+
+  /** The peer’s word for why it closed; that it is this node, which ends a dialler for good, its certificate must say. */
+  #reasonOf(code: number): LinkEnd['reason'] {
+    const reason = reasonOfCode.get(code) ?? 'lost';
+    return reason === 'self' && this.nodeId !== this.#options.own.nodeId ? 'lost' : reason;
   }
 
   /** A link never outlives the certificate that it was accepted with. */

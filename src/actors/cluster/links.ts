@@ -1,17 +1,17 @@
 import { verifyNodeSvid } from '../../crypto/svid.ts';
 import { type Refusal, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { NodeId, TrustDomain } from '../../names.ts';
+import type { NodeId } from '../../names.ts';
 import { closeCodes } from '../../protocols/link/close-codes.ts';
 import type { Frame, FrameKind } from '../../protocols/link/frame.ts';
 import type { Hello } from '../../protocols/link/hello.ts';
 import { chooseLink } from '../../protocols/link/pairing.ts';
 import { addressText } from '../address.ts';
-import type { Address, Clock, LinkChannel, Metrics, Network, Random, TlsIdentity } from '../kernel/ports.ts';
+import type { Address, LinkChannel } from '../kernel/ports.ts';
 import type { Ref } from '../kernel/ref.ts';
-import type { WorkerSpec } from '../kernel/spec.ts';
 import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
 import { type LinkEnd, LinkSession } from './link-session.ts';
+import type { LinksOptions } from './links-options.ts';
 import {
   type DialTarget,
   dialRefusal,
@@ -20,7 +20,7 @@ import {
   type PeerConnectionWork,
   peerConnection,
 } from './peer-connection.ts';
-import { WantedPeers } from './wanted-peers.ts';
+import { keyOf, WantedPeers } from './wanted-peers.ts';
 
 /** Where peer-connections live in the tree: one child each. */
 export const linksPath = '/node/cluster/links';
@@ -28,20 +28,7 @@ export const linksPath = '/node/cluster/links';
 /** A link that is up. */
 export type PeerLink = LinkSession;
 
-export interface LinksOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly network: Network;
-  readonly metrics: Metrics;
-  readonly trustDomain: TrustDomain;
-  readonly clusterId: string;
-  readonly identity: () => TlsIdentity;
-  readonly hello: () => Hello;
-  /** Starts a peer-connection under the supervisor of links. */
-  readonly spawn: (spec: WorkerSpec) => void;
-  /** Forgets one that has ended. */
-  readonly stop: (id: string) => void;
-}
+const full = `This node has ${limits.linksMax} connections already.`;
 
 type Listener<A extends unknown[]> = (...args: A) => void;
 
@@ -66,7 +53,7 @@ export class Links {
 
   constructor(options: LinksOptions) {
     this.#options = options;
-    this.#connections = new ConnectionTable(options.clock);
+    this.#connections = new ConnectionTable(options.clock, () => this.#dialPostponed());
   }
 
   /** Wants a link: dials, and dials again with backoff, until it is up or `forget`. Idempotent; an address may change. */
@@ -114,7 +101,7 @@ export class Links {
     }
     channel.close(closeCodes.limit.code, 'no more links');
     if (this.#closing) return;
-    const { refusal } = refuse('LIMIT_EXCEEDED', `This node has ${limits.linksMax} connections already.`);
+    const { refusal } = refuse('LIMIT_EXCEEDED', full);
     this.#refused(addressText(channel.remote), refusal);
   }
 
@@ -134,8 +121,19 @@ export class Links {
   #dial(target: DialTarget): void {
     if (this.#closing || this.#connections.dials(target)) return;
     if (target.nodeId !== undefined && this.#ready.has(target.nodeId)) return;
-    if (this.#connections.size < limits.linksMax) this.#spawn('dial', 'transient', { target });
-    else this.#options.metrics.count('links_not_dialled');
+    if (this.#connections.size < limits.linksMax) {
+      this.#spawn('dial', 'transient', { target });
+      return;
+    }
+    this.#options.metrics.count('links_not_dialled');
+    const { refusal } = refuse('LIMIT_EXCEEDED', `${keyOf(target)} is not dialled: ${full}`);
+    if (this.#wanted.postpone(target)) this.#refused(addressText(target.address), refusal);
+  }
+
+  /** A place is free. */
+  #dialPostponed(): void {
+    const next = this.#wanted.takePostponed((nodeId) => this.#ready.has(nodeId));
+    if (next) this.#dial(next);
   }
 
   #spawn(kind: string, restart: 'temporary' | 'transient', what: Beginning): void {
@@ -206,6 +204,7 @@ export class Links {
       channel.close(closeCodes.certificateRefused.code, svid.refusal.reasons[0]);
       return undefined;
     }
+    if (channel.side === 'acceptor') this.#connections.makeRoom(svid.value.nodeId);
     const session = new LinkSession({
       clock,
       channel,
@@ -246,8 +245,10 @@ export class Links {
       return;
     }
     this.#wanted.answered(target, link.nodeId);
-    // A member that dialled us is behind the addresses that it names: no need to dial those to find out.
-    for (const address of link.hello.addresses) this.#wanted.answered({ address }, link.nodeId);
+    // A member that dialled us is behind the addresses that it names: no need to dial those to find out. Its word counts
+    // for the host that it comes from; otherwise it could keep us from every seed but itself.
+    for (const address of link.hello.addresses)
+      if (address.host === link.channel.remote.host) this.#wanted.answered({ address }, link.nodeId);
     this.#ready.set(link.nodeId, link);
     // The process of an older boot is gone; what the same one has sent may still arrive.
     if (other && other.hello.bootEpoch < link.hello.bootEpoch) other.close('duplicate', 'a newer boot takes its place');

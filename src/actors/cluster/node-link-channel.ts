@@ -11,8 +11,20 @@ const closeMsMax = 1_000;
 /** Bytes of a close reason that a WebSocket control frame can carry. */
 const closeReasonBytesMax = 123;
 
-/** Settings that both ends of the WebSocket share. Compression would leak lengths of secrets, and costs memory. */
-export const webSocketOptions = { perMessageDeflate: false, maxPayload: limits.linkMessageBytesMax } as const;
+/** Pieces of one unfinished message as TLS delivered them: the largest of an honest peer comes in under 200. */
+const messagePiecesMax = 4_096;
+
+/**
+ * Settings that both ends of the WebSocket share. Compression would leak lengths of secrets, and costs memory. A peer of
+ * ours neither cuts a message into fragments nor pings (frames do that): both make small bytes cost much here.
+ */
+export const webSocketOptions = {
+  perMessageDeflate: false,
+  maxPayload: limits.linkMessageBytesMax,
+  maxFragments: 1,
+  maxBufferedChunks: messagePiecesMax,
+  autoPong: false,
+} as const;
 
 /** What a channel knows of itself from the start. */
 interface ChannelFacts extends TlsFacts {
@@ -47,8 +59,9 @@ export class WebSocketChannel implements LinkChannel {
     socket.pause();
     socket.on('message', (data, isBinary) => this.#message(data as Buffer, isBinary));
     socket.on('close', (code, reason) => this.#ended(code, reason.toString()));
-    // What failed is told by the close that follows.
-    socket.on('error', () => {});
+    for (const control of ['ping', 'pong'] as const)
+      socket.on(control, () => this.#handler?.violated(`Got a WebSocket ${control}, which no link has.`));
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error));
   }
 
   get bufferedBytes(): number {
@@ -80,6 +93,11 @@ export class WebSocketChannel implements LinkChannel {
     // A Buffer’s `slice` shares memory, an Uint8Array’s copies; who is promised the latter must get one.
     if (isBinary) this.#handler?.message(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     else this.#handler?.violated('Got text where bytes belong.');
+  }
+
+  /** What ws refused in the peer’s bytes is the peer’s; what else failed is told by the close that follows. */
+  #failed({ code = '', message }: NodeJS.ErrnoException): void {
+    if (code.startsWith('WS_ERR_')) this.#handler?.violated(`Got what is no message of a link: ${message}.`);
   }
 
   #sent(): void {

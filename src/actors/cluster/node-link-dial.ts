@@ -7,8 +7,11 @@ import { addressText } from '../address.ts';
 import type { Clock, LinkChannel, LinkDialOptions } from '../kernel/ports.ts';
 import { linkProtocol, type TlsFacts, tlsFacts, WebSocketChannel, webSocketOptions } from './node-link-channel.ts';
 
-/** Codes of Node and OpenSSL that mean “not a certificate that I accept”, on either side. */
-const certificateFailure = /CERT|_SSL_|ERR_TLS|ISSUER|SELF_SIGNED|SIGNATURE/;
+/** Codes of Node and OpenSSL that mean “not a certificate, or not a TLS, that I accept”, on either side. */
+const certificateFailure = /CERT|_SSL_|ERR_TLS|ISSUER|SELF_SIGNED|SIGNATURE|^EPROTO$/;
+
+/** OpenSSL’s own words, which an EPROTO has at the end of its message alone: `…:SSL routines:<function>:<words>:…`. */
+const opensslWords = /:SSL routines:[^:]*:([^:]+)/;
 
 /** Dials a link. UNREACHABLE, or CERTIFICATE_REFUSED when TLS itself refused one of the two certificates. */
 export function dialWebSocketLink(options: LinkDialOptions, clock: Clock): Promise<LinkChannel> {
@@ -51,7 +54,9 @@ export function dialWebSocketLink(options: LinkDialOptions, clock: Clock): Promi
     signal.removeEventListener('abort', abort);
     const code = error.code ?? '';
     const refused = certificateFailure.test(code);
-    const reason = `${addressText(address)} cannot be linked to: ${code || error.message}.`;
+    const words = opensslWords.exec(error.message)?.[1];
+    const why = code === '' ? error.message : words === undefined ? code : `${code}, ${words}`;
+    const reason = `${addressText(address)} cannot be linked to: ${why}.`;
     reject(new CaxtonError(refused ? 'CERTIFICATE_REFUSED' : 'UNREACHABLE', reason, { cause: error }));
   });
   return promise;

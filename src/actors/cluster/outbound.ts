@@ -20,6 +20,8 @@ export class Outbound {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #turn: NodeJS.Immediate | undefined;
+  /** Handed to the channel so far. */
+  sentBytes = 0;
   /** Monotonic milliseconds of the last send. */
   sentAt: number;
 
@@ -67,6 +69,7 @@ export class Outbound {
 
   #write(message: Uint8Array): void {
     this.sentAt = this.#clock.monotonic();
+    this.sentBytes += message.length;
     this.#channel.send(message);
   }
 }

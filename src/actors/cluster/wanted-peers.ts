@@ -16,6 +16,8 @@ export const keyOf = ({ nodeId, address }: DialTarget): string => nodeId ?? addr
 export class WantedPeers {
   readonly #addresses = new Map<NodeId, Address>();
   readonly #seeds = new Map<string, Seed>();
+  /** Those for which there was no place; at most as many as are wanted. */
+  readonly #postponed = new Map<string, DialTarget>();
 
   /** An address may change. */
   want({ nodeId, address }: DialTarget): void {
@@ -26,12 +28,30 @@ export class WantedPeers {
   /** The node, and every seed where it answered. */
   forget(nodeId: NodeId): void {
     this.#addresses.delete(nodeId);
+    this.#postponed.delete(nodeId);
     for (const [key, seed] of this.#seeds) if (seed.nodeId === nodeId) this.#seeds.delete(key);
   }
 
   clear(): void {
     this.#addresses.clear();
     this.#seeds.clear();
+    this.#postponed.clear();
+  }
+
+  /** Will be dialled when a place is free. Whether that is new. */
+  postpone(target: DialTarget): boolean {
+    const size = this.#postponed.size;
+    this.#postponed.set(keyOf(target), target);
+    return this.#postponed.size > size;
+  }
+
+  /** Takes the first that was postponed and is still wanted. */
+  takePostponed(isLinked: (nodeId: NodeId) => boolean): DialTarget | undefined {
+    for (const [key, target] of this.#postponed) {
+      this.#postponed.delete(key);
+      if (this.isWanted(target, isLinked)) return target;
+    }
+    return undefined;
   }
 
   /** Where a member that is wanted by name can be dialled. */

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { createActor, type EventObject } from 'xstate';
-import { Links, type LinksOptions, type PeerLink } from '../../../src/actors/cluster/links.ts';
+import { Links, type PeerLink } from '../../../src/actors/cluster/links.ts';
+import type { LinksOptions } from '../../../src/actors/cluster/links-options.ts';
 import { createNodeNetwork } from '../../../src/actors/cluster/node-network.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
@@ -167,10 +168,10 @@ export interface LinkNodeOptions {
   readonly spawn?: LinksOptions['spawn'];
 }
 
-/** Starts actors as the kernel does: messages never run on the sender’s stack. */
+/** Starts actors as the kernel does: neither they nor their messages run on the sender’s stack. */
 export function chartHost(clock: Clock, crashes: unknown[]) {
   const actors = new Map<string, HostedChart>();
-  const spawn = (spec: WorkerSpec): void => {
+  const start = (spec: WorkerSpec): void => {
     const self: Ref<Message> = {
       path: `/test/${spec.id}`,
       tell: (message) => {
@@ -196,6 +197,7 @@ export function chartHost(clock: Clock, crashes: unknown[]) {
     });
     actor.start();
   };
+  const spawn = (spec: WorkerSpec): void => queueMicrotask(() => start(spec));
   return { actors, spawn, stop: (id: string) => void actors.delete(id) };
 }
 

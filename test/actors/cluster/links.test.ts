@@ -327,7 +327,11 @@ describe('a peer is refused, and the reason told,', () => {
 
   it('without using up a place for good', async () => {
     const a = await start(one);
-    for (let refused = 0; refused <= limits.linksMax; refused++) a.links.accept(fakeChannel().channel);
+    for (let refused = 0; refused <= limits.linksMax; refused++) {
+      a.links.accept(fakeChannel().channel);
+      // Its actor starts in a turn of its own.
+      await Promise.resolve();
+    }
     await until('all are gone', () => a.actors.size === 0);
     expect(new Set(a.refused.map(({ refusal }) => refusal.code))).toEqual(new Set(['CERTIFICATE_REFUSED']));
   });
