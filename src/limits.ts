@@ -13,6 +13,8 @@ export const limits = {
   frameBytesMax: 1_114_112,
   /** One WebSocket message, which may carry many frames. Past it: the link is closed (ws maxPayload). */
   linkMessageBytesMax: 2_228_224,
+  /** Frames in one link message. Past it: the link is closed; senders begin another message. */
+  linkFramesPerMessageMax: 16_384,
   /** Bytes that may wait in a link’s send buffer before `flowing` becomes `congested`. */
   linkBufferBytesHigh: 1_048_576,
   /** Bytes that may wait before sends over the link are refused with UNREACHABLE. */

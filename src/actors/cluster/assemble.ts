@@ -116,7 +116,8 @@ function watchLinks({ audit, events, nodeId }: NodeBase, links: Links): void {
     audit.note({
       type: 'LinkRefused',
       identity: 'unknown',
-      sourceIp: remote.slice(0, remote.lastIndexOf(':')),
+      // An IPv6 address stands in brackets before its port, and without them in the log.
+      sourceIp: remote.slice(0, remote.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1'),
       outcome: 'refused',
       code: refusal.code,
       reasons: refusal.reasons,

@@ -1,6 +1,6 @@
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { encodeFrame, type FrameKind, frameBytes, writeFrame } from '../../protocols/link/frame.ts';
+import { type FrameKind, frameBytes, writeFrame } from '../../protocols/link/frame.ts';
 import type { Clock, LinkChannel } from '../kernel/ports.ts';
 
 interface Waiting {
@@ -10,16 +10,16 @@ interface Waiting {
 }
 
 /**
- * Frames on their way out. A frame alone goes at once; those that follow in the same turn of the event loop go
- * together in one link message. Measured, coalescing made 1.35 to 1.5 times the throughput, but cost a lone message
- * 10 to 50 µs: hence both.
+ * Frames on their way out. They go when the piece of code that sends has ended, those of one piece together in one link
+ * message. Measured with 64 questions in flight that made 1.17 times the throughput of sending the first at once and the
+ * others with `setImmediate`, and with one in flight the same.
  */
 export class Outbound {
   readonly #channel: LinkChannel;
   readonly #clock: Clock;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #turn: NodeJS.Immediate | undefined;
+  #armed = false;
   /** Handed to the channel so far. */
   sentBytes = 0;
   /** Monotonic milliseconds of the last send. */
@@ -36,19 +36,21 @@ export class Outbound {
     const bytes = frameBytes(header, content);
     if (header.length > limits.headerBytesMax || bytes > limits.frameBytesMax)
       return refuse('LIMIT_EXCEEDED', `A frame of ${bytes} bytes is over the limit of ${limits.frameBytesMax}.`);
-    if (!this.#turn) {
-      this.#turn = setImmediate(() => {
-        this.#turn = undefined;
-        this.flush();
-      });
-      this.#write(encodeFrame(kind, header, content));
-      return ok(undefined);
+    if (!this.#armed) {
+      this.#armed = true;
+      process.nextTick(this.#flushSoon);
     }
-    if (this.#waitingBytes + bytes > limits.linkMessageBytesMax) this.flush();
+    const full = this.#waiting.length >= limits.linkFramesPerMessageMax;
+    if (full || this.#waitingBytes + bytes > limits.linkMessageBytesMax) this.flush();
     this.#waiting.push({ kind, header, content });
     this.#waitingBytes += bytes;
     return ok(undefined);
   }
+
+  readonly #flushSoon = (): void => {
+    this.#armed = false;
+    this.flush();
+  };
 
   flush(): void {
     if (this.#waiting.length === 0) return;
@@ -61,8 +63,6 @@ export class Outbound {
   }
 
   stop(): void {
-    if (this.#turn) clearImmediate(this.#turn);
-    this.#turn = undefined;
     this.#waiting = [];
     this.#waitingBytes = 0;
   }

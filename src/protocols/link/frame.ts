@@ -72,6 +72,8 @@ export function decodeFrames(message: Uint8Array): Result<readonly Frame[]> {
   const frames: Frame[] = [];
   let at = 0;
   do {
+    if (frames.length >= limits.linkFramesPerMessageMax)
+      return refuse('LIMIT_EXCEEDED', `A link message has at most ${limits.linkFramesPerMessageMax} frames.`);
     const frame = readFrame(message, at);
     if (!frame.ok) return frame;
     frames.push(frame.value);

@@ -187,6 +187,7 @@ describe('a peer that reads nothing', () => {
     const { peer } = await linked(clock);
     const pongs = () => peer.kinds().filter((kind) => kind === 'pong').length;
     await peer.says(ping);
+    await new Promise((resolve) => setImmediate(resolve));
     expect(pongs()).toBe(1);
     peer.buffered = limits.linkBufferBytesHigh + 1;
     await new Promise((resolve) => setImmediate(resolve));

@@ -166,3 +166,13 @@ describe('decodeFrames never throws', () => {
     );
   });
 });
+
+test('a message of more frames than any sender puts into one is refused before they are all read', () => {
+  const frame = encodeFrame('ping', new Uint8Array());
+  const of = (count: number): Uint8Array => new Uint8Array(Buffer.concat(Array.from({ length: count }, () => frame)));
+  expect(decodeFrames(of(limits.linkFramesPerMessageMax)).ok).toBe(true);
+  expect(decodeFrames(of(limits.linkFramesPerMessageMax + 1))).toMatchObject({
+    ok: false,
+    refusal: { code: 'LIMIT_EXCEEDED', reasons: [expect.stringContaining('frames')] },
+  });
+});
