@@ -10,7 +10,8 @@ import type { NodeId } from '../../names.ts';
 import { demoAgents, signDeployment } from './deployments.ts';
 import type { Narrator } from './narrate.ts';
 
-const convergeMsMax = 15_000;
+/** A machine that is busy with other things takes its time. */
+const convergeMsMax = 30_000;
 const pollMs = 25;
 
 /**
@@ -23,8 +24,10 @@ export async function deployDemoAgents(
   narrator: Narrator,
 ): Promise<void> {
   await waitUntil('the nodes see each other', async () => {
-    const views = await Promise.all([...clients.values()].map((client) => client.members()));
-    return views.every((members) => members.filter(({ status }) => status === 'alive').length === clients.size);
+    const views = await viewsOf(clients, (client) => client.members());
+    return views
+      .filter(([, members]) => members.filter(({ status }) => status === 'alive').length < clients.size)
+      .map(([id, members]) => `${id} sees ${members.map(({ nodeId, status }) => `${nodeId} ${status}`).join(', ')}`);
   });
   narrator.line(`${clients.size} nodes see each other`);
   const deployer = unwrap(privateKeyFromPem(await readFile(layout.deployerKey, 'utf8')));
@@ -36,18 +39,35 @@ export async function deployDemoAgents(
     await client.deploy({ manifest: signed.manifest, capability: signed.capability });
   }
   await waitUntil('every node knows every agent', async () => {
-    const views = await Promise.all([...clients.values()].map((client) => client.agents()));
-    return views.every((agents) =>
-      demoAgents.every((demo) => agents.some((agent) => agent.agentId === demo.agentId && agent.reachable)),
+    const views = await viewsOf(clients, (client) => client.agents());
+    return views.flatMap(([id, agents]) =>
+      demoAgents
+        .map(({ agentId }) => ({ agentId, known: agents.find((agent) => agent.agentId === agentId) }))
+        .filter(({ known }) => !known?.reachable)
+        .map(
+          ({ agentId, known }) => `${id} ${known ? `cannot reach ${agentId} on ${known.node}` : `misses ${agentId}`}`,
+        ),
     );
   });
 }
 
-async function waitUntil(what: string, holds: () => Promise<boolean>): Promise<void> {
+const viewsOf = <T>(
+  clients: ReadonlyMap<NodeId, Client>,
+  view: (client: Client) => Promise<T>,
+): Promise<readonly (readonly [NodeId, T])[]> =>
+  Promise.all([...clients].map(async ([id, client]) => [id, await view(client)] as const));
+
+/** `missing` says what is still to come; nothing when it holds. */
+async function waitUntil(what: string, missing: () => Promise<readonly string[]>): Promise<void> {
   const deadline = nodeClock.monotonic() + convergeMsMax;
-  while (!(await holds())) {
+  for (;;) {
+    const left = await missing();
+    if (left.length === 0) return;
     if (nodeClock.monotonic() > deadline)
-      throw new CaxtonError('TIMED_OUT', `After ${convergeMsMax / 1000} s it still does not hold that ${what}.`);
+      throw new CaxtonError(
+        'TIMED_OUT',
+        `After ${convergeMsMax / 1000} s it still does not hold that ${what}: ${left.slice(0, 5).join('; ')}.`,
+      );
     await sleep(pollMs);
   }
 }
