@@ -81,6 +81,22 @@ export const limits = {
 
   /** User messages waiting in one inbox. Past it: refused to the sender. */
   inboxMessagesMax: 4_096,
+  /** Control and supervision messages that actors may put into one inbox. Past it: refused to the sender. */
+  urgentMessagesMax: 65_536,
+  /** Senders that wait for room in one inbox. Past it: refused. */
+  inboxWaitersMax: 1_024,
+  /** A turn that takes this long is reported with the actor’s path; at least this long apart for one actor. */
+  slowTurnMs: 100,
+  slowTurnReportMs: 60_000,
+  /** Actors whose last report of a slow turn is remembered. Past it: the one reported longest ago goes. */
+  slowTurnActorsMax: 1_024,
+  /** Dead letters for one reason that are logged one by one; then only their number, once in the pause. */
+  deadLettersLoggedMax: 10,
+  deadLettersPauseMs: 300_000,
+  /** Monitors that one actor may hold, and that one other node may hold here. Past it: refused. */
+  monitorsMax: 65_536,
+  /** Names of actors, and actors in all process groups, of one kernel. Past it: refused. */
+  actorNamesMax: 131_072,
   /** Messages that one actor may handle in one turn before others run. */
   turnMessagesMax: 64,
   /** Time of one scheduler slice before timers and sockets run. */

@@ -1,16 +1,28 @@
+import { type BackoffConfig, backoffMs } from './backoff.ts';
+
 /**
  * What a supervisor does when a child ends: Erlang/OTP’s rules as one pure fold over the history of restarts.
- * Source: OTP’s `supervisor` (stdlib), its design principles, “Restart Strategy” and “Maximum Restart Intensity”.
+ * Source: OTP’s `supervisor` (stdlib), its design principles, “Restart Strategy”, “Maximum Restart Intensity” and
+ * “Automatic Shutdown”. The backoff is our own: OTP tries again at once.
  */
 
 /** OTP’s restart types: always; unless it ended well; never. */
 export type RestartType = 'permanent' | 'transient' | 'temporary';
 
-/** One child alone, or it and those that were started after it. */
-export type RestartStrategy = 'one-for-one' | 'rest-for-one';
+/**
+ * Who is restarted with a child: nobody; everybody; those that were started after it; nobody, and all children are
+ * instances of one template that come and go.
+ */
+export type RestartStrategy = 'one-for-one' | 'one-for-all' | 'rest-for-one' | 'simple-one-for-one';
 
-/** `normal`: it finished; `shutdown`: it was told to, or gave up in order; `crash`: anything else. */
-export type ExitReason = 'normal' | 'shutdown' | 'crash';
+/** Whether a supervisor ends by itself when a significant child has ended, or the last of them, for good. */
+export type AutoShutdown = 'never' | 'any-significant' | 'all-significant';
+
+/**
+ * `normal`: it finished; `shutdown`: it was told to, or gave up in order; `killed`: it was not asked; `crash`:
+ * anything else. The last two are abnormal.
+ */
+export type ExitReason = 'normal' | 'shutdown' | 'killed' | 'crash';
 
 export interface RestartPolicy {
   readonly strategy: RestartStrategy;
@@ -18,6 +30,10 @@ export interface RestartPolicy {
   readonly intensity: number;
   /** Milliseconds, > 0. */
   readonly periodMs: number;
+  /** Default `never`. */
+  readonly autoShutdown?: AutoShutdown | undefined;
+  /** Waits before each restart, longer with each in the history; absent: none does. */
+  readonly backoff?: BackoffConfig | undefined;
 }
 
 /** Times of the restarts that still count, in milliseconds of a clock that never goes back, oldest first. */
@@ -27,6 +43,8 @@ export type RestartHistory = readonly number[];
 export interface RestartChild {
   readonly id: string;
   readonly restart: RestartType;
+  /** Its end may end the supervisor; see `AutoShutdown`. Default false. */
+  readonly significant?: boolean;
 }
 
 export interface ChildExit {
@@ -34,29 +52,26 @@ export interface ChildExit {
   /** Milliseconds of the same clock as the history’s. */
   readonly now: number;
   readonly policy: RestartPolicy;
-  /** The child that ended; must be in `children`. */
-  readonly id: string;
-  readonly reason: ExitReason;
-  /** All children in start order, whether they run or not. */
-  readonly children: readonly RestartChild[];
+  /** The child that ended. */
+  readonly child: RestartChild;
+  /** How it ended; `failed-restart`: it was being restarted and could not start. */
+  readonly reason: ExitReason | 'failed-restart';
+  /** Whether another significant child runs or waits to be restarted; only `all-significant` asks. */
+  readonly othersSignificant?: boolean;
+  /** Uniform in [0, 2^32); only the backoff asks. */
+  readonly random?: number;
 }
 
 export type RestartDecision =
-  /**
-   * Stop `stop` in this order (right to left), drop the specs in `forget`, start `start` in this order (left to
-   * right). `stop` holds only siblings: the child itself is gone already.
-   */
-  | {
-      readonly kind: 'restart';
-      readonly stop: readonly string[];
-      readonly forget: readonly string[];
-      readonly start: readonly string[];
-    }
+  /** After `delayMs`, carry out `restartPlan`. Its siblings go down at once. */
+  | { readonly kind: 'restart'; readonly delayMs: number }
   /** It stays down but keeps its spec and place: a transient child that ended well. */
   | { readonly kind: 'leave' }
-  /** It stays down and its spec is dropped: a temporary child. */
+  /** It stays down and its spec is dropped: a temporary child, or an instance of a template. */
   | { readonly kind: 'forget' }
-  /** Too many restarts: stop every child right to left, then end with reason `shutdown`. */
+  /** It stays down, and with it the supervisor: stop every child, then end with reason `shutdown`. */
+  | { readonly kind: 'auto-shutdown' }
+  /** Too many restarts: stop every child, then end with reason `shutdown`. */
   | { readonly kind: 'give-up' };
 
 /** An empty history: where every supervisor starts, also after its own restart. */
@@ -64,32 +79,58 @@ export const noRestarts: RestartHistory = [];
 
 /**
  * Judges the end of one child. Returns the decision and the history to pass in next time; the history never holds
- * more than `intensity` + 1 times. A start that failed during a restart is judged as another crash of that child.
+ * more than `intensity` + 1 times. A start that failed during a restart counts as another restart, whatever the
+ * child’s type and reason, because OTP tries again until the supervisor gives up.
  */
 export function judgeExit(exit: ChildExit): { readonly history: RestartHistory; readonly decision: RestartDecision } {
-  const index = exit.children.findIndex((child) => child.id === exit.id);
-  const child = exit.children[index];
-  if (child === undefined) throw new Error(`judgeExit: no child ${exit.id}`);
-  if (child.restart === 'temporary') return { history: exit.history, decision: { kind: 'forget' } };
-  if (child.restart === 'transient' && exit.reason !== 'crash') {
-    return { history: exit.history, decision: { kind: 'leave' } };
+  const { policy, child, reason } = exit;
+  const endedWell = reason === 'normal' || reason === 'shutdown';
+  if (child.restart === 'temporary' || (child.restart === 'transient' && endedWell)) {
+    return { history: exit.history, decision: afterLastEnd(exit) };
   }
-  const history = remember(exit.history, exit.now, exit.policy);
-  if (history.length > exit.policy.intensity) return { history, decision: { kind: 'give-up' } };
-  if (exit.policy.strategy === 'one-for-one') {
-    return { history, decision: { kind: 'restart', stop: [], forget: [], start: [child.id] } };
-  }
-  return { history, decision: restartFrom(exit.children.slice(index)) };
+  const history = remember(exit.history, exit.now, policy);
+  if (history.length > policy.intensity) return { history, decision: { kind: 'give-up' } };
+  const delayMs = policy.backoff === undefined ? 0 : backoffMs(history.length, exit.random ?? 0, policy.backoff);
+  return { history, decision: { kind: 'restart', delayMs } };
 }
 
-/** The first of `affected` ended; those after it go down with it. The temporary ones among them stay down. */
-function restartFrom(affected: readonly RestartChild[]): RestartDecision {
-  const later = affected.slice(1).map((child) => child.id);
+function afterLastEnd({ policy, child, othersSignificant }: ChildExit): RestartDecision {
+  const { strategy, autoShutdown = 'never' } = policy;
+  if (child.significant === true) {
+    if (autoShutdown === 'any-significant') return { kind: 'auto-shutdown' };
+    if (autoShutdown === 'all-significant' && othersSignificant !== true) return { kind: 'auto-shutdown' };
+  }
+  const forgotten = child.restart === 'temporary' || strategy === 'simple-one-for-one';
+  return { kind: forgotten ? 'forget' : 'leave' };
+}
+
+/** Stop `stop` in this order, drop the specs in `forget`, then start `start` in this order until one cannot start. */
+export interface RestartPlan {
+  /** Right to left; without the child itself, which is gone already. */
+  readonly stop: readonly string[];
+  /** Temporary ones: they go down with their siblings and never come up again. */
+  readonly forget: readonly string[];
+  /** Left to right; also those that were down before, as in OTP. */
+  readonly start: readonly string[];
+}
+
+/**
+ * Who goes down and comes up with a child. `children` are all in start order, whether they run or not; one-for-one
+ * needs the child alone. Throws when the child is not among them.
+ */
+export function restartPlan(strategy: RestartStrategy, id: string, children: readonly RestartChild[]): RestartPlan {
+  const index = children.findIndex((child) => child.id === id);
+  if (index < 0) throw new Error(`restartPlan: no child ${id}`);
+  if (strategy === 'one-for-one' || strategy === 'simple-one-for-one') return { stop: [], forget: [], start: [id] };
+  const affected = strategy === 'one-for-all' ? children : children.slice(index);
+  const stays = (child: RestartChild): boolean => child.restart !== 'temporary';
   return {
-    kind: 'restart',
-    stop: later.reverse(),
-    forget: affected.filter((child) => child.restart === 'temporary').map((child) => child.id),
-    start: affected.filter((child) => child.restart !== 'temporary').map((child) => child.id),
+    stop: affected
+      .map((child) => child.id)
+      .filter((other) => other !== id)
+      .reverse(),
+    forget: affected.filter((child) => !stays(child)).map((child) => child.id),
+    start: affected.filter(stays).map((child) => child.id),
   };
 }
 

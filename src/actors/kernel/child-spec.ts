@@ -1,25 +1,39 @@
 import type { Refusal } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { isName } from '../../names.ts';
-import type { ChildSpec, SupervisorSpec, WorkerSpec } from './spec.ts';
+import type { AutoShutdown } from '../../protocols/restart.ts';
+import { HandlerLogic } from './handler.ts';
+import type { ChildSpec, InstanceSpec, SupervisorSpec, WorkerSpec } from './spec.ts';
 
 /** What is wrong with one field of a spec. */
 export interface SpecFault {
   /** Which rule: one name for each field, as OTP’s `{invalid_shutdown, …}`. */
   readonly name:
+    | 'invalid-spec'
     | 'invalid-kind'
     | 'invalid-id'
     | 'duplicate-id'
     | 'invalid-logic'
     | 'invalid-restart'
     | 'invalid-shutdown'
+    | 'invalid-significant'
+    /** Significant, and permanent or under a supervisor that never shuts itself down. */
+    | 'bad-combination'
     | 'invalid-started-when'
     | 'invalid-start-timeout'
     | 'invalid-inbox'
+    | 'invalid-overflow'
+    | 'invalid-group'
     | 'invalid-strategy'
     | 'invalid-intensity'
     | 'invalid-period'
+    | 'invalid-auto-shutdown'
+    | 'invalid-backoff'
     | 'invalid-children'
+    /** Simple-one-for-one with another number of children than its one template. */
+    | 'invalid-template'
+    /** Another thing than an `InstanceSpec` for a simple-one-for-one supervisor. */
+    | 'invalid-instance'
     | 'too-many-children'
     | 'too-deep';
   /** Of the child whose spec it is. */
@@ -29,7 +43,9 @@ export interface SpecFault {
 }
 
 const restarts: readonly unknown[] = ['permanent', 'transient', 'temporary', undefined];
-const strategies: readonly unknown[] = ['one-for-one', 'rest-for-one'];
+const strategies: readonly unknown[] = ['one-for-one', 'one-for-all', 'rest-for-one', 'simple-one-for-one'];
+const autoShutdowns: readonly unknown[] = ['never', 'any-significant', 'all-significant', undefined];
+const overflows: readonly unknown[] = ['refuse', 'drop-oldest', 'drop-newest', 'wait', undefined];
 const shutdownWords: readonly unknown[] = ['infinity', 'brutal-kill', undefined];
 
 /** Node’s longest timer; a longer one would fire at once. */
@@ -37,24 +53,42 @@ const timerMsMax = 2_147_483_647;
 
 /**
  * Checks a spec and all below it, field by field, as far as `limits.reasonsMax` faults. `parentPath` is the path of
- * the supervisor, or empty for the root. Types are checked too: specs are also written in plain JavaScript.
+ * the supervisor, or empty for the root; `autoShutdown` the supervisor’s. Types are checked too: specs are also
+ * written in plain JavaScript.
  */
-export function specFaults(spec: ChildSpec, parentPath: string): readonly SpecFault[] {
+export function specFaults(spec: ChildSpec, parentPath: string, autoShutdown?: AutoShutdown): readonly SpecFault[] {
   const faults: SpecFault[] = [];
-  check(spec, parentPath, faults);
+  check(spec, parentPath, autoShutdown, faults);
   return faults.slice(0, limits.reasonsMax);
 }
 
 /** The same as a refusal with SUPERVISION; `undefined` when nothing is wrong. */
-export function specRefusal(spec: ChildSpec, parentPath: string): Refusal | undefined {
-  const [first, ...more] = specFaults(spec, parentPath).map(({ path, name, reason }) => `${path}: ${name}: ${reason}`);
+export function specRefusal(spec: ChildSpec, parentPath: string, autoShutdown?: AutoShutdown): Refusal | undefined {
+  return refusalOf(specFaults(spec, parentPath, autoShutdown));
+}
+
+/** What is wrong with what `startChild` got for an instance of the template at `path`; `undefined` when nothing is. */
+export function instanceRefusal(instance: InstanceSpec, path: string): Refusal | undefined {
+  const known = ['id', 'input'];
+  if (typeof instance === 'object' && instance !== null && Object.keys(instance).every((key) => known.includes(key)))
+    return undefined;
+  const reason = 'Its supervisor is simple-one-for-one: an instance has an id and an input, and nothing else.';
+  return refusalOf([{ name: 'invalid-instance', path, reason }]);
+}
+
+function refusalOf(faults: readonly SpecFault[]): Refusal | undefined {
+  const [first, ...more] = faults.map(({ path, name, reason }) => `${path}: ${name}: ${reason}`);
   return first === undefined ? undefined : { code: 'SUPERVISION', reasons: [first, ...more] };
 }
 
-function check(spec: ChildSpec, parentPath: string, faults: SpecFault[]): void {
+function check(spec: ChildSpec, parentPath: string, autoShutdown: AutoShutdown | undefined, faults: SpecFault[]): void {
   if (faults.length >= limits.reasonsMax) return;
+  if (typeof spec !== 'object' || spec === null) {
+    faults.push({ name: 'invalid-spec', path: parentPath, reason: 'A child spec is an object.' });
+    return;
+  }
   const path = `${parentPath}/${String(spec.id)}`;
-  const fault = (name: SpecFault['name'], reason: string): void => {
+  const fault: Report = (name, reason) => {
     faults.push({ name, path, reason });
   };
   if (typeof spec.id !== 'string' || !isName(spec.id)) {
@@ -64,21 +98,35 @@ function check(spec: ChildSpec, parentPath: string, faults: SpecFault[]): void {
     fault('too-deep', `A tree has at most ${limits.treeDepthMax} levels.`);
     return;
   }
-  if (!restarts.includes(spec.restart)) fault('invalid-restart', 'restart is permanent, transient or temporary.');
-  if (!shutdownWords.includes(spec.shutdown) && !isWhole(spec.shutdown, 0, timerMsMax)) {
-    fault('invalid-shutdown', 'shutdown is whole milliseconds ≥ 0, infinity or brutal-kill.');
-  }
+  checkLife(spec, autoShutdown, fault);
   if (spec.kind === 'worker') checkWorker(spec, fault);
   else if (spec.kind === 'supervisor') checkSupervisor(spec, path, fault, faults);
   else fault('invalid-kind', 'kind is worker or supervisor.');
 }
 
+/** The fields that workers and supervisors share. */
+function checkLife(spec: ChildSpec, autoShutdown: AutoShutdown | undefined, fault: Report): void {
+  if (!restarts.includes(spec.restart)) fault('invalid-restart', 'restart is permanent, transient or temporary.');
+  if (!shutdownWords.includes(spec.shutdown) && !isWhole(spec.shutdown, 0, timerMsMax)) {
+    fault('invalid-shutdown', 'shutdown is whole milliseconds ≥ 0, infinity or brutal-kill.');
+  }
+  const { significant = false } = spec;
+  if (typeof significant !== 'boolean') fault('invalid-significant', 'significant is true or false.');
+  else if (significant && (autoShutdown ?? 'never') === 'never') {
+    fault('bad-combination', 'A significant child needs a supervisor with auto-shutdown.');
+  } else if (significant && (spec.restart ?? 'permanent') === 'permanent') {
+    fault('bad-combination', 'A significant child is transient or temporary: a permanent one never ends for good.');
+  }
+  if (spec.group !== undefined && (typeof spec.group !== 'string' || !isName(spec.group))) {
+    fault('invalid-group', 'group is [a-z0-9][a-z0-9_-]*, at most 63 characters.');
+  }
+}
+
 type Report = (name: SpecFault['name'], reason: string) => void;
 
 function checkWorker(spec: WorkerSpec, fault: Report): void {
-  const logic = spec.logic as Partial<WorkerSpec['logic']> | undefined;
-  if (typeof logic?.transition !== 'function' || typeof logic.getInitialSnapshot !== 'function') {
-    fault('invalid-logic', 'logic is a machine or another XState actor logic.');
+  if (!isLogic(spec.logic)) {
+    fault('invalid-logic', 'logic is a machine, another XState actor logic, or made by fromHandler.');
   }
   if (spec.startedWhen !== undefined && typeof spec.startedWhen !== 'function') {
     fault('invalid-started-when', 'startedWhen is a function of a snapshot.');
@@ -89,15 +137,33 @@ function checkWorker(spec: WorkerSpec, fault: Report): void {
   if (spec.inboxMessagesMax !== undefined && !isWhole(spec.inboxMessagesMax, 1, Number.MAX_SAFE_INTEGER)) {
     fault('invalid-inbox', 'inboxMessagesMax is a whole number ≥ 1.');
   }
+  if (!overflows.includes(spec.overflow)) {
+    fault('invalid-overflow', 'overflow is refuse, drop-oldest, drop-newest or wait.');
+  }
+}
+
+function isLogic(logic: unknown): boolean {
+  if (logic instanceof HandlerLogic) return typeof logic.begin === 'function';
+  const { transition, getInitialSnapshot } = (logic ?? {}) as { transition?: unknown; getInitialSnapshot?: unknown };
+  return typeof transition === 'function' && typeof getInitialSnapshot === 'function';
 }
 
 function checkSupervisor(spec: SupervisorSpec, path: string, fault: Report, faults: SpecFault[]): void {
-  if (!strategies.includes(spec.strategy)) fault('invalid-strategy', 'strategy is one-for-one or rest-for-one.');
+  if (!strategies.includes(spec.strategy)) fault('invalid-strategy', `strategy is ${strategies.join(' or ')}.`);
   if (spec.intensity !== undefined && !isWhole(spec.intensity, 0, limits.restartsRememberedMax)) {
     fault('invalid-intensity', `intensity is a whole number from 0 to ${limits.restartsRememberedMax}.`);
   }
   if (spec.periodMs !== undefined && !isWhole(spec.periodMs, 1, Number.MAX_SAFE_INTEGER)) {
     fault('invalid-period', 'periodMs is whole milliseconds ≥ 1.');
+  }
+  if (!autoShutdowns.includes(spec.autoShutdown)) {
+    fault('invalid-auto-shutdown', 'autoShutdown is never, any-significant or all-significant.');
+  }
+  if (spec.backoff !== undefined && !isBackoff(spec.backoff)) {
+    fault(
+      'invalid-backoff',
+      'backoff has initialMs and maxMs, whole milliseconds ≥ 1 and ≥ initialMs, and factor ≥ 1.',
+    );
   }
   if (!Array.isArray(spec.children)) {
     fault('invalid-children', 'children is a list of specs.');
@@ -107,12 +173,29 @@ function checkSupervisor(spec: SupervisorSpec, path: string, fault: Report, faul
     fault('too-many-children', `A supervisor has at most ${limits.childrenMax} children.`);
     return;
   }
-  const ids = new Set<string>();
-  for (const child of spec.children) {
-    if (ids.has(child.id)) fault('duplicate-id', `Two children are called ${child.id}.`);
-    ids.add(child.id);
-    check(child, path, faults);
+  if (spec.strategy === 'simple-one-for-one' && spec.children.length !== 1) {
+    fault('invalid-template', 'A simple-one-for-one supervisor has exactly one child spec, the template.');
   }
+  const ids = new Set<unknown>();
+  for (const child of spec.children) {
+    const id: unknown = (child as Partial<ChildSpec> | null | undefined)?.id;
+    if (id !== undefined && ids.has(id)) fault('duplicate-id', `Two children are called ${String(id)}.`);
+    ids.add(id);
+    check(child, path, spec.autoShutdown, faults);
+  }
+}
+
+function isBackoff(backoff: unknown): boolean {
+  if (typeof backoff !== 'object' || backoff === null) return false;
+  const { initialMs, maxMs, factor, leastMs = 0 } = backoff as Record<string, unknown>;
+  return (
+    isWhole(initialMs, 1, timerMsMax) &&
+    isWhole(maxMs, initialMs as number, timerMsMax) &&
+    isWhole(leastMs, 0, maxMs as number) &&
+    typeof factor === 'number' &&
+    factor >= 1 &&
+    Number.isFinite(factor)
+  );
 }
 
 const isWhole = (value: unknown, min: number, max: number): boolean =>

@@ -10,8 +10,16 @@ const workerShutdownMs = 5_000;
 export type Notice =
   | { readonly type: 'kernel.child-started'; readonly child: Child; readonly occupant: Occupant }
   | { readonly type: 'kernel.child-ended'; readonly child: Child; readonly occupant: Occupant; readonly exit: Exit }
-  /** A restart that failed, to be judged as another crash once everything that came before it has been heard. */
-  | { readonly type: 'kernel.start-failed'; readonly child: Child; readonly exit: Exit };
+  /** A restart that failed, to be tried again once everything that came before it has been heard. */
+  | { readonly type: 'kernel.start-failed'; readonly child: Child }
+  /** The pause before a restart is over. */
+  | { readonly type: 'kernel.restart-due'; readonly child: Child };
+
+/**
+ * What a child is doing. `down`: it has a spec and no life, because it ended well, was terminated, or waits for a
+ * sibling that could not start yet. `restarting`: its restart failed or is put off, and will be tried again.
+ */
+export type ChildStatus = 'starting' | 'running' | 'restarting' | 'down';
 
 /** Who owns children. `notice` must only take note: it is called on the stack where a child ends. */
 export interface Owner {
@@ -30,11 +38,15 @@ export class Child implements Parent {
   occupant: Occupant | undefined;
   /** How the last life ended; `undefined` while one is there. */
   exit: Exit | undefined;
-  /** It ended well and stays down. */
-  left = false;
+  /** Its restart is put off, or has failed and will be tried again. */
+  restarting = false;
+  /** Its end has been heard of and nobody has dealt with it yet. */
+  #endOpen = false;
   readonly #runtime: Runtime;
   readonly #owner: Owner;
   #beginning = false;
+  #startedAtOnce = false;
+  #restartTimer: unknown;
   #onStart: ((failure: Exit | undefined) => void) | undefined;
   #onGone: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
@@ -53,18 +65,38 @@ export class Child implements Parent {
     return this.spec.id;
   }
 
+  get status(): ChildStatus {
+    if (this.occupant === undefined) return this.restarting ? 'restarting' : 'down';
+    return this.occupant.phase === 'starting' ? 'starting' : 'running';
+  }
+
+  /** It runs, is being restarted, or its end is still to be judged: what `all-significant` counts. */
+  get active(): boolean {
+    return this.occupant !== undefined || this.restarting || this.#endOpen;
+  }
+
+  /** Whether the end of this life is still to be judged; from now on it is not. A stop or a start has dealt with it. */
+  takeEnd(life: number): boolean {
+    const open = this.#endOpen && this.incarnation === life;
+    if (open) this.#endOpen = false;
+    return open;
+  }
+
   /** Begins a new life; resolves when it has started, with its exit when it could not. */
   async start(): Promise<Exit | undefined> {
+    this.#noRestart();
+    this.#endOpen = false;
     this.exit = undefined;
-    this.left = false;
     this.incarnation += 1;
     const occupant = this.#runtime.bear(this.spec, this.place, this.incarnation, this);
     this.occupant = occupant;
     this.place.admit(occupant);
     this.#beginning = true;
+    this.#startedAtOnce = false;
     occupant.start();
     this.#beginning = false;
-    if (occupant.phase === 'running') return undefined;
+    // It may have ended since: the news of that comes like any other’s.
+    if (this.#startedAtOnce) return undefined;
     if (occupant.phase === 'ended') {
       this.occupant = undefined;
       this.exit = occupant.exit;
@@ -77,6 +109,8 @@ export class Child implements Parent {
 
   /** Asks it to shut down, stops it as it is when its time is over, and resolves when it is gone. */
   stop(): Promise<void> {
+    this.#noRestart();
+    this.#endOpen = false;
     const occupant = this.occupant;
     if (occupant === undefined) return Promise.resolve();
     this.#stopping ??= this.#shutDown(occupant);
@@ -84,15 +118,34 @@ export class Child implements Parent {
   }
 
   kill(): void {
+    this.#noRestart();
     this.occupant?.kill();
   }
 
+  /** Nobody lives here any more, and nobody will unless somebody asks: messages become dead letters. */
+  leave(): void {
+    this.#noRestart();
+    this.place.close();
+  }
+
+  /** To be restarted, with a notice to the owner when `delayMs` are over; 0: the owner knows when. */
+  awaitRestart(exit: Exit, delayMs: number): void {
+    this.#noRestart();
+    this.exit = exit;
+    this.restarting = true;
+    if (delayMs === 0) return;
+    const due = (): void => this.#owner.notice({ type: 'kernel.restart-due', child: this });
+    this.#restartTimer = this.#runtime.clock.setTimeout(due, delayMs);
+  }
+
   childStarted(occupant: Occupant): void {
-    if (!this.#beginning) this.#owner.notice({ type: 'kernel.child-started', child: this, occupant });
+    if (this.#beginning) this.#startedAtOnce = true;
+    else this.#owner.notice({ type: 'kernel.child-started', child: this, occupant });
   }
 
   childEnded(occupant: Occupant, exit: Exit): void {
-    if (!this.#beginning) this.#owner.notice({ type: 'kernel.child-ended', child: this, occupant, exit });
+    if (this.#beginning && !this.#startedAtOnce) return;
+    this.#owner.notice({ type: 'kernel.child-ended', child: this, occupant, exit });
   }
 
   /** The owner heard that a life has started. */
@@ -111,11 +164,13 @@ export class Child implements Parent {
     this.exit = exit;
     const expected = this.#onStart !== undefined || this.#onGone !== undefined;
     this.#settle(exit);
+    this.#endOpen = !expected;
     return !expected;
   }
 
   /** The owner has ended and hears nothing any more: whoever still waits is let go. */
   abandon(): void {
+    this.#noRestart();
     this.#runtime.registry.remove(this.place);
     this.#settle({ reason: 'shutdown' });
   }
@@ -131,6 +186,12 @@ export class Child implements Parent {
       if (time !== 'infinity') this.#killTimer = this.#runtime.clock.setTimeout(() => occupant.kill(), time);
     }
     return gone;
+  }
+
+  #noRestart(): void {
+    this.restarting = false;
+    this.#runtime.clock.clearTimeout(this.#restartTimer);
+    this.#restartTimer = undefined;
   }
 
   #settle(exit: Exit): void {

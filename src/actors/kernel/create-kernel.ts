@@ -1,33 +1,56 @@
-import { CaxtonError, refuse } from '../../errors.ts';
+import { CaxtonError, ok, type Result } from '../../errors.ts';
+import { Asks } from './asks.ts';
 import { Child, type Notice } from './child.ts';
+import { type ChildRefusal, type ChildRequests, refuseChild } from './child-requests.ts';
 import { specRefusal } from './child-spec.ts';
-import { DeadLetterOffice } from './dead-letters.ts';
+import { DeadLetterOffice, type DeadLetterReport } from './dead-letters.ts';
+import { type Defer, nodeLoop } from './event-loop.ts';
 import type { ActorView, Kernel } from './kernel.ts';
-import type { Occupant } from './occupant.ts';
-import type { Clock, Metrics, Tap } from './ports.ts';
+import { LifeLinks } from './life-links.ts';
+import { Monitors } from './monitors.ts';
+import { ActorNames } from './names.ts';
+import { nodeRandom } from './node-random.ts';
+import { describe, type Occupant } from './occupant.ts';
+import type { Clock, Metrics, Random, Tap } from './ports.ts';
+import { ProcessGroups } from './process-groups.ts';
+import type { Ref } from './ref.ts';
 import { Registry } from './registry.ts';
-import type { Runtime } from './runtime.ts';
-import { type Defer, Scheduler } from './scheduler.ts';
-import type { ChildSpec } from './spec.ts';
+import { type Exposed, RemoteNodes } from './remote-nodes.ts';
+import { type Runtime, show } from './runtime.ts';
+import { Scheduler } from './scheduler.ts';
+import { type SlowTurnReport, SlowTurns } from './slow-turns.ts';
 import { reportStraysOf } from './stray.ts';
-import { describe, Supervisor } from './supervisor.ts';
+import { Supervisor } from './supervisor.ts';
+import type { Transport } from './transport.ts';
 import { outsideTurns } from './turn.ts';
 import { Worker } from './worker.ts';
 
 export interface KernelOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** The jitter of restarts that are put off (`backoff` in a spec); default the operating system’s. */
+  readonly random?: Random;
   /** Asked at each turn for the watcher of the moment. */
   readonly tap?: () => Tap | undefined;
   /**
-   * Before each attempt to restart an actor. `reason` is how its last life ended (`normal`, `shutdown`, `crash`), or
-   * `sibling` when it was taken down by the strategy.
+   * Before each attempt to restart an actor. `reason` is how its last life ended (`normal`, `shutdown`, `killed`,
+   * `crash`), or `sibling` when it was taken down by the strategy.
    */
   readonly onRestart?: (event: { path: string; reason: string; error: unknown }) => void;
   /** A stray throw that no actor can be charged with; see `chargeStrayThrows`. */
   readonly onStray?: (error: unknown) => void;
   /** How the scheduler puts off its next slice; default `setImmediate`. A simulation brings its own. */
   readonly defer?: Defer;
+  /** What is worth a line in the log about lost messages. */
+  readonly onDeadLetter?: (report: DeadLetterReport) => void;
+  /** A turn that took `limits.slowTurnMs` or longer; once a minute for each actor. */
+  readonly onSlowTurn?: (report: SlowTurnReport) => void;
+  /** Turns in a row for a group of actors (`group` in a spec); default 1 for each. A whole number ≥ 1. */
+  readonly weightOf?: (group: string) => number;
+  /** Carries messages to other nodes’ kernels; without one there are none. */
+  readonly transport?: Transport;
+  /** Which places another node may reach; default none. */
+  readonly exposed?: Exposed;
 }
 
 type Ending = Awaited<Kernel['ended']>;
@@ -43,6 +66,12 @@ export function createKernel(options: KernelOptions): Kernel {
 class TreeKernel implements Kernel {
   readonly deadLetters: DeadLetterOffice;
   readonly ended: Promise<Ending>;
+  readonly names: ActorNames;
+  readonly groups: ProcessGroups;
+  readonly #asks: Asks;
+  readonly #monitors: Monitors;
+  readonly #links: LifeLinks;
+  readonly #remote: RemoteNodes | undefined;
   readonly #runtime: Runtime;
   #root: Child | undefined;
   #stopAsked = false;
@@ -50,18 +79,21 @@ class TreeKernel implements Kernel {
 
   constructor(options: KernelOptions) {
     const { clock, metrics } = options;
-    this.deadLetters = new DeadLetterOffice(clock, metrics);
-    const defer = options.defer ?? ((slice) => setImmediate(slice));
+    this.deadLetters = new DeadLetterOffice(clock, metrics, options.onDeadLetter);
+    const slow = new SlowTurns(clock, metrics, options.onSlowTurn);
+    const loop = options.defer === undefined ? nodeLoop : { later: options.defer };
     const runtime: Runtime = {
       clock,
       metrics,
-      // The scheduler belongs to no actor, even when an actor’s message wakes it.
-      scheduler: new Scheduler(clock, (slice) => outsideTurns(() => defer(slice))),
-      registry: new Registry(this.deadLetters),
+      random: options.random ?? nodeRandom,
+      scheduler: new Scheduler(clock, loop, slow.add),
+      registry: new Registry(this.deadLetters, options.weightOf),
       deadLetters: this.deadLetters,
       tap: options.tap ?? (() => undefined),
       restarted: (path, reason, error) => {
         metrics.count('caxton_actor_restarts_total');
+        const tap = runtime.tap();
+        if (tap !== undefined) show(tap, { type: 'actor.restarted', path, reason });
         try {
           options.onRestart?.({ path, reason, error });
         } catch {
@@ -74,6 +106,14 @@ class TreeKernel implements Kernel {
           : new Supervisor(runtime, spec, place, incarnation, parent),
     };
     this.#runtime = runtime;
+    const { registry } = runtime;
+    const { transport, exposed = () => false } = options;
+    this.#remote = transport && new RemoteNodes(transport, registry, this.deadLetters, exposed);
+    this.#asks = new Asks(clock, runtime.scheduler, this.deadLetters);
+    this.#monitors = new Monitors(registry, this.#remote);
+    this.#links = new LifeLinks(registry, this.#remote);
+    this.names = new ActorNames(registry);
+    this.groups = new ProcessGroups(registry);
     const { promise, resolve } = Promise.withResolvers<Ending>();
     this.ended = promise;
     this.#end = resolve;
@@ -92,16 +132,44 @@ class TreeKernel implements Kernel {
     throw new CaxtonError('SUPERVISION', describe(failure), { cause: failure.error });
   }
 
-  ref: Kernel['ref'] = (path) => this.#runtime.registry.ref(path);
-
-  async startChild(supervisorPath: string, spec: ChildSpec): ReturnType<Kernel['startChild']> {
-    const supervisor = this.#supervisor(supervisorPath);
-    if (supervisor === undefined) return refuse('STOPPED', `No supervisor runs at ${supervisorPath}.`);
-    return await supervisor.add(spec);
+  ref<M>(path: string): Ref<M> {
+    const remote = this.#remote;
+    return remote?.ref<M>(path) ?? this.#runtime.registry.ref<M>(remote?.local(path) ?? path);
   }
 
+  ask: Kernel['ask'] = (ref, message, options) => this.#asks.ask(ref, message, options);
+  get monitors(): number {
+    return this.#monitors.size;
+  }
+
+  get remote(): Kernel['remote'] {
+    return this.#remote?.held;
+  }
+
+  monitor: Kernel['monitor'] = (target, watcher) => this.#monitors.monitor(target, watcher);
+  link: Kernel['link'] = (mine, other) => this.#links.link(mine, other);
+  unlink: Kernel['unlink'] = (mine, other) => this.#links.unlink(mine, other);
+
+  startChild: Kernel['startChild'] = async (path, spec) =>
+    (await this.#requests(path)?.start(spec)) ?? noSupervisor(path);
+  terminateChild: Kernel['terminateChild'] = async (path, id) =>
+    (await this.#requests(path)?.terminate(id)) ?? noSupervisor(path);
+  restartChild: Kernel['restartChild'] = async (path, id) =>
+    (await this.#requests(path)?.restart(id)) ?? noSupervisor(path);
+  deleteChild: Kernel['deleteChild'] = async (path, id) =>
+    (await this.#requests(path)?.delete(id)) ?? noSupervisor(path);
+  whichChildren: Kernel['whichChildren'] = (path) => answer(path, this.#requests(path)?.which());
+  countChildren: Kernel['countChildren'] = (path) => answer(path, this.#requests(path)?.count());
+
   async stopChild(supervisorPath: string, id: string): Promise<void> {
-    await this.#supervisor(supervisorPath)?.remove(id);
+    await this.#requests(supervisorPath)?.remove(id);
+  }
+
+  kill(path: string): boolean {
+    const occupant = this.#child(path)?.occupant;
+    if (occupant === undefined || occupant.phase === 'ended') return false;
+    occupant.kill();
+    return true;
   }
 
   tree(): readonly ActorView[] {
@@ -117,12 +185,17 @@ class TreeKernel implements Kernel {
     await this.ended;
   }
 
-  #supervisor(path: string): Supervisor | undefined {
+  #requests(path: string): ChildRequests | undefined {
+    const occupant = this.#child(path)?.occupant;
+    return occupant instanceof Supervisor ? occupant.requests : undefined;
+  }
+
+  #child(path: string): Child | undefined {
     // Walks the tree rather than asking the registry, which knows places and not who lives there.
     const [, first, ...ids] = path.split('/');
     let child = this.#root?.id === first ? this.#root : undefined;
-    for (const id of ids) child = child?.occupant instanceof Supervisor ? child.occupant.child(id) : undefined;
-    return child?.occupant instanceof Supervisor ? child.occupant : undefined;
+    for (const id of ids) child = child?.occupant instanceof Supervisor ? child.occupant.children.get(id) : undefined;
+    return child;
   }
 
   #hear(notice: Notice): void {
@@ -137,10 +210,16 @@ class TreeKernel implements Kernel {
     const exit = occupant.exit ?? { reason: 'crash' };
     root.ended(occupant, exit);
     this.#runtime.registry.remove(root.place);
-    if (exit.error === undefined) this.#end({ reason: 'stopped' });
-    else this.#end({ reason: 'gave-up', error: exit.error });
+    if (exit.error !== undefined) this.#end({ reason: 'gave-up', error: exit.error });
+    else if (exit.reason === 'killed' && !this.#stopAsked) {
+      this.#end({ reason: 'gave-up', error: new CaxtonError('SUPERVISION', `${occupant.path} was killed.`) });
+    } else this.#end({ reason: 'stopped' });
   }
 }
+
+const noSupervisor = (path: string) => refuseChild('no-supervisor', `No supervisor runs at ${path}.`);
+const answer = <T>(path: string, value: T | undefined): Result<T, ChildRefusal> =>
+  value === undefined ? noSupervisor(path) : ok(value);
 
 function view(child: Child, into: ActorView[]): void {
   const { occupant, place, incarnation } = child;

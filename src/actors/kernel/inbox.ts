@@ -1,10 +1,14 @@
+import { limits } from '../../limits.ts';
 import type { Lane } from './ref.ts';
 import { Ring } from './ring.ts';
 
 /**
  * What waits for one actor, in three lanes: control before supervision before user; each lane first in, first out.
- * Only the user lane has a limit, because only strangers fill it: the kernel sends a bounded number of control and
- * supervision messages for each life of an actor, and losing one would break supervision.
+ *
+ * The user lane is bounded by `userMax`, because only strangers fill it. The upper lanes lose nothing and are bounded
+ * all the same: the kernel’s own messages in them (`push`) are one order to stop a life, two notices for each life of
+ * a child and one for each monitor, all of which are limited; what actors tell each other there (`offer`) is refused
+ * past `limits.urgentMessagesMax`.
  */
 export class Inbox {
   readonly #userMax: number;
@@ -20,23 +24,36 @@ export class Inbox {
 
   /** Messages in all lanes. */
   get waiting(): number {
-    return (this.#control?.length ?? 0) + (this.#supervision?.length ?? 0) + (this.#user?.length ?? 0);
+    return this.#urgent + (this.#user?.length ?? 0);
   }
 
-  /** False when the user lane is full: the caller still holds the message. The upper lanes always take it. */
-  push(message: object, lane: Lane): boolean {
+  /** Whether the user lane has room. */
+  get hasRoom(): boolean {
+    return this.#user === undefined || this.#user.length < this.#userMax;
+  }
+
+  /** For `tell`: false when the lane is full and the caller still holds the message. */
+  offer(message: object, lane: Lane): boolean {
     if (lane === 'user') {
       this.#user ??= new Ring();
       if (this.#user.length >= this.#userMax) return false;
       this.#user.push(message);
-    } else if (lane === 'control') {
+      return true;
+    }
+    if (this.#urgent >= limits.urgentMessagesMax) return false;
+    this.push(message, lane);
+    return true;
+  }
+
+  /** For the kernel itself: takes the message whatever waits. */
+  push(message: object, lane: 'control' | 'supervision'): void {
+    if (lane === 'control') {
       this.#control ??= new Ring();
       this.#control.push(message);
     } else {
       this.#supervision ??= new Ring();
       this.#supervision.push(message);
     }
-    return true;
   }
 
   /** The next message by lane, then by age; `undefined` when nothing waits. */
@@ -44,8 +61,17 @@ export class Inbox {
     return this.#control?.shift() ?? this.#supervision?.shift() ?? this.#user?.shift();
   }
 
-  /** Takes this very object out of the control lane: it was meant for a life that has ended. */
-  withdraw(message: object): void {
-    this.#control?.withdraw(message);
+  /** The oldest user message, taken out; `undefined` when there is none. */
+  shiftUser(): object | undefined {
+    return this.#user?.shift();
+  }
+
+  /** Takes this very object out of a lane: it was meant for a life that has ended, or is wanted no more. */
+  withdraw(message: object, lane: 'control' | 'supervision'): void {
+    (lane === 'control' ? this.#control : this.#supervision)?.withdraw(message);
+  }
+
+  get #urgent(): number {
+    return (this.#control?.length ?? 0) + (this.#supervision?.length ?? 0);
   }
 }

@@ -1,23 +1,80 @@
 import type { Result } from '../../errors.ts';
+import type { AnswerTo, AskOptions, QuestionOf } from './asks.ts';
+import type { ChildRefusal } from './child-requests.ts';
+import type { ChildCounts, ChildView } from './children.ts';
+import type { DeadLetterReason } from './dead-letters.ts';
+import type { LifeLinks } from './life-links.ts';
+import type { Monitors } from './monitors.ts';
+import type { ActorNames } from './names.ts';
+import type { ProcessGroups } from './process-groups.ts';
 import type { Message, Ref } from './ref.ts';
-import type { ChildSpec, SupervisorSpec } from './spec.ts';
+import type { RemoteNodes } from './remote-nodes.ts';
+import type { ChildSpec, InstanceSpec, SupervisorSpec } from './spec.ts';
 
 /** The runtime under everything: one tree of actors, their inboxes and the scheduler that drains them. */
 export interface Kernel {
   /** Starts the tree; resolves when every child has started, rejects with SUPERVISION when one could not. */
   start(root: SupervisorSpec): Promise<void>;
-  /** The address of a place in the tree, whether or not somebody lives there now. */
+  /**
+   * The address of a place in the tree, whether or not somebody lives there now; `node-2!/…` of one on another node,
+   * which needs a transport.
+   */
   ref<M = Message>(path: string): Ref<M>;
-  /** Starts a child under a running supervisor; resolves when it has started. ALREADY_EXISTS, STOPPED, SUPERVISION. */
-  startChild(supervisorPath: string, spec: ChildSpec): Promise<Result<Ref>>;
+  /** Asks an actor and resolves with its answer or a refusal; see `Asks.ask`. */
+  ask<Q extends object>(ref: Ref<Q>, message: QuestionOf<Q>, options?: AskOptions): Promise<Result<AnswerTo<Q>>>;
+  /** Watches over a life; see `Monitors.monitor`. */
+  monitor: Monitors['monitor'];
+  /** Lets two lives end together; see `LifeLinks`. */
+  link: LifeLinks['link'];
+  unlink: LifeLinks['unlink'];
+  /** Monitors held by actors and by the program. */
+  readonly monitors: number;
+  /** What is held for or by other nodes; `undefined` without a transport. */
+  readonly remote: RemoteNodes['held'] | undefined;
+  /** Names of lives on this node. */
+  readonly names: ActorNames;
+  /** Groups of lives on this node. */
+  readonly groups: ProcessGroups;
+  /**
+   * Starts a child under a running supervisor, to the right of the others; resolves with its address when it has
+   * started. Under simple-one-for-one: an instance of the template. `answer` in the refusal says why not:
+   * `already-started`, `already-present` (ALREADY_EXISTS), `invalid-spec`, `start-failed` (SUPERVISION; nothing is left
+   * behind), `too-many-children` (LIMIT_EXCEEDED), `stopping`, `no-supervisor` (STOPPED).
+   */
+  startChild(supervisorPath: string, spec: ChildSpec | InstanceSpec): Promise<Result<Ref, ChildRefusal>>;
+  /**
+   * Shuts a child down in order and keeps its spec, so that it can be restarted; that of a temporary child and of an
+   * instance of a template goes. A child that is down is fine. `not-found`, `simple-one-for-one` (the template’s own
+   * id), `stopping`, `no-supervisor`.
+   */
+  terminateChild(supervisorPath: string, id: string): Promise<Result<void, ChildRefusal>>;
+  /**
+   * Starts a child that is down. One that cannot start stays down: `start-failed`. `running`, `restarting`,
+   * `not-found`, `simple-one-for-one`, `stopping`, `no-supervisor`.
+   */
+  restartChild(supervisorPath: string, id: string): Promise<Result<Ref, ChildRefusal>>;
+  /** Drops the spec of a child that is down. `running`, `restarting`, `not-found`, `simple-one-for-one`, `stopping`. */
+  deleteChild(supervisorPath: string, id: string): Promise<Result<void, ChildRefusal>>;
+  /** The children of a supervisor in start order, as they are at this moment. `no-supervisor`. */
+  whichChildren(supervisorPath: string): Result<readonly ChildView[], ChildRefusal>;
+  /** How many children of which kind, as OTP counts them. `no-supervisor`. */
+  countChildren(supervisorPath: string): Result<ChildCounts, ChildRefusal>;
   /** Shuts a child down in order and forgets its spec. Resolves when it is gone; an unknown child is fine. */
   stopChild(supervisorPath: string, id: string): Promise<void>;
+  /**
+   * Ends the life at a path without asking it, as OTP’s `exit(Pid, kill)`: it ends with `killed`, which is abnormal, and
+   * so does everybody below it. False when nobody lives there.
+   */
+  kill(path: string): boolean;
   /** Everybody alive, in start order, depth first. */
   tree(): readonly ActorView[];
   readonly deadLetters: DeadLetters;
   /** Stops the tree right to left, each child within its shutdown time. Idempotent. */
   stop(): Promise<void>;
-  /** Resolves with the reason when the root has ended: by `stop`, or because it gave up. */
+  /**
+   * Resolves when the root has ended. `stopped`: by `stop`, or by its auto-shutdown; `gave-up`: it could not start, there
+   * were too many restarts, or it was killed.
+   */
   readonly ended: Promise<{ readonly reason: 'stopped' | 'gave-up'; readonly error?: unknown }>;
 }
 
@@ -39,6 +96,8 @@ export interface DeadLetters {
     readonly at: number;
     readonly path: string;
     readonly message: unknown;
-    readonly reason: string;
+    readonly reason: DeadLetterReason;
   }[];
+  /** How many there were for each reason. */
+  byReason(): ReadonlyMap<DeadLetterReason, number>;
 }

@@ -1,11 +1,17 @@
 import type { ExitReason } from '../../protocols/restart.ts';
 import type { Shutdown } from './ref.ts';
 
-/** How a life ended. `error` is what was thrown, or why a supervisor gave up. */
+/** How a life ended. */
 export interface Exit {
   readonly reason: ExitReason;
+  /** What was thrown, or why a supervisor gave up or could not start. */
   readonly error?: unknown;
+  /** The term of OTP’s `{shutdown, Term}`: what an actor says about its own orderly end. */
+  readonly detail?: unknown;
 }
+
+/** The end of a life that was not asked, as OTP’s `exit(Pid, kill)`. */
+export const killed: Exit = Object.freeze({ reason: 'killed' });
 
 /** One life at one place of the tree: a worker or a supervisor. A restart makes a new one. */
 export interface Occupant {
@@ -21,8 +27,8 @@ export interface Occupant {
   receive(message: object): void;
   /** Ends it as crashed: an error that surfaced outside its own turns. Nothing happens when it has ended already. */
   crash(error: unknown): void;
-  /** Ends it as it is, with everything below it. */
-  kill(): void;
+  /** Ends it as it is, with everything below it; nobody is asked. `exit` is how it ends, by default `killed`. */
+  kill(exit?: Exit): void;
   /** What it is doing, for people. */
   state(): unknown;
 }
@@ -35,3 +41,9 @@ export interface Parent {
 
 /** One object for all, so that an inbox can take back by identity what a life no longer needs. */
 export const shutdownMessage: Shutdown = Object.freeze({ type: 'kernel.shutdown' });
+
+/** The reason of an end as a sentence without a stack. */
+export function describe(exit: Exit): string {
+  if (exit.error instanceof Error) return exit.error.message;
+  return exit.error === undefined ? `it ended (${exit.reason}).` : String(exit.error);
+}

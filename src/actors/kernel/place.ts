@@ -1,17 +1,18 @@
-import { ok, type Result, refuse } from '../../errors.ts';
+import type { Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { Inbox } from './inbox.ts';
-import { type Occupant, shutdownMessage } from './occupant.ts';
-import type { Lane } from './ref.ts';
+import { type Exit, type Occupant, shutdownMessage } from './occupant.ts';
+import { type Lane, type Overflow, type SendOptions, type Undelivered, undelivered } from './ref.ts';
 import { type Runtime, show } from './runtime.ts';
-import type { TurnTaker } from './scheduler.ts';
+import type { TurnGroup, TurnTaker } from './scheduler.ts';
 import type { ChildSpec } from './spec.ts';
 import { inTurnOf } from './turn.ts';
+import { accepted, WaitingSenders } from './waiting-senders.ts';
 
-const accepted: Result<void> = Object.freeze(ok(undefined));
-
-/** How many messages are handled between two looks at the clock. */
-const clockEvery = 16;
+/** Who hears that a life has ended, once. Called on the stack where it happens, so it must only take note. */
+export interface LifeWatcher {
+  lifeEnded(place: Place, exit: Exit): void;
+}
 
 /**
  * A place in the tree with its inbox. It outlives its occupants: while one is being restarted, messages wait here and
@@ -21,17 +22,25 @@ export class Place implements TurnTaker {
   readonly path: string;
   readonly kind: 'worker' | 'supervisor';
   readonly inbox: Inbox;
+  readonly group: TurnGroup;
   queued = false;
   /** Closed: nobody lives here and nobody is about to; messages become dead letters. */
   #open = true;
   #occupant: Occupant | undefined;
   readonly #runtime: Runtime;
+  readonly #overflow: Overflow;
+  #senders: WaitingSenders | undefined;
+  #watchers: Set<LifeWatcher> | undefined;
+  #fullReasons: readonly [string] | undefined;
 
   constructor(runtime: Runtime, path: string, spec: ChildSpec) {
     this.#runtime = runtime;
     this.path = path;
     this.kind = spec.kind;
-    this.inbox = new Inbox((spec.kind === 'worker' ? spec.inboxMessagesMax : undefined) ?? limits.inboxMessagesMax);
+    const limited = spec.kind === 'worker' ? spec : undefined;
+    this.inbox = new Inbox(limited?.inboxMessagesMax ?? limits.inboxMessagesMax);
+    this.#overflow = limited?.overflow ?? 'refuse';
+    this.group = runtime.registry.groupFor(path, spec.group);
   }
 
   get open(): boolean {
@@ -42,32 +51,66 @@ export class Place implements TurnTaker {
     return this.#occupant !== undefined;
   }
 
-  /** Puts a message into the inbox. Refused with INBOX_FULL (nothing recorded) or STOPPED (a dead letter). */
-  put(message: object, lane: Lane): Result<void> {
-    if (!this.#open) {
-      this.#runtime.deadLetters.add(this.path, message, 'stopped');
-      return refuse('STOPPED', `${this.path} has stopped.`);
-    }
-    if (!this.inbox.push(message, lane)) {
-      this.#runtime.metrics.count('caxton_inbox_full_total');
-      return refuse('INBOX_FULL', `The inbox of ${this.path} is full.`);
-    }
+  /** Who lives here now. */
+  get occupant(): Occupant | undefined {
+    return this.#occupant;
+  }
+
+  /** For the kernel itself: nothing but a closed place keeps the message out. STOPPED: a dead letter. */
+  put(message: object, lane: 'control' | 'supervision'): Result<void> {
+    if (!this.#open) return this.#stopped(message);
+    this.inbox.push(message, lane);
+    // A supervisor that restarts in vain must not keep its own orders to stop from being given.
+    if (!this.queued && this.#occupant !== undefined) this.#runtime.scheduler.ready(this, this.kind === 'supervisor');
+    return accepted;
+  }
+
+  /** For actors. Refused with INBOX_FULL (by the inbox’s overflow) or STOPPED (a dead letter). */
+  tell(message: object, lane: Lane): Result<void, Undelivered> {
+    if (!this.#open) return this.#stopped(message);
+    if (!this.inbox.offer(message, lane)) return this.#full(message, lane);
     if (!this.queued && this.#occupant !== undefined) this.#runtime.scheduler.ready(this);
     return accepted;
+  }
+
+  /** As `tell`, and waits for room when the inbox’s overflow says so. */
+  send(message: object, options: SendOptions): Promise<Result<void, Undelivered>> {
+    if (!this.#open || this.#overflow !== 'wait' || this.inbox.hasRoom)
+      return Promise.resolve(this.tell(message, 'user'));
+    this.#senders ??= new WaitingSenders(this.path);
+    return this.#senders.wait(message, options);
   }
 
   /** A new life moves in. */
   admit(occupant: Occupant): void {
     this.#open = true;
     // An order to shut down was meant for the life before, and may even have come after its end.
-    this.inbox.withdraw(shutdownMessage);
+    this.inbox.withdraw(shutdownMessage, 'control');
     this.#occupant = occupant;
     if (this.inbox.waiting > 0) this.#runtime.scheduler.ready(this);
   }
 
   /** This life is over. Nothing happens when another has moved in since. */
   vacate(occupant: Occupant): void {
-    if (this.#occupant === occupant) this.#occupant = undefined;
+    if (this.#occupant !== occupant) return;
+    this.#occupant = undefined;
+    const watchers = this.#watchers;
+    if (watchers === undefined) return;
+    this.#watchers = undefined;
+    for (const watcher of watchers) watcher.lifeEnded(this, occupant.exit ?? { reason: 'shutdown' });
+  }
+
+  /** Tells the watcher when the present life ends; false when nobody lives here. */
+  watch(watcher: LifeWatcher): boolean {
+    if (this.#occupant === undefined) return false;
+    this.#watchers ??= new Set();
+    this.#watchers.add(watcher);
+    return true;
+  }
+
+  unwatch(watcher: LifeWatcher): void {
+    this.#watchers?.delete(watcher);
+    if (this.#watchers?.size === 0) this.#watchers = undefined;
   }
 
   /** Nobody will live here for now: what waits becomes dead letters. */
@@ -75,9 +118,10 @@ export class Place implements TurnTaker {
     this.#open = false;
     for (let message = this.inbox.shift(); message !== undefined; message = this.inbox.shift()) {
       // The kernel’s own orders and notices are nobody’s loss; a supervisor hears nothing else.
-      if (this.kind === 'worker' && message !== shutdownMessage)
-        this.#runtime.deadLetters.add(this.path, message, 'stopped');
+      if (this.kind === 'worker' && message !== shutdownMessage) this.#lose(message, 'stopped');
     }
+    this.#senders?.dismiss((message) => this.#lose(message, 'stopped'));
+    this.#senders = undefined;
   }
 
   takeTurn(deadline: number): void {
@@ -90,6 +134,7 @@ export class Place implements TurnTaker {
     for (let handled = 1; handled <= limits.turnMessagesMax; handled += 1) {
       const message = place.inbox.shift();
       if (message === undefined) return;
+      if (place.#senders !== undefined) place.#letSendersIn();
       if (tap !== undefined) show(tap, { type: 'actor.message', path: place.path, message });
       try {
         occupant.receive(message);
@@ -97,7 +142,42 @@ export class Place implements TurnTaker {
         occupant.crash(error);
       }
       if (place.#occupant !== occupant) return;
-      if (handled % clockEvery === 0 && place.#runtime.clock.monotonic() >= deadline) return;
+      // After 1, 2, 4, 8 … messages: slow ones are noticed soon, quick ones do not pay for it.
+      if ((handled & (handled - 1)) === 0 && place.#runtime.clock.monotonic() >= deadline) return;
     }
+  }
+
+  #letSendersIn(): void {
+    while (this.#senders !== undefined && this.inbox.hasRoom) {
+      this.#senders.admit((message) => this.inbox.offer(message, 'user'));
+      if (this.#senders.size === 0) this.#senders = undefined;
+    }
+  }
+
+  #full(message: object, lane: Lane): Result<void, Undelivered> {
+    const { metrics } = this.#runtime;
+    metrics.count('caxton_inbox_full_total');
+    if (lane === 'user' && this.#overflow === 'drop-newest') {
+      this.#lose(message, 'dropped');
+      return accepted;
+    }
+    if (lane === 'user' && this.#overflow === 'drop-oldest') {
+      const oldest = this.inbox.shiftUser();
+      if (oldest !== undefined) this.#lose(oldest, 'dropped');
+      this.inbox.offer(message, 'user');
+      return accepted;
+    }
+    // Made once: under overload this is said a million times a second.
+    this.#fullReasons ??= [`The inbox of ${this.path} is full.`];
+    return { ok: false, refusal: { code: 'INBOX_FULL', reasons: this.#fullReasons, message } };
+  }
+
+  #stopped(message: object): { readonly ok: false; readonly refusal: Undelivered } {
+    this.#lose(message, 'stopped');
+    return undelivered('STOPPED', `${this.path} has stopped.`, message);
+  }
+
+  #lose(message: object, reason: 'stopped' | 'dropped'): void {
+    this.#runtime.deadLetters.add(this.path, message, reason);
   }
 }

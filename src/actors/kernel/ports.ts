@@ -172,7 +172,16 @@ export type Tap = (event: TapEvent) => void;
 
 export type TapEvent =
   | { readonly type: 'actor.started'; readonly path: string; readonly incarnation: number }
-  | { readonly type: 'actor.stopped'; readonly path: string; readonly incarnation: number; readonly reason: string }
+  | {
+      readonly type: 'actor.stopped';
+      readonly path: string;
+      readonly incarnation: number;
+      readonly reason: string;
+      /** What the actor itself said about its end; see `ActorExit`. */
+      readonly detail: unknown;
+    }
   | { readonly type: 'actor.crashed'; readonly path: string; readonly incarnation: number; readonly error: unknown }
+  /** Before each attempt to restart it; `reason` is how its last life ended, or `sibling`. */
+  | { readonly type: 'actor.restarted'; readonly path: string; readonly reason: string }
   | { readonly type: 'actor.message'; readonly path: string; readonly message: unknown }
   | { readonly type: 'actor.transition'; readonly path: string; readonly state: unknown };

@@ -1,16 +1,21 @@
-import { type Refusal, type Result, refuse } from '../../errors.ts';
+import type { Refusal, Result } from '../../errors.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import type { Place } from './place.ts';
-import type { Lane, Message, Ref } from './ref.ts';
+import { type Lane, type Message, type Ref, type SendOptions, type Undelivered, undelivered } from './ref.ts';
+import { TurnGroup } from './scheduler.ts';
 import { SendToTarget } from './xstate-bridge.ts';
 
 /** Which place a path names. A place stays while its spec does, whoever lives there; a ref finds it again by path. */
 export class Registry {
   readonly #places = new Map<string, Place>();
+  readonly #groups = new Map<string, TurnGroup>();
   readonly #deadLetters: DeadLetterOffice;
+  readonly #weightOf: (group: string) => number;
 
-  constructor(deadLetters: DeadLetterOffice) {
+  /** `weightOf`: turns in a row for a group; what is no whole number ≥ 1 counts as 1. */
+  constructor(deadLetters: DeadLetterOffice, weightOf: (group: string) => number = () => 1) {
     this.#deadLetters = deadLetters;
+    this.#weightOf = weightOf;
   }
 
   find(path: string): Place | undefined {
@@ -19,17 +24,45 @@ export class Registry {
 
   add(place: Place): void {
     this.#places.set(place.path, place);
+    place.group.places += 1;
+    this.#groups.set(place.group.name, place.group);
   }
 
   /** Closes the place and forgets it, unless another one has taken the path since. */
   remove(place: Place): void {
     place.close();
-    if (this.#places.get(place.path) === place) this.#places.delete(place.path);
+    if (this.#places.get(place.path) !== place) return;
+    this.#places.delete(place.path);
+    const { group } = place;
+    group.places -= 1;
+    if (group.places === 0 && this.#groups.get(group.name) === group) this.#groups.delete(group.name);
+  }
+
+  /** With whom a new place shares its turns: as its spec says, or as its supervisor does. */
+  groupFor(path: string, name: string | undefined): TurnGroup {
+    const above = name === undefined ? this.#places.get(path.slice(0, path.lastIndexOf('/'))) : undefined;
+    if (above !== undefined) return above.group;
+    const known = this.#groups.get(name ?? '');
+    if (known !== undefined) return known;
+    const weight = this.#weightOf(name ?? '');
+    return new TurnGroup(name ?? '', Number.isInteger(weight) && weight >= 1 ? weight : 1);
   }
 
   /** An address of the path, whether or not there is a place there yet. */
   ref<M>(path: string): Ref<M> {
     return new PathRef<M>(path, this, this.#deadLetters);
+  }
+
+  /** The place of a path, or the refusal of a message to it; the message is a dead letter when there is none. */
+  target(path: string, message: unknown): Place | Undelivered {
+    const place = this.#places.get(path);
+    if (place === undefined) {
+      this.#deadLetters.add(path, message, 'unknown');
+      return undelivered('STOPPED', `Nobody lives at ${path}.`, message).refusal;
+    }
+    if (place.kind === 'supervisor')
+      return undelivered('NOT_SUPPORTED', `${path} is a supervisor: it takes no messages.`, message).refusal;
+    return place;
   }
 }
 
@@ -47,22 +80,27 @@ class PathRef<M> extends SendToTarget implements Ref<M> {
     this.#deadLetters = deadLetters;
   }
 
-  tell(message: M, lane: Lane = 'user'): Result<void> {
-    let place = this.#place;
-    if (place === undefined || !place.open) {
-      place = this.#registry.find(this.path);
-      this.#place = place;
-    }
-    if (place === undefined) {
-      this.#deadLetters.add(this.path, message, 'unknown');
-      return refuse('STOPPED', `Nobody lives at ${this.path}.`);
-    }
-    if (place.kind === 'supervisor')
-      return refuse('NOT_SUPPORTED', `${this.path} is a supervisor: it takes no messages.`);
-    if (!isMessage(message)) {
-      return refuse('MALFORMED', 'A message is an object, and its type does not begin with “xstate.”.');
-    }
-    return place.put(message, lane);
+  tell(message: M, lane: Lane = 'user'): Result<void, Undelivered> {
+    const known = this.#place;
+    const place = known?.open ? known : this.#find(message);
+    if ('code' in place) return { ok: false, refusal: place };
+    if (!isMessage(message)) return notAMessage(message);
+    return place.tell(message, lane);
+  }
+
+  send(message: M, options: SendOptions = {}): Promise<Result<void, Undelivered>> {
+    const place = this.#find(message);
+    if ('code' in place) return Promise.resolve({ ok: false, refusal: place });
+    if (!isMessage(message)) return Promise.resolve(notAMessage(message));
+    return place.send(message, options);
+  }
+
+  #find(message: unknown): Place | Undelivered {
+    const known = this.#place;
+    if (known?.open) return known;
+    const found = this.#registry.target(this.path, message);
+    this.#place = 'code' in found ? undefined : found;
+    return found;
   }
 
   protected override deliver(message: object): Result<void> {
@@ -80,12 +118,15 @@ class PathRef<M> extends SendToTarget implements Ref<M> {
   }
 }
 
+const notAMessage = (message: unknown): { readonly ok: false; readonly refusal: Undelivered } =>
+  undelivered('MALFORMED', 'A message is an object, and its type does not begin with “xstate.” or “kernel.”.', message);
+
 /**
- * XState gives meaning to events whose type begins with `xstate.` (stop, done and error of children): whoever could
- * send them could stop an actor or forge the end of its children.
+ * XState gives meaning to events whose type begins with `xstate.` (stop, done and error of children), and the kernel
+ * to those with `kernel.`: whoever could send them could stop an actor or forge the end of its children.
  */
-function isMessage(message: unknown): message is object {
+export function isMessage(message: unknown): message is object {
   if (typeof message !== 'object' || message === null) return false;
   const type = (message as Partial<Message>).type;
-  return typeof type !== 'string' || !type.startsWith('xstate.');
+  return typeof type !== 'string' || !(type.startsWith('xstate.') || type.startsWith('kernel.'));
 }

@@ -1,7 +1,7 @@
 import type { DeadLetterOffice } from './dead-letters.ts';
 import type { Occupant, Parent } from './occupant.ts';
 import type { Place } from './place.ts';
-import type { Clock, Metrics, Tap, TapEvent } from './ports.ts';
+import type { Clock, Metrics, Random, Tap, TapEvent } from './ports.ts';
 import type { Registry } from './registry.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { ChildSpec } from './spec.ts';
@@ -10,6 +10,8 @@ import type { ChildSpec } from './spec.ts';
 export interface Runtime {
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** The jitter of restarts that are put off. */
+  readonly random: Random;
   readonly scheduler: Scheduler;
   readonly registry: Registry;
   readonly deadLetters: DeadLetterOffice;

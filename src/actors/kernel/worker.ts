@@ -1,7 +1,10 @@
 import type { AnyMachineSnapshot } from 'xstate';
 import { CaxtonError } from '../../errors.ts';
-import type { Exit, Occupant, Parent } from './occupant.ts';
+import { exitOf } from './actor-exit.ts';
+import { HandlerBody, type HandlerHost, HandlerLogic } from './handler.ts';
+import { type Exit, killed, type Occupant, type Parent, shutdownMessage } from './occupant.ts';
 import type { Place } from './place.ts';
+import type { Ref } from './ref.ts';
 import { type Runtime, show } from './runtime.ts';
 import type { WorkerSpec } from './spec.ts';
 import { inTurnOf } from './turn.ts';
@@ -11,7 +14,7 @@ import { type Host, HostedActor } from './xstate-bridge.ts';
 export const startTimeoutMs = 10_000;
 
 /** One life of an actor: hosts its logic, watches for its start and its end. */
-export class Worker implements Occupant, Host {
+export class Worker implements Occupant, Host, HandlerHost {
   readonly path: string;
   readonly incarnation: number;
   phase: 'starting' | 'running' | 'ended' = 'starting';
@@ -20,9 +23,11 @@ export class Worker implements Occupant, Host {
   readonly #place: Place;
   readonly #spec: WorkerSpec;
   readonly #parent: Parent;
-  #actor: HostedActor | undefined;
+  #body: HostedActor | HandlerBody | undefined;
+  #ref: Ref<never> | undefined;
   #startTimer: unknown;
   #shownState: unknown;
+  #toldToStop = false;
 
   constructor(runtime: Runtime, spec: WorkerSpec, place: Place, incarnation: number, parent: Parent) {
     this.#runtime = runtime;
@@ -31,6 +36,12 @@ export class Worker implements Occupant, Host {
     this.#parent = parent;
     this.path = place.path;
     this.incarnation = incarnation;
+  }
+
+  /** Its own address, made when first asked for. */
+  get ref(): Ref<never> {
+    this.#ref ??= this.#runtime.registry.ref<never>(this.path);
+    return this.#ref;
   }
 
   start(): void {
@@ -44,7 +55,8 @@ export class Worker implements Occupant, Host {
   }
 
   receive(message: object): void {
-    this.#actor?.send(message);
+    if (message === shutdownMessage) this.#toldToStop = true;
+    this.#body?.send(message);
   }
 
   crash(error: unknown): void {
@@ -53,31 +65,34 @@ export class Worker implements Occupant, Host {
       this.#runtime.metrics.count('caxton_late_throws_total');
       return;
     }
-    this.#end({ reason: 'crash', error });
+    this.#end(exitOf(error));
     this.#stopActor();
   }
 
-  kill(): void {
+  kill(exit: Exit = killed): void {
     if (this.phase === 'ended') return;
-    this.#end({ reason: 'shutdown' });
+    this.#end(exit);
     this.#stopActor();
   }
 
   state(): unknown {
-    return this.#actor?.stateValue();
+    return this.#body?.stateValue();
   }
 
   failed(error: unknown): void {
-    this.#end({ reason: 'crash', error });
+    this.#end(exitOf(error));
   }
 
   finished(how: 'done' | 'stopped'): void {
+    const exit: Exit = { reason: how === 'done' && !this.#toldToStop ? 'normal' : 'shutdown' };
     if (this.phase === 'starting' && this.#spec.startedWhen !== undefined) {
-      this.#end({
-        reason: 'crash',
-        error: new CaxtonError('SUPERVISION', `${this.path} ended before it had started.`),
-      });
-    } else this.#end({ reason: how === 'done' ? 'normal' : 'shutdown' });
+      const error = new CaxtonError('SUPERVISION', `${this.path} ended before it had started.`);
+      this.#end(this.#toldToStop ? exit : { reason: 'crash', error });
+      return;
+    }
+    // One that runs to its end at once has started and then ended, as an OTP process that exits after its `init`.
+    if (this.phase === 'starting') this.#started();
+    this.#end(exit);
   }
 
   changed(snapshot: AnyMachineSnapshot): void {
@@ -89,21 +104,11 @@ export class Worker implements Occupant, Host {
   }
 
   #begin(): void {
-    const { spec, path } = { spec: this.#spec, path: this.path };
-    const input: unknown =
-      typeof spec.input === 'function' ? spec.input({ self: this.#runtime.registry.ref(path) }) : spec.input;
-    const actor = new HostedActor(
-      spec.logic,
-      {
-        id: `${spec.id}#${this.incarnation}`,
-        input,
-        clock: this.#runtime.clock,
-        watched: spec.startedWhen !== undefined,
-      },
-      this,
-    );
-    this.#actor = actor;
-    actor.start();
+    const spec = this.#spec;
+    const input: unknown = typeof spec.input === 'function' ? spec.input({ self: this.ref }) : spec.input;
+    const body = this.#makeBody(spec, input);
+    this.#body = body;
+    body.start();
     if (this.phase !== 'starting') return;
     if (spec.startedWhen === undefined) this.#started();
     else
@@ -111,6 +116,13 @@ export class Worker implements Occupant, Host {
         () => this.#startTooSlow(),
         spec.startTimeoutMs ?? startTimeoutMs,
       );
+  }
+
+  #makeBody(spec: WorkerSpec, input: unknown): HostedActor | HandlerBody {
+    if (spec.logic instanceof HandlerLogic) return new HandlerBody(spec.logic, input as never, this);
+    const watched = spec.startedWhen !== undefined;
+    const id = `${spec.id}#${this.incarnation}`;
+    return new HostedActor(spec.logic, { id, input, clock: this.#runtime.clock, watched }, this);
   }
 
   #checkStarted(snapshot: AnyMachineSnapshot): void {
@@ -134,7 +146,7 @@ export class Worker implements Occupant, Host {
 
   /** Clean-up code of the actor runs here, so what it throws later is its own. */
   #stopActor(): void {
-    inTurnOf(this, () => this.#actor?.stop());
+    inTurnOf(this, () => this.#body?.stop());
   }
 
   #startTooSlow(): void {
@@ -154,7 +166,7 @@ export class Worker implements Occupant, Host {
     const tap = this.#runtime.tap();
     if (tap !== undefined) {
       if (exit.reason === 'crash') show(tap, { type: 'actor.crashed', path, incarnation, error: exit.error });
-      else show(tap, { type: 'actor.stopped', path, incarnation, reason: exit.reason });
+      else show(tap, { type: 'actor.stopped', path, incarnation, reason: exit.reason, detail: exit.detail });
     }
     this.#parent.childEnded(this, exit);
   }

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { createActor, type EventObject } from 'xstate';
+import { type AnyActorLogic, createActor, type EventObject } from 'xstate';
 import { Links, type PeerLink } from '../../../src/actors/cluster/links.ts';
 import type { LinksOptions } from '../../../src/actors/cluster/links-options.ts';
 import { createNodeNetwork } from '../../../src/actors/cluster/node-network.ts';
@@ -181,9 +181,10 @@ export function chartHost(clock: Clock, crashes: unknown[]) {
         });
         return ok(undefined);
       },
+      send: (message) => Promise.resolve(self.tell(message)),
     };
     const input = (spec.input as (scope: { self: Ref<Message> }) => unknown)({ self });
-    const actor = createActor(spec.logic, { id: spec.id, input, clock });
+    const actor = createActor(spec.logic as AnyActorLogic, { id: spec.id, input, clock });
     actor.subscribe({ error: (error) => void crashes.push(error) });
     actors.set(spec.id, {
       state: () => {

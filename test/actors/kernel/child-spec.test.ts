@@ -30,7 +30,7 @@ describe('each wrong field has its own name', () => {
     ['invalid-started-when', spec({ startedWhen: true })],
     ['invalid-start-timeout', spec({ startTimeoutMs: 0 })],
     ['invalid-inbox', spec({ inboxMessagesMax: 0 })],
-    ['invalid-strategy', spec({ strategy: 'one-for-all' }, supervisor)],
+    ['invalid-strategy', spec({ strategy: 'one-for-some' }, supervisor)],
     ['invalid-intensity', spec({ intensity: -1 }, supervisor)],
     ['invalid-intensity', spec({ intensity: limits.restartsRememberedMax + 1 }, supervisor)],
     ['invalid-period', spec({ periodMs: 0 }, supervisor)],

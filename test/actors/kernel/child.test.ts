@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { Child, type Notice } from '../../../src/actors/kernel/child.ts';
 import { DeadLetterOffice } from '../../../src/actors/kernel/dead-letters.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
+import { seededRandom } from '../../../src/actors/kernel/node-random.ts';
 import { Registry } from '../../../src/actors/kernel/registry.ts';
 import type { Runtime } from '../../../src/actors/kernel/runtime.ts';
 import { Scheduler } from '../../../src/actors/kernel/scheduler.ts';
@@ -17,8 +18,9 @@ function lonely(log: string[]) {
   const runtime: Runtime = {
     clock,
     metrics,
+    random: seededRandom(1),
     deadLetters,
-    scheduler: new Scheduler(clock, (slice) => setImmediate(slice)),
+    scheduler: new Scheduler(clock, { later: (slice) => void setImmediate(slice) }),
     registry: new Registry(deadLetters),
     tap: () => undefined,
     restarted: () => {},

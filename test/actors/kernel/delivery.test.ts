@@ -187,7 +187,8 @@ test('what sendTo cannot deliver is a dead letter, since a chart gets no answer'
     [2, 'inbox full'],
     [3, 'inbox full'],
   ]);
-  expect(() => sendTarget({ path: '/x', tell: () => ({ ok: true, value: undefined }) })).toThrow(/not a ref/);
+  const tell = () => ({ ok: true, value: undefined }) as const;
+  expect(() => sendTarget({ path: '/x', tell, send: () => Promise.resolve(tell()) })).toThrow(/not a ref/);
 });
 
 test('a hot pair of actors starves neither timers nor a third actor', async () => {
@@ -292,6 +293,7 @@ test('the tap sees starts, messages, transitions, crashes and stops; one that th
     'actor.started /node',
     'actor.message /node/a',
     'actor.crashed /node/a',
+    'actor.restarted /node/a',
     'actor.transition /node/a',
     'actor.started /node/a',
     'actor.message /node/a',

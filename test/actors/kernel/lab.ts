@@ -39,7 +39,7 @@ export const one = (
 export const rest = (id: string, children: readonly ChildSpec[], over: Partial<SupervisorSpec> = {}): SupervisorSpec =>
   one(id, children, { strategy: 'rest-for-one', ...over });
 
-export const worker = (id: string, logic: AnyActorLogic, over: Partial<WorkerSpec> = {}): WorkerSpec => ({
+export const worker = (id: string, logic: WorkerSpec['logic'], over: Partial<WorkerSpec> = {}): WorkerSpec => ({
   kind: 'worker',
   id,
   logic,

@@ -286,9 +286,11 @@ describe('restarts', () => {
     await settle();
     expect(log).toEqual(['restart /node/p normal', 'start p']);
     expect(kernel.ref('/node/t').tell({ type: 'x' })).toMatchObject({ refusal: { code: 'STOPPED' } });
-    expect(await kernel.startChild('/node', worker('t', polite('t', log), { restart: 'transient' }))).toMatchObject({
-      ok: true,
+    // Its spec is still there, so it is restarted and not started.
+    expect(await kernel.startChild('/node', worker('t', polite('t', log)))).toMatchObject({
+      refusal: { code: 'ALREADY_EXISTS', answer: 'already-present' },
     });
+    expect(await kernel.restartChild('/node', 't')).toMatchObject({ ok: true, value: { path: '/node/t' } });
     kernel.ref('/node/t').tell({ type: 'crash' });
     await settle();
     expect(log.slice(2)).toEqual(['start t', 'restart /node/t crash', 'start t']);

@@ -1,0 +1,37 @@
+import type { Refusal, Result } from '../../errors.ts';
+import type { Ref, Undelivered } from './ref.ts';
+import { SendToTarget } from './xstate-bridge.ts';
+
+/** Where the answer to one question goes: on this node, or over to the node of whoever asked. */
+export abstract class ReplyRef extends SendToTarget implements Ref<never> {
+  abstract readonly path: string;
+  abstract tell(answer: unknown): Result<void, Undelivered>;
+
+  /** The question was lost before anybody read it: the asker need not wait for its timeout. */
+  abstract letDown(refusal: Refusal): void;
+
+  /** Called when nobody waits for the answer any more, if that can be known here. */
+  abstract onSettled(forget: () => void): void;
+
+  send(answer: unknown): Promise<Result<void, Undelivered>> {
+    return Promise.resolve(this.tell(answer));
+  }
+
+  protected override deliver(message: object): Result<void> {
+    return this.tell(message);
+  }
+
+  protected override lost(): void {
+    // An answer that nobody waits for has been counted where it was refused.
+  }
+
+  toJSON(): string {
+    return this.path;
+  }
+}
+
+/** Where the answer to this message goes; `undefined` when it is no question. */
+export function replyRefOf(message: unknown): ReplyRef | undefined {
+  const replyTo = (message as { readonly replyTo?: unknown } | null | undefined)?.replyTo;
+  return replyTo instanceof ReplyRef ? replyTo : undefined;
+}
