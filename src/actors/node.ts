@@ -9,7 +9,7 @@ import type { Kernel } from './kernel/kernel.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { type CreateNodeOptions, recordNode } from './node-base.ts';
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
-import { assemble, type NodeParts } from './node-parts.ts';
+import { assemble, closeParts, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeTree } from './node-tree.ts';
 import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
@@ -112,6 +112,7 @@ async function start(parts: NodeParts): Promise<void> {
     parts.state = 'running';
   } catch (error) {
     await kernel.stop();
+    await closeParts(parts);
     const cause = error instanceof CaxtonError ? rootOf(error) : undefined;
     throw cause ?? error;
   }
@@ -130,6 +131,7 @@ async function shutDown(parts: NodeParts, close: () => Promise<void>, caller: Ca
   parts.cluster.links.stop();
   await recordNode(parts, 'NodeStopped', caller);
   await parts.kernel.stop();
+  await closeParts(parts);
   parts.state = 'stopped';
   parts.events.emit({ type: 'node.stopped', nodeId: parts.nodeId });
   await close();

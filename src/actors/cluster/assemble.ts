@@ -43,7 +43,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     clusterId: config.cluster.id,
     identity: () => identity.tls,
     hello: () => helloOf(base),
-    spawn: (spec) => void kernel.startChild(linksPath, spec),
+    spawn: (spec) => kernel.startChild(linksPath, spec),
     stop: (id) => void kernel.stopChild(linksPath, id),
   });
   watchLinks(base, links);

@@ -6,6 +6,7 @@ import { specRefusal } from './child-spec.ts';
 import { DeadLetterOffice, type DeadLetterReport } from './dead-letters.ts';
 import { type Defer, nodeLoop } from './event-loop.ts';
 import type { ActorView, Kernel } from './kernel.ts';
+import type { LifeHook } from './life-hook.ts';
 import { LifeLinks } from './life-links.ts';
 import { Monitors } from './monitors.ts';
 import { ActorNames } from './names.ts';
@@ -51,6 +52,8 @@ export interface KernelOptions {
   readonly transport?: Transport;
   /** Which places another node may reach; default none. */
   readonly exposed?: Exposed;
+  /** The testing kit’s fault injection; see `Ports.faults`. */
+  readonly faults?: LifeHook;
 }
 
 type Ending = Awaited<Kernel['ended']>;
@@ -100,10 +103,14 @@ class TreeKernel implements Kernel {
           // A listener must not be able to stop a restart.
         }
       },
-      bear: (spec, place, incarnation, parent) =>
-        spec.kind === 'worker'
-          ? new Worker(runtime, spec, place, incarnation, parent)
-          : new Supervisor(runtime, spec, place, incarnation, parent),
+      bear: (spec, place, incarnation, parent) => {
+        const life =
+          spec.kind === 'worker'
+            ? new Worker(runtime, spec, place, incarnation, parent)
+            : new Supervisor(runtime, spec, place, incarnation, parent);
+        options.faults?.(life, place);
+        return life;
+      },
     };
     this.#runtime = runtime;
     const { registry } = runtime;
@@ -144,6 +151,11 @@ class TreeKernel implements Kernel {
 
   get remote(): Kernel['remote'] {
     return this.#remote?.held;
+  }
+
+  get stopping(): boolean {
+    const root = this.#root?.occupant;
+    return this.#stopAsked || (root instanceof Supervisor && root.closing);
   }
 
   monitor: Kernel['monitor'] = (target, watcher) => this.#monitors.monitor(target, watcher);

@@ -161,6 +161,14 @@ export class AuditLog {
     });
   }
 
+  /** After the writer’s end, however it ended: what it left is written, the file closed, and nobody waits any more. */
+  async end(): Promise<void> {
+    if (this.#mode === 'closed') return;
+    // What the disk refuses is refused to whoever waits for it.
+    await this.close().catch(() => undefined);
+    this.setMode('closed');
+  }
+
   /** Writes one batch; false when nothing waits. */
   async #writeNext(): Promise<boolean> {
     const count = limits.auditBatchRecordsMax;

@@ -27,7 +27,7 @@ afterEach(() => kernel?.stop());
 
 async function seated(behaviour: Behaviour) {
   const clock = new ManualClock(1_000);
-  const seat: Seat = { mode: 'verifying', waiting: 0, crashes: [], onMode: (mode) => modes.push(mode) };
+  const seat: Seat = { mode: 'verifying', queue: [], crashes: [], onMode: (mode) => modes.push(mode) };
   const modes: string[] = [];
   const replies: unknown[] = [];
   const context = {
@@ -92,13 +92,13 @@ describe('an agent’s cell', () => {
     for (const content of ['a', 'b', 'c']) send(received(content));
     await settle();
     expect(log).toEqual(['begin a']);
-    expect(seat.waiting).toBe(2);
+    expect(seat.queue.length).toBe(2);
     for (let i = 0; i < 3; i++) {
       release.shift()!();
       await settle();
     }
     expect(log).toEqual(['begin a', 'end a', 'begin b', 'end b', 'begin c', 'end c']);
-    expect(seat.waiting).toBe(0);
+    expect(seat.queue.length).toBe(0);
   });
 
   it('holds messages back while suspended and hands them on when resumed', async () => {

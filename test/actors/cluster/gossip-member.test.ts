@@ -5,7 +5,7 @@ import { gossipMember } from '../../../src/actors/cluster/gossip-member.ts';
 import type { Address } from '../../../src/actors/kernel/ports.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 
-async function started(seeds: readonly Address[], mode = 'isolated') {
+async function started(seeds: readonly Address[], mode = 'isolated', departs = () => true) {
   const clock = new ManualClock();
   const log: string[] = [];
   const note = (what: string) => async () => void log.push(what);
@@ -17,7 +17,7 @@ async function started(seeds: readonly Address[], mode = 'isolated') {
     join: () => void log.push('join'),
     leave: () => void log.push('leave'),
   } as unknown as Gossip;
-  const actor = createActor(gossipMember, { clock, input: { gossip, leaveMs: 300 } });
+  const actor = createActor(gossipMember, { clock, input: { gossip, leaveMs: 300, departs } });
   actor.start();
   await settle();
   return { clock, log, actor, state: () => actor.getSnapshot().value };

@@ -6,6 +6,7 @@ import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import type { LinkChannel, LinkChannelHandler } from '../../../src/actors/kernel/ports.ts';
+import { ok } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import { encodeFrame } from '../../../src/protocols/link/frame.ts';
@@ -316,7 +317,7 @@ describe('a peer is refused, and the reason told,', () => {
 
   it('when this node has all the connections that it may have', async () => {
     const waiting: unknown[] = [];
-    const a = await start(one, { spawn: (spec) => void waiting.push(spec) });
+    const a = await start(one, { spawn: async (spec) => ok(waiting.push(spec)) });
     const channels = Array.from({ length: limits.linksMax + 1 }, () => fakeChannel());
     for (const { channel } of channels) a.links.accept(channel);
     expect(waiting).toHaveLength(limits.linksMax);
@@ -476,7 +477,7 @@ describe('the actors of links', () => {
   it('that the supervisor refuses to start keep neither a channel open nor a peer from being dialled', async () => {
     const clock = new ManualClock(nodeClock.now());
     const specs: string[] = [];
-    const a = await start(one, { clock, spawn: ({ id }) => void specs.push(id) });
+    const a = await start(one, { clock, spawn: async ({ id }) => ok(specs.push(id)) });
     const { channel, closes } = fakeChannel();
     a.links.accept(channel);
     const target = { address: a.address, nodeId: two };
@@ -498,7 +499,7 @@ describe('the actors of links', () => {
     await kernel.start(
       rest('node', [worker('listener', polite('listener', log)), oneForOne('links', [], { intensity: 100 })]),
     );
-    const a = await start(one, { spawn: (spec) => void kernel.startChild('/node/links', spec) });
+    const a = await start(one, { spawn: (spec) => kernel.startChild('/node/links', spec) });
     const b = await start(two);
     // Accepted here, so that its loss would have this node dial; and the peer does not, so that only this node can.
     b.links.ensure({ address: a.address, nodeId: one });

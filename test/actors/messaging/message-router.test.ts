@@ -6,11 +6,11 @@ import type { Routing } from '../../../src/actors/messaging/routing.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { alice, bob } from './messaging-lab.ts';
 
-function charted() {
+function charted(departs = () => true) {
   const clock = new ManualClock();
   const asks = new PendingAsks(clock);
   const routing = { mode: 'starting' } as Routing;
-  const actor = createActor(messageRouter, { clock, input: { routing, asks, drainMs: 2_000 } });
+  const actor = createActor(messageRouter, { clock, input: { routing, asks, drainMs: 2_000, departs } });
   asks.onSettled = () => actor.send({ type: 'router.settled' });
   actor.start();
   return { clock, asks, routing, actor };
