@@ -129,7 +129,8 @@ function rootOf(error: CaxtonError): CaxtonError {
 async function shutDown(parts: NodeParts, close: () => Promise<void>, caller: Caller | undefined): Promise<void> {
   parts.state = 'draining';
   parts.cluster.links.stop();
-  await recordNode(parts, 'NodeStopped', caller);
+  // Of a tree that has ended already nobody writes; what waits is written when the parts are closed.
+  await Promise.race([recordNode(parts, 'NodeStopped', caller), parts.kernel.ended]);
   await parts.kernel.stop();
   await closeParts(parts);
   parts.state = 'stopped';

@@ -63,7 +63,7 @@ export class Links {
   ensure(target: DialTarget): void {
     if (target.nodeId === this.#options.hello().nodeId) return;
     this.#wanted.want(target);
-    this.#dial(target);
+    if (this.#isWanted(target)) this.#dial(target);
   }
 
   /** No longer wants a link to the node; one that is up is left to end by itself. */
