@@ -106,7 +106,7 @@ export async function assemble(
  */
 export async function closeParts({ messaging, cluster, api, audit }: NodeParts): Promise<void> {
   messaging.asks.stop();
-  await Promise.all([cluster.gossip.close(), api.api.close()]);
+  await Promise.all([cluster.gossip.close(), cluster.port.close(), api.api.close()]);
   await audit.end();
 }
 

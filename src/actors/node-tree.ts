@@ -22,7 +22,7 @@ const inState =
  */
 export function nodeTree(parts: NodeParts): SupervisorSpec {
   const { config, audit } = parts;
-  const { gossip, renewal, listener } = parts.cluster;
+  const { gossip, renewal, port } = parts.cluster;
   const { routing, asks, limiter } = parts.messaging;
   const { rotation } = config.node;
   const departs = (): boolean => parts.kernel.stopping;
@@ -44,7 +44,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       supervisor('cluster', 'rest-for-one', [
         // Left of the listener, whose channels need it; and the end of the listener costs no link.
         { kind: 'supervisor', id: 'links', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
-        worker('link-listener', linkListener, listener, { startedWhen: inState('listening') }),
+        worker('link-listener', linkListener, { port }, { startedWhen: inState('listening') }),
         worker(
           'gossip-member',
           gossipMember,
