@@ -47,14 +47,18 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     stop: (id) => void kernel.stopChild(linksPath, id),
   });
   watchLinks(base, links);
-  const port = new LinkPort(() =>
-    ports.network.listenLinks({
+  const port = new LinkPort(async () => {
+    const { tls } = identity;
+    const server = await ports.network.listenLinks({
       address: config.cluster.bind,
-      identity: identity.tls,
+      identity: tls,
       onChannel: (channel) => links.accept(channel),
       onRefused: (remote, reason) => links.refusedByTls(remote, reason),
-    }),
-  );
+    });
+    // It may have been renewed while the port was being bound.
+    if (identity.tls !== tls) server.setIdentity(identity.tls);
+    return server;
+  });
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
   const gossip = createGossip(base, links);
   return {

@@ -78,6 +78,7 @@ class TreeKernel implements Kernel {
   readonly #runtime: Runtime;
   #root: Child | undefined;
   #stopAsked = false;
+  #over = false;
   readonly #end: (ending: Ending) => void;
 
   constructor(options: KernelOptions) {
@@ -155,7 +156,7 @@ class TreeKernel implements Kernel {
 
   get stopping(): boolean {
     const root = this.#root?.occupant;
-    return this.#stopAsked || (root instanceof Supervisor && root.closing);
+    return this.#stopAsked || this.#over || (root instanceof Supervisor && root.closing);
   }
 
   monitor: Kernel['monitor'] = (target, watcher) => this.#monitors.monitor(target, watcher);
@@ -220,6 +221,7 @@ class TreeKernel implements Kernel {
 
   #rootEnded(root: Child, occupant: Occupant): void {
     const exit = occupant.exit ?? { reason: 'crash' };
+    this.#over = true;
     root.ended(occupant, exit);
     this.#runtime.registry.remove(root.place);
     if (exit.error !== undefined) this.#end({ reason: 'gave-up', error: exit.error });

@@ -199,4 +199,35 @@ describe('an agent’s cell', () => {
     expect(log).toEqual(['a', 'b']);
     expect(modes.slice(-2)).toEqual(['stopping', 'stopped']);
   });
+
+  it('hands what a life had taken out of the inbox to the next one, and loses only what was in hand', async () => {
+    const log: unknown[] = [];
+    const never = new Promise<void>(() => {});
+    const { send, replies, seat } = await seated({
+      kind: 'handler',
+      handler: ({ content }) => {
+        log.push(content);
+        return content === 'in hand' ? never : undefined;
+      },
+    });
+    for (const content of ['in hand', 'second', 'third']) send(received(content, 'waiting'));
+    await settle();
+    expect(seat.queue.length).toBe(2);
+    kernel!.kill('/agents/one');
+    await settle();
+    expect(log).toEqual(['in hand', 'second', 'third']);
+    expect(replies).toEqual([{ performative: 'failure', content: { reason: expect.stringContaining('failed') } }]);
+  });
+
+  it.each(['suspended', 'compromised'] as const)('that is %s is so after a crash as well', async (mode) => {
+    const log: unknown[] = [];
+    const { ref, send, seat } = await seated({ kind: 'handler', handler: ({ content }) => void log.push(content) });
+    ref.tell({ type: mode === 'suspended' ? 'agent.suspend' : 'agent.compromised' }, 'control');
+    await settle();
+    kernel!.kill('/agents/one');
+    await settle();
+    send(received('x'));
+    await settle();
+    expect([seat.mode, log]).toEqual([mode, []]);
+  });
 });

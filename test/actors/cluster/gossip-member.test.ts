@@ -45,6 +45,19 @@ describe('the chart of a member', () => {
     }
   });
 
+  it('that is restarted with a sibling does not leave', async () => {
+    for (const act of [
+      () => {},
+      (actor: { send(event: { type: 'gossip.joined' }): void }) => actor.send({ type: 'gossip.joined' }),
+    ]) {
+      const { actor, log } = await started([seed], 'majority', () => false);
+      act(actor);
+      actor.send({ type: 'kernel.shutdown' });
+      await settle();
+      expect([log, actor.getSnapshot().status]).toEqual([['open', 'join'], 'done']);
+    }
+  });
+
   it.each([
     ['when its leave has spread', 'gossip.left', 0],
     ['after its time to leave', undefined, 300],

@@ -32,6 +32,13 @@ describe('the message router', () => {
     expect([routing.mode, actor.getSnapshot().status]).toEqual(['stopped', 'done']);
   });
 
+  it('that is restarted with a sibling refuses nothing and ends no ask', () => {
+    const { routing, actor, asks } = charted(() => false);
+    void asks.wait('m1', alice, bob, 60_000, undefined);
+    actor.send({ type: 'kernel.shutdown' });
+    expect([routing.mode, asks.size, actor.getSnapshot().status]).toEqual(['routing', 1, 'done']);
+  });
+
   it('drains until the last answer came', () => {
     const { routing, actor, asks } = charted();
     void asks.wait('m1', alice, bob, 60_000, undefined);
