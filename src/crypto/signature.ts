@@ -1,5 +1,5 @@
-import { type KeyObject, sign, verify } from 'node:crypto';
-import { algorithmOfDomain, keyFits, type SignatureDomain } from './algorithms.ts';
+import { type KeyObject, sign, type VerifyKeyObjectInput, verify } from 'node:crypto';
+import { algorithmOfDomain, keyFits, type SignatureAlgorithm, type SignatureDomain } from './algorithms.ts';
 
 /** Length of every signature: Ed25519 and P-256 (r ‖ s) alike. */
 export const signatureBytes = 64;
@@ -15,8 +15,7 @@ export function signWith(privateKey: KeyObject, domain: SignatureDomain, bytes: 
   if (!algorithm) throw new TypeError(`No signature domain is called ${domain}.`);
   if (privateKey.type !== 'private' || !keyFits(privateKey, algorithm))
     throw new TypeError(`The domain ${domain} is signed with another type of key.`);
-  const signed = coveredBytes(domain, bytes);
-  return new Uint8Array(sign(algorithm.digest, signed, { key: privateKey, dsaEncoding: 'ieee-p1363' }));
+  return new Uint8Array(sign(algorithm.digest, coveredBytes(domain, bytes), keyFor(algorithm, privateKey)));
 }
 
 /**
@@ -34,12 +33,15 @@ export function verifyWith(
   try {
     // A private key would verify too; holding one where a public key belongs is a mistake worth refusing.
     if (publicKey.type !== 'public' || !keyFits(publicKey, algorithm)) return false;
-    const signed = coveredBytes(domain, bytes);
-    return verify(algorithm.digest, signed, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature);
+    return verify(algorithm.digest, coveredBytes(domain, bytes), keyFor(algorithm, publicKey), signature);
   } catch {
     return false;
   }
 }
+
+// The encoding means something for ECDSA alone, and a key inside of options costs node:crypto another 25 µs.
+const keyFor = ({ keyType }: SignatureAlgorithm, key: KeyObject): VerifyKeyObjectInput | KeyObject =>
+  keyType === 'ec' ? { key, dsaEncoding: 'ieee-p1363' } : key;
 
 // No domain contains a zero byte, so no domain and bytes can be read as another domain and other bytes.
 const coveredBytes = (domain: SignatureDomain, bytes: Uint8Array): Uint8Array =>
