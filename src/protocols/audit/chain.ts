@@ -1,5 +1,6 @@
 import { ok, type Result, refuse } from '../../errors.ts';
 import type { Utf8 } from '../msgpack/writer.ts';
+import type { Sha256 } from './merkle.ts';
 import { type AuditEvent, auditLine, auditRecord, readAuditLine } from './record.ts';
 
 /**
@@ -12,9 +13,6 @@ export interface ChainState {
   /** SHA-256 of the last line’s bytes without its line break, 64 hexadecimal digits; zeros before the first. */
   readonly hash: string;
 }
-
-/** SHA-256, 32 bytes. */
-export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 /** Before the first line of a log. */
 export const chainStart: ChainState = { seq: 0, hash: '0'.repeat(64) };
