@@ -198,6 +198,8 @@ export const limits = {
   auditAggregateWindowMs: 60_000,
   /** Denials beyond the first ones are counted together for this long. */
   auditDenialWindowMs: 60_000,
+  /** Hashes in a proof of the audit log’s tree: its depth at 2⁵³ records and ten over, C2SP’s bound. Past it: refused. */
+  treeProofHashesMax: 63,
   /** Requests that wait for the state database. Past it: refused. */
   storeRequestsMax: 65_536,
   /** One value in the state database. Past it: refused. */

@@ -9,7 +9,7 @@ import { ok, type Result, refuse } from '../../errors.ts';
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 /** Bytes of every hash in the tree. */
-const treeHashBytes = 32;
+export const treeHashBytes = 32;
 
 /**
  * A tree by its right edge: the roots of its complete subtrees, largest and leftmost first, one for each bit that is set
@@ -36,7 +36,7 @@ export function leafHash(record: Uint8Array, sha256: Sha256): Uint8Array {
 }
 
 /** The node above two others: SHA-256(0x01 ‖ left ‖ right). */
-function nodeHash(left: Uint8Array, right: Uint8Array, sha256: Sha256): Uint8Array {
+export function nodeHash(left: Uint8Array, right: Uint8Array, sha256: Sha256): Uint8Array {
   // One buffer for all: hashing is synchronous, and a log makes one node for each record.
   nodeInput.set(left, 1);
   nodeInput.set(right, 1 + treeHashBytes);
@@ -44,7 +44,7 @@ function nodeHash(left: Uint8Array, right: Uint8Array, sha256: Sha256): Uint8Arr
 }
 
 /** The root of the tree without a leaf: SHA-256 of nothing. */
-const emptyRoot = (sha256: Sha256): Uint8Array => sha256(noBytes);
+export const emptyRoot = (sha256: Sha256): Uint8Array => sha256(noBytes);
 
 /** A tree that grows in place, for whoever adds many leaves; `range` is its state as a value. */
 export class GrowingTree {
@@ -83,6 +83,13 @@ export class GrowingTree {
   }
 }
 
+/** The tree with more leaves (their hashes) at its end. Throws for a hash of another length or past 2⁵³ − 1 leaves. */
+export function extendRange(range: CompactRange, leaves: Iterable<Uint8Array>, sha256: Sha256): CompactRange {
+  const tree = new GrowingTree(range, sha256);
+  for (const leaf of leaves) tree.append(leaf);
+  return tree.range;
+}
+
 /** The root hash of a tree, 32 bytes. */
 export function rootOf({ nodes }: CompactRange, sha256: Sha256): Uint8Array {
   let hash = nodes.at(-1);
@@ -101,7 +108,7 @@ export function compactRange(size: number, nodes: readonly Uint8Array[]): Result
 }
 
 /** Whether a number can be the size of a tree. */
-const isTreeSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
+export const isTreeSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
 
 function onesOf(size: number): number {
   let ones = 0;
