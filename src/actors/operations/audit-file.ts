@@ -1,6 +1,6 @@
 import { type Crypto, sha256 } from '../../crypto/port.ts';
 import type { VaultRing } from '../../crypto/vault.ts';
-import { CaxtonError } from '../../errors.ts';
+import { CaxtonError, ok, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
 import { type AuditEvent, auditLine, auditRecord } from '../../protocols/audit/record.ts';
@@ -269,4 +269,14 @@ export function asError(error: unknown, folder: string): CaxtonError {
   if (error instanceof CaxtonError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new CaxtonError('FILE_UNREADABLE', `The audit folder ${folder} cannot be used: ${message}.`, { cause: error });
+}
+
+/** What reading the log gives; a refusal where it throws. */
+export async function asResult<T>(folder: string, read: () => Promise<T>): Promise<Result<T>> {
+  try {
+    return ok(await read());
+  } catch (error) {
+    const { code, reasons } = asError(error, folder);
+    return { ok: false, refusal: { code, reasons: [reasons[0]!, ...reasons.slice(1)] } };
+  }
 }

@@ -8,7 +8,7 @@ import type { AuditEvent, AuditMetadata, AuditRecord, Outcome } from '../../prot
 import type { Clock, Disk } from '../kernel/ports.ts';
 import { AuditBatches, everything, isClassA } from './audit-batches.ts';
 import { type AuditDraft, type AuditPlace, eventOf } from './audit-draft.ts';
-import { AuditFile, asError } from './audit-file.ts';
+import { AuditFile, asError, asResult } from './audit-file.ts';
 import { AuditIntake } from './audit-intake.ts';
 import { AuditQueue, type Entry } from './audit-queue.ts';
 import { AuditReader } from './audit-reader.ts';
@@ -137,15 +137,22 @@ export class AuditLog {
     if (this.#mode !== 'closed' && this.#intake.isWritten(event)) this.#intake.note(event);
   }
 
+  /**
+   * Notes that a message was let through. Called for each message: where its like was noted in this window, it is
+   * counted, and `fact` is not asked.
+   */
+  grant(sender: string, receiver: string, operation: string, fact: () => AuditDraft): void {
+    if (this.#windows.countGrant(sender, receiver, operation)) return;
+    const event = this.#event(fact());
+    if (this.#mode === 'closed' || !this.#intake.isWritten(event)) return;
+    this.#intake.note(event);
+    this.#windows.rememberGrant(sender, receiver, operation, event);
+  }
+
   /** As `record`, for what the log has to say of itself. */
   recordOwn(type: AuditType, reason: string, metadata: AuditMetadata): Promise<Result<AuditPlace>> {
     const { at, nodeId, ...fact } = this.#ownEvent(type, reason, metadata);
     return this.record({ ...fact, at });
-  }
-
-  /** Lets the writer look whether a new segment is due. */
-  wake(): void {
-    this.#queue.wake();
   }
 
   /** The newest durable record, and what the writer is doing. */
@@ -156,12 +163,12 @@ export class AuditLog {
 
   /** The newest durable records, oldest first; at most `limits.apiRecordsMax`. */
   async tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
-    return this.#reading(() => this.reader.tail(Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax))));
+    return asResult(this.#options.folder, () => this.reader.tail(Math.min(Math.trunc(limit), limits.apiRecordsMax)));
   }
 
   /** Reads all segments again and checks them against the tree and the head that this process knows. */
   async verify(): Promise<Result<AuditVerification>> {
-    return this.#reading(() => verifyLog(this.#options, this.#file.committed));
+    return asResult(this.#options.folder, () => verifyLog(this.#options, this.#file.committed));
   }
 
   /** For the writer: what it is doing. `blocked` and `closed` refuse everybody who waits; `error` says why. */
@@ -270,15 +277,6 @@ export class AuditLog {
 
   #event(fact: AuditDraft): AuditEvent {
     return eventOf(fact, this.#options.nodeId, this.#options.clock.now());
-  }
-
-  async #reading<T>(read: () => Promise<T>): Promise<Result<T>> {
-    try {
-      return ok(await read());
-    } catch (error) {
-      const { code, reasons } = asError(error, this.#options.folder);
-      return { ok: false, refusal: { code, reasons: [reasons[0]!, ...reasons.slice(1)] } };
-    }
   }
 
   #ownEvent(type: AuditType, reason: string, metadata: AuditMetadata, outcome: Outcome = 'success'): AuditEvent {

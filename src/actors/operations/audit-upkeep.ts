@@ -75,7 +75,6 @@ export class AuditUpkeep {
         held: ids.length,
       }),
     );
-    log.wake();
   }
 
   async #closed(current: number): Promise<readonly Closed[]> {

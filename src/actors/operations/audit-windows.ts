@@ -1,6 +1,7 @@
 import { limits } from '../../limits.ts';
-import { AuditAggregate, type Tally } from '../../protocols/audit/aggregate.ts';
+import { AuditAggregate } from '../../protocols/audit/aggregate.ts';
 import { DenialWindow } from '../../protocols/audit/denials.ts';
+import { GrantTallies } from '../../protocols/audit/grants.ts';
 import type { AuditEvent } from '../../protocols/audit/record.ts';
 import type { Clock } from '../kernel/ports.ts';
 
@@ -17,6 +18,7 @@ export class AuditWindows {
   readonly #options: AuditWindowsOptions;
   readonly #aggregate = new AuditAggregate();
   readonly #denials = new DenialWindow();
+  readonly #grants = new GrantTallies();
   #aggregateTimer: unknown;
   #denialTimer: unknown;
 
@@ -42,9 +44,15 @@ export class AuditWindows {
     this.#aggregate.missed(event);
   }
 
-  /** The tally of an event that `count` has seen. */
-  tally(event: AuditEvent): Tally | undefined {
-    return this.#aggregate.tally(event);
+  /** Counts a grant that the window knows; false when `count` has to be told of it. For the path of a message. */
+  countGrant(sender: string, receiver: string, operation: string): boolean {
+    return this.#grants.count(sender, receiver, operation);
+  }
+
+  /** From now on `countGrant` knows this grant, if the window has room for it. */
+  rememberGrant(sender: string, receiver: string, operation: string, event: AuditEvent): void {
+    const tally = this.#aggregate.tally(event);
+    if (tally) this.#grants.remember(sender, receiver, operation, tally);
   }
 
   /** Ends all windows now, and their timers: nothing keeps the process alive. */
@@ -53,7 +61,7 @@ export class AuditWindows {
     this.#options.clock.clearTimeout(this.#denialTimer);
     this.#aggregateTimer = undefined;
     this.#denialTimer = undefined;
-    this.#options.write([...this.#aggregate.flush(), ...this.#denials.flush()]);
+    this.#options.write([...this.#flushAggregate(), ...this.#denials.flush()]);
   }
 
   #startAggregate(): void {
@@ -62,8 +70,13 @@ export class AuditWindows {
 
   #endAggregate(): void {
     this.#aggregateTimer = undefined;
-    if (this.#options.canWrite()) this.#options.write(this.#aggregate.flush());
+    if (this.#options.canWrite()) this.#options.write(this.#flushAggregate());
     else this.#startAggregate();
+  }
+
+  #flushAggregate(): readonly AuditEvent[] {
+    this.#grants.clear();
+    return this.#aggregate.flush();
   }
 
   #endDenials(): void {

@@ -181,7 +181,11 @@ export function messagingLab(options: LabOptions = {}) {
     trust: world,
     policies: options.policies ?? policies(openBob),
     limiter: new RateLimiter(clock),
-    audit: { note: (event: AuditDraft) => void audited.push(event) } as unknown as AuditLog,
+    audit: {
+      note: (event: AuditDraft) => void audited.push(event),
+      grant: (_sender: string, _receiver: string, _operation: string, fact: () => AuditDraft) =>
+        void audited.push(fact()),
+    } as unknown as AuditLog,
     defaultRate: options.rate ?? { count: 100, periodMs: 1_000, burst: 100 },
     enforcement: options.enforcement ?? 'strict',
   });
