@@ -6,9 +6,11 @@ import { faultTexts, problemTexts, readYaml } from './config/problems.ts';
 import type { HostPort } from './config/quantity.ts';
 import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
+import { type VaultSource, vaultSource } from './config/vault-source.ts';
 import { ok, type Result, refuse } from './errors.ts';
 import { limits } from './limits.ts';
 import type { NodeId, TrustDomain } from './names.ts';
+import { type AuditPolicy, auditPolicy, nothingAudited } from './protocols/audit/level.ts';
 import type { Rate } from './protocols/authorization/rate.ts';
 
 /** A node’s configuration: checked, complete, frozen; paths absolute, times in milliseconds. See config/node.yaml. */
@@ -59,7 +61,14 @@ export interface NodeConfig {
       readonly rateLimit: Rate;
       readonly policyPath: string | undefined;
     };
-    readonly audit: { readonly logPath: string; readonly retentionDays: number };
+    /** Where the vault’s key ring comes from. */
+    readonly vault: VaultSource;
+    readonly audit: {
+      readonly logPath: string;
+      readonly retentionDays: number;
+      /** How much is kept of what; nothing of anything where the log is switched off. */
+      readonly policy: AuditPolicy;
+    };
   };
 }
 
@@ -207,7 +216,12 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         rateLimit: security.agents.rate_limit,
         policyPath: maybe(security.agents.policy_path),
       },
-      audit: { logPath: from(security.audit.log_path), retentionDays: security.audit.retention_days },
+      vault: vaultSource(file, from),
+      audit: {
+        logPath: from(security.audit.log_path),
+        retentionDays: security.audit.retention_days,
+        policy: security.audit.enabled ? auditPolicy(security.audit.policy) : nothingAudited,
+      },
     },
   };
 }

@@ -1,12 +1,20 @@
 import { ed25519PublicKey, publicKeyFromText } from '../../crypto/keys.ts';
+import { sha256 } from '../../crypto/port.ts';
 import { verifyWith } from '../../crypto/signature.ts';
 import { ok, type Refusal, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { MessageHeader } from '../../protocols/acl/message.ts';
+import type { AuditEvent } from '../../protocols/audit/record.ts';
 import { authorize, type Decision } from '../../protocols/authorization/authorize.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
-import { type Policy, type PolicySet, policyFor, rateFor } from '../../protocols/authorization/policy.ts';
+import {
+  type Policy,
+  type PolicySet,
+  policyCanonicalText,
+  policyFor,
+  rateFor,
+} from '../../protocols/authorization/policy.ts';
 import type { Rate } from '../../protocols/authorization/rate.ts';
 import type { Clock } from '../kernel/ports.ts';
 import type { AuditLog } from '../operations/audit-log.ts';
@@ -32,17 +40,34 @@ export interface MessageAuthorityOptions {
   readonly enforcement: 'strict' | 'permissive' | 'off';
 }
 
+type JudgementFields = Pick<AuditEvent, 'reasons' | 'decision' | 'policyHash' | 'traceId'>;
+
+/** The trace id of a W3C `traceparent`; undefined when there is none. */
+const traceIdOf = (trace: string): string | undefined => /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(trace)?.[1];
+
 /** Gathers the facts about one message, asks the pure `authorize`, and hands the decision to the audit log. */
 export class MessageAuthority {
   readonly #options: MessageAuthorityOptions;
   /** By receiver; the policies of a node change only with its configuration. */
   readonly #policies = new Map<AgentId, Policy>();
 
+  /** How a refusal came about, for the record of it: refusals of other checks have no decision. */
+  readonly #denials = new WeakMap<Refusal, Decision>();
+  readonly #policyHash: string;
+
   constructor(options: MessageAuthorityOptions) {
     this.#options = options;
+    const policies = new TextEncoder().encode(policyCanonicalText(options.policies));
+    this.#policyHash = Buffer.from(sha256(policies)).toString('hex');
   }
 
   decide(header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
+    const decision = this.#decide(header, isReply, proof);
+    if (decision.effect === 'deny') this.#denials.set(decision.refusal, decision);
+    return decision;
+  }
+
+  #decide(header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
     const { enforcement } = this.#options;
     const policy = this.#policyOf(header.receiver);
     const lenient = { ...policy, capabilityRequired: false };
@@ -50,7 +75,7 @@ export class MessageAuthority {
     if (enforcement !== 'permissive' || decision.effect === 'allow' || decision.layer !== 'capability') return decision;
     // Nothing was spent yet: the rate comes after the capability.
     const permitted = this.#judge(lenient, header, isReply, proof);
-    if (permitted.effect === 'allow') this.#letThrough(header, decision.refusal);
+    if (permitted.effect === 'allow') this.#letThrough(header, decision);
     return permitted;
   }
 
@@ -74,28 +99,48 @@ export class MessageAuthority {
   }
 
   /** Noted like a denial, because that is what it would be: the outcome says that it was none. */
-  #letThrough(header: MessageHeader, refusal: Refusal): void {
+  #letThrough(header: MessageHeader, denial: Extract<Decision, { effect: 'deny' }>): void {
+    const { refusal } = denial;
     this.#options.audit.note({
       type: 'AccessDenied',
       identity: header.sender,
       sourceIp: '',
       outcome: 'success',
       code: refusal.code,
+      ...this.#judgement(header, denial),
       reasons: refusal.reasons,
       metadata: { receiver: header.receiver, operation: header.performative, enforcement: 'permissive' },
     });
   }
 
-  /** Class B: counted per sender, receiver and operation, and written each second. */
-  granted(header: MessageHeader): void {
-    this.#options.audit.note({
+  /** Class B: the first of a sender, receiver and operation is written in full, the rest counted by the minute. */
+  granted(header: MessageHeader, decision: Decision): void {
+    const { sender, receiver, performative } = header;
+    this.#options.audit.grant(sender, receiver, performative, () => ({
       type: 'AccessGranted',
-      identity: header.sender,
+      identity: sender,
       sourceIp: '',
       outcome: 'success',
-      reasons: [],
-      metadata: { receiver: header.receiver, operation: header.performative },
-    });
+      ...this.#judgement(header, decision),
+      metadata: { sender, receiver, operation: performative, messageId: header.id },
+    }));
+  }
+
+  /** What every record of a decision says about how it came about. */
+  #judgement(header: MessageHeader, decision: Decision | undefined): JudgementFields {
+    const traceId = traceIdOf(header.trace);
+    return {
+      reasons: decision?.effect === 'allow' ? decision.reasons : [],
+      ...(decision && {
+        decision: {
+          effect: decision.effect,
+          policy: decision.policy,
+          ...(decision.effect === 'deny' && { layer: decision.layer }),
+        },
+      }),
+      policyHash: this.#policyHash,
+      ...(traceId !== undefined && { traceId }),
+    };
   }
 
   /** The first of a kind in full, then counted: nobody can fill the disk with refusals. */
@@ -110,6 +155,7 @@ export class MessageAuthority {
       sourceIp: '',
       outcome: 'refused',
       code: refusal.code,
+      ...this.#judgement(header, this.#denials.get(refusal)),
       reasons: refusal.reasons,
       metadata: { sender, receiver: header.receiver, operation: header.performative, from, messageId: header.id },
     });

@@ -233,7 +233,7 @@ export class Routing {
     const delivered = asks.answered(message) ? ok(undefined) : this.#deliver(message);
     if (!delivered.ok) return delivered;
     conversations.commit(header, fits.value);
-    authority.granted(header);
+    authority.granted(header, decision);
     metrics.count('messages_delivered');
     events.emit({
       type: 'message.delivered',

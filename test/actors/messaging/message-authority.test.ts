@@ -110,7 +110,7 @@ describe('the authority over messages', () => {
   it('writes grants and denials with who, whom and what', () => {
     const { authority, audited } = lab();
     const header = messageHeader();
-    authority.granted(header);
+    authority.granted(header, authority.decide(header, false, undefined));
     authority.refused(header, { code: 'UNAUTHORIZED', reasons: ['No.'] }, 'node-1' as never);
     expect(audited).toMatchObject([
       { type: 'AccessGranted', identity: alice, outcome: 'success', metadata: { receiver: bob, operation: 'request' } },

@@ -13,7 +13,8 @@ import { PendingAsks } from '../../../src/actors/messaging/pending-asks.ts';
 import { RateLimiter } from '../../../src/actors/messaging/rate-limiter.ts';
 import { Routing } from '../../../src/actors/messaging/routing.ts';
 import { Trust } from '../../../src/actors/messaging/trust.ts';
-import type { AuditDraft, AuditLog } from '../../../src/actors/operations/audit-log.ts';
+import type { AuditDraft } from '../../../src/actors/operations/audit-draft.ts';
+import type { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import type { NodeEvent } from '../../../src/actors/operations/control.ts';
 import { keyId, publicKeyToText, rawPublicKey } from '../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
@@ -180,7 +181,11 @@ export function messagingLab(options: LabOptions = {}) {
     trust: world,
     policies: options.policies ?? policies(openBob),
     limiter: new RateLimiter(clock),
-    audit: { note: (event: AuditDraft) => void audited.push(event) } as unknown as AuditLog,
+    audit: {
+      note: (event: AuditDraft) => void audited.push(event),
+      grant: (_sender: string, _receiver: string, _operation: string, fact: () => AuditDraft) =>
+        void audited.push(fact()),
+    } as unknown as AuditLog,
     defaultRate: options.rate ?? { count: 100, periodMs: 1_000, burst: 100 },
     enforcement: options.enforcement ?? 'strict',
   });

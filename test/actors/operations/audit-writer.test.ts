@@ -1,20 +1,26 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createActor } from 'xstate';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { auditWriter, auditWriterInput } from '../../../src/actors/operations/audit-writer.ts';
 import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
+import { limits } from '../../../src/limits.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import {
   auditLab,
   denied,
   deployed,
   FaultyDisk,
+  firstSegment,
   granted,
   inState,
-  noSpace,
+  ioFault,
+  logParts,
   shutDown,
   testFolder,
   until,
@@ -31,15 +37,15 @@ describe('a disk that refuses', () => {
     const writer = start();
     await inState(writer, 'writing');
     await log.record(deployed('default/before'));
-    disk.fault = { at, error: noSpace };
+    disk.fault = { at, error: ioFault };
     const failed = await log.record(deployed('default/failed'));
     expect(failed).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
-    expect(!failed.ok && failed.refusal.reasons.join(' ')).toContain('ENOSPC');
+    expect(!failed.ok && failed.refusal.reasons.join(' ')).toContain('EIO');
     await inState(writer, 'blocked');
     expect(log.head()).toMatchObject({ state: 'blocked', sequence: 1 });
     expect(await log.record(deployed('default/at-once'))).toMatchObject({ ok: false });
 
-    disk.fault = { at: 'everything', error: noSpace };
+    disk.fault = { at: 'everything', error: ioFault };
     await clock.advanceAsync(60_000);
     expect(writer.getSnapshot().matches('blocked')).toBe(true);
     disk.fault = undefined;
@@ -60,7 +66,7 @@ describe('a disk that refuses', () => {
     const { log, disk, clock, start } = auditLab();
     const writer = start();
     await inState(writer, 'writing');
-    disk.fault = { at: 'sync', error: noSpace };
+    disk.fault = { at: 'sync', error: ioFault };
     log.note(deployed('default/noted'));
     await inState(writer, 'blocked');
     log.note(deployed('default/noted-while-blocked'));
@@ -90,11 +96,11 @@ describe('a disk that refuses', () => {
       const { log, disk, clock, start } = auditLab();
       const writer = start();
       await inState(writer, 'writing');
-      disk.fault = { at: 'append', error: noSpace };
+      disk.fault = { at: 'append', error: ioFault };
       // Kept, so that each life of the writer tries to write it at once.
       log.note(deployed('default/noted'));
       await inState(writer, 'blocked');
-      disk.fault = { at, error: noSpace };
+      disk.fault = { at, error: ioFault };
       const waiting = () => writer.getSnapshot().matches({ blocked: 'waiting' } as never);
       for (const wait of [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) {
         await until('it waits', waiting);
@@ -108,7 +114,7 @@ describe('a disk that refuses', () => {
       clock.advance(10_000);
       await until('what was kept is written', () => log.head().sequence === 1);
 
-      disk.fault = { at: 'append', error: noSpace };
+      disk.fault = { at: 'append', error: ioFault };
       expect((await log.record(deployed())).ok).toBe(false);
       await inState(writer, 'blocked');
       disk.fault = undefined;
@@ -123,10 +129,10 @@ describe('a disk that refuses', () => {
     await inState(writer, 'writing');
     await log.record(deployed('default/one'));
     await log.record(deployed('default/two'));
-    disk.fault = { at: 'sync', error: noSpace };
+    disk.fault = { at: 'sync', error: ioFault };
     await log.record(deployed('default/three'));
     disk.fault = undefined;
-    writeFileSync(join(folder, 'audit-000000000001.jsonl'), '');
+    writeFileSync(join(folder, firstSegment), '');
     let reasons = '';
     await until('it says why', () => {
       clock.advance(1_000);
@@ -160,7 +166,7 @@ describe('the writer', () => {
 
   it('refuses who waits when it is shut down before it has opened', async () => {
     const { log, start, disk } = auditLab();
-    disk.fault = { at: 'open', error: noSpace };
+    disk.fault = { at: 'open', error: ioFault };
     const waiting = log.record(deployed());
     const writer = start();
     await shutDown(writer);
@@ -185,7 +191,7 @@ describe('the writer', () => {
   it('crashes and restarts under a supervisor while acts wait', async () => {
     const folder = testFolder();
     mkdirSync(folder, { recursive: true });
-    const log = new AuditLog({ disk: new FaultyDisk(), clock: nodeClock, nodeId: 'node-1', folder });
+    const log = new AuditLog({ ...logParts, disk: new FaultyDisk(), clock: nodeClock, folder });
     const kernel = createKernel({ clock: nodeClock, metrics: createMetrics(), tap: () => undefined });
     await kernel.start({
       kind: 'supervisor',
@@ -206,9 +212,77 @@ describe('the writer', () => {
     expect((await Promise.all(all)).every(({ ok }) => ok)).toBe(true);
     await kernel.stop();
     expect(log.head().state).toBe('closed');
-    const again = new AuditLog({ disk: nodeDisk, clock: nodeClock, nodeId: 'node-1', folder });
+    const again = new AuditLog({ ...logParts, disk: nodeDisk, clock: nodeClock, folder });
     await again.open();
     expect(await again.verify()).toMatchObject({ ok: true, value: { valid: true, records: 20 } });
     await again.close();
+  });
+});
+
+describe('a disk that is full', () => {
+  const folder = '/audit';
+  /** A log on a disk with so much room, its writer, and what fills the disk. */
+  const full = async (roomBytes: number) => {
+    const disk = new MemoryDisk();
+    const clock = new ManualClock();
+    const log = new AuditLog({ ...logParts, disk, clock, folder });
+    const writer = createActor(auditWriter, { input: { log }, clock });
+    writer.subscribe({ error: () => {} });
+    writer.start();
+    onTestFinished(() => void writer.stop());
+    await inState(writer, 'writing');
+    await log.record(deployed('default/before'));
+    const used = disk.paths().reduce((sum, path) => sum + disk.peek(path)!.length, 0);
+    disk.capacityBytes = used + roomBytes;
+    return { disk, clock, log, writer };
+  };
+
+  it('takes acts of class A from the reserve, counts the rest, and goes on when there is room again', async () => {
+    const { disk, clock, log, writer } = await full(100);
+    expect((await log.record(deployed('default/on-reserve'))).ok).toBe(true);
+    await inState(writer, 'sparing');
+    expect(log.head().state).toBe('sparing');
+    for (let i = 0; i < 20; i++) log.note(granted('default/planner'));
+    expect(await log.record(denied('10.0.0.1'))).toMatchObject({ ok: true });
+    for (let i = 0; i < 50; i++) expect((await log.record(deployed(`default/a${i}`))).ok).toBe(true);
+    expect((await types(log)).filter((seen) => !seen.startsWith('AgentDeployed'))).toEqual(
+      expect.not.arrayContaining(['AccessGranted default/planner']),
+    );
+    // Room for what is written, but not for a reserve beside it: it stays careful.
+    await clock.advanceAsync(limits.auditReserveRetryMs);
+    expect(writer.getSnapshot().matches('sparing')).toBe(true);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await clock.advanceAsync(limits.auditReserveRetryMs);
+    await inState(writer, 'writing');
+    await until('all is written', () => log.head().sequence >= 55);
+    const seen = await types(log);
+    expect(seen).toContain('AccessGranted default/planner');
+    expect(seen).toContain('LoginFailure anonymous');
+    expect(seen).toContain('AuditRecovered node/node-1');
+    expect(disk.peek(`${folder}/reserve`)).toHaveLength(limits.auditReserveBytes);
+    expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true } });
+  });
+
+  it('blocks when the reserve is spent as well, says that the disk is full, and recovers by itself', async () => {
+    const { disk, clock, log, writer } = await full(100);
+    const bulky = { ...deployed(), reasons: ['x'.repeat(500)] };
+    let refused: Awaited<ReturnType<typeof log.record>> | undefined;
+    for (let i = 0; i < 5_000 && !refused; i++) {
+      const result = await log.record(bulky);
+      if (!result.ok) refused = result;
+    }
+    expect(refused).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
+    if (refused && !refused.ok) expect(refused.refusal.reasons.join(' ')).toContain('ENOSPC');
+    await inState(writer, 'blocked');
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await until('it recovers', () => {
+      clock.advance(1_000);
+      return writer.getSnapshot().matches('writing');
+    });
+    expect((await log.record(deployed('default/after'))).ok).toBe(true);
+    const tail = await log.tail(2);
+    expect(tail.ok && tail.value[0]).toMatchObject({ type: 'AuditRecovered', metadata: { refused: 1 } });
+    expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true } });
+    expect(log.holdsReserve).toBe(true);
   });
 });
