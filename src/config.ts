@@ -6,6 +6,7 @@ import { faultTexts, problemTexts, readYaml } from './config/problems.ts';
 import type { HostPort } from './config/quantity.ts';
 import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
+import { type SiemDestination, siemOf } from './config/siem.ts';
 import { ok, type Result, refuse } from './errors.ts';
 import { limits } from './limits.ts';
 import type { NodeId, TrustDomain } from './names.ts';
@@ -59,7 +60,12 @@ export interface NodeConfig {
       readonly rateLimit: Rate;
       readonly policyPath: string | undefined;
     };
-    readonly audit: { readonly logPath: string; readonly retentionDays: number };
+    readonly audit: {
+      readonly logPath: string;
+      readonly retentionDays: number;
+      /** Receivers of the log outside the cluster; empty when nothing is forwarded. */
+      readonly siem: readonly SiemDestination[];
+    };
   };
 }
 
@@ -207,7 +213,11 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         rateLimit: security.agents.rate_limit,
         policyPath: maybe(security.agents.policy_path),
       },
-      audit: { logPath: from(security.audit.log_path), retentionDays: security.audit.retention_days },
+      audit: {
+        logPath: from(security.audit.log_path),
+        retentionDays: security.audit.retention_days,
+        siem: siemOf(security.audit, from),
+      },
     },
   };
 }

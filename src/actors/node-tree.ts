@@ -51,6 +51,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       ]),
       { kind: 'supervisor', id: 'agents', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
       supervisor('operations', 'one-for-one', [
+        ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],

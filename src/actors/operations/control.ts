@@ -58,6 +58,20 @@ export interface NodeStatus {
   readonly agents: number;
   readonly links: number;
   readonly audit: AuditHead;
+  /** Receivers of the audit log; empty when it is not forwarded. */
+  readonly siem: readonly SiemView[];
+}
+
+/** How far one receiver outside the cluster has the audit log. */
+export interface SiemView {
+  readonly name: string;
+  readonly kind: 'syslog' | 'hec' | 'otlp';
+  /** The newest record that the receiver is known to have. */
+  readonly confirmedSequence: number;
+  /** Records that it does not have yet. */
+  readonly backlogRecords: number;
+  /** Why the last attempt failed; absent while it takes records. */
+  readonly failure?: string;
 }
 
 export interface AuditHead {
@@ -170,6 +184,7 @@ export type NodeEvent =
       readonly refusal: Refusal;
     }
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
+  | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }
   | {
       readonly type: 'certificate.rotated';
       readonly nodeId: NodeId;
