@@ -21,7 +21,8 @@ export interface NodeControl {
   remove(agent: AgentId, caller: Caller): Promise<Result<void>>;
   /** Sends as this node’s console agent and, if asked, waits for the answer. */
   send(request: SendRequest, caller: Caller): Promise<Result<SendOutcome>>;
-  auditTail(options: { limit: number }): Promise<Result<readonly unknown[]>>;
+  /** The newest records, or those from number `from` on; oldest first, at most `limits.apiRecordsMax`. */
+  auditTail(options: { limit: number; from?: number }): Promise<Result<readonly unknown[]>>;
   auditVerify(): Promise<Result<AuditVerification>>;
   /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
   audit(event: {
