@@ -7,9 +7,11 @@ import type { HostPort } from './config/quantity.ts';
 import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
 import { type SiemDestination, siemOf } from './config/siem.ts';
+import { type VaultSource, vaultSource } from './config/vault-source.ts';
 import { ok, type Result, refuse } from './errors.ts';
 import { limits } from './limits.ts';
 import type { NodeId, TrustDomain } from './names.ts';
+import { type AuditPolicy, auditPolicy, nothingAudited } from './protocols/audit/level.ts';
 import type { Rate } from './protocols/authorization/rate.ts';
 
 /** A node’s configuration: checked, complete, frozen; paths absolute, times in milliseconds. See config/node.yaml. */
@@ -60,9 +62,13 @@ export interface NodeConfig {
       readonly rateLimit: Rate;
       readonly policyPath: string | undefined;
     };
+    /** Where the vault’s key ring comes from. */
+    readonly vault: VaultSource;
     readonly audit: {
       readonly logPath: string;
       readonly retentionDays: number;
+      /** How much is kept of what; nothing of anything where the log is switched off. */
+      readonly policy: AuditPolicy;
       /** Receivers of the log outside the cluster; empty when nothing is forwarded. */
       readonly siem: readonly SiemDestination[];
     };
@@ -213,9 +219,11 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         rateLimit: security.agents.rate_limit,
         policyPath: maybe(security.agents.policy_path),
       },
+      vault: vaultSource(file, from),
       audit: {
         logPath: from(security.audit.log_path),
         retentionDays: security.audit.retention_days,
+        policy: security.audit.enabled ? auditPolicy(security.audit.policy) : nothingAudited,
         siem: siemOf(security.audit, from),
       },
     },

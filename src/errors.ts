@@ -33,6 +33,10 @@ export const errorCodes = {
     cause: 'A signature does not match the bytes that it should cover.',
     mend: 'Sign again with the key that the cluster trusts; never edit a signed file.',
   },
+  PROOF_INVALID: {
+    cause: 'A Merkle proof does not lead from the record, or from the older tree, to the tree that was signed.',
+    mend: 'Keep both: the log was changed, or the proof is for another record, log or checkpoint.',
+  },
   SEAL_INVALID: {
     cause: 'A gossip datagram could not be authenticated.',
     mend: 'Check that both nodes hold the same gossip key and see each other’s latest boot.',

@@ -122,6 +122,8 @@ export const limits = {
   pemBytesMax: 16_384,
   /** Gossip keys held at once. Past it: a new one is refused until an old one is dropped. */
   gossipKeysMax: 8,
+  /** Keys in a vault, the current one included. Past it: a rotation is refused until an old one is dropped. */
+  vaultKeysMax: 32,
 
   /** A capability token. */
   tokenBytesMax: 8_192,
@@ -197,13 +199,25 @@ export const limits = {
   /** How long an act waits for its record while the audit writer restarts. Past it: AUDIT_BLOCKED. */
   auditWaitMsMax: 10_000,
   /** Audit records written before one sync. */
-  auditBatchRecordsMax: 1_024,
+  auditBatchRecordsMax: 4_096,
+  /** The records of one block, before it is sealed. Past it: they are written in several, each with a sync. */
+  auditBlockBytesMax: 2_097_152,
+  /** Records checked before others run. */
+  auditStretchRecordsMax: 2_048,
   /** A segment file of the audit log. Past it: the next one begins. */
   auditSegmentBytesMax: 8_388_608,
-  /** Class B events are counted together for this long; what was not written yet is lost with the process. */
-  auditAggregateWindowMs: 1_000,
+  /** Disk that is kept free for class A; given to it when the disk is full. */
+  auditReserveBytes: 1_048_576,
+  /** How often a log that lives on its reserve looks whether there is room again. */
+  auditReserveRetryMs: 5_000,
+  /** How often closed segments are compressed or retired, and the vault’s key ring is read again. */
+  auditUpkeepMs: 60_000,
+  /** Repetitions are counted together for this long; what was not written yet is lost with the process. */
+  auditAggregateWindowMs: 60_000,
   /** Denials beyond the first ones are counted together for this long. */
   auditDenialWindowMs: 60_000,
+  /** Hashes in a proof of the audit log’s tree: its depth at 2⁵³ records and ten over, C2SP’s bound. Past it: refused. */
+  treeProofHashesMax: 63,
   /** Requests that wait for the state database. Past it: refused. */
   storeRequestsMax: 65_536,
   /** One value in the state database. Past it: refused. */
@@ -264,6 +278,7 @@ const relations: readonly [string, boolean][] = [
     'an answer holds the largest content, every character escaped',
     limits.apiAnswerBytesMax >= 6 * limits.contentBytesMax,
   ],
+  ['a block holds the longest record', limits.auditBlockBytesMax >= 8 * limits.auditRecordBytesMax],
   [
     'an answer holds its audit records',
     limits.apiAnswerBytesMax >= 2 * limits.apiRecordsMax * limits.auditRecordBytesMax,

@@ -11,6 +11,7 @@ import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Ports } from './kernel/ports.ts';
 import type { NodeFiles } from './node-files.ts';
 import { AuditLog } from './operations/audit-log.ts';
+import { AuditUpkeep } from './operations/audit-upkeep.ts';
 import type { Caller, NodeEvent } from './operations/control.ts';
 
 export interface CreateNodeOptions {
@@ -41,6 +42,7 @@ export interface NodeBase {
   readonly files: NodeFiles;
   readonly kernel: Kernel;
   readonly audit: AuditLog;
+  readonly auditUpkeep: AuditUpkeep;
   readonly events: NodeEvents;
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
@@ -56,11 +58,31 @@ export async function assembleBase(
   files: NodeFiles,
   options: CreateNodeOptions,
 ): Promise<NodeBase> {
-  const { clock, metrics, disk, store } = ports;
+  const { clock, crypto, metrics, disk, store } = ports;
   const nodeId = config.node.id;
   const events = createNodeEvents();
-  const audit = new AuditLog({ disk, clock, nodeId, folder: config.security.audit.logPath });
+  const audit = new AuditLog({
+    disk,
+    clock,
+    crypto,
+    nodeId,
+    origin: `${config.cluster.trustDomain}/node/${nodeId}/audit`,
+    vault: () => files.vault.ring,
+    folder: config.security.audit.logPath,
+    policy: config.security.audit.policy,
+  });
   const fault = (message: string, error: unknown) => options.onFault?.(message, error);
+  const { logPath, retentionDays } = config.security.audit;
+  const auditUpkeep = new AuditUpkeep({
+    disk,
+    clock,
+    crypto,
+    folder: logPath,
+    log: audit,
+    vault: files.vault,
+    retentionMs: retentionDays * 86_400_000,
+    fault,
+  });
   const kernel = createKernel({
     clock,
     metrics,
@@ -86,6 +108,7 @@ export async function assembleBase(
     files,
     kernel,
     audit,
+    auditUpkeep,
     events,
     nodeId,
     bootEpoch: await nextBootEpoch(store),

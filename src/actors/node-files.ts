@@ -3,6 +3,7 @@ import { checkDataFolder } from '../config/data-folder.ts';
 import { openFault, readKeyFile } from '../config/key-file.ts';
 import { readKeyFileOn } from '../config/key-file-port.ts';
 import { faultTexts, readYaml } from '../config/problems.ts';
+import type { VaultSource } from '../config/vault-source.ts';
 import type { NodeConfig } from '../config.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
@@ -18,6 +19,7 @@ import { readTrustNotice, type Trust } from './messaging/trust.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { readSiemFiles } from './operations/siem/siem-files.ts';
 import type { SiemSecrets } from './operations/siem/siem-sinks.ts';
+import { NodeVault } from './vault.ts';
 
 /** Everything that a node reads once, at its start: judged before anything listens. */
 export interface NodeFiles {
@@ -28,6 +30,7 @@ export interface NodeFiles {
   readonly apiKeys: readonly { readonly name: string; readonly hash: string }[];
   /** For the receivers of the audit log, in the configuration’s order. */
   readonly siem: readonly SiemSecrets[];
+  readonly vault: NodeVault;
   readonly apiTls: { readonly certPem: string; readonly keyPem: string; readonly caPem: string };
 }
 
@@ -75,6 +78,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
       text({ path, key: 'security.agents.policy_path' }),
     ),
     apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
+    vault: await readVault(disk, security.vault),
     apiTls: { ...(await readApiPair(disk, config, text, now)), caPem },
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
@@ -123,6 +127,17 @@ function claimKeyFromPem(pem: string): ReturnType<typeof privateKeyFromPem> {
   const key = privateKeyFromPem(pem);
   if (!key.ok || key.value.asymmetricKeyType === 'ed25519') return key;
   return refuse('MALFORMED', `A claim key is Ed25519, and this one is ${key.value.asymmetricKeyType ?? 'another'}.`);
+}
+
+/** A vault without its file is the first thing that whoever sets up a node by hand meets: it says how to make one. */
+async function readVault(disk: Disk, source: VaultSource): Promise<NodeVault> {
+  const found = source.kind !== 'file' || (await disk.stat(source.path).catch(() => true));
+  if (source.kind === 'file' && !found)
+    throw new CaxtonError('FILE_UNREADABLE', [
+      `security.vault.key_path: ${source.path} is not there: the vault’s key ring, which the audit log is sealed with.`,
+      'caxton security create-vault-key makes one. A log that is there already needs the key that wrote it.',
+    ]);
+  return NodeVault.open(source, (path) => readSecret(disk, { path, key: 'security.vault.key_path' }));
 }
 
 async function readTrust({ cluster }: NodeConfig, text: (file: NamedFile) => Promise<string>): Promise<Trust> {

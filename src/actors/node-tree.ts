@@ -5,6 +5,7 @@ import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
 import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
+import { auditKeeper } from './operations/audit-keeper.ts';
 import { auditWriter, auditWriterInput } from './operations/audit-writer.ts';
 import { managementApi } from './operations/management-api.ts';
 
@@ -33,6 +34,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
     periodMs: 10_000,
     children: [
       worker('audit-writer', auditWriter, auditWriterInput(audit), { startedWhen: inState('writing') }),
+      worker('audit-keeper', auditKeeper, { upkeep: parts.auditUpkeep }),
       supervisor('pki', 'one-for-one', [
         worker('cert-rotator', certRotator, {
           enabled: rotation.enabled,

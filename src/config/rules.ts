@@ -1,3 +1,4 @@
+import { auditPolicy, weakened } from '../protocols/audit/level.ts';
 import { isLoopback, isWildcard } from './quantity.ts';
 import type { NodeFile } from './schema.ts';
 import { siemFaults } from './siem.ts';
@@ -51,6 +52,10 @@ export function unsupported(file: NodeFile, place: Place): string[] {
 function brokenRelations(file: NodeFile, place: Place): string[] {
   const { check_interval, renewal_threshold } = file.node.rotation;
   const faults: string[] = [];
+  const vault = ['key_path', 'key_env', 'key_credential'].map((key) => `security.vault.${key}`);
+  const [one, other] = vault.filter((path) => at(file, path) !== undefined);
+  if (one !== undefined && other !== undefined)
+    faults.push(`${place(one)} and ${other} are both given; keep one of the two.`);
   if (check_interval >= renewal_threshold)
     faults.push(
       `${place('node.rotation.check_interval')} must be shorter than renewal_threshold, or a renewal is missed.`,
@@ -78,13 +83,17 @@ const switches = [
 ] as const;
 
 /** These stay on whatever the file says: this version has no code that could do without them. */
-export const alwaysOn = new Set<string>(switches.filter((path) => path !== 'security.api.rate_limiting.enabled'));
+export const alwaysOn = new Set<string>(
+  switches.filter((path) => path !== 'security.api.rate_limiting.enabled' && path !== 'security.audit.enabled'),
+);
 
 /** The paths of the protections that the file weakens. */
 export function protectionsOff(file: NodeFile): string[] {
   const off: string[] = switches.filter((path) => at(file, path) === false);
   for (const path of ['security.agents.capability_enforcement', 'security.agents.sandbox_enforcement'])
     if (at(file, path) !== 'strict') off.push(path);
+  // An act of class A that leaves no durable record is a protection that is off, as if the whole log were.
+  off.push(...weakened(auditPolicy(file.security.audit.policy)).map((type) => `security.audit.policy.${type}`));
   return off;
 }
 

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../names.ts';
+import { auditTypes, ownTypes } from '../protocols/audit/event-type.ts';
+import { auditLevels } from '../protocols/audit/level.ts';
 import { parseRate, type Rate } from '../protocols/authorization/rate.ts';
 import { clusterIdForm, parseClusterId } from './cluster-id.ts';
 import { type HostPort, parseDuration, parseHostPort } from './quantity.ts';
@@ -108,12 +110,44 @@ const agents = z.strictObject({
   policy_path: path.optional(),
 });
 
+const auditLevel = z.enum(auditLevels, { error: `expected ${auditLevels.join(', ')}` });
+const auditPolicyEntries = z.partialRecord(
+  z.enum(
+    auditTypes.filter((type) => !ownTypes.includes(type)),
+    { error: 'expected a type of audit event' },
+  ),
+  z.union(
+    [
+      auditLevel,
+      z.strictObject({
+        success: auditLevel.optional(),
+        refused: auditLevel.optional(),
+        failure: auditLevel.optional(),
+      }),
+    ],
+    { error: `expected ${auditLevels.join(', ')}, or such a level for success, refused and failure` },
+  ),
+);
+
 const audit = z.strictObject({
   enabled: flag.default(true),
   log_path: path,
+  policy: auditPolicyEntries.prefault({}),
   retention_days: z.int({ error: 'expected a whole number of days' }).min(1).max(36_500).default(90),
   forward_to_siem: flag.default(false),
   siem: siemDestinations,
+});
+
+const vault = z.strictObject({
+  key_path: path.optional(),
+  key_env: z
+    .string({ error: 'expected the name of an environment variable' })
+    .regex(/^[A-Z_][A-Z0-9_]{0,127}$/, 'expected the name of an environment variable, such as CAXTON_VAULT_KEY')
+    .optional(),
+  key_credential: z
+    .string({ error: 'expected the name of a systemd credential' })
+    .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/, 'expected the name of a systemd credential, such as caxton-vault')
+    .optional(),
 });
 
 const security = z.strictObject({
@@ -129,6 +163,7 @@ const security = z.strictObject({
       .prefault({}),
   }),
   agents: agents.prefault({}),
+  vault: vault.prefault({}),
   audit,
 });
 

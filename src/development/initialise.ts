@@ -13,6 +13,7 @@ import { createKeyring, keyringToText } from '../crypto/keyring.ts';
 import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.ts';
 import { type Crypto, osCrypto } from '../crypto/port.ts';
 import { signDocument } from '../crypto/signed-document.ts';
+import { createVaultRing } from '../crypto/vault.ts';
 import { unwrap } from '../errors.ts';
 import type { NodeId, TrustDomain } from '../names.ts';
 import { noticePayload } from '../protocols/notice/notice.ts';
@@ -152,6 +153,7 @@ async function fillNode(
   await writePublic(files.certificate, unwrap(certificate));
   await writeSecret(files.key, privateKeyToPem(key.privateKey));
   await writeSecret(files.claimKey, privateKeyToPem(crypto.generateKeyPair('ed25519').privateKey));
+  await writeSecret(files.vaultKey, createVaultRing(crypto).toText());
   const apiKey = crypto.generateKeyPair('p256');
   const api = issueServerCertificate(crypto, {
     ca,

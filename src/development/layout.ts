@@ -28,6 +28,7 @@ export interface NodeLayout {
   readonly claimKey: string;
   readonly apiCertificate: string;
   readonly apiKey: string;
+  readonly vaultKey: string;
 }
 
 export function clusterLayout(root: string): ClusterLayout {
@@ -56,6 +57,7 @@ export function clusterLayout(root: string): ClusterLayout {
         claimKey: join(folder, 'claim.key'),
         apiCertificate: join(folder, 'api.crt'),
         apiKey: join(folder, 'api.key'),
+        vaultKey: join(folder, 'vault.key'),
       };
     },
   };

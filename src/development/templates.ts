@@ -71,6 +71,8 @@ security:
     capability_enforcement: strict
     sandbox_enforcement: strict
     policy_path: ../../policy.yaml
+  vault:
+    key_path: vault.key
   audit:
     enabled: true
     log_path: audit

@@ -15,8 +15,25 @@ export {
   request,
   type Transition,
 } from './acl/protocol-table.ts';
-export { type ChainState, chainAppend, chainStart, chainStep, type Sha256 } from './audit/chain.ts';
 export { type AuditClass, type AuditType, auditTypes, classOf } from './audit/event-type.ts';
+export {
+  type CompactRange,
+  compactRange,
+  emptyRange,
+  extendRange,
+  GrowingTree,
+  leafHash,
+  rootOf,
+  type Sha256,
+} from './audit/merkle.ts';
+export {
+  beginConsistencyProof,
+  beginInclusionProof,
+  type TreeHead,
+  type TreeProof,
+  verifyConsistency,
+  verifyInclusion,
+} from './audit/proof.ts';
 export { type AuditEvent, type AuditMetadata, type AuditRecord, type Outcome, readAuditLine } from './audit/record.ts';
 export { type Action, actionOfMessage, actionText, covers, parseAction } from './authorization/action.ts';
 export { type AgentPattern, matchesAgent, parseAgentPattern } from './authorization/agent-pattern.ts';

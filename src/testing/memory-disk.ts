@@ -102,6 +102,10 @@ export class MemoryDisk implements Disk {
     return entry?.file?.bytes.slice();
   }
 
+  async readPart(path: string, from: number, bytes: number): Promise<Uint8Array | undefined> {
+    return (await this.readFile(path))?.slice(from, from + bytes);
+  }
+
   async writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void> {
     const content = Uint8Array.from(bytes);
     const entry = await this.#reach('write', path);

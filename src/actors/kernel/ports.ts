@@ -121,6 +121,8 @@ export interface DatagramSocket {
 export interface Disk {
   /** Undefined when there is no such file. */
   readFile(path: string): Promise<Uint8Array | undefined>;
+  /** At most so many bytes from a place on; fewer, or none, where the file ends. Undefined when there is no such file. */
+  readPart(path: string, from: number, bytes: number): Promise<Uint8Array | undefined>;
   /** Writes beside, syncs, renames, syncs the folder: a reader sees the old or the new, never half. */
   writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void>;
   openAppend(path: string, mode: number): Promise<AppendFile>;

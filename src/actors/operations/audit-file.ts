@@ -1,18 +1,31 @@
-import { sha256 } from '../../crypto/port.ts';
-import { CaxtonError, ok, type Result } from '../../errors.ts';
+import { type Crypto, sha256 } from '../../crypto/port.ts';
+import type { VaultRing } from '../../crypto/vault.ts';
+import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { type ChainState, chainAppend, chainStart } from '../../protocols/audit/chain.ts';
-import { type AuditEvent, type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
+import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
+import { type AuditEvent, auditLine, auditRecord } from '../../protocols/audit/record.ts';
 import type { AppendFile, Disk } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
-import { listSegments, newestRecords, readFile, readSegment, type Segment, segmentAt } from './audit-segment.ts';
-import type { AuditVerification } from './control.ts';
+import { leavesOf, sealedBlock } from './audit-block.ts';
+import { scanSegment } from './audit-scan.ts';
+import {
+  beginSegment,
+  listSegments,
+  type OpenedSegment,
+  openSegment,
+  readSegmentFile,
+  type Segment,
+  segmentAt,
+} from './audit-segment.ts';
 
 /** What is durable: nothing behind it counts. */
-interface Committed {
+export interface Committed {
   readonly segment: Segment;
+  readonly opened: OpenedSegment;
   readonly bytes: number;
-  readonly state: ChainState;
+  /** Blocks in the segment. */
+  readonly blocks: number;
+  /** The tree over all records. */
+  readonly range: CompactRange;
 }
 
 /** What opening had to cut off, and why. */
@@ -22,48 +35,67 @@ export interface Repair {
   readonly reason: string;
 }
 
+export interface AuditFileOptions {
+  readonly disk: Disk;
+  readonly crypto: Crypto;
+  readonly vault: () => VaultRing;
+  readonly folder: string;
+  readonly nodeId: string;
+  /** The name of the log that its checkpoints carry. */
+  readonly origin: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+const dayMs = 86_400_000;
+
 /**
- * The segment files of one audit log and the chain through them. Rejects with CaxtonErrors and the disk’s own errors;
- * after any of them only `open` may follow. One act at a time, except reads, which see what is durable.
+ * The end of one audit log, where it grows: the newest segment and the tree over all records. Rejects with CaxtonErrors
+ * and the disk’s own errors; after any of them only `open` may follow. One act at a time.
  */
 export class AuditFile {
-  readonly #disk: Disk;
-  readonly #folder: string;
+  readonly #options: AuditFileOptions;
   #file: AppendFile | undefined;
   #committed: Committed | undefined;
 
-  constructor(disk: Disk, folder: string) {
-    this.#disk = disk;
-    this.#folder = folder;
+  constructor(options: AuditFileOptions) {
+    this.#options = options;
   }
 
-  /** The chain’s durable end. */
-  get head(): ChainState {
-    return this.#committed?.state ?? chainStart;
-  }
-
-  get wasOpened(): boolean {
-    return this.#committed !== undefined;
+  /** The durable end; undefined before the log was opened in this process. */
+  get committed(): Committed | undefined {
+    return this.#committed;
   }
 
   get isOpen(): boolean {
     return this.#file !== undefined;
   }
 
-  get isFull(): boolean {
-    return (this.#committed?.bytes ?? 0) >= limits.auditSegmentBytesMax;
+  /** Whether the next record belongs into a new segment: this one is full, of another day, or under an old vault key. */
+  get isDue(): boolean {
+    const { blocks, bytes, opened } = this.#opened().committed;
+    if (blocks === 0) return false;
+    const { now, vault } = this.#options;
+    const dayOf = (ms: number): number => Math.floor(ms / dayMs);
+    return (
+      bytes >= limits.auditSegmentBytesMax ||
+      dayOf(now()) !== dayOf(Date.parse(opened.identity.created)) ||
+      opened.lock.vaultKey !== vault().currentId
+    );
   }
 
   /**
    * Finds the end of the log, checks its newest segment and opens that for appending. Cut off and returned as a
-   * repair: half a line that a crash left, and what an earlier `commit` of this process wrote without success.
-   * MALFORMED when the chain is broken or its known end is gone: that is no accident, and a person must look at it.
+   * repair: a block that a crash tore, and what an earlier `commit` of this process wrote without success. MALFORMED
+   * when a segment was changed or its known end is gone: that is no accident, and a person must look at it.
+   * SEAL_INVALID when the vault does not open it.
    */
   async open(): Promise<Repair | undefined> {
+    const { disk, folder } = this.#options;
     await this.close();
-    await this.#disk.makeFolder(this.#folder, 0o700);
+    await disk.makeFolder(folder, 0o700);
     const found = await this.#find();
-    const file = await this.#disk.openAppend(found.segment.path, 0o600);
+    const file = await disk.openAppend(found.segment.path, 0o600);
     this.#file = file;
     const cutBytes = file.bytes - found.bytes;
     if (cutBytes > 0) await file.truncate(found.bytes);
@@ -73,42 +105,35 @@ export class AuditFile {
     if (cutBytes <= 0) return undefined;
     const reason = failed
       ? 'Records that could not be made durable were cut off; the acts behind them were refused.'
-      : 'The last line was not complete, as a crash leaves it, and was cut off.';
+      : 'The last block was not complete, as a crash leaves it, and was cut off.';
     return { path: found.segment.path, cutBytes, reason };
   }
 
   /**
-   * Appends events as one durable batch; returns the chain’s state after each. Closes the file when it fails, except
-   * for an UnwritableEvent: then nothing was written and the rest may come again.
+   * Appends events, as many as one block holds, as one durable batch; returns how many. Closes the file when it fails,
+   * except for an UnwritableEvent: then nothing was written and the rest may come again.
    */
-  async commit(events: readonly AuditEvent[]): Promise<readonly ChainState[]> {
+  async commit(events: readonly AuditEvent[]): Promise<number> {
     const { file, committed } = this.#opened();
-    const states: ChainState[] = [];
-    const parts: Uint8Array[] = [];
-    let state = committed.state;
-    for (const [index, event] of events.entries()) {
-      const next = appended(state, event, index);
-      state = next.state;
-      states.push(state);
-      parts.push(next.line, lineEnd);
-    }
+    const { leaves, range, count } = grown(committed.range, events);
+    const block = sealedBlock(committed.opened, this.#options.crypto, committed.blocks, count, leaves);
     try {
-      await file.append(Buffer.concat(parts));
-      await file.sync();
-      await this.#expectInPlace(committed.segment.path, file.bytes);
+      await file.append(block);
+      // Side by side: the name costs a turn of the disk’s threads, as the sync does.
+      await Promise.all([file.sync(), this.#expectInPlace(committed.segment.path, file.bytes)]);
     } catch (error) {
       // The acts are refused, so their records should go. If the disk refuses that as well, `open` does it.
       await file.truncate(committed.bytes).catch(() => undefined);
       await this.close();
       throw error;
     }
-    this.#committed = { segment: committed.segment, bytes: file.bytes, state };
-    return states;
+    this.#committed = { ...committed, bytes: file.bytes, blocks: committed.blocks + 1, range };
+    return count;
   }
 
   /** An open file can be written when it has long been removed, emptied or replaced, and nobody would ever read that. */
   async #expectInPlace(path: string, bytes: number): Promise<void> {
-    const found = await this.#disk.stat(path);
+    const found = await this.#options.disk.stat(path);
     if (found?.bytes !== bytes) throw vanished(path);
   }
 
@@ -117,9 +142,8 @@ export class AuditFile {
     const { file, committed } = this.#opened();
     this.#file = undefined;
     await file.close();
-    const segment = segmentAt(this.#folder, committed.state.seq + 1);
-    this.#file = await this.#disk.openAppend(segment.path, 0o600);
-    this.#committed = { segment, bytes: this.#file.bytes, state: committed.state };
+    this.#committed = await this.#begin(committed.range);
+    this.#file = await this.#options.disk.openAppend(this.#committed.segment.path, 0o600);
   }
 
   /** Idempotent. What was committed stays readable. */
@@ -130,101 +154,59 @@ export class AuditFile {
     await file?.close().catch(() => undefined);
   }
 
-  /** The newest durable records, oldest first. */
-  async tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
-    return this.#reading(async ({ segment, bytes }) => {
-      const segments = await this.#durableSegments();
-      return newestRecords(this.#disk, segments, limit, ({ first }) => (first === segment.first ? bytes : undefined));
-    }, []);
-  }
-
-  /** Reads all segments again and checks the chain from the first record to the end that this process knows. */
-  async verify(): Promise<Result<AuditVerification>> {
-    const empty = { valid: true, records: 0, headSequence: 0, headHash: chainStart.hash };
-    return this.#reading(async (known) => {
-      let state = chainStart;
-      const verification = (bad?: NonNullable<AuditVerification['firstBad']>): AuditVerification => ({
-        valid: bad === undefined,
-        records: state.seq,
-        headSequence: known.state.seq,
-        headHash: known.state.hash,
-        ...(bad && { firstBad: bad }),
-      });
-      const missing = (reason: string) => verification({ sequence: state.seq + 1, reason });
-      for (const segment of await this.#durableSegments()) {
-        if (segment.first > known.state.seq) break;
-        if (segment.first !== state.seq + 1)
-          return missing(`The segment that begins with record ${state.seq + 1} is missing.`);
-        const bytes = await readFile(this.#disk, segment);
-        // What comes after the durable end may be under way right now.
-        const length = segment.first === known.segment.first ? known.bytes : bytes.length;
-        const reading = await readSegment(segment, bytes.subarray(0, length), state);
-        state = reading.state;
-        if (reading.bad) return verification(reading.bad);
-        if (reading.tornBytes > 0) return missing(`Record ${state.seq + 1} is not complete.`);
-      }
-      if (state.seq < known.state.seq)
-        return missing(`The records from ${state.seq + 1} to ${known.state.seq} are gone.`);
-      if (state.hash !== known.state.hash)
-        return verification({ sequence: state.seq, reason: 'The newest record is not the one that was written.' });
-      return verification();
-    }, empty);
-  }
-
-  async #reading<T>(read: (committed: Committed) => Promise<T>, empty: T): Promise<Result<T>> {
-    const committed = this.#committed;
-    if (!committed) return ok(empty);
-    try {
-      return ok(await read(committed));
-    } catch (error) {
-      const { code, reasons } = asError(error, this.#folder);
-      return { ok: false, refusal: { code, reasons: [reasons[0]!, ...reasons.slice(1)] } };
-    }
-  }
-
-  async #durableSegments(): Promise<readonly Segment[]> {
-    return listSegments(this.#disk, this.#folder);
+  /** A new segment’s file with its header: there as a whole or not at all. */
+  async #begin(range: CompactRange): Promise<Committed> {
+    const { disk, crypto, vault, folder, nodeId, origin, now } = this.#options;
+    const segment = segmentAt(folder, range.size + 1);
+    const created = new Date(now()).toISOString();
+    const { header, opened } = beginSegment({ nodeId, origin, created, range, form: 'open' }, vault(), crypto);
+    await disk.writeFileAtomic(segment.path, header, 0o600);
+    return { segment, opened, bytes: header.length, blocks: 0, range };
   }
 
   async #find(): Promise<Committed> {
-    const segments = await this.#durableSegments();
-    const last = segments.at(-1);
+    const { disk, folder } = this.#options;
+    const last = (await listSegments(disk, folder)).at(-1);
+    const known = this.#committed;
     if (!last) {
-      if (this.#committed && this.#committed.state.seq > 0) throw vanished(this.#committed.segment.path);
-      return { segment: segmentAt(this.#folder, 1), bytes: 0, state: chainStart };
+      if (known && known.range.size > 0) throw vanished(known.segment.path);
+      return this.#begin(known?.range ?? emptyRange);
     }
-    const bytes = await readFile(this.#disk, last);
-    if (this.#committed) return this.#findAgain(this.#committed, segments, bytes);
-    const before = await this.#stateBefore(last, segments.at(-2));
-    const { state, goodBytes, bad } = await readSegment(last, bytes, before);
-    if (bad) throw broken(last.path, bad.reason);
-    return { segment: last, bytes: goodBytes, state };
+    const bytes = await readSegmentFile(disk, last);
+    const opened = this.#openedSegment(last, bytes);
+    if (known) return this.#findAgain(known, last, opened, bytes);
+    const { range, goodBytes, blocks, bad } = await scanSegment(opened, bytes);
+    if (bad && !bad.torn) throw broken(last.path, `record ${bad.sequence}: ${bad.reason}`);
+    return { segment: last, opened, bytes: goodBytes, blocks, range };
   }
 
   /** The end must be where this process left it; behind it there can only be its own failed batch. */
-  async #findAgain(known: Committed, segments: readonly Segment[], newest: Uint8Array): Promise<Committed> {
-    const last = segments.at(-1)!;
+  async #findAgain(known: Committed, last: Segment, opened: OpenedSegment, bytes: Uint8Array): Promise<Committed> {
     // A rotation that failed halfway: the new segment is there and holds nothing yet.
-    if (last.first === known.state.seq + 1 && last.first !== known.segment.first)
-      return { segment: last, bytes: 0, state: known.state };
-    if (last.first !== known.segment.first) throw vanished(known.segment.path);
-    if (known.bytes === 0) return known;
-    if (newest.length < known.bytes) throw vanished(known.segment.path);
-    const { state, bad } = await readSegment(last, newest.subarray(0, known.bytes), undefined);
-    if (bad) throw broken(last.path, bad.reason);
-    if (state.hash !== known.state.hash) throw vanished(known.segment.path);
-    return known;
+    if (last.first === known.range.size + 1 && last.first !== known.segment.first)
+      return { segment: last, opened, bytes: opened.blocksAt, blocks: 0, range: known.range };
+    if (last.first !== known.segment.first || opened.identity.id !== known.opened.identity.id)
+      throw vanished(known.segment.path);
+    if (bytes.length < known.bytes) throw vanished(known.segment.path);
+    const { range, bad } = await scanSegment(opened, bytes.subarray(0, known.bytes));
+    if (bad) throw broken(last.path, `record ${bad.sequence}: ${bad.reason}`);
+    if (!sameRange(range, known.range)) throw vanished(known.segment.path);
+    return { ...known, opened };
   }
 
-  /** The chain’s state at the begin of a segment, from the end of the one before it. */
-  async #stateBefore(segment: Segment, previous: Segment | undefined): Promise<ChainState> {
-    if (segment.first === 1) return chainStart;
-    if (!previous) throw broken(segment.path, `The segments before record ${segment.first} are gone.`);
-    const { state, bad } = await readSegment(previous, await readFile(this.#disk, previous), undefined);
-    if (bad) throw broken(previous.path, bad.reason);
-    if (state.seq !== segment.first - 1)
-      throw broken(previous.path, `The records from ${state.seq + 1} to ${segment.first - 1} are gone.`);
-    return state;
+  #openedSegment(segment: Segment, bytes: Uint8Array): OpenedSegment {
+    const { vault, nodeId } = this.#options;
+    const opened = openSegment(segment, bytes, vault());
+    if (!opened.ok && opened.refusal.code === 'SEAL_INVALID')
+      throw new CaxtonError('SEAL_INVALID', [
+        `The audit segment ${segment.path} cannot be opened: ${opened.refusal.reasons.join(' ')}`,
+        'Give the node the vault key that wrote it (security.vault.key_path), older keys included; without it the log cannot be read.',
+      ]);
+    if (!opened.ok) throw broken(segment.path, opened.refusal.reasons.join(' '));
+    const { identity } = opened.value;
+    if (identity.nodeId !== nodeId) throw broken(segment.path, `It is of the log of ${identity.nodeId}.`);
+    if (identity.form !== 'open') throw broken(segment.path, 'The segments behind it are gone.');
+    return opened.value;
   }
 
   #opened(): { readonly file: AppendFile; readonly committed: Committed } {
@@ -233,9 +215,10 @@ export class AuditFile {
   }
 }
 
-const lineEnd = Uint8Array.of(10);
+export const sameRange = (one: CompactRange, other: CompactRange): boolean =>
+  one.size === other.size && one.nodes.every((node, i) => Buffer.compare(node, other.nodes[i]!) === 0);
 
-/** An event that makes no line of the log: a bug of whoever made it (`cause`), no fault of the disk. */
+/** An event that makes no record of the log: a bug of whoever made it (`cause`), no fault of the disk. */
 export class UnwritableEvent extends Error {
   override readonly name = 'UnwritableEvent';
   /** Its place in the batch. */
@@ -247,17 +230,30 @@ export class UnwritableEvent extends Error {
   }
 }
 
-/** The next line; never one that could not be read again, for that would keep the node from its next start. */
-function appended(state: ChainState, event: AuditEvent, index: number): ReturnType<typeof chainAppend> {
-  let next: ReturnType<typeof chainAppend>;
+/** The leaves of the first events, as many as fit one block, and the tree with them. */
+function grown(
+  before: CompactRange,
+  events: readonly AuditEvent[],
+): { readonly leaves: Uint8Array; readonly range: CompactRange; readonly count: number } {
+  let text = '';
+  let count = 0;
+  for (const event of events) {
+    if (text.length >= limits.auditBlockBytesMax / 3) break;
+    text += `\0${written(event, before.size + count + 1, count)}`;
+    count += 1;
+  }
+  const leaves = Buffer.from(text, 'utf8');
+  const tree = new GrowingTree(before, sha256);
+  for (const leaf of leavesOf(leaves)) tree.append(sha256(leaf));
+  return { leaves, range: tree.range, count };
+}
+
+function written(event: AuditEvent, sequence: number, index: number): string {
   try {
-    next = chainAppend(state, event, sha256, utf8);
+    return auditLine(auditRecord(event, sequence));
   } catch (error) {
     throw new UnwritableEvent(index, error);
   }
-  const read = readAuditLine(utf8.decode(next.line));
-  if (!read.ok) throw new UnwritableEvent(index, CaxtonError.from(read.refusal));
-  return next;
 }
 
 const broken = (path: string, reason: string): CaxtonError =>

@@ -1,114 +1,177 @@
+import type { Crypto } from '../../crypto/port.ts';
+import type { VaultRing } from '../../crypto/vault.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { AuditAggregate } from '../../protocols/audit/aggregate.ts';
-import type { ChainState } from '../../protocols/audit/chain.ts';
-import { DenialWindow } from '../../protocols/audit/denials.ts';
-import { classOf } from '../../protocols/audit/event-type.ts';
-import type { AuditEvent, AuditRecord } from '../../protocols/audit/record.ts';
+import { type AuditType, classOf } from '../../protocols/audit/event-type.ts';
+import { type AuditPolicy, auditPolicy } from '../../protocols/audit/level.ts';
+import type { AuditEvent, AuditMetadata, AuditRecord, Outcome } from '../../protocols/audit/record.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
-import { AuditFile, asError, UnwritableEvent } from './audit-file.ts';
+import { AuditBatches, everything, isClassA } from './audit-batches.ts';
+import { type AuditDraft, type AuditPlace, eventOf } from './audit-draft.ts';
+import { AuditFile, asError } from './audit-file.ts';
+import { AuditIntake } from './audit-intake.ts';
 import { AuditQueue, type Entry } from './audit-queue.ts';
+import { AuditReader } from './audit-reader.ts';
+import { AuditReserve } from './audit-reserve.ts';
+import { rootText, verifyLog } from './audit-verification.ts';
+import { AuditWindows } from './audit-windows.ts';
 import type { AuditHead, AuditVerification } from './control.ts';
 
-/** An event as its witness tells it. `at` defaults to now; the node is always the log’s own. */
-export type AuditDraft = Omit<AuditEvent, 'at' | 'nodeId'> & { readonly at?: number };
-
-export type AuditMode = 'opening' | 'writing' | 'rotating' | 'blocked' | 'closing' | 'closed';
+export type AuditMode = 'opening' | 'writing' | 'sparing' | 'rotating' | 'blocked' | 'closing' | 'closed';
 
 export interface AuditLogOptions {
   readonly disk: Disk;
   readonly clock: Clock;
+  readonly crypto: Crypto;
   readonly nodeId: string;
-  /** Made when it is not there; files `audit-<first record>.jsonl`, mode 0600. */
+  /** The name of this log in its checkpoints. */
+  readonly origin: string;
+  /** Asked for at each new segment and reading, so that a rotated ring takes over. */
+  readonly vault: () => VaultRing;
+  /** Made when it is not there; files `audit-<first record>.seg`, mode 0600. */
   readonly folder: string;
+  /** How much is kept of what; default `auditPolicy()`. */
+  readonly policy?: AuditPolicy;
   /** Records that may wait; default `limits.auditQueueRecordsMax`. */
   readonly queueRecordsMax?: number;
 }
 
-const latestTimeMs = Date.UTC(9999, 11, 31);
+const notKept: Result<AuditPlace> = ok({ sequence: 0 });
 
 /**
- * The audit log of a node: JSON lines, each with the hash of the line before. One object for the node’s whole life; its
+ * The audit log of a node: sealed segments of records under one Merkle tree. One object for the node’s whole life; its
  * writer (`audit-writer.ts`) opens it, writes and closes, one act at a time, and may be restarted in between.
  */
 export class AuditLog {
   readonly #options: AuditLogOptions;
   readonly #recordsMax: number;
   readonly #file: AuditFile;
+  readonly #reserve: AuditReserve;
   readonly #queue: AuditQueue;
-  readonly #aggregate = new AuditAggregate();
-  readonly #denials = new DenialWindow();
+  readonly #batches: AuditBatches;
+  readonly #windows: AuditWindows;
+  readonly #intake: AuditIntake;
+  /** What is durable, for whoever reads the log: verification, proofs, forwarding. */
+  readonly reader: AuditReader;
   #mode: AuditMode = 'opening';
   #blocked: Refusal = refuse('AUDIT_BLOCKED', 'The audit log cannot be written.').refusal;
-  /** Counted events whose window is over, to be written before anything else. */
-  #summaries: Entry[] = [];
-  #aggregateTimer: unknown;
-  #denialTimer: unknown;
+  /** What kept it from writing everything, until the log itself says so. */
+  #hindrance: 'sparing' | 'blocked' | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Called when the head or the mode has changed. Must not throw. */
-  onHead: (head: AuditHead) => void = () => {};
+  readonly #listeners = new Set<() => void>();
 
   constructor(options: AuditLogOptions) {
+    const { disk, clock, folder, vault, policy, queueRecordsMax } = options;
     this.#options = options;
-    this.#recordsMax = options.queueRecordsMax ?? limits.auditQueueRecordsMax;
-    this.#file = new AuditFile(options.disk, options.folder);
+    this.#recordsMax = queueRecordsMax ?? limits.auditQueueRecordsMax;
+    this.#file = new AuditFile({ ...options, now: () => clock.now() });
+    this.#reserve = new AuditReserve(disk, folder);
     this.#queue = new AuditQueue(
-      options.clock,
+      clock,
       { recordsMax: this.#recordsMax, waitMsMax: limits.auditWaitMsMax },
       refuse('AUDIT_BLOCKED', 'The audit log was not ready in time.').refusal,
     );
+    this.#batches = new AuditBatches({
+      file: this.#file,
+      queue: this.#queue,
+      reserve: this.#reserve,
+      folder,
+      lost: (error) => this.#ownEvent('SupervisionEvent', error.message, {}, 'failure'),
+    });
+    this.#windows = new AuditWindows({
+      clock,
+      canWrite: () => this.#mode === 'writing' || this.#mode === 'rotating' || this.#mode === 'opening',
+      write: (events) => this.#batches.summarise(events),
+    });
+    this.#intake = new AuditIntake({
+      policy: policy ?? auditPolicy(),
+      windows: this.#windows,
+      queue: this.#queue,
+      isHindered: () => this.#mode === 'sparing' || this.#mode === 'blocked',
+    });
+    this.reader = new AuditReader({ disk, folder, vault, committed: () => this.#file.committed });
   }
 
   /** Whether it was ever open in this process. */
   get wasOpened(): boolean {
-    return this.#file.wasOpened;
+    return this.#file.committed !== undefined;
+  }
+
+  /** Whether there is room kept for class A on a full disk. */
+  get holdsReserve(): boolean {
+    return this.#reserve.isHeld;
   }
 
   /**
    * Resolves with the record’s place once it is durable: act only then. While the writer opens, rotates or restarts it
    * waits, at most `limits.auditWaitMsMax`; AUDIT_BLOCKED when the log cannot be written or too many wait.
    *
-   * A denial (`classOf`) past the first ones of its source is counted instead and resolves at once: strangers cause
-   * those and must not be able to fill the disk.
+   * What the policy only counts, and a denial (`classOf`) past the first ones of its source, resolves at once:
+   * strangers cause those and must not be able to fill the disk.
    */
-  record(fact: AuditDraft): Promise<Result<AuditHead>> {
+  record(fact: AuditDraft): Promise<Result<AuditPlace>> {
     const event = this.#event(fact);
-    if (this.#mode === 'blocked' || this.#mode === 'closed') {
+    const isA = classOf(event.type) === 'A';
+    if (this.#mode === 'closed' || (this.#mode === 'blocked' && this.#intake.isKept(event))) {
       // What was denied stays denied, so its record need not: it is written once the log recovers.
-      if (classOf(event.type) === 'denial') this.note(fact);
+      if (!isA) this.note(fact);
+      this.#batches.refused += 1;
       return Promise.resolve({ ok: false, refusal: this.#blocked });
     }
-    if (classOf(event.type) === 'denial' && this.#countDenial(event)) return Promise.resolve(ok(this.head()));
+    if (!this.#intake.isWritten(event)) return Promise.resolve(notKept);
+    if (!isA && this.#mode === 'sparing') {
+      this.#intake.note(event);
+      return Promise.resolve(notKept);
+    }
     return new Promise((settle, fail) => {
       const sinceMs = this.#options.clock.monotonic();
-      if (!this.#queue.add({ event, answer: { settle, fail, sinceMs } }))
+      if (!this.#intake.add(event, { settle, fail, sinceMs }))
         settle(refuse('AUDIT_BLOCKED', `More than ${this.#recordsMax} records wait to be written.`));
     });
   }
 
-  /** Takes note without making anybody wait: counted in windows (class B, repeated denials), or written soon. */
+  /** Takes note without making anybody wait: counted in windows (repetitions, denials), or written soon. */
   note(fact: AuditDraft): void {
     const event = this.#event(fact);
-    if (this.#mode === 'closed') return;
-    const kind = classOf(event.type);
-    if (kind === 'denial' && this.#countDenial(event)) return;
-    // Where there is no room for a record of its own it is counted: nothing goes without a trace.
-    if (kind === 'B' || !this.#queue.add({ event })) this.#count(event);
+    if (this.#mode !== 'closed' && this.#intake.isWritten(event)) this.#intake.note(event);
+  }
+
+  /** As `record`, for what the log has to say of itself. */
+  recordOwn(type: AuditType, reason: string, metadata: AuditMetadata): Promise<Result<AuditPlace>> {
+    const { at, nodeId, ...fact } = this.#ownEvent(type, reason, metadata);
+    return this.record({ ...fact, at });
+  }
+
+  /** Lets the writer look whether a new segment is due. */
+  wake(): void {
+    this.#queue.wake();
   }
 
   /** The newest durable record, and what the writer is doing. */
   head(): AuditHead {
-    return this.#headAt(this.#file.head);
+    const { sequence, range } = this.reader.head();
+    return { state: this.#mode, sequence, hash: rootText(range) };
   }
 
   /** The newest durable records, oldest first; at most `limits.apiRecordsMax`. */
-  tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
-    return this.#file.tail(Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax)));
+  async tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
+    return this.#reading(() => this.reader.tail(Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax))));
   }
 
-  /** Reads all files again and checks the chain up to the head that this process knows. */
-  verify(): Promise<Result<AuditVerification>> {
-    return this.#file.verify();
+  /** The durable records from number `first` on, oldest first; at most `limits.apiRecordsMax`. */
+  from(first: number, limit: number): Promise<Result<readonly AuditRecord[]>> {
+    return this.#reading(() => this.reader.from(first, Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax))));
+  }
+
+  /** Calls `listener` when the head or the mode has changed; it must not throw. Returns the function that ends that. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Reads all segments again and checks them against the tree and the head that this process knows. */
+  async verify(): Promise<Result<AuditVerification>> {
+    return this.#reading(() => verifyLog(this.#options, this.#file.committed));
   }
 
   /** For the writer: what it is doing. `blocked` and `closed` refuse everybody who waits; `error` says why. */
@@ -117,27 +180,50 @@ export class AuditLog {
     if (mode === 'blocked' || mode === 'closed') {
       const why = error === undefined ? ['The audit log is closed.'] : asError(error, this.#options.folder).reasons;
       this.#blocked = refuse('AUDIT_BLOCKED', 'The audit log cannot be written.', ...why).refusal;
-      this.#queue.refuse(this.#blocked);
+      this.#batches.refused += this.#queue.refuse(this.#blocked);
     }
-    if (mode === 'closed') this.#endWindows();
+    if (mode === 'blocked' || mode === 'sparing') this.#hindrance = mode;
+    if (mode === 'closed') this.#windows.end();
     this.#tellHead();
   }
 
   /** For the writer: finds the end of the log and opens it. Rejects when it cannot be trusted or written. */
   open(): Promise<void> {
     return this.#inTurn(async () => {
-      const repair = await this.#file.open();
-      if (!repair) return;
-      const { path, cutBytes, reason } = repair;
-      await this.#commit([{ event: this.#ownEvent('AuditRepaired', 'success', reason, { file: path, cutBytes }) }]);
+      await this.#openFile();
+      // A log without a reserve is one that blocks a little sooner.
+      await this.#reserve.take();
     });
   }
 
-  /** For the writer: writes what comes until the signal aborts or the segment is full. Rejects when the disk refuses. */
+  /** For the writer: writes what comes until the signal aborts or a new segment is due. Rejects when the disk refuses. */
   write(signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
-      while (!signal.aborted && !this.#file.isFull) {
-        if (!(await this.#writeNext())) await this.#queue.changed(signal);
+      await this.#tellRecovery();
+      while (!signal.aborted && !this.#file.isDue) {
+        if (!(await this.#writeNext(everything))) await this.#queue.changed(signal);
+      }
+    });
+  }
+
+  /**
+   * For the writer, when the disk is full: gives the reserve away and writes class A alone, until there is room for the
+   * rest and a reserve again. Rejects when the disk refuses that as well.
+   */
+  spare(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    return this.#inTurn(async () => {
+      await this.#reserve.give();
+      await this.#openFile();
+      for (let lookAt = clock.monotonic() + limits.auditReserveRetryMs; !signal.aborted; ) {
+        if (await this.#writeNext(isClassA)) continue;
+        if (clock.monotonic() >= lookAt) {
+          if (await this.#reserve.takeAgain()) return;
+          lookAt = clock.monotonic() + limits.auditReserveRetryMs;
+        }
+        const timer = clock.setTimeout(() => this.#queue.wake(), lookAt - clock.monotonic());
+        await this.#queue.changed(signal);
+        clock.clearTimeout(timer);
       }
     });
   }
@@ -150,10 +236,10 @@ export class AuditLog {
   /** For the writer: writes what still waits, counts included, and closes the file. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
-      this.#endWindows();
+      this.#windows.end();
       try {
         if (this.#file.isOpen) {
-          while (await this.#writeNext());
+          while (await this.#writeNext(everything));
         }
       } finally {
         await this.#file.close();
@@ -161,101 +247,57 @@ export class AuditLog {
     });
   }
 
-  /** Writes one batch; false when nothing waits. */
-  async #writeNext(): Promise<boolean> {
-    const count = limits.auditBatchRecordsMax;
-    const batch = this.#summaries.slice(0, count);
-    this.#summaries = this.#summaries.slice(count);
-    batch.push(...this.#queue.take(count - batch.length));
-    if (batch.length === 0) return false;
-    await this.#commit(batch);
-    return true;
+  async #openFile(): Promise<void> {
+    const repair = await this.#file.open();
+    if (!repair) return;
+    const { path, cutBytes, reason } = repair;
+    await this.#commitOwn('AuditRepaired', reason, { file: path, cutBytes });
   }
 
-  async #commit(entries: readonly Entry[]): Promise<void> {
-    let states: readonly ChainState[];
-    try {
-      states = await this.#file.commit(entries.map(({ event }) => event));
-    } catch (error) {
-      if (error instanceof UnwritableEvent) return this.#commitWithout(error, entries);
-      this.#queue.putBack(entries.filter(({ answer }) => !answer));
-      const reasons = asError(error, this.#options.folder).reasons;
-      const { refusal } = refuse('AUDIT_BLOCKED', 'The record could not be made durable.', ...reasons);
-      for (const { answer } of entries) answer?.settle({ ok: false, refusal });
-      throw error;
-    }
-    for (const [index, { answer }] of entries.entries()) answer?.settle(ok(this.#headAt(states[index]!)));
+  /** A log that was blocked, or lived on its reserve, says so once it can. */
+  async #tellRecovery(): Promise<void> {
+    const hindrance = this.#hindrance;
+    if (!hindrance) return;
+    const { refused } = this.#batches;
+    await this.#commitOwn('AuditRecovered', `The log was ${hindrance} and can be written again.`, {
+      hindrance,
+      refused,
+    });
+    this.#hindrance = undefined;
+    this.#batches.refused -= refused;
+  }
+
+  async #writeNext(accepts: (entry: Entry) => boolean): Promise<boolean> {
+    const wrote = await this.#batches.writeNext(accepts);
+    if (wrote) this.#tellHead();
+    return wrote;
+  }
+
+  async #commitOwn(...own: Parameters<AuditLog['recordOwn']>): Promise<void> {
+    await this.#batches.commit([{ event: this.#ownEvent(...own) }]);
     this.#tellHead();
   }
 
-  /** A bug in one event must not keep all others from being recorded: it goes back to its maker, or into the log. */
-  async #commitWithout(error: UnwritableEvent, entries: readonly Entry[]): Promise<void> {
-    const { index } = error;
-    const { answer } = entries[index]!;
-    answer?.fail(error);
-    const lost: Entry = { event: this.#ownEvent('SupervisionEvent', 'failure', error.message, {}) };
-    const rest = answer ? entries.toSpliced(index, 1) : entries.with(index, lost);
-    if (rest.length > 0) await this.#commit(rest);
-  }
-
   #event(fact: AuditDraft): AuditEvent {
-    const event = { ...fact, at: fact.at ?? this.#options.clock.now(), nodeId: this.#options.nodeId };
-    // Here, where the caller is to blame, and not in the writer, which everybody needs.
-    if (!(event.at >= 0 && event.at <= latestTimeMs))
-      throw new RangeError(`not a time for an audit record: ${event.at}`);
-    return event;
+    return eventOf(fact, this.#options.nodeId, this.#options.clock.now());
   }
 
-  /** Whether the denial was counted; otherwise it is to be written in full. */
-  #countDenial(event: AuditEvent): boolean {
-    this.#denialTimer ??= this.#options.clock.setTimeout(() => this.#endDenials(), limits.auditDenialWindowMs);
-    return this.#denials.add(event) === 'counted';
+  async #reading<T>(read: () => Promise<T>): Promise<Result<T>> {
+    try {
+      return ok(await read());
+    } catch (error) {
+      const { code, reasons } = asError(error, this.#options.folder);
+      return { ok: false, refusal: { code, reasons: [reasons[0]!, ...reasons.slice(1)] } };
+    }
   }
 
-  #count(event: AuditEvent): void {
-    this.#aggregateTimer ??= this.#options.clock.setTimeout(() => this.#endAggregate(), limits.auditAggregateWindowMs);
-    this.#aggregate.add(event);
-  }
-
-  #endWindows(): void {
-    const { clock } = this.#options;
-    clock.clearTimeout(this.#aggregateTimer);
-    clock.clearTimeout(this.#denialTimer);
-    this.#endAggregate();
-    this.#endDenials();
-  }
-
-  #endAggregate(): void {
-    this.#aggregateTimer = undefined;
-    this.#summarise(this.#aggregate);
-  }
-
-  #endDenials(): void {
-    this.#denialTimer = undefined;
-    this.#summarise(this.#denials);
-  }
-
-  #summarise(window: AuditAggregate | DenialWindow): void {
-    this.#summaries.push(...window.flush().map((event) => ({ event })));
-    this.#queue.wake();
-  }
-
-  #ownEvent(
-    type: AuditDraft['type'],
-    outcome: AuditDraft['outcome'],
-    reason: string,
-    metadata: AuditDraft['metadata'],
-  ): AuditEvent {
+  #ownEvent(type: AuditType, reason: string, metadata: AuditMetadata, outcome: Outcome = 'success'): AuditEvent {
     const identity = `node/${this.#options.nodeId}`;
     return this.#event({ type, identity, sourceIp: '', outcome, reasons: [reason], metadata });
   }
 
-  #headAt({ seq, hash }: ChainState): AuditHead {
-    return { state: this.#mode, sequence: seq, hash };
-  }
-
   #tellHead(): void {
-    this.onHead(this.head());
+    for (const listener of this.#listeners) listener();
   }
 
   #inTurn(act: () => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { AuditEvent } from '../../protocols/audit/record.ts';
 import type { Clock } from '../kernel/ports.ts';
-import type { AuditHead } from './control.ts';
+import type { AuditPlace } from './audit-draft.ts';
 
 /** An event on its way to the log. Without `answer` nobody waits for it. */
 export interface Entry {
@@ -11,7 +11,7 @@ export interface Entry {
 
 /** Who waits: told the record’s place once it is durable, or refused; a throw is a bug in the event itself. */
 export interface Answer {
-  settle(result: Result<AuditHead>): void;
+  settle(result: Result<AuditPlace>): void;
   fail(error: unknown): void;
   /** Since when it waits, on the monotonic clock. */
   readonly sinceMs: number;
@@ -52,25 +52,29 @@ export class AuditQueue {
     return true;
   }
 
-  /** Takes the oldest, at most `count`. */
-  take(count: number): Entry[] {
-    const taken = this.#entries.slice(0, count);
-    this.#entries = this.#entries.slice(count);
-    if (this.#entries.length === 0) this.#unwatch();
+  /** Takes the oldest that `accepts` takes, at most `count`; the others keep their order. */
+  take(count: number, accepts: (entry: Entry) => boolean = () => true): Entry[] {
+    const taken: Entry[] = [];
+    const left: Entry[] = [];
+    for (const entry of this.#entries) (taken.length < count && accepts(entry) ? taken : left).push(entry);
+    this.#entries = left;
+    if (left.length === 0) this.#unwatch();
     return taken;
   }
 
-  /** Puts what nobody waits for back before all others, past the bound if it must: it was within it before. */
+  /** Puts entries back before all others, past the bound if it must: they were within it before. */
   putBack(entries: readonly Entry[]): void {
     this.#entries = [...entries, ...this.#entries];
+    if (this.#timer === undefined && entries.some(({ answer }) => answer)) this.#watch(this.#waitMsMax);
   }
 
-  /** Refuses everybody who waits. What nobody waits for stays. */
-  refuse(refusal: Refusal): void {
+  /** Refuses everybody who waits, and says how many. What nobody waits for stays. */
+  refuse(refusal: Refusal): number {
     this.#unwatch();
     const waiting = this.#entries;
     this.#entries = waiting.filter(({ answer }) => !answer);
     for (const { answer } of waiting) answer?.settle({ ok: false, refusal });
+    return waiting.length - this.#entries.length;
   }
 
   /** Resolves when something is added, `wake` is called or the signal aborts. For one reader. */

@@ -1,122 +1,107 @@
 import { join } from 'node:path';
+import { BlockSeal } from '../../crypto/block-seal.ts';
+import type { Crypto } from '../../crypto/port.ts';
 import { sha256 } from '../../crypto/port.ts';
-import { CaxtonError } from '../../errors.ts';
-import { type ChainState, chainStart, chainStep } from '../../protocols/audit/chain.ts';
-import { type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
+import type { VaultRing } from '../../crypto/vault.ts';
+import { CaxtonError, ok, type Result, refuse } from '../../errors.ts';
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  identityBytes,
+  type SegmentHeader,
+  type SegmentIdentity,
+} from '../../protocols/audit/segment-header.ts';
 import type { Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 
-/** One file of the audit log: records from `first` on, a line each, up to the next segment’s first. */
+/** One file of the audit log: the records from `first` on, up to the next segment’s first. */
 export interface Segment {
   readonly path: string;
-  /** Number of its first record. */
+  /** Sequence of its first record. */
   readonly first: number;
 }
 
-/** What a segment’s bytes hold. */
-export interface SegmentReading {
-  /** The chain after the last line that fits. */
-  readonly state: ChainState;
-  /** Bytes up to the end of that line. */
-  readonly goodBytes: number;
-  /** Why the next line does not fit; absent when all lines do. */
-  readonly bad?: { readonly sequence: number; readonly reason: string };
-  /** Bytes after the last line break: what a crash left of a line. */
-  readonly tornBytes: number;
+/** A segment whose header was read and whose key opened. */
+export interface OpenedSegment extends SegmentHeader {
+  readonly seal: BlockSeal;
+  /** Where its first block begins. */
+  readonly blocksAt: number;
 }
 
-const form = /^audit-(\d{12})\.jsonl$/;
-const lineBreak = 10;
-/** Lines checked before others run. */
-const stretchLines = 128;
+const form = /^audit-(\d{12})\.seg$/;
+const formBefore = /^audit-\d{12}\.jsonl$/;
+const dataKeyBytes = 32;
 
-/** `audit-<first record’s number, twelve digits>.jsonl`: names sort as numbers do. */
+/** `audit-<sequence of the first record, twelve digits>.seg`: names sort as numbers do. */
 export const segmentAt = (folder: string, first: number): Segment => ({
-  path: join(folder, `audit-${String(first).padStart(12, '0')}.jsonl`),
+  path: join(folder, `audit-${String(first).padStart(12, '0')}.seg`),
   first,
 });
 
-/** The segments in a folder, oldest first. Other files are left alone. */
+/**
+ * The segments in a folder, oldest first. Other files are left alone, but for the lines of text that earlier versions
+ * wrote: NOT_SUPPORTED, since a log that began anew beside them would look like a whole one.
+ */
 export async function listSegments(disk: Disk, folder: string): Promise<readonly Segment[]> {
   const names = await disk.list(folder);
+  const before = names.find((name) => formBefore.test(name));
+  if (before !== undefined)
+    throw new CaxtonError('NOT_SUPPORTED', [
+      `${join(folder, before)} is the audit log of an earlier version, in clear text and without a tree.`,
+      'Move these files to where old logs are kept (they can be read with any text tool); a new log begins then.',
+    ]);
   return names
     .map((name) => form.exec(name)?.[1])
     .filter((digits) => digits !== undefined)
     .map((digits) => segmentAt(folder, Number(digits)));
 }
 
-/**
- * Checks the chain through a segment’s bytes. `before` is the chain’s state at its begin, `undefined` to believe what
- * the first line says about it. Lets others run between stretches of lines.
- */
-export async function readSegment(
-  segment: Segment,
-  bytes: Uint8Array,
-  before: ChainState | undefined,
-): Promise<SegmentReading> {
-  const end = bytes.lastIndexOf(lineBreak) + 1;
-  let state = before ?? stateBefore(segment, bytes);
-  let goodBytes = 0;
-  for (let lines = 1; goodBytes < end; lines++) {
-    const next = bytes.indexOf(lineBreak, goodBytes);
-    const step = chainStep(state, bytes.subarray(goodBytes, next), sha256, utf8);
-    if (!step.ok) {
-      const bad = { sequence: state.seq + 1, reason: step.refusal.reasons.join(' ') };
-      return { state, goodBytes, bad, tornBytes: bytes.length - end };
-    }
-    state = step.value;
-    goodBytes = next + 1;
-    if (lines % stretchLines === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-  return { state, goodBytes, tornBytes: bytes.length - end };
+/** Makes the header of a new segment, with a data key of its own. */
+export function beginSegment(
+  identity: Omit<SegmentIdentity, 'id'>,
+  vault: VaultRing,
+  crypto: Crypto,
+): { readonly header: Uint8Array; readonly opened: OpenedSegment } {
+  const id = Buffer.from(crypto.randomBytes(16)).toString('hex');
+  const dataKey = crypto.randomBytes(dataKeyBytes);
+  const bytes = identityBytes({ id, ...identity }, utf8);
+  const { vaultKey, bytes: wrapped } = vault.wrap(crypto, dataKey, bytes);
+  const lock = { vaultKey, wrapped };
+  const header = encodeSegmentHeader(bytes, lock, utf8);
+  const seal = new BlockSeal(dataKey, sha256(bytes));
+  dataKey.fill(0);
+  return { header, opened: { identity: { id, ...identity }, lock, seal, blocksAt: header.length } };
 }
 
-/** The state that the first line claims to follow; for an unreadable one a state that nothing follows. */
-function stateBefore(segment: Segment, bytes: Uint8Array): ChainState {
-  if (segment.first === 1) return chainStart;
-  const first = linesOf(bytes).next().value;
-  const record = first && readLine(first);
-  return { seq: segment.first - 1, hash: record?.prev ?? '' };
+/** Reads a segment’s header and opens its key. MALFORMED; SEAL_INVALID when the vault does not open it. */
+export function openSegment(segment: Segment, bytes: Uint8Array, vault: VaultRing): Result<OpenedSegment> {
+  const read = decodeSegmentHeader(bytes, utf8);
+  if (!read.ok) return read;
+  const { identity, lock, identityBytes: raw, length } = read.value;
+  const key = vault.unwrap({ vaultKey: lock.vaultKey, bytes: lock.wrapped }, raw);
+  if (!key.ok) return key;
+  if (identity.range.size !== segment.first - 1)
+    return refuse('MALFORMED', `It begins with record ${identity.range.size + 1}, and its name says ${segment.first}.`);
+  const seal = new BlockSeal(key.value, sha256(raw));
+  key.value.fill(0);
+  return ok({ identity, lock, seal, blocksAt: length });
 }
 
-/** The newest `limit` records of the segments, oldest first. `lengthOf` says how much of a file counts. */
-export async function newestRecords(
-  disk: Disk,
-  segments: readonly Segment[],
-  limit: number,
-  lengthOf: (segment: Segment) => number | undefined,
-): Promise<readonly AuditRecord[]> {
-  let newest: AuditRecord[] = [];
-  for (const segment of segments.toReversed()) {
-    if (newest.length >= limit) break;
-    const bytes = await readFile(disk, segment);
-    const lines = [...linesOf(bytes.subarray(0, lengthOf(segment)))].slice(newest.length - limit);
-    newest = [...lines.map(readLine).filter((record) => record !== undefined), ...newest];
-  }
-  return newest;
+/** The same segment with its data key under the vault’s current key. */
+export function rewrapped(segment: Segment, bytes: Uint8Array, vault: VaultRing, crypto: Crypto): Result<Uint8Array> {
+  const read = decodeSegmentHeader(bytes, utf8);
+  if (!read.ok) return read;
+  const { lock, identityBytes: raw, length } = read.value;
+  const key = vault.unwrap({ vaultKey: lock.vaultKey, bytes: lock.wrapped }, raw);
+  if (!key.ok) return refuse(key.refusal.code, `${segment.path}: ${key.refusal.reasons[0]}`);
+  const { vaultKey, bytes: wrapped } = vault.wrap(crypto, key.value, raw);
+  const header = encodeSegmentHeader(raw, { vaultKey, wrapped }, utf8);
+  return ok(Buffer.concat([header, bytes.subarray(length)]));
 }
 
 /** The bytes of a segment that was listed. Throws FILE_UNREADABLE when it is gone. */
-export async function readFile(disk: Disk, segment: Segment): Promise<Uint8Array> {
+export async function readSegmentFile(disk: Disk, segment: Segment): Promise<Uint8Array> {
   const bytes = await disk.readFile(segment.path);
   if (!bytes) throw new CaxtonError('FILE_UNREADABLE', `The audit segment ${segment.path} is gone.`);
   return bytes;
-}
-
-function readLine(line: Uint8Array): AuditRecord | undefined {
-  try {
-    const record = readAuditLine(utf8.decode(line));
-    return record.ok ? record.value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function* linesOf(bytes: Uint8Array): Generator<Uint8Array, undefined> {
-  for (let at = 0; ; ) {
-    const next = bytes.indexOf(lineBreak, at);
-    if (next === -1) return undefined;
-    yield bytes.subarray(at, next);
-    at = next + 1;
-  }
 }

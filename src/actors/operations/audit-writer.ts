@@ -1,5 +1,6 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { AuditLog, AuditMode } from './audit-log.ts';
+import { isDiskFull } from './audit-reserve.ts';
 
 export interface AuditWriterInput {
   readonly log: AuditLog;
@@ -16,7 +17,8 @@ const backoffMs = { first: 250, max: 10_000 } as const;
 
 /**
  * What the audit log is doing. Acts wait while it opens or rotates; while it is `blocked` they are refused, and it
- * tries again until the disk gives in. A log that cannot be opened at all is a start that fails: the chart crashes with
+ * tries again until the disk gives in. On a
+ * full disk it lives on its reserve first (`sparing`): class A is written, the rest is counted. A log that cannot be opened at all is a start that fails: the chart crashes with
  * the reason, because a node that never had an audit log has nothing to recover to.
  */
 export const auditWriter = setup({
@@ -30,11 +32,13 @@ export const auditWriter = setup({
   },
   guards: {
     wasOpened: ({ context }) => context.log.wasOpened,
+    reserveMayHelp: ({ context }, params: { error: unknown }) => isDiskFull(params.error) && context.log.holdsReserve,
   },
   actors: {
     open: fromPromise<void, AuditLog>(({ input }) => input.open()),
     // A chart that is killed aborts the signal: the batch under way is finished, then the next life has its turn.
     write: fromPromise<void, AuditLog>(({ input, signal }) => input.write(signal)),
+    spare: fromPromise<void, AuditLog>(({ input, signal }) => input.spare(signal)),
     rotate: fromPromise<void, AuditLog>(({ input }) => input.rotate()),
     close: fromPromise<void, AuditLog>(({ input }) => input.close()),
   },
@@ -79,6 +83,24 @@ export const auditWriter = setup({
         src: 'write',
         input: ({ context }) => context.log,
         onDone: 'rotating',
+        onError: [
+          {
+            guard: { type: 'reserveMayHelp', params: ({ event }) => ({ error: event.error }) },
+            target: 'sparing',
+          },
+          {
+            target: 'blocked',
+            actions: { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
+          },
+        ],
+      },
+    },
+    sparing: {
+      entry: { type: 'setMode', params: { mode: 'sparing' } },
+      invoke: {
+        src: 'spare',
+        input: ({ context }) => context.log,
+        onDone: 'writing',
         onError: {
           target: 'blocked',
           actions: { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
@@ -91,10 +113,16 @@ export const auditWriter = setup({
         src: 'rotate',
         input: ({ context }) => context.log,
         onDone: 'writing',
-        onError: {
-          target: 'blocked',
-          actions: { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
-        },
+        onError: [
+          {
+            guard: { type: 'reserveMayHelp', params: ({ event }) => ({ error: event.error }) },
+            target: 'sparing',
+          },
+          {
+            target: 'blocked',
+            actions: { type: 'setMode', params: ({ event }) => ({ mode: 'blocked', error: event.error }) },
+          },
+        ],
       },
     },
     blocked: {

@@ -13,6 +13,17 @@ let drafts = 0;
 export const nodeDisk: Disk = {
   readFile: (path) => orMissing(readFile(path), undefined),
 
+  async readPart(path, from, bytes) {
+    const file = await orMissing(open(path, constants.O_RDONLY), undefined);
+    if (!file) return undefined;
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, from);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  },
+
   async writeFileAtomic(path, bytes, mode) {
     drafts += 1;
     const draft = join(dirname(path), `.${basename(path)}.${process.pid}-${drafts}.tmp`);

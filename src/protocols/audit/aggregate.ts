@@ -3,45 +3,82 @@ import type { AuditType } from './event-type.ts';
 import type { AuditEvent } from './record.ts';
 
 interface Counted {
-  /** The first of its kind, which stands for all. */
+  /** What stands for all of them. */
   readonly first: AuditEvent;
   count: number;
 }
 
+/** One key of a window, for who meets it at the rate of messages: counting is one addition. */
+export interface Tally {
+  /** Events after the first, which was written in full. */
+  count: number;
+  /** The window is over: the next event begins another tally. */
+  ended: boolean;
+}
+
+interface Kept extends Tally {
+  readonly first: AuditEvent;
+}
+
 /**
- * Class B events within one window: each distinct one is kept once and the repetitions are counted, so that a flood of
- * granted messages costs one record a second. Holds at most `limits.auditAggregateKeysMax` distinct ones; the rest is
- * counted under the type alone, and `metadata.others` marks that. The shell calls `flush` at the window’s end; what was
- * not flushed is lost with the process.
+ * Repetitions within one window: the first event of a key is written in full, the rest is counted, so that a flood of
+ * granted messages costs two records a minute. Holds at most `limits.auditAggregateKeysMax` keys; what comes beside
+ * them is counted under the type alone, and `metadata.others` marks that. The shell calls `flush` at the window’s end;
+ * counts that were not flushed are lost with the process.
  *
  * Mutable for the sake of the path of a message; it has no clock and no chance of its own.
  */
 export class AuditAggregate {
   readonly #keysMax: number;
-  #counted = new Map<string, Counted>();
+  #kept = new Map<string, Kept>();
   #others = new Map<AuditType, Counted>();
 
   constructor(keysMax: number = limits.auditAggregateKeysMax) {
     this.#keysMax = keysMax;
   }
 
-  /** Distinct events that wait to be flushed. */
+  /** Keys that the window holds. */
   get size(): number {
-    return this.#counted.size + this.#others.size;
+    return this.#kept.size + this.#others.size;
   }
 
-  add(event: AuditEvent): void {
+  /** `write`: the first of its key, to be written in full. `counted`: it will be in the next `flush`. */
+  add(event: AuditEvent): 'write' | 'counted' {
     const key = keyOf(event);
-    const known = this.#counted.get(key);
+    const known = this.#kept.get(key);
+    if (known) {
+      known.count += event.count ?? 1;
+      return 'counted';
+    }
+    if (this.#kept.size >= this.#keysMax) {
+      countOther(this.#others, event);
+      return 'counted';
+    }
+    this.#kept.set(key, { first: event, count: 0, ended: false });
+    return 'write';
+  }
+
+  /** The tally of an event’s key; undefined while the window has none. */
+  tally(event: AuditEvent): Tally | undefined {
+    return this.#kept.get(keyOf(event));
+  }
+
+  /** Counts an event that was to be written in full and cannot be. */
+  missed(event: AuditEvent): void {
+    const known = this.#kept.get(keyOf(event));
     if (known) known.count += event.count ?? 1;
-    else if (this.#counted.size < this.#keysMax) this.#counted.set(key, { first: event, count: event.count ?? 1 });
     else countOther(this.#others, event);
   }
 
-  /** The window’s records in the order of their first event, and an empty window. */
+  /** A record for each key that came again, in the order of their first events, and an empty window. */
   flush(): readonly AuditEvent[] {
-    const events = [...this.#counted.values(), ...this.#others.values()].map(summary);
-    this.#counted = new Map();
+    const events: AuditEvent[] = [];
+    for (const kept of this.#kept.values()) {
+      kept.ended = true;
+      if (kept.count > 0) events.push(summary(kept));
+    }
+    for (const other of this.#others.values()) events.push(summary(other));
+    this.#kept = new Map();
     this.#others = new Map();
     return events;
   }
@@ -54,9 +91,9 @@ export function countOther(others: Map<AuditType, Counted>, event: AuditEvent): 
   else others.set(event.type, { first: otherOf(event), count: event.count ?? 1 });
 }
 
-/** The record for a counted event; a count of one goes without saying. */
+/** The record for counted events: it always says how many, one included, because the first one stands apart. */
 export function summary({ first, count }: Counted): AuditEvent {
-  return count === 1 ? first : { ...first, count };
+  return { ...first, count };
 }
 
 function otherOf(event: AuditEvent): AuditEvent {

@@ -1,12 +1,15 @@
 import { limits } from '../../limits.ts';
-import type { AuditMetadata, AuditRecord } from './record.ts';
+import type { AuditDecision, AuditMetadata, AuditRecord } from './record.ts';
 
 /** Bounds of a record’s fields in UTF-16 units. */
 export const auditFields = {
   identityCharsMax: 256,
   sourceIpCharsMax: 64,
   nodeIdCharsMax: 64,
-  requestIdCharsMax: 128,
+  /** The name of a policy. */
+  policyCharsMax: 256,
+  /** Ids, hashes, serials. */
+  shortCharsMax: 128,
   reasonCharsMax: 512,
   metadataKeyCharsMax: 64,
   metadataTextCharsMax: 1_024,
@@ -33,12 +36,45 @@ const rooms: readonly Room[] = [
 
 /** The line of the record, cut as little as the three steps above allow, with `cut` set when anything went. */
 export function fitRecord(record: AuditRecord, lineOf: (record: AuditRecord) => string): string {
+  if (isShort(record)) {
+    const line = lineOf(record);
+    // Three bytes at most for each UTF-16 unit, and most lines are far shorter than that.
+    if (3 * line.length <= limits.auditRecordBytesMax || utf8Length(line) <= limits.auditRecordBytesMax) return line;
+  }
   for (const room of rooms) {
     const line = lineOf(fitted(record, room));
     if (utf8Length(line) <= limits.auditRecordBytesMax) return line;
   }
   throw new Error('the smallest form of an audit record does not fit its limit');
 }
+
+/** Whether no field is over its bound, so that nothing needs to be rebuilt: nearly always. */
+function isShort(record: AuditRecord): boolean {
+  const { reasons, metadata, identity, sourceIp, nodeId, decision } = record;
+  if (identity.length > auditFields.identityCharsMax || sourceIp.length > auditFields.sourceIpCharsMax) return false;
+  if (nodeId.length > auditFields.nodeIdCharsMax || reasons.length > limits.reasonsMax) return false;
+  // Two reasons may be the same sentence; one is kept.
+  if (reasons.length > 1 || reasons.some((reason) => reason.length > auditFields.reasonCharsMax)) return false;
+  for (const field of shortFields) if ((record[field]?.length ?? 0) > auditFields.shortCharsMax) return false;
+  if (
+    decision &&
+    (decision.policy.length > auditFields.policyCharsMax || (decision.layer ?? '').length > auditFields.shortCharsMax)
+  )
+    return false;
+  let entries = 0;
+  for (const key in metadata) {
+    const value = metadata[key];
+    entries += 1;
+    if (entries > limits.auditMetadataMax || key.length > auditFields.metadataKeyCharsMax || refusedKeys.has(key))
+      return false;
+    if (typeof value === 'string' ? value.length > auditFields.metadataTextCharsMax : !isFiniteOrFlag(value))
+      return false;
+  }
+  return true;
+}
+
+const shortFields = ['requestId', 'traceId', 'policyHash', 'certificateSerial'] as const;
+const isFiniteOrFlag = (value: unknown): boolean => typeof value === 'boolean' || Number.isFinite(value);
 
 function fitted(record: AuditRecord, room: Room): AuditRecord {
   let cut = record.cut === true;
@@ -50,7 +86,12 @@ function fitted(record: AuditRecord, room: Room): AuditRecord {
   const kept = record.reasons.slice(0, room.reasonsMax);
   if (kept.length < record.reasons.length) cut = true;
   const reasons = [...new Set(kept.map((reason) => short(reason, room.reasonCharsMax)))];
-  const { cut: _, requestId, ...rest } = record;
+  const { cut: _, decision, ...rest } = record;
+  const ids: { -readonly [Field in (typeof shortFields)[number]]?: string } = {};
+  for (const field of shortFields) {
+    const value = record[field];
+    if (value !== undefined) ids[field] = short(value, auditFields.shortCharsMax);
+  }
   const metadata = fittedMetadata(record.metadata, room, short);
   if (Object.keys(metadata).length < Object.keys(record.metadata).length) cut = true;
   return {
@@ -59,9 +100,22 @@ function fitted(record: AuditRecord, room: Room): AuditRecord {
     sourceIp: short(record.sourceIp, auditFields.sourceIpCharsMax),
     nodeId: short(record.nodeId, auditFields.nodeIdCharsMax),
     reasons,
-    ...(requestId !== undefined && { requestId: short(requestId, auditFields.requestIdCharsMax) }),
+    ...ids,
+    ...(decision && { decision: fittedDecision(decision, short) }),
     metadata,
     ...(cut && { cut: true }),
+  };
+}
+
+function fittedDecision(
+  { effect, policy, layer }: AuditDecision,
+  short: (text: string, charsMax: number) => string,
+): AuditDecision {
+  const fittedPolicy = short(policy, auditFields.policyCharsMax);
+  return {
+    effect,
+    policy: fittedPolicy,
+    ...(layer !== undefined && { layer: short(layer, auditFields.shortCharsMax) }),
   };
 }
 

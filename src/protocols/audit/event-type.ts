@@ -24,10 +24,16 @@ export const auditTypes = [
   'SupervisionEvent',
   'NodeStarted',
   'NodeStopped',
+  'VaultKeyRotated',
   'AuditRepaired',
+  'AuditRecovered',
+  'AuditRetired',
 ] as const;
 
 export type AuditType = (typeof auditTypes)[number];
+
+/** What the log says of itself: no policy takes these out, since without them a gap could not be told from an attack. */
+export const ownTypes: readonly AuditType[] = ['AuditRepaired', 'AuditRecovered', 'AuditRetired'];
 
 /**
  * How a record is kept. `A`: each one in full, durable before the act it records is answered. `B`: counted within a
@@ -53,7 +59,10 @@ const classes: Readonly<Record<AuditType, AuditClass>> = {
   GossipKeyRotated: 'A',
   NodeStarted: 'A',
   NodeStopped: 'A',
+  VaultKeyRotated: 'A',
   AuditRepaired: 'A',
+  AuditRecovered: 'A',
+  AuditRetired: 'A',
   AccessGranted: 'B',
   // Observations: nobody waits for them, and a flapping peer repeats them without end.
   LinkEstablished: 'B',

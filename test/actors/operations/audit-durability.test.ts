@@ -3,21 +3,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
+import { osCrypto } from '../../../src/crypto/port.ts';
+import { createVaultRing } from '../../../src/crypto/vault.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
-import { auditLab, deployed, inState, until } from './audit-lab.ts';
+import { auditLab, deployed, firstSegment, inState, logParts, recordsOf, testVault, until } from './audit-lab.ts';
 
 const folder = '/audit';
-const path = `${folder}/audit-000000000001.jsonl`;
-const logOn = (disk: MemoryDisk): AuditLog =>
-  new AuditLog({ disk, clock: new ManualClock(), nodeId: 'node-1', folder });
-
-const linesOf = (disk: MemoryDisk): { identity: string; type: string }[] =>
-  Buffer.from(disk.peek(path) ?? [])
-    .toString()
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
+const path = `${folder}/${firstSegment}`;
+const logOn = (disk: MemoryDisk): AuditLog => new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder });
 
 /** Opens the log and writes until the signal comes, as the writer does. */
 function writing(log: AuditLog): AbortController {
@@ -54,7 +48,7 @@ describe('an act is answered only when its record is durable', () => {
       }),
     );
     await until('the sync has begun', () => syncs === 1);
-    expect(linesOf(disk).length).toBeGreaterThan(0);
+    expect(disk.peek(path)!.length).toBeGreaterThan(1_000);
     expect(answered).toBe(0);
     expect(log.head().sequence).toBe(0);
     expect(await log.tail(10)).toEqual({ ok: true, value: [] });
@@ -96,7 +90,7 @@ describe('an act is answered only when its record is durable', () => {
           const found = after ?? disk.crash(0);
           const again = logOn(found);
           await again.open();
-          const keptNames = linesOf(found).map(({ identity }) => identity);
+          const keptNames = (await recordsOf(again)).map(({ identity }) => identity);
           for (const name of letThrough) expect(keptNames).toContain(name);
           expect(await again.verify()).toMatchObject({ ok: true, value: { valid: true } });
         },
@@ -106,58 +100,117 @@ describe('an act is answered only when its record is durable', () => {
   });
 });
 
-describe('a log whose last line is torn', () => {
-  const original = (async () => {
-    const disk = new MemoryDisk();
-    const log = logOn(disk);
-    const stop = writing(log);
-    for (const name of ['default/a', 'default/b', 'default/c']) await log.record(deployed(name));
-    stop.abort();
-    await log.close();
-    return disk.peek(path)!;
-  })();
+/** A log of three records, a block each: its bytes, and where its blocks begin. */
+const original = (async () => {
+  const disk = new MemoryDisk();
+  const log = logOn(disk);
+  const stop = writing(log);
+  const ends: number[] = [];
+  for (const name of ['default/a', 'default/b', 'default/c']) {
+    await log.record(deployed(name));
+    ends.push(disk.peek(path)!.length);
+  }
+  stop.abort();
+  await log.close();
+  return { bytes: disk.peek(path)!, ends };
+})();
 
+const opening = (disk: MemoryDisk): Promise<unknown> =>
+  logOn(disk)
+    .open()
+    .then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+
+describe('a log whose last block is torn', () => {
   it('anywhere is cut back to the last whole one, says so, and goes on', async () => {
-    const bytes = await original;
-    const second = bytes.indexOf(10) + 1;
-    const third = bytes.indexOf(10, second) + 1;
-    for (let length = third + 1; length < bytes.length; length += 7) {
+    const { bytes, ends } = await original;
+    for (let length = ends[1]! + 1; length < bytes.length; length += 7) {
       const disk = new MemoryDisk();
-      const torn = bytes.slice(0, length);
-      disk.put(path, torn);
+      disk.put(path, bytes.slice(0, length));
       const log = logOn(disk);
       await log.open();
-      expect(linesOf(disk).map(({ type }) => type)).toEqual(['AgentDeployed', 'AgentDeployed', 'AuditRepaired']);
-      expect(linesOf(disk)[2]).toMatchObject({ metadata: { file: path, cutBytes: length - third } });
+      const records = await recordsOf(log);
+      expect(records.map(({ type }) => type)).toEqual(['AgentDeployed', 'AgentDeployed', 'AuditRepaired']);
+      expect(records[2]).toMatchObject({ metadata: { file: path, cutBytes: length - ends[1]! } });
       expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true, records: 3 } });
     }
   });
 
-  it.each<[string, (bytes: Uint8Array) => Uint8Array]>([
-    ['with a changed byte', (bytes) => bytes.with(40, bytes[40]! ^ 1)],
-    ['without its first line', (bytes) => bytes.slice(bytes.indexOf(10) + 1)],
-    ['with a line that is no record', (bytes) => Buffer.concat([bytes, Buffer.from('hello\n')])],
-    ['with a line twice', (bytes) => Buffer.concat([bytes, bytes])],
-    ['with bytes that are no text', (bytes) => Buffer.concat([bytes, Uint8Array.of(0xff, 0xfe, 10)])],
-    ['with an empty line', (bytes) => Buffer.concat([bytes, Uint8Array.of(10)])],
+  it('and has a piece of zeros within it, as a disk leaves it that wrote out of order, is cut back as well', async () => {
+    const { bytes, ends } = await original;
+    for (let from = ends[1]!; from < bytes.length; from += 11) {
+      const disk = new MemoryDisk();
+      disk.put(path, Uint8Array.from(bytes).fill(0, from, from + 16));
+      const log = logOn(disk);
+      await log.open();
+      expect((await recordsOf(log)).map(({ type }) => type).at(-1)).toBe('AuditRepaired');
+    }
+  });
+
+  it.each<[string, (log: { bytes: Uint8Array; ends: number[] }) => Uint8Array]>([
+    ['with a changed byte in its header', ({ bytes }) => bytes.with(60, bytes[60]! ^ 1)],
+    ['with a changed byte in its first block', ({ bytes, ends }) => bytes.with(ends[0]! - 5, bytes[ends[0]! - 5]! ^ 1)],
+    ['with another length of its second block', ({ bytes, ends }) => bytes.with(ends[0]! + 13, 0xff)],
+    [
+      'without its second block',
+      ({ bytes, ends }) => Buffer.concat([bytes.subarray(0, ends[0]), bytes.subarray(ends[1])]),
+    ],
+    [
+      'with two blocks exchanged',
+      ({ bytes, ends: [a, b, c] }) => Buffer.concat([bytes.subarray(0, a), bytes.subarray(b, c), bytes.subarray(a, b)]),
+    ],
+    ['with a block twice', ({ bytes, ends }) => Buffer.concat([bytes.subarray(0, ends[1]), bytes.subarray(ends[0])])],
   ])('is another thing than a log %s: that is refused, names the file and stays as it is', async (_, damage) => {
     const disk = new MemoryDisk();
-    const damaged = damage(Uint8Array.from(await original));
+    const damaged = Uint8Array.from(damage(await original));
     disk.put(path, damaged);
-    const error = await logOn(disk)
-      .open()
-      .then(
-        () => undefined,
-        (reason: unknown) => reason,
-      );
-    expect(error).toMatchObject({ code: 'MALFORMED' });
+    const error = await opening(disk);
     expect(String(error)).toContain(path);
-    expect(disk.peek(path)).toEqual(Uint8Array.from(damaged));
+    expect(['MALFORMED', 'SEAL_INVALID']).toContain((error as { code: string }).code);
+    expect(disk.peek(path)).toEqual(damaged);
   });
 });
 
+describe('a log that cannot be read', () => {
+  it('for want of its vault key says which key it needs, and stays as it is', async () => {
+    const { bytes } = await original;
+    const disk = new MemoryDisk();
+    disk.put(path, bytes);
+    const other = createVaultRing(osCrypto);
+    const log = new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder, vault: () => other });
+    const error = await log.open().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'SEAL_INVALID' });
+    expect(String(error)).toContain(testVault.currentId);
+    expect(String(error)).toContain('security.vault.key_path');
+    expect(disk.peek(path)).toEqual(bytes);
+  });
+
+  it('for being another node’s is refused, though the vault key is the same', async () => {
+    const disk = new MemoryDisk();
+    disk.put(path, (await original).bytes);
+    const log = new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder, nodeId: 'node-2' });
+    await expect(log.open()).rejects.toThrow('node-1');
+  });
+
+  it('for being an earlier version’s lines of text says what to do with them', async () => {
+    const disk = new MemoryDisk();
+    disk.put(`${folder}/audit-000000000001.jsonl`, '{"seq":1}\n');
+    const error = await opening(disk);
+    expect(error).toMatchObject({ code: 'NOT_SUPPORTED' });
+    expect(String(error)).toContain('Move these files');
+    expect(disk.paths()).toEqual([`${folder}/audit-000000000001.jsonl`]);
+  });
+});
+
+it('holds nothing in clear', async () => {
+  const text = Buffer.from((await original).bytes).toString('latin1');
+  for (const word of ['default/a', 'AgentDeployed', 'outcome']) expect(text).not.toContain(word);
+});
+
 describe('a log that somebody takes away while it is written', () => {
-  const fileIn = (home: string): string => join(home, 'audit-000000000001.jsonl');
+  const fileIn = (home: string): string => join(home, firstSegment);
   it.each<[string, (file: string) => void]>([
     ['removed', (file) => rmSync(file)],
     ['moved away', (file) => renameSync(file, `${file}.old`)],

@@ -4,9 +4,14 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Actor, createActor } from 'xstate';
 import type { AppendFile, Disk } from '../../../src/actors/kernel/ports.ts';
-import { type AuditDraft, AuditLog, type AuditLogOptions } from '../../../src/actors/operations/audit-log.ts';
+import type { AuditDraft } from '../../../src/actors/operations/audit-draft.ts';
+import { AuditLog, type AuditLogOptions } from '../../../src/actors/operations/audit-log.ts';
 import { auditWriter } from '../../../src/actors/operations/audit-writer.ts';
 import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
+import { osCrypto } from '../../../src/crypto/port.ts';
+import { createVaultRing } from '../../../src/crypto/vault.ts';
+import { unwrap } from '../../../src/errors.ts';
+import { type AuditRecord, readAuditLine } from '../../../src/protocols/audit/record.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 /** A folder that goes with the test. */
@@ -19,6 +24,7 @@ export function testFolder(): string {
 /** The real disk, which fails when told to and counts what it is asked. */
 export class FaultyDisk implements Disk {
   readFile = nodeDisk.readFile;
+  readPart = nodeDisk.readPart;
   writeFileAtomic = nodeDisk.writeFileAtomic;
   list = nodeDisk.list;
   makeFolder = nodeDisk.makeFolder;
@@ -66,7 +72,28 @@ export class FaultyDisk implements Disk {
   }
 }
 
-export const noSpace = new Error('ENOSPC: no space left on device, write');
+export const ioFault = new Error('EIO: i/o error, write');
+
+/** What every log of the tests is sealed with. */
+export const testVault = createVaultRing(osCrypto);
+
+/** The parts of a log’s options that seldom matter. */
+export const logParts = {
+  crypto: osCrypto,
+  nodeId: 'node-1',
+  origin: 'test/node/node-1/audit',
+  vault: () => testVault,
+} as const;
+
+/** All durable records of a log, as plain objects. */
+export async function recordsOf(log: AuditLog): Promise<AuditRecord[]> {
+  const records: AuditRecord[] = [];
+  for await (const { bytes } of log.reader.records(1, Number.MAX_SAFE_INTEGER))
+    records.push(unwrap(readAuditLine(new TextDecoder().decode(bytes))));
+  return records;
+}
+
+export const firstSegment = 'audit-000000000001.seg';
 
 export interface AuditLab {
   readonly folder: string;
@@ -81,7 +108,7 @@ export function auditLab(options: Partial<AuditLogOptions> = {}): AuditLab {
   const folder = options.folder ?? join(testFolder(), 'audit');
   const disk = new FaultyDisk();
   const clock = new ManualClock();
-  const log = new AuditLog({ disk, clock, nodeId: 'node-1', folder, ...options });
+  const log = new AuditLog({ ...logParts, disk, clock, folder, ...options });
   return {
     folder,
     disk,

@@ -1,9 +1,21 @@
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { limits } from '../../../src/limits.ts';
-import { type AuditLab, auditLab, denied, deployed, granted, inState, shutDown, until } from './audit-lab.ts';
+import { blockMark } from '../../../src/protocols/audit/block-head.ts';
+import {
+  type AuditLab,
+  auditLab,
+  denied,
+  deployed,
+  firstSegment,
+  granted,
+  inState,
+  recordsOf,
+  shutDown,
+  until,
+} from './audit-lab.ts';
 
 const running = async (...options: Parameters<typeof auditLab>): Promise<AuditLab> => {
   const lab = auditLab(...options);
@@ -11,13 +23,12 @@ const running = async (...options: Parameters<typeof auditLab>): Promise<AuditLa
   return lab;
 };
 
-const segments = (folder: string): string[] => readdirSync(folder).map((name) => join(folder, name));
+const segments = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.seg'))
+    .map((name) => join(folder, name));
 
-const records = (folder: string): { type: string; count?: number; identity: string; sourceIp: string }[] =>
-  segments(folder)
-    .flatMap((path) => readFileSync(path, 'utf8').split('\n'))
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
+const types = async (log: AuditLog): Promise<string[]> => (await recordsOf(log)).map(({ type }) => type);
 
 const fill = async (log: AuditLog, count: number): Promise<void> => {
   for (let i = 1; i <= count; i++) expect((await log.record(deployed(`default/agent-${i}`))).ok).toBe(true);
@@ -34,6 +45,7 @@ describe('a record', () => {
   it('is on the disk before whoever waits is told', async () => {
     const { log, disk, folder } = await running();
     const syncsBefore = disk.syncs;
+    const empty = statSync(segments(folder)[0]!).size;
     let release: (() => void) | undefined;
     disk.beforeSync = () =>
       new Promise((resolve) => {
@@ -44,7 +56,7 @@ describe('a record', () => {
       answered = true;
     });
     await until('the sync has begun', () => release !== undefined);
-    expect(records(folder)).toHaveLength(1);
+    expect(statSync(segments(folder)[0]!).size).toBeGreaterThan(empty);
     expect(answered).toBe(false);
     release?.();
     expect(await recorded).toMatchObject({ ok: true, value: { sequence: 1 } });
@@ -128,27 +140,26 @@ describe('an event that makes no record', () => {
   });
 
   it.each(broken)('because it %s and nobody waits for it leaves a trace', async (_, fault) => {
-    const { log, folder } = await running();
+    const { log } = await running();
     log.note({ ...deployed(), ...fault } as never);
     await fill(log, 1);
-    expect(records(folder).map(({ type }) => type)).toEqual(['SupervisionEvent', 'AgentDeployed']);
+    expect(await types(log)).toEqual(['SupervisionEvent', 'AgentDeployed']);
     expect(log.head().state).toBe('writing');
   });
 });
 
 describe('what nobody waits for', () => {
-  it('is counted and written when its window ends', async () => {
-    const { log, clock, folder } = await running();
+  it('is written once in full, then counted, and the count is written when its window ends', async () => {
+    const { log, clock } = await running();
     for (let i = 0; i < 1_000; i++) log.note(granted('default/planner'));
     log.note(granted('default/other'));
     await fill(log, 1);
-    expect(records(folder).map(({ type }) => type)).toEqual(['AgentDeployed']);
+    expect(await types(log)).toEqual(['AccessGranted', 'AccessGranted', 'AgentDeployed']);
     clock.advance(limits.auditAggregateWindowMs);
-    await until('the counts are written', () => records(folder).length === 3);
-    expect(records(folder).slice(1)).toMatchObject([
-      { identity: 'default/planner', count: 1_000 },
-      { identity: 'default/other' },
-    ]);
+    await until('the counts are written', () => log.head().sequence === 4);
+    const records = await recordsOf(log);
+    expect(records[0]).not.toHaveProperty('count');
+    expect(records[3]).toMatchObject({ identity: 'default/planner', count: 999 });
   });
 
   it('is written when the log closes, though its window has not ended', async () => {
@@ -156,13 +167,10 @@ describe('what nobody waits for', () => {
     const writer = lab.start();
     await inState(writer, 'writing');
     lab.log.note(granted('default/planner'));
+    lab.log.note(granted('default/planner'));
     void lab.log.record(denied('10.0.0.1'));
     await shutDown(writer);
-    expect(
-      records(lab.folder)
-        .map(({ type }) => type)
-        .sort(),
-    ).toEqual(['AccessGranted', 'LoginFailure']);
+    expect((await types(lab.log)).sort()).toEqual(['AccessGranted', 'AccessGranted', 'LoginFailure']);
     // Nothing may keep the process alive.
     expect(lab.clock.pending).toBe(0);
   });
@@ -172,28 +180,51 @@ describe('what nobody waits for', () => {
     for (let i = 0; i < 5; i++) lab.log.note(deployed('default/echo'));
     await inState(lab.start(), 'writing');
     lab.clock.advance(limits.auditAggregateWindowMs);
-    await until('all are accounted for', () => records(lab.folder).length === 3);
-    expect(records(lab.folder).map(({ count }) => count ?? 1)).toEqual([1, 1, 3]);
+    await until('all are accounted for', () => lab.log.head().sequence === 3);
+    expect((await recordsOf(lab.log)).map(({ count }) => count ?? 1)).toEqual([1, 1, 3]);
   });
 });
 
 describe('denials', () => {
   it('are written in full at first, then counted, however they come', async () => {
-    const { log, clock, folder } = await running();
+    const { log, clock } = await running();
     for (let i = 0; i < 50; i++) {
       if (i % 2 === 0) log.note(denied('10.0.0.1'));
       else expect((await log.record(denied('10.0.0.1'))).ok).toBe(true);
     }
     await fill(log, 1);
     const inFull = limits.auditDenialsInFullMax;
-    expect(records(folder).filter(({ type }) => type === 'LoginFailure')).toHaveLength(inFull);
+    expect((await types(log)).filter((type) => type === 'LoginFailure')).toHaveLength(inFull);
     clock.advance(limits.auditDenialWindowMs);
-    await until('the rest is counted', () => records(folder).length === inFull + 2);
-    expect(records(folder).at(-1)).toMatchObject({ type: 'LoginFailure', sourceIp: '10.0.0.1', count: 50 - inFull });
+    await until('the rest is counted', () => log.head().sequence === inFull + 2);
+    expect((await recordsOf(log)).at(-1)).toMatchObject({
+      type: 'LoginFailure',
+      sourceIp: '10.0.0.1',
+      count: 50 - inFull,
+    });
   });
 });
 
-describe('the chain', () => {
+/** Where the blocks of a segment begin, and where it ends: one record a block. */
+function blockEnds(bytes: Buffer): number[] {
+  const mark = Buffer.from(blockMark);
+  const ends: number[] = [];
+  for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at + 1)) ends.push(at);
+  return [...ends, bytes.length];
+}
+
+const block = (bytes: Buffer, n: number): Buffer => {
+  const ends = blockEnds(bytes);
+  return bytes.subarray(ends[n]!, ends[n + 1]!);
+};
+
+const edit = (path: string, change: (bytes: Buffer) => Buffer): void => writeFileSync(path, change(readFileSync(path)));
+
+/** The file with its blocks in this order. */
+const blocks = (bytes: Buffer, ...order: number[]): Buffer =>
+  Buffer.concat([bytes.subarray(0, blockEnds(bytes)[0]), ...order.map((n) => block(bytes, n))]);
+
+describe('the log', () => {
   it('goes on after a restart of the process', async () => {
     const first = auditLab();
     const writer = first.start();
@@ -206,22 +237,39 @@ describe('the chain', () => {
     expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true, records: 5, headSequence: 5 } });
   });
 
-  const tampering: [string, (path: string) => void, number][] = [
-    ['a changed byte', (path) => edit(path, (text) => text.replace('default/agent-3', 'default/agent-9')), 4],
-    ['a removed line', (path) => edit(path, (text) => without(text, 1)), 2],
-    ['two lines exchanged', (path) => edit(path, (text) => exchanged(text, 1, 2)), 2],
-    ['a line put in', (path) => edit(path, (text) => `${text.split('\n')[0]}\n${text}`), 2],
-    ['a tail that was cut off', (path) => edit(path, (text) => without(text, 4)), 5],
-    ['half of the last line', (path) => truncateSync(path, statSync(path).size - 9), 5],
-    ['another last record', (path) => edit(path, (text) => text.replace('default/agent-5', 'default/agent-6')), 5],
-    ['an empty file', (path) => truncateSync(path, 0), 1],
+  const tampering: [string, (bytes: Buffer) => Buffer, number][] = [
+    [
+      'a changed byte',
+      (bytes) => Buffer.concat([blocks(bytes, 0, 1), flipped(block(bytes, 2)), block(bytes, 3), block(bytes, 4)]),
+      3,
+    ],
+    ['a removed record', (bytes) => blocks(bytes, 0, 2, 3, 4), 2],
+    ['two records exchanged', (bytes) => blocks(bytes, 0, 2, 1, 3, 4), 2],
+    ['a record put in', (bytes) => blocks(bytes, 0, 0, 1, 2, 3, 4), 2],
+    ['a tail that was cut off', (bytes) => blocks(bytes, 0, 1, 2, 3), 5],
+    ['half of the last record', (bytes) => bytes.subarray(0, -9), 5],
+    ['another header', (bytes) => flipped(bytes, 70), 1],
+    ['an empty file', () => Buffer.alloc(0), 1],
   ];
   it.each(tampering)('shows %s', async (_, tamper, sequence) => {
     const { log, folder } = await running();
     await fill(log, 5);
     expect(await firstBad(log)).toBeUndefined();
-    tamper(segments(folder)[0]!);
+    edit(segments(folder)[0]!, tamper);
     expect(await firstBad(log)).toBe(sequence);
+  });
+
+  it('shows any bit of any block that was changed, and names the first record that this touches', async () => {
+    const { log, folder } = await running();
+    await fill(log, 4);
+    const path = segments(folder)[0]!;
+    const whole = readFileSync(path);
+    const ends = blockEnds(whole);
+    for (let at = 0; at < whole.length; at += 13) {
+      writeFileSync(path, flipped(whole, at));
+      const record = ends.findIndex((end) => at < end);
+      expect(await firstBad(log), `byte ${at}`).toBe(Math.max(1, record));
+    }
   });
 
   it('that was changed keeps the node from starting', async () => {
@@ -230,23 +278,22 @@ describe('the chain', () => {
     await inState(writer, 'writing');
     await fill(first.log, 5);
     await shutDown(writer);
-    edit(segments(first.folder)[0]!, (text) => text.replace('default/agent-2', 'default/agent-9'));
+    edit(segments(first.folder)[0]!, (bytes) => blocks(bytes, 0, 1, 3, 4));
     const next = auditLab({ folder: first.folder }).start();
     await until('the writer has crashed', () => next.getSnapshot().status === 'error');
     expect(next.getSnapshot().error).toMatchObject({ code: 'MALFORMED' });
-    expect(String(next.getSnapshot().error)).toMatch(/record 3|Line 3/);
+    expect(String(next.getSnapshot().error)).toContain('record 3');
   });
 
-  it('loses the half line that a crash left, and says so', async () => {
+  it('loses the half block that a crash left, and says so', async () => {
     const first = auditLab();
     const writer = first.start();
     await inState(writer, 'writing');
     await fill(first.log, 2);
     await shutDown(writer);
-    const [path] = segments(first.folder);
-    writeFileSync(path!, '{"seq":3,"prev":"00', { flag: 'a' });
+    edit(segments(first.folder)[0]!, (bytes) => Buffer.concat([bytes, block(bytes, 1).subarray(0, 40)]));
     const { log } = await running({ folder: first.folder });
-    expect(records(first.folder).map(({ type }) => type)).toEqual(['AgentDeployed', 'AgentDeployed', 'AuditRepaired']);
+    expect(await types(log)).toEqual(['AgentDeployed', 'AgentDeployed', 'AuditRepaired']);
     expect(await firstBad(log)).toBeUndefined();
   });
 
@@ -265,15 +312,14 @@ describe('the chain', () => {
     expect(again.log.head().sequence).toBe(count + 3);
     const [oldest, newest] = segments(folder) as [string, string];
     const whole = readFileSync(oldest);
-    // The newest segment alone is read at the start; `verify` reads them all.
-    const lines = whole.toString().split('\n');
-    const last = lines.length - 1;
+    const ends = blockEnds(whole);
+    const lastFull = ends.length - 2;
+    const firstOfLast = count - block(whole, lastFull).readUInt32BE(8) + 1;
     for (const [damaged, bad] of [
-      [whole.toString().replace('xxxx', 'xyxx'), 2],
-      [without(whole.toString(), 9), 10],
-      [without(whole.toString(), last - 1), last],
-      [`${whole}${lines.at(-2)}\n`, last + 1],
-      [whole.subarray(0, 5_000), whole.subarray(0, 5_000).toString().split('\n').length],
+      [flipped(whole, ends[0]! + 100), 1],
+      [whole.subarray(0, ends[lastFull]), firstOfLast],
+      [whole.subarray(0, -1), firstOfLast],
+      [Buffer.concat([whole, block(whole, lastFull)]), count + 1],
     ] as const) {
       writeFileSync(oldest, damaged);
       expect(await firstBad(again.log)).toBe(bad);
@@ -284,7 +330,17 @@ describe('the chain', () => {
     expect(await firstBad(again.log)).toBe(1);
     writeFileSync(oldest, whole);
     rmSync(newest);
-    expect(await firstBad(again.log)).toBe(last + 1);
+    expect(await firstBad(again.log)).toBe(count + 1);
+  });
+
+  it('begins a new segment each day', async () => {
+    const { log, folder, clock } = await running();
+    await fill(log, 2);
+    await clock.advanceAsync(86_400_000);
+    await fill(log, 2);
+    await until('the next segment is there', () => segments(folder).length === 2);
+    expect(segments(folder).map((path) => basename(path))).toEqual([firstSegment, 'audit-000000000003.seg']);
+    expect(await firstBad(log)).toBeUndefined();
   });
 
   it('can be verified while records are written', async () => {
@@ -305,13 +361,8 @@ describe('the chain', () => {
   });
 });
 
-const edit = (path: string, change: (text: string) => string): void =>
-  writeFileSync(path, change(readFileSync(path, 'utf8')));
-
-const without = (text: string, index: number): string => text.split('\n').toSpliced(index, 1).join('\n');
-
-function exchanged(text: string, a: number, b: number): string {
-  const lines = text.split('\n');
-  [lines[a], lines[b]] = [lines[b]!, lines[a]!];
-  return lines.join('\n');
+function flipped(bytes: Buffer, at = bytes.length - 3): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[at]! ^= 1;
+  return changed;
 }

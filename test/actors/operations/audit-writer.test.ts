@@ -12,9 +12,11 @@ import {
   denied,
   deployed,
   FaultyDisk,
+  firstSegment,
   granted,
   inState,
-  noSpace,
+  ioFault,
+  logParts,
   shutDown,
   testFolder,
   until,
@@ -31,15 +33,15 @@ describe('a disk that refuses', () => {
     const writer = start();
     await inState(writer, 'writing');
     await log.record(deployed('default/before'));
-    disk.fault = { at, error: noSpace };
+    disk.fault = { at, error: ioFault };
     const failed = await log.record(deployed('default/failed'));
     expect(failed).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
-    expect(!failed.ok && failed.refusal.reasons.join(' ')).toContain('ENOSPC');
+    expect(!failed.ok && failed.refusal.reasons.join(' ')).toContain('EIO');
     await inState(writer, 'blocked');
     expect(log.head()).toMatchObject({ state: 'blocked', sequence: 1 });
     expect(await log.record(deployed('default/at-once'))).toMatchObject({ ok: false });
 
-    disk.fault = { at: 'everything', error: noSpace };
+    disk.fault = { at: 'everything', error: ioFault };
     await clock.advanceAsync(60_000);
     expect(writer.getSnapshot().matches('blocked')).toBe(true);
     disk.fault = undefined;
@@ -60,7 +62,7 @@ describe('a disk that refuses', () => {
     const { log, disk, clock, start } = auditLab();
     const writer = start();
     await inState(writer, 'writing');
-    disk.fault = { at: 'sync', error: noSpace };
+    disk.fault = { at: 'sync', error: ioFault };
     log.note(deployed('default/noted'));
     await inState(writer, 'blocked');
     log.note(deployed('default/noted-while-blocked'));
@@ -90,11 +92,11 @@ describe('a disk that refuses', () => {
       const { log, disk, clock, start } = auditLab();
       const writer = start();
       await inState(writer, 'writing');
-      disk.fault = { at: 'append', error: noSpace };
+      disk.fault = { at: 'append', error: ioFault };
       // Kept, so that each life of the writer tries to write it at once.
       log.note(deployed('default/noted'));
       await inState(writer, 'blocked');
-      disk.fault = { at, error: noSpace };
+      disk.fault = { at, error: ioFault };
       const waiting = () => writer.getSnapshot().matches({ blocked: 'waiting' } as never);
       for (const wait of [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]) {
         await until('it waits', waiting);
@@ -108,7 +110,7 @@ describe('a disk that refuses', () => {
       clock.advance(10_000);
       await until('what was kept is written', () => log.head().sequence === 1);
 
-      disk.fault = { at: 'append', error: noSpace };
+      disk.fault = { at: 'append', error: ioFault };
       expect((await log.record(deployed())).ok).toBe(false);
       await inState(writer, 'blocked');
       disk.fault = undefined;
@@ -123,10 +125,10 @@ describe('a disk that refuses', () => {
     await inState(writer, 'writing');
     await log.record(deployed('default/one'));
     await log.record(deployed('default/two'));
-    disk.fault = { at: 'sync', error: noSpace };
+    disk.fault = { at: 'sync', error: ioFault };
     await log.record(deployed('default/three'));
     disk.fault = undefined;
-    writeFileSync(join(folder, 'audit-000000000001.jsonl'), '');
+    writeFileSync(join(folder, firstSegment), '');
     let reasons = '';
     await until('it says why', () => {
       clock.advance(1_000);
@@ -160,7 +162,7 @@ describe('the writer', () => {
 
   it('refuses who waits when it is shut down before it has opened', async () => {
     const { log, start, disk } = auditLab();
-    disk.fault = { at: 'open', error: noSpace };
+    disk.fault = { at: 'open', error: ioFault };
     const waiting = log.record(deployed());
     const writer = start();
     await shutDown(writer);
@@ -185,7 +187,7 @@ describe('the writer', () => {
   it('crashes and restarts under a supervisor while acts wait', async () => {
     const folder = testFolder();
     mkdirSync(folder, { recursive: true });
-    const log = new AuditLog({ disk: new FaultyDisk(), clock: nodeClock, nodeId: 'node-1', folder });
+    const log = new AuditLog({ ...logParts, disk: new FaultyDisk(), clock: nodeClock, folder });
     const kernel = createKernel({ clock: nodeClock, metrics: createMetrics(), tap: () => undefined });
     await kernel.start({
       kind: 'supervisor',
@@ -206,7 +208,7 @@ describe('the writer', () => {
     expect((await Promise.all(all)).every(({ ok }) => ok)).toBe(true);
     await kernel.stop();
     expect(log.head().state).toBe('closed');
-    const again = new AuditLog({ disk: nodeDisk, clock: nodeClock, nodeId: 'node-1', folder });
+    const again = new AuditLog({ ...logParts, disk: nodeDisk, clock: nodeClock, folder });
     await again.open();
     expect(await again.verify()).toMatchObject({ ok: true, value: { valid: true, records: 20 } });
     await again.close();

@@ -7,8 +7,18 @@ import { type AuditEvent, auditLine, auditRecord, readAuditLine } from '../../..
 import { now } from '../authorization/fixtures.ts';
 import { denied, granted, utf8 } from './fixtures.ts';
 
-const zeros = '0'.repeat(64);
-const line = (event: AuditEvent) => auditLine(auditRecord(event, 1, zeros));
+const line = (event: AuditEvent) => auditLine(auditRecord(event, 1));
+/** Every field that an event may have. */
+const everything: Partial<AuditEvent> = {
+  code: 'UNAUTHORIZED',
+  decision: { effect: 'deny', policy: 'policy default/bob', layer: 'capability' },
+  requestId: 'r1',
+  traceId: '0af7651916cd43dd8448eb211c80319c',
+  policyHash: 'ab'.repeat(32),
+  certificateSerial: '0123456789abcdef',
+  count: 3,
+  metadata: { a: 1, b: true, c: 'x' },
+};
 const bytes = (text: string) => utf8.encode(text).length;
 
 describe('an audit record', () => {
@@ -17,7 +27,7 @@ describe('an audit record', () => {
     const reversed = Object.fromEntries([...Object.entries(rest).reverse(), ['at', at]]) as unknown as AuditEvent;
     expect(line(reversed)).toBe(line(denied));
     expect(line(denied)).toBe(
-      `{"seq":1,"prev":"${zeros}","time":"2025-01-01T00:00:00.000Z","type":"AccessDenied","identity":"default/alice",` +
+      `{"seq":1,"time":"2025-01-01T00:00:00.000Z","type":"AccessDenied","identity":"default/alice",` +
         '"sourceIp":"127.0.0.1","nodeId":"node-1","outcome":"refused",' +
         '"reasons":["Policy default/bob does not allow default/alice as a sender."],"code":"UNAUTHORIZED",' +
         '"requestId":"r1","metadata":{"sender":"default/alice","receiver":"default/bob","operation":"request"}}',
@@ -26,11 +36,7 @@ describe('an audit record', () => {
 
   it('is read back as it was written', () => {
     for (const type of auditTypes) {
-      const record = auditRecord(
-        { ...granted, type, count: 3, metadata: { a: 1, b: true, c: 'x' } },
-        42,
-        'ab'.repeat(32),
-      );
+      const record = auditRecord({ ...granted, ...everything, type }, 42);
       expect(readAuditLine(auditLine(record))).toEqual({ ok: true, value: record });
     }
   });
@@ -46,6 +52,9 @@ describe('an audit record', () => {
       sourceIp: nasty,
       nodeId: nasty,
       requestId: nasty,
+      traceId: nasty,
+      certificateSerial: nasty,
+      decision: fc.record({ effect: fc.constant('deny' as const), policy: nasty, layer: nasty }),
       reasons: fc.array(nasty, { maxLength: 20 }),
       metadata: fc.dictionary(fc.oneof(nasty, fc.constantFrom('__proto__', 'constructor', 'a')), value, {
         maxKeys: 50,
@@ -81,12 +90,23 @@ describe('an audit record', () => {
     expect(read).toMatchObject({ ok: true, value: { identity: 'default/alice', type: 'AccessDenied', cut: true } });
   });
 
-  const good = auditRecord(denied, 1, zeros);
+  it.each<[string, object]>([
+    ['a number for an identity', { identity: 7 }],
+    ['no reasons', { reasons: undefined }],
+    ['a count of nothing', { count: 0 }],
+    ['no metadata', { metadata: undefined }],
+    ['metadata in metadata', { metadata: { a: {} } }],
+  ])('is not written with %s: nobody could read it again', (_, fault) => {
+    expect(() => line({ ...denied, ...fault } as AuditEvent)).toThrow(TypeError);
+  });
+
+  const good = auditRecord(denied, 1);
   it.each([
     ['an unknown type', { type: 'Nothing' }],
     ['an unknown key', { extra: 1 }],
     ['sequence 0', { seq: 0 }],
-    ['a short hash', { prev: 'ab' }],
+    ['a decision without an effect', { decision: { policy: 'p' } }],
+    ['another level', { level: 'full' }],
     ['a time with an offset', { time: '2025-01-01T00:00:00.000+01:00' }],
     ['a time without milliseconds', { time: '2025-01-01T00:00:00Z' }],
     ['an unknown code', { code: 'FINE' }],
@@ -100,8 +120,8 @@ describe('an audit record', () => {
   });
 
   it('cannot have a time that is not one', () => {
-    expect(() => auditRecord({ ...granted, at: Number.NaN }, 1, zeros)).toThrow(RangeError);
-    expect(auditRecord(granted, 1, zeros).time).toBe(new Date(now).toISOString());
+    expect(() => auditRecord({ ...granted, at: Number.NaN }, 1)).toThrow(RangeError);
+    expect(auditRecord(granted, 1).time).toBe(new Date(now).toISOString());
   });
 });
 

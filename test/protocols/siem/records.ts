@@ -18,7 +18,6 @@ export const denial: AuditRecord = auditRecord(
     count: 3,
   },
   7,
-  '0'.repeat(64),
 );
 
 const anyText = fc.oneof(
@@ -42,4 +41,4 @@ export const anyRecord: fc.Arbitrary<AuditRecord> = fc
       fc.oneof(anyText, fc.boolean(), fc.double({ noNaN: true, noDefaultInfinity: true })),
     ),
   })
-  .chain((event) => fc.nat(4_000_000_000).map((seq) => auditRecord(event as AuditEvent, seq + 1, '0'.repeat(64))));
+  .chain((event) => fc.nat(4_000_000_000).map((seq) => auditRecord(event as AuditEvent, seq + 1)));

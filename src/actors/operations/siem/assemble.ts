@@ -42,7 +42,7 @@ function forwarderOf(base: NodeBase, version: string, destination: SiemDestinati
     source: {
       newest,
       read: (first, countMax) => reading.read(first, countMax),
-      subscribe: (listener) => audit.onNews(listener),
+      subscribe: (listener) => audit.subscribe(listener),
     },
     sink: siemSink(destination, files.siem[index] ?? { tls: {} }, {
       nodeId,

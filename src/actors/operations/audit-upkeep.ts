@@ -1,0 +1,185 @@
+import { promisify } from 'node:util';
+import { zstdCompress } from 'node:zlib';
+import type { Crypto } from '../../crypto/port.ts';
+import type { VaultRing } from '../../crypto/vault.ts';
+import { CaxtonError, unwrap } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import {
+  decodeSegmentHeader,
+  type SegmentHeader,
+  segmentHeaderBytesMax,
+} from '../../protocols/audit/segment-header.ts';
+import type { Clock, Disk } from '../kernel/ports.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import { type Block, sealedBlock } from './audit-block.ts';
+import { sameRange } from './audit-file.ts';
+import type { AuditLog } from './audit-log.ts';
+import { scanSegment } from './audit-scan.ts';
+import { beginSegment, listSegments, openSegment, readSegmentFile, rewrapped, type Segment } from './audit-segment.ts';
+
+export interface AuditUpkeepOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly folder: string;
+  readonly log: AuditLog;
+  readonly vault: { readonly ring: VaultRing; reload(): Promise<boolean> };
+  /** Closed segments are kept at least this long after their last record. */
+  readonly retentionMs: number;
+  /** Told of what could not be done and will be tried again. */
+  readonly fault: (message: string, error: unknown) => void;
+}
+
+interface Closed {
+  readonly segment: Segment;
+  readonly header: SegmentHeader;
+}
+
+const compressed = promisify(zstdCompress);
+
+/**
+ * What is done to closed segments beside the writing: those whose time is over are retired, the others compressed, and
+ * data keys are wrapped anew when the vault’s key was rotated. Nothing of it changes a record, so neither the tree.
+ */
+export class AuditUpkeep {
+  readonly #options: AuditUpkeepOptions;
+  /** Headers do not change but by this class, and reading them all each minute would. */
+  readonly #headers = new Map<string, SegmentHeader>();
+
+  constructor(options: AuditUpkeepOptions) {
+    this.#options = options;
+  }
+
+  /** One round. What fails is told and left for the next one. */
+  async tidy(signal: AbortSignal): Promise<void> {
+    await this.#attempt('the vault’s key ring', () => this.#followVault());
+    const current = this.#options.log.reader.newestSegment();
+    if (current === undefined) return;
+    const all = await this.#closed(current);
+    const kept = await this.#retire(all, current);
+    for (const [index, closed] of kept.entries()) {
+      if (signal.aborted) return;
+      const { path } = closed.segment;
+      await this.#attempt(path, () => this.#renew(closed, kept[index + 1]));
+    }
+  }
+
+  /** A ring that was rotated takes over: the log notes it, and its writer begins a segment under the new key. */
+  async #followVault(): Promise<void> {
+    const { log, vault } = this.#options;
+    if (!(await vault.reload())) return;
+    const { ids, currentId } = vault.ring;
+    unwrap(
+      await log.recordOwn('VaultKeyRotated', 'The vault has another current key.', {
+        key: currentId,
+        held: ids.length,
+      }),
+    );
+    log.wake();
+  }
+
+  async #closed(current: number): Promise<readonly Closed[]> {
+    const { disk, folder } = this.#options;
+    const closed: Closed[] = [];
+    for (const segment of await listSegments(disk, folder)) {
+      if (segment.first >= current) break;
+      const header = await this.#header(segment);
+      // One that cannot be read is left for the verification to name, and everything behind it as it is.
+      if (!header) break;
+      closed.push({ segment, header });
+    }
+    return closed;
+  }
+
+  async #header(segment: Segment): Promise<SegmentHeader | undefined> {
+    const known = this.#headers.get(segment.path);
+    if (known) return known;
+    const start = await this.#options.disk.readPart(segment.path, 0, segmentHeaderBytesMax);
+    const read = start && decodeSegmentHeader(start, utf8);
+    if (!read?.ok) return undefined;
+    const { identity, lock } = read.value;
+    this.#headers.set(segment.path, { identity, lock });
+    return { identity, lock };
+  }
+
+  /** Removes what is older than the retention, after a record has said so; gives back the rest. */
+  async #retire(all: readonly Closed[], current: number): Promise<readonly Closed[]> {
+    const { clock, retentionMs, log, disk } = this.#options;
+    const latest = clock.now() - retentionMs;
+    // A segment’s last record is not younger than the next one’s begin.
+    const firstKept = all.findIndex((_, i) => {
+      const next = all[i + 1];
+      return !next || Date.parse(next.header.identity.created) > latest;
+    });
+    const retired = all.slice(0, Math.max(0, firstKept));
+    if (retired.length === 0) return all;
+    const through = (all[retired.length]?.segment.first ?? current) - 1;
+    const recorded = await log.recordOwn('AuditRetired', `Records are kept for ${retentionMs / 86_400_000} days.`, {
+      through,
+      segments: retired.length,
+    });
+    if (!recorded.ok) return all;
+    for (const { segment } of retired) {
+      await disk.remove(segment.path);
+      this.#headers.delete(segment.path);
+    }
+    return all.slice(retired.length);
+  }
+
+  async #renew(closed: Closed, next: Closed | undefined): Promise<void> {
+    const { disk, crypto, vault } = this.#options;
+    const { segment, header } = closed;
+    if (header.identity.form === 'packed' && header.lock.vaultKey === vault.ring.currentId) return;
+    const bytes = await readSegmentFile(disk, segment);
+    const renewed =
+      header.identity.form === 'open'
+        ? await this.#packed(closed, next, bytes)
+        : unwrap(rewrapped(segment, bytes, vault.ring, crypto));
+    await disk.writeFileAtomic(segment.path, renewed, 0o600);
+    this.#headers.delete(segment.path);
+  }
+
+  /** The segment compressed, in blocks of about a megabyte, under a data key of its own. */
+  async #packed({ segment }: Closed, next: Closed | undefined, bytes: Uint8Array): Promise<Uint8Array> {
+    const { crypto, vault } = this.#options;
+    const opened = unwrap(openSegment(segment, bytes, vault.ring));
+    const blocks: Block[] = [];
+    const { range, bad } = await scanSegment(opened, bytes, (block) => blocks.push(block));
+    // What does not hold is evidence: it stays as it lies.
+    if (bad) throw new CaxtonError('MALFORMED', `Record ${bad.sequence} is not good: ${bad.reason}`);
+    if (next && !sameRange(range, next.header.identity.range))
+      throw new CaxtonError('MALFORMED', `The next segment does not go on from record ${range.size}.`);
+    const { id: _, ...identity } = opened.identity;
+    const begun = beginSegment({ ...identity, form: 'packed' }, vault.ring, crypto);
+    const parts: Uint8Array[] = [begun.header];
+    for (const [number, group] of groupsOf(blocks).entries()) {
+      const records = group.reduce((sum, block) => sum + block.records, 0);
+      const payload = await compressed(Buffer.concat(group.map(({ leaves }) => leaves)));
+      parts.push(sealedBlock(begun.opened, crypto, number, records, payload));
+    }
+    return Buffer.concat(parts);
+  }
+
+  async #attempt(what: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      this.#options.fault(`the upkeep of the audit log left ${what} as it is`, error);
+    }
+  }
+}
+
+/** Neighbours together, as many as one block may hold. */
+function groupsOf(blocks: readonly Block[]): readonly (readonly Block[])[] {
+  const groups: Block[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const block of blocks) {
+    bytes += block.leaves.length;
+    if (bytes > limits.auditBlockBytesMax) {
+      groups.push([]);
+      bytes = block.leaves.length;
+    }
+    groups.at(-1)!.push(block);
+  }
+  return groups;
+}

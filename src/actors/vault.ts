@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openFault } from '../config/key-file.ts';
+import type { VaultSource } from '../config/vault-source.ts';
+import { type VaultRing, vaultRingFromText } from '../crypto/vault.ts';
+import { CaxtonError } from '../errors.ts';
+
+/** The vault key ring of a running node: read at its start, and again when it may have been rotated. */
+export class NodeVault {
+  readonly #source: VaultSource;
+  readonly #readSecret: (path: string) => Promise<string>;
+  #ring: VaultRing;
+
+  private constructor(source: VaultSource, readSecret: (path: string) => Promise<string>, ring: VaultRing) {
+    this.#source = source;
+    this.#readSecret = readSecret;
+    this.#ring = ring;
+  }
+
+  /**
+   * Reads the ring from its source; `readSecret` reads a file that nobody else may read. Throws FILE_UNREADABLE or
+   * MALFORMED, with what to do.
+   */
+  static async open(source: VaultSource, readSecret: (path: string) => Promise<string>): Promise<NodeVault> {
+    return new NodeVault(source, readSecret, await readRing(source, readSecret));
+  }
+
+  /** The ring in force. */
+  get ring(): VaultRing {
+    return this.#ring;
+  }
+
+  /** Reads the source again; true when another key is current now. Throws as `open` does, and keeps the ring then. */
+  async reload(): Promise<boolean> {
+    const before = this.#ring.currentId;
+    this.#ring = await readRing(this.#source, this.#readSecret);
+    return this.#ring.currentId !== before;
+  }
+}
+
+const howToMake =
+  'caxton security create-vault-key makes one. A log that is there already needs the key that wrote it.';
+
+async function readRing(source: VaultSource, readSecret: (path: string) => Promise<string>): Promise<VaultRing> {
+  const { text, where } = await readSource(source, readSecret);
+  const ring = vaultRingFromText(text);
+  if (ring.ok) return ring.value;
+  throw new CaxtonError(ring.refusal.code, [`${where}: ${ring.refusal.reasons[0]}`, ...ring.refusal.reasons.slice(1)]);
+}
+
+async function readSource(
+  source: VaultSource,
+  readSecret: (path: string) => Promise<string>,
+): Promise<{ readonly text: string; readonly where: string }> {
+  switch (source.kind) {
+    case 'file':
+      return { text: await readSecret(source.path), where: source.path };
+    case 'env': {
+      const text = process.env[source.name];
+      if (text) return { text, where: `$${source.name}` };
+      throw new CaxtonError('FILE_UNREADABLE', [
+        `security.vault.key_env: the environment variable ${source.name} is not set.`,
+        `It holds the vault’s key ring: ${howToMake}`,
+      ]);
+    }
+    case 'credential':
+      return readCredential(source.name);
+  }
+}
+
+/** systemd gives credentials to this service alone, in a folder of its own, and their modes are its business. */
+async function readCredential(name: string): Promise<{ readonly text: string; readonly where: string }> {
+  const folder = process.env.CREDENTIALS_DIRECTORY;
+  if (!folder)
+    throw new CaxtonError('FILE_UNREADABLE', [
+      'security.vault.key_credential: $CREDENTIALS_DIRECTORY is not set, so this is no service of systemd.',
+      `Add LoadCredentialEncrypted=${name}:… to the service, or name another source.`,
+    ]);
+  const where = join(folder, name);
+  try {
+    return { text: await readFile(where, 'utf8'), where };
+  } catch (error) {
+    throw new CaxtonError('FILE_UNREADABLE', `security.vault.key_credential: ${openFault(where, error)}`);
+  }
+}
