@@ -1,12 +1,16 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createActor } from 'xstate';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { auditWriter, auditWriterInput } from '../../../src/actors/operations/audit-writer.ts';
 import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
+import { limits } from '../../../src/limits.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import {
   auditLab,
   denied,
@@ -212,5 +216,73 @@ describe('the writer', () => {
     await again.open();
     expect(await again.verify()).toMatchObject({ ok: true, value: { valid: true, records: 20 } });
     await again.close();
+  });
+});
+
+describe('a disk that is full', () => {
+  const folder = '/audit';
+  /** A log on a disk with so much room, its writer, and what fills the disk. */
+  const full = async (roomBytes: number) => {
+    const disk = new MemoryDisk();
+    const clock = new ManualClock();
+    const log = new AuditLog({ ...logParts, disk, clock, folder });
+    const writer = createActor(auditWriter, { input: { log }, clock });
+    writer.subscribe({ error: () => {} });
+    writer.start();
+    onTestFinished(() => void writer.stop());
+    await inState(writer, 'writing');
+    await log.record(deployed('default/before'));
+    const used = disk.paths().reduce((sum, path) => sum + disk.peek(path)!.length, 0);
+    disk.capacityBytes = used + roomBytes;
+    return { disk, clock, log, writer };
+  };
+
+  it('takes acts of class A from the reserve, counts the rest, and goes on when there is room again', async () => {
+    const { disk, clock, log, writer } = await full(100);
+    expect((await log.record(deployed('default/on-reserve'))).ok).toBe(true);
+    await inState(writer, 'sparing');
+    expect(log.head().state).toBe('sparing');
+    for (let i = 0; i < 20; i++) log.note(granted('default/planner'));
+    expect(await log.record(denied('10.0.0.1'))).toMatchObject({ ok: true });
+    for (let i = 0; i < 50; i++) expect((await log.record(deployed(`default/a${i}`))).ok).toBe(true);
+    expect((await types(log)).filter((seen) => !seen.startsWith('AgentDeployed'))).toEqual(
+      expect.not.arrayContaining(['AccessGranted default/planner']),
+    );
+    // Room for what is written, but not for a reserve beside it: it stays careful.
+    await clock.advanceAsync(limits.auditReserveRetryMs);
+    expect(writer.getSnapshot().matches('sparing')).toBe(true);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await clock.advanceAsync(limits.auditReserveRetryMs);
+    await inState(writer, 'writing');
+    await until('all is written', () => log.head().sequence >= 55);
+    const seen = await types(log);
+    expect(seen).toContain('AccessGranted default/planner');
+    expect(seen).toContain('LoginFailure anonymous');
+    expect(seen).toContain('AuditRecovered node/node-1');
+    expect(disk.peek(`${folder}/reserve`)).toHaveLength(limits.auditReserveBytes);
+    expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true } });
+  });
+
+  it('blocks when the reserve is spent as well, says that the disk is full, and recovers by itself', async () => {
+    const { disk, clock, log, writer } = await full(100);
+    const bulky = { ...deployed(), reasons: ['x'.repeat(500)] };
+    let refused: Awaited<ReturnType<typeof log.record>> | undefined;
+    for (let i = 0; i < 5_000 && !refused; i++) {
+      const result = await log.record(bulky);
+      if (!result.ok) refused = result;
+    }
+    expect(refused).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
+    if (refused && !refused.ok) expect(refused.refusal.reasons.join(' ')).toContain('ENOSPC');
+    await inState(writer, 'blocked');
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await until('it recovers', () => {
+      clock.advance(1_000);
+      return writer.getSnapshot().matches('writing');
+    });
+    expect((await log.record(deployed('default/after'))).ok).toBe(true);
+    const tail = await log.tail(2);
+    expect(tail.ok && tail.value[0]).toMatchObject({ type: 'AuditRecovered', metadata: { refused: 1 } });
+    expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true } });
+    expect(log.holdsReserve).toBe(true);
   });
 });

@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
+import { AuditUpkeep } from '../../../src/actors/operations/audit-upkeep.ts';
+import { osCrypto } from '../../../src/crypto/port.ts';
+import { createVaultRing, type VaultRing } from '../../../src/crypto/vault.ts';
+import { unwrap } from '../../../src/errors.ts';
+import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
+import { deployed, logParts, recordsOf, testVault, until } from './audit-lab.ts';
+
+const folder = '/audit';
+const dayMs = 86_400_000;
+
+/** A log with a writer that rotates as the chart does, its upkeep, and a vault that can be exchanged. */
+async function lab(retentionDays = 3, disk = new MemoryDisk()) {
+  const clock = new ManualClock();
+  const vault = { ring: testVault as VaultRing, next: testVault as VaultRing };
+  const log = new AuditLog({ ...logParts, disk, clock, folder, vault: () => vault.ring });
+  const faults: string[] = [];
+  const upkeep = new AuditUpkeep({
+    disk,
+    clock,
+    crypto: osCrypto,
+    folder,
+    log,
+    vault: {
+      get ring() {
+        return vault.ring;
+      },
+      async reload() {
+        const changed = vault.ring !== vault.next;
+        vault.ring = vault.next;
+        return changed;
+      },
+    },
+    retentionMs: retentionDays * dayMs,
+    fault: (message, error) => faults.push(`${message}: ${error}`),
+  });
+  await log.open();
+  log.setMode('writing');
+  const stop = new AbortController();
+  void (async () => {
+    while (!stop.signal.aborted) {
+      await log.write(stop.signal);
+      if (!stop.signal.aborted) await log.rotate();
+    }
+  })().catch((error) => log.setMode('blocked', error));
+  const segments = () => disk.paths().filter((path) => path.endsWith('.seg'));
+  return {
+    clock,
+    disk,
+    log,
+    vault,
+    faults,
+    segments,
+    tidy: () => upkeep.tidy(new AbortController().signal),
+    async day(records: number) {
+      for (let i = 0; i < records; i++)
+        unwrap(await log.record({ ...deployed(`default/a${i}`), reasons: ['again '.repeat(50)] }));
+      await clock.advanceAsync(dayMs);
+    },
+    valid: async () => unwrap(await log.verify()),
+    stop: () => stop.abort(),
+  };
+}
+
+describe('closed segments', () => {
+  it('are compressed, and the log is the same log', async () => {
+    const { day, tidy, disk, segments, valid, log, faults } = await lab();
+    await day(40);
+    await day(2);
+    await log.record(deployed());
+    await until('three segments', () => segments().length === 3);
+    const before = await valid();
+    const records = await recordsOf(log);
+    const bytes = disk.peek(segments()[0]!)!.length;
+    await tidy();
+    expect(faults).toEqual([]);
+    expect(disk.peek(segments()[0]!)!.length).toBeLessThan(bytes / 5);
+    expect(await valid()).toEqual(before);
+    expect(await recordsOf(log)).toEqual(records);
+    const tail = unwrap(await log.tail(5));
+    expect(tail.map(({ seq }) => seq)).toEqual([39, 40, 41, 42, 43]);
+  });
+
+  it('that were changed stay as they lie, and the others are tidied all the same', async () => {
+    const { day, tidy, disk, segments, log, faults, valid } = await lab();
+    for (let i = 0; i < 3; i++) await day(3);
+    await log.record(deployed());
+    const [first, second] = segments() as [string, string];
+    const changed = disk.peek(first)!;
+    changed[changed.length - 1]! ^= 1;
+    disk.put(first, changed);
+    const size = disk.peek(second)!.length;
+    await tidy();
+    expect(disk.peek(first)).toEqual(changed);
+    expect(disk.peek(second)!.length).toBeLessThan(size);
+    expect(faults.join()).toContain(first);
+    expect(await valid()).toMatchObject({ valid: false, firstBad: { sequence: 3 } });
+  });
+
+  it('are retired when their time is over, which a record says first, and the proof goes on', async () => {
+    const { day, tidy, segments, log, valid } = await lab(3);
+    for (let i = 0; i < 6; i++) await day(4);
+    await log.record(deployed());
+    expect(segments()).toHaveLength(7);
+    const { headHash } = await valid();
+    await tidy();
+    // Six days lie behind; what ended three days ago or earlier goes.
+    expect(segments()).toHaveLength(4);
+    const verified = await valid();
+    expect(verified).toMatchObject({ valid: true, records: 14 });
+    expect(verified.headHash).not.toBe(headHash);
+    const [oldest, ...rest] = await recordsOf(log);
+    expect(oldest!.seq).toBe(13);
+    expect(rest.at(-1)).toMatchObject({ type: 'AuditRetired', metadata: { through: 12, segments: 3 } });
+    await tidy();
+    expect(await valid()).toMatchObject({ valid: true, records: 14 });
+  });
+
+  it('that somebody else removed are missed, though others were retired', async () => {
+    const { day, tidy, segments, log, valid, disk } = await lab(3);
+    for (let i = 0; i < 6; i++) await day(4);
+    await log.record(deployed());
+    await tidy();
+    await disk.remove(segments()[0]!);
+    expect(await valid()).toMatchObject({ valid: false, firstBad: { sequence: 13 } });
+  });
+
+  it('are not retired when that cannot be recorded', async () => {
+    const { day, tidy, segments, log, disk } = await lab(1);
+    for (let i = 0; i < 4; i++) await day(1);
+    await log.record(deployed());
+    const all = segments();
+    disk.fail('sync', 'EIO');
+    await Promise.allSettled([tidy()]);
+    expect(segments()).toEqual(all);
+  });
+});
+
+describe('a vault that was rotated', () => {
+  it('takes over: a new segment under the new key, the old ones wrapped anew, nothing lost', async () => {
+    const { day, tidy, segments, log, valid, vault, disk, stop } = await lab();
+    await day(3);
+    await log.record(deployed());
+    vault.next = unwrap(testVault.rotated(osCrypto));
+    await tidy();
+    await until('a new segment', () => segments().length === 3);
+    await log.record(deployed());
+    await tidy();
+    expect(await valid()).toMatchObject({ valid: true });
+    expect((await recordsOf(log)).map(({ type }) => type)).toContain('VaultKeyRotated');
+    // The old key opens nothing any more, and may be dropped.
+    vault.ring = unwrap(vault.next.without(testVault.currentId));
+    vault.next = vault.ring;
+    expect(await valid()).toMatchObject({ valid: true });
+    stop();
+    await log.close();
+    const again = new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder, vault: () => vault.ring });
+    await again.open();
+    expect(again.head().sequence).toBe(log.head().sequence);
+  });
+
+  it('is missed when the log needs a key that it no longer holds', async () => {
+    const { day, log, vault } = await lab();
+    await day(2);
+    await log.record(deployed());
+    vault.ring = createVaultRing(osCrypto);
+    expect(unwrap(await log.verify())).toMatchObject({ valid: false, firstBad: { sequence: 1 } });
+  });
+});
