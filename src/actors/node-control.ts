@@ -74,7 +74,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     },
     remove: (agent, caller) => deployments.remove(agent, caller),
     send: (request) => send(host, parts.consoleAgent, request),
-    auditTail: ({ limit, from }) => (from === undefined ? audit.tail(limit) : audit.from(from, limit)),
+    auditTail: ({ limit, from }) => audit.tail(limit, from),
     auditVerify: () => audit.verify(),
     async audit({ type, caller, reasons }) {
       const event = {

@@ -58,7 +58,8 @@ export class AuditLog {
   /** What kept it from writing everything, until the log itself says so. */
   #hindrance: 'sparing' | 'blocked' | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #listeners = new Set<() => void>();
+  /** Called when the head or the mode has changed. They must not throw. */
+  readonly listeners: Set<() => void> = new Set();
 
   constructor(options: AuditLogOptions) {
     const { disk, clock, folder, vault, policy, queueRecordsMax } = options;
@@ -153,20 +154,10 @@ export class AuditLog {
     return { state: this.#mode, sequence, hash: rootText(range) };
   }
 
-  /** The newest durable records, oldest first; at most `limits.apiRecordsMax`. */
-  async tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
-    return this.#reading(() => this.reader.tail(Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax))));
-  }
-
-  /** The durable records from number `first` on, oldest first; at most `limits.apiRecordsMax`. */
-  from(first: number, limit: number): Promise<Result<readonly AuditRecord[]>> {
-    return this.#reading(() => this.reader.from(first, Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax))));
-  }
-
-  /** Calls `listener` when the head or the mode has changed; it must not throw. Returns the function that ends that. */
-  subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** The newest durable records, or those from number `first` on; oldest first, at most `limits.apiRecordsMax`. */
+  async tail(limit: number, first?: number): Promise<Result<readonly AuditRecord[]>> {
+    const count = Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax));
+    return this.#reading(() => (first === undefined ? this.reader.tail(count) : this.reader.from(first, count)));
   }
 
   /** Reads all segments again and checks them against the tree and the head that this process knows. */
@@ -297,7 +288,7 @@ export class AuditLog {
   }
 
   #tellHead(): void {
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.listeners) listener();
   }
 
   #inTurn(act: () => Promise<void>): Promise<void> {

@@ -2,7 +2,7 @@ import type { AuditType } from '../audit/event-type.ts';
 import type { AuditRecord } from '../audit/record.ts';
 
 /** The release of the Open Cybersecurity Schema Framework whose classes and attributes these are. */
-export const ocsfVersion = '1.6.0';
+const ocsfVersion = '1.6.0';
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
 type Fields = Readonly<Record<string, Json | undefined>>;
@@ -54,6 +54,9 @@ export const ocsfClasses: Readonly<Record<AuditType, OcsfClass>> = {
   NodeStarted: place(6002, 'Application Lifecycle', 3, 'Start'),
   NodeStopped: place(6002, 'Application Lifecycle', 4, 'Stop'),
   AuditRepaired: place(1008, 'Event Log Activity', 99, 'Repair', 3),
+  AuditRecovered: place(1008, 'Event Log Activity', 9, 'Enable', 3),
+  AuditRetired: place(1008, 'Event Log Activity', 2, 'Delete'),
+  VaultKeyRotated: updated,
 };
 
 /** How far each outcome raises an event’s severity at least: 3 is Medium. */
@@ -151,6 +154,7 @@ const entityTypes: Readonly<Partial<Record<AuditType, string>>> = {
   SecurityPolicyUpdated: 'policy',
   CertificateRotated: 'certificate',
   GossipKeyRotated: 'key',
+  VaultKeyRotated: 'key',
 };
 
 const sourceOf = ({ sourceIp, identity }: AuditRecord): Fields =>
@@ -158,5 +162,6 @@ const sourceOf = ({ sourceIp, identity }: AuditRecord): Fields =>
 
 function unmappedOf(record: AuditRecord): Fields {
   const { seq, time, type, identity, sourceIp, nodeId, outcome, reasons, code, requestId, count, ...rest } = record;
-  return { ...rest, outcome, reasons };
+  const { decision, ...more } = rest;
+  return { ...more, ...(decision && { decision: { ...decision } }), outcome, reasons };
 }

@@ -1,7 +1,7 @@
 import type { AuditRecord, Outcome } from '../audit/record.ts';
 
 /** RFC 5424, 6.2.1. */
-export const facilities = {
+const facilities = {
   user: 1,
   auth: 4,
   authpriv: 10,

@@ -42,7 +42,10 @@ function forwarderOf(base: NodeBase, version: string, destination: SiemDestinati
     source: {
       newest,
       read: (first, countMax) => reading.read(first, countMax),
-      subscribe: (listener) => audit.subscribe(listener),
+      subscribe: (listener) => {
+        audit.listeners.add(listener);
+        return () => audit.listeners.delete(listener);
+      },
     },
     sink: siemSink(destination, files.siem[index] ?? { tls: {} }, {
       nodeId,

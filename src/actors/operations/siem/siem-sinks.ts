@@ -61,7 +61,7 @@ export function siemSink(destination: SiemDestination, secrets: SiemSecrets, con
 }
 
 /** A record in one of the formats that a receiver can be given. */
-export function recordText(record: AuditRecord, format: 'json' | 'ocsf' | 'cef', version: string): string {
+function recordText(record: AuditRecord, format: 'json' | 'ocsf' | 'cef', version: string): string {
   if (format === 'cef') return cefLine(record, version);
   return JSON.stringify(format === 'ocsf' ? ocsfEvent(record, version) : record);
 }
