@@ -47,8 +47,13 @@ export interface Client {
   remove(agent: AgentId, options?: CallOptions): Promise<void>;
   /** Sends as the node’s console agent; waits `request.timeoutMs` for the reply, 0 for none. */
   send(request: SendRequest, options?: CallOptions): Promise<SendOutcome>;
-  /** The newest records, oldest first. `limit` from 1 to `limits.apiRecordsMax`, default 100. */
-  auditRecords(options?: CallOptions & { readonly limit?: number }): Promise<readonly unknown[]>;
+  /**
+   * The newest records, or those from number `from` on, oldest first. `limit` from 1 to `limits.apiRecordsMax`, default
+   * 100.
+   */
+  auditRecords(
+    options?: CallOptions & { readonly limit?: number; readonly from?: number },
+  ): Promise<readonly unknown[]>;
   auditVerification(options?: CallOptions): Promise<AuditVerification>;
   actors(options?: CallOptions): Promise<readonly ActorView[]>;
   metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
@@ -99,8 +104,13 @@ export function createClient(options: ClientOptions): Client {
     },
     send: (request, call) =>
       post('/api/v1/messages', request, answers.sent, { timeoutMs: request.timeoutMs + marginMs, ...call }),
-    auditRecords: ({ limit, ...call } = {}) =>
-      list(`/api/v1/audit/records${limit === undefined ? '' : `?limit=${limit}`}`, answers.records, call),
+    auditRecords: ({ limit, from, ...call } = {}) => {
+      const query = new URLSearchParams();
+      if (limit !== undefined) query.set('limit', String(limit));
+      if (from !== undefined) query.set('from', String(from));
+      const suffix = query.size === 0 ? '' : `?${query}`;
+      return list(`/api/v1/audit/records${suffix}`, answers.records, call);
+    },
     auditVerification: (call) => get('/api/v1/audit/verification', answers.verification, call),
     actors: (call) => list('/api/v1/actors', answers.actors, call),
     metrics: (call) => list('/api/v1/metrics', answers.metrics, call),

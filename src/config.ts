@@ -6,6 +6,7 @@ import { faultTexts, problemTexts, readYaml } from './config/problems.ts';
 import type { HostPort } from './config/quantity.ts';
 import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
+import { type SiemDestination, siemOf } from './config/siem.ts';
 import { type VaultSource, vaultSource } from './config/vault-source.ts';
 import { ok, type Result, refuse } from './errors.ts';
 import { limits } from './limits.ts';
@@ -68,6 +69,8 @@ export interface NodeConfig {
       readonly retentionDays: number;
       /** How much is kept of what; nothing of anything where the log is switched off. */
       readonly policy: AuditPolicy;
+      /** Receivers of the log outside the cluster; empty when nothing is forwarded. */
+      readonly siem: readonly SiemDestination[];
     };
   };
 }
@@ -221,6 +224,7 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         logPath: from(security.audit.log_path),
         retentionDays: security.audit.retention_days,
         policy: security.audit.enabled ? auditPolicy(security.audit.policy) : nothingAudited,
+        siem: siemOf(security.audit, from),
       },
     },
   };

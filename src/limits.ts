@@ -190,6 +190,24 @@ export const limits = {
   auditDenialKeysMax: 1_024,
   /** Acts that wait while the audit writer restarts. Past it: AUDIT_BLOCKED. */
   auditQueueRecordsMax: 10_000,
+  /** Receivers of the audit log. More are refused in the configuration. */
+  siemDestinationsMax: 8,
+  /** Audit records handed to a receiver at once. */
+  siemBatchRecordsMax: 256,
+  /** Records that a syslog receiver may have without having confirmed them: what is sent again after a failure. */
+  siemUnconfirmedRecordsMax: 65_536,
+  /** How long records that a syslog receiver has not confirmed may wait for that. */
+  siemConfirmMs: 10_000,
+  /** How long a syslog receiver is watched after it was given records: one that refuses us ends the connection. */
+  siemSettleMs: 1_000,
+  /** How long a receiver may take to connect, to take a batch and to confirm. Past it: a failure, and again. */
+  siemConnectMs: 10_000,
+  siemSendMs: 120_000,
+  siemConfirmWaitMs: 60_000,
+  /** The longest pause that a receiver can ask for. Past it: this. */
+  siemRetryAfterMsMax: 300_000,
+  /** What is read of a receiver’s answer. Past it: the rest is dropped. */
+  siemAnswerBytesMax: 65_536,
   /** How long an act waits for its record while the audit writer restarts. Past it: AUDIT_BLOCKED. */
   auditWaitMsMax: 10_000,
   /** Audit records written before one sync. */

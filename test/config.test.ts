@@ -270,7 +270,6 @@ describe('what this version cannot do is refused, not ignored', () => {
       'methods: [api_key]',
       'methods: [api_key]\n      jwt: { issuer: "https://auth.example.com", audience: caxton-api }',
     ],
-    ['forward_to_siem', 'forward_to_siem: false', 'forward_to_siem: true'],
     ['min_version', 'min_version: "1.3"', 'min_version: "1.2"'],
   ])('%s', (key, from, to) => {
     const refused = refusal(edited(example, from, to).text);
@@ -280,6 +279,65 @@ describe('what this version cannot do is refused, not ignored', () => {
 
   it('with a warning where it is not due yet', () => {
     expect(loaded(example).warnings.join('\n')).toMatch(/key_rotation_interval/);
+  });
+});
+
+describe('forwarding to a SIEM', () => {
+  const off = '    forward_to_siem: false\n';
+  const siem = (...receivers: string[]): string =>
+    edited(example, off, `    forward_to_siem: true\n    siem:\n${receivers.map((one) => `      - ${one}\n`).join('')}`)
+      .text;
+  const syslog = '{ name: soc, kind: syslog, address: "siem.example.org:6514", ca_cert: ca.crt }';
+  const hec = '{ name: splunk, kind: hec, url: "https://splunk.example.org:8088/x", token_path: t }';
+
+  it('is read with its defaults, paths absolute', () => {
+    const read = loaded(
+      siem(syslog, hec, '{ name: o, kind: otlp, url: "https://o.example.org/v1/logs", format: ocsf }'),
+    );
+    expect(read.security.audit.siem).toEqual([
+      {
+        name: 'soc',
+        kind: 'syslog',
+        address: { host: 'siem.example.org', port: 6514 },
+        caPath: '/etc/caxton/ca.crt',
+        format: 'json',
+        facility: 'audit',
+        enterpriseId: 32_473,
+      },
+      {
+        name: 'splunk',
+        kind: 'hec',
+        url: 'https://splunk.example.org:8088/x',
+        tokenPath: '/etc/caxton/t',
+        format: 'json',
+        sourceType: 'caxton:audit',
+      },
+      { name: 'o', kind: 'otlp', url: 'https://o.example.org/v1/logs', format: 'ocsf' },
+    ]);
+  });
+
+  it('goes nowhere while it is switched off, and that is said', () => {
+    const read = loaded(edited(example, off, `${off}    siem:\n      - ${syslog}\n`).text);
+    expect(read.security.audit.siem).toEqual([]);
+    expect(read.warnings.join('\n')).toMatch(/nothing is forwarded/);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ['no receiver', [], /forward_to_siem is true, and security\.audit\.siem names no receiver/],
+    ['two of one name', [syslog, syslog], /siem\.1\.name: two receivers are called soc/],
+    [
+      'a certificate without its key',
+      [syslog.replace('ca_cert', 'client_cert')],
+      /client_cert and client_key go together/,
+    ],
+    ['plain HTTP', [hec.replace('https', 'http')], /expected a URL that begins with https/],
+    ['an unknown kind', ['{ name: a, kind: kafka }'], /syslog, hec or otlp/],
+    ['an unknown key', [syslog.replace('ca_cert', 'ca_crt')], /ca_crt/],
+    ['no token', [hec.replace(', token_path: t', '')], /token_path/],
+    ['an odd name', [syslog.replace('soc', '"S O C"')], /expected a name/],
+  ])('with %s is refused', (_, receivers, expected) => {
+    const text = receivers.length > 0 ? siem(...receivers) : edited(example, off, '    forward_to_siem: true\n').text;
+    expect(refusal(text)).toMatchObject({ code: 'CONFIG_INVALID', text: expect.stringMatching(expected) });
   });
 });
 

@@ -21,6 +21,7 @@ import type {
   NodeStatus,
   SendOutcome,
   SendRequest,
+  SiemView,
 } from './operations/control.ts';
 
 export interface NodeControlParts {
@@ -41,6 +42,7 @@ export interface NodeControlParts {
   readonly host: AgentHost;
   readonly deployments: Deployments;
   readonly audit: AuditLog;
+  readonly siem: () => readonly SiemView[];
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
   readonly stop: (caller: Caller) => void;
@@ -72,7 +74,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     },
     remove: (agent, caller) => deployments.remove(agent, caller),
     send: (request) => send(host, parts.consoleAgent, request),
-    auditTail: ({ limit }) => audit.tail(limit),
+    auditTail: ({ limit, from }) => audit.tail(limit, from),
     auditVerify: () => audit.verify(),
     async audit({ type, caller, reasons }) {
       const event = {
@@ -117,6 +119,7 @@ function statusOf(parts: NodeControlParts): NodeStatus {
     agents: host.size,
     links: links.all().length,
     audit: audit.head(),
+    siem: parts.siem(),
   };
 }
 

@@ -17,6 +17,8 @@ import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
 import { nodeDisk } from './operations/node-disk.ts';
+import { readSiemFiles } from './operations/siem/siem-files.ts';
+import type { SiemSecrets } from './operations/siem/siem-sinks.ts';
 import { NodeVault } from './vault.ts';
 
 /** Everything that a node reads once, at its start: judged before anything listens. */
@@ -26,6 +28,8 @@ export interface NodeFiles {
   readonly trust: Trust;
   readonly policies: PolicySet;
   readonly apiKeys: readonly { readonly name: string; readonly hash: string }[];
+  /** For the receivers of the audit log, in the configuration’s order. */
+  readonly siem: readonly SiemSecrets[];
   readonly vault: NodeVault;
   readonly apiTls: { readonly certPem: string; readonly keyPem: string; readonly caPem: string };
 }
@@ -76,6 +80,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
     apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
     vault: await readVault(disk, security.vault),
     apiTls: { ...(await readApiPair(disk, config, text, now)), caPem },
+    siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
 }
 

@@ -12,6 +12,7 @@ import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } f
 import type { NodeFiles } from './node-files.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
+import { assembleSiem, type SiemParts } from './operations/siem/assemble.ts';
 
 /** A node taken apart: what the supervision tree runs, and what the node’s handle offers. */
 export interface NodeParts extends NodeBase {
@@ -22,6 +23,7 @@ export interface NodeParts extends NodeBase {
   readonly embedding: Embedding;
   readonly control: NodeControl;
   readonly api: ApiParts;
+  readonly siem: SiemParts;
   state: NodeStatus['state'];
   /** Set by the node’s handle. */
   requestStop: (caller: Caller) => void;
@@ -81,8 +83,10 @@ export async function assemble(
     deployer: options.deployer,
     program: options.program,
   });
+  const release = await version();
+  const siem = assembleSiem(base, release);
   const control = createNodeControl(
-    await controlParts({ ...base, cluster, messaging, host, deployments }, () => parts),
+    controlParts({ ...base, cluster, messaging, host, deployments, siem }, release, () => parts),
   );
   const api = assembleApi(base, control);
   const parts: NodeParts = {
@@ -94,6 +98,7 @@ export async function assemble(
     embedding,
     control,
     api,
+    siem,
     state: 'starting',
     requestStop: () => {},
   };
@@ -110,10 +115,10 @@ export async function closeParts({ messaging, cluster, api, audit }: NodeParts):
   await audit.end();
 }
 
-type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments'>;
+type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments' | 'siem'>;
 
 /** `whole` gives what is made after the control: it is asked only while the node runs. */
-async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<NodeControlParts> {
+function controlParts(built: BuiltParts, release: string, whole: () => NodeParts): NodeControlParts {
   const { config, ports, kernel, nodeId, cluster, messaging } = built;
   return {
     clock: ports.clock,
@@ -122,7 +127,7 @@ async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<
     identity: cluster.identity,
     clusterId: config.cluster.id,
     bootEpoch: built.bootEpoch,
-    version: await version(),
+    version: release,
     startedAt: ports.clock.now(),
     addresses: () => ({ ...cluster.addresses(), api: whole().api.address() }),
     gossipKeyVersion: () => built.files.keyring.sealing.version,
@@ -133,6 +138,7 @@ async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<
     host: built.host,
     deployments: built.deployments,
     audit: built.audit,
+    siem: () => built.siem.views(),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

@@ -73,6 +73,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
         onStarted: (life) => parts.host.started(life),
       },
       supervisor('operations', 'one-for-one', [
+        ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],

@@ -3,7 +3,8 @@ import { findConfig, loadConfig, type NodeConfig } from '../config.ts';
 import { unwrap } from '../errors.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
-import type { NodeEvent } from './operations/control.ts';
+import type { NodeEvent, SiemView } from './operations/control.ts';
+import type { Log } from './operations/log.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 
 export interface StandaloneOptions {
@@ -35,6 +36,7 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
     const node = await createNode(config, {
       onEvent: (event) => {
         log.debug({ event }, event.type);
+        if (event.type === 'siem.changed') logSiem(log, event.destination);
         tellLauncher(event);
       },
       ...(options.join ? { join: options.join } : {}),
@@ -55,6 +57,12 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
     // An open channel would keep the process alive.
     if (process.connected) process.disconnect();
   }
+}
+
+/** Whoever watches for attacks should know that they see nothing. */
+function logSiem(log: Log, { name, failure, backlogRecords }: SiemView): void {
+  if (failure === undefined) log.info({ siem: name }, 'the SIEM takes the audit log again');
+  else log.error({ siem: name, backlogRecords }, `the SIEM does not take the audit log: ${failure}`);
 }
 
 function tellLauncher(event: NodeEvent): void {

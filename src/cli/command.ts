@@ -5,6 +5,8 @@ export interface OptionSpec {
   /** What stands for the value in help texts, such as `FILE`. */
   readonly value?: string;
   readonly about: string;
+  /** One letter that means the same: `-f`. */
+  readonly short?: string;
   readonly multiple?: boolean;
   readonly required?: boolean;
 }
@@ -15,6 +17,8 @@ export type Options = Readonly<Record<string, OptionSpec>>;
 export interface Invocation {
   /** The last value given for an option that takes one. */
   text(option: string): string | undefined;
+  /** Whether an option without a value is given. */
+  flag(option: string): boolean;
   /** All values of an option that may be given several times; commas separate values too. */
   list(option: string): readonly string[];
   readonly terminal: Terminal;

@@ -18,6 +18,14 @@ const vaultOptions: Options = {
   file: { type: 'string', value: 'FILE', about: 'the key ring itself, instead of the one that node.yaml names' },
 };
 
+/** Which records are wanted: what verbs understand that print some of them. */
+const filterOptions: Options = {
+  type: { type: 'string', value: 'TYPE,…', about: 'only records of these types, such as AccessDenied', multiple: true },
+  outcome: { type: 'string', value: 'OUTCOME,…', about: 'only success, refused or failure', multiple: true },
+  identity: { type: 'string', value: 'TEXT', about: 'only records whose identity has this text in it' },
+  since: { type: 'string', value: 'TIME', about: 'only records from this time on, such as 2026-01-31T12:00:00Z' },
+};
+
 /** Every verb of the command line. Descriptions stand here, so that help loads nothing else. */
 export const verbs: readonly (Verb | RawVerb)[] = [
   {
@@ -67,11 +75,18 @@ refused, and when the agent answers with refuse, failure or not-understood.`,
     noun: 'audit',
     verb: 'tail',
     summary: 'print the newest records of a node’s audit log',
+    details: 'With --output json, --follow prints one record a line.',
     options: {
       limit: { type: 'string', value: 'N', about: 'how many records (default 20)' },
+      follow: { type: 'boolean', short: 'f', about: 'go on with the records that come' },
+      ...filterOptions,
       ...nodeOptions,
     },
-    examples: ['caxton audit tail', 'caxton audit tail --limit 200 --node node-2 --output json'],
+    examples: [
+      'caxton audit tail',
+      'caxton audit tail --follow --outcome refused,failure',
+      'caxton audit tail --limit 200 --node node-2 --output json',
+    ],
     run: async (invocation) => (await import('./audit/tail.ts')).tail(invocation),
   },
   {
@@ -82,6 +97,27 @@ refused, and when the agent answers with refuse, failure or not-understood.`,
     options: nodeOptions,
     examples: ['caxton audit verify', 'caxton audit verify --node node-2'],
     run: async (invocation) => (await import('./audit/verify.ts')).verify(invocation),
+  },
+  {
+    noun: 'audit',
+    verb: 'export',
+    summary: 'write records of a node’s audit log for another program',
+    details: `json and ocsf are one object a line, cef one event a line, csv a table. A record’s number (seq) tells it apart
+from all others of the node.`,
+    options: {
+      format: { type: 'string', value: 'json|ocsf|cef|csv', about: 'form of the records (default json)' },
+      from: { type: 'string', value: 'SEQ', about: 'the first record (default 1)' },
+      to: { type: 'string', value: 'SEQ', about: 'the last record (default the newest)' },
+      file: { type: 'string', value: 'FILE', about: 'a new file, mode 0600 (default standard output)' },
+      ...filterOptions,
+      node: nodeOptions.node!,
+      profile: nodeOptions.profile!,
+    },
+    examples: [
+      'caxton audit export --format csv --file audit.csv',
+      'caxton audit export --format ocsf --since 2026-01-31',
+    ],
+    run: async (invocation) => (await import('./audit/export.ts')).exportRecords(invocation),
   },
   {
     noun: 'server',

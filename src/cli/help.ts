@@ -48,8 +48,8 @@ ${mine.map((verb) => `  ${verb.examples[0]}`).join('\n')}
 
 /** `caxton <noun> <verb> --help`. */
 export function verbHelp(verb: AnyVerb, { strong }: Style): string {
-  const shown = Object.entries(verb.options).map(([name, { value, about, required }]): [string, string] => [
-    `--${name}${value === undefined ? '' : ` ${value}`}`,
+  const shown = Object.entries(verb.options).map(([name, { value, about, required, short }]): [string, string] => [
+    `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`,
     required ? `${about} (required)` : about,
   ]);
   const needed = Object.entries(verb.options)

@@ -12,6 +12,11 @@ export function writeJson(terminal: Terminal, value: object): void {
   terminal.out(`${escapeRest(text)}\n`);
 }
 
+/** One JSON object on one line. */
+export function writeJsonLine(terminal: Terminal, value: object): void {
+  terminal.out(`${escapeRest(JSON.stringify(value))}\n`);
+}
+
 const escapeRest = (json: string): string =>
   json.replace(unescaped, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { fstatSync } from 'node:fs';
 import { CaxtonError } from '../errors.ts';
 
@@ -5,6 +6,8 @@ import { CaxtonError } from '../errors.ts';
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
+  /** As `out`, and resolves when there is room for more: for what may be long. */
+  write(text: string): Promise<void>;
   /** Standard input to its end. Throws FILE_UNREADABLE when it is a folder. */
   stdin(): AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -18,6 +21,9 @@ export interface Terminal {
 export const processTerminal = (): Terminal => ({
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  write: async (text) => {
+    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+  },
   stdin: () => {
     // Node takes a folder for an empty input: an empty message would go out.
     if (fstatSync(0).isDirectory())

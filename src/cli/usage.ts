@@ -38,7 +38,12 @@ export function readArguments(verb: AnyVerb, argv: readonly string[], terminal: 
   const { values, tokens } = parseArgs({
     args: [...argv],
     options: {
-      ...Object.fromEntries(Object.entries(known).map(([name, { type }]) => [name, { type, multiple: true }])),
+      ...Object.fromEntries(
+        Object.entries(known).map(([name, { type, short }]) => [
+          name,
+          { type, multiple: true, ...(short === undefined ? {} : { short }) },
+        ]),
+      ),
       help: { type: 'boolean', short: 'h', multiple: true },
     },
     strict: false,
@@ -59,6 +64,7 @@ export function readArguments(verb: AnyVerb, argv: readonly string[], terminal: 
   if (output !== undefined && output !== 'json' && output !== 'table')
     throw new UsageError(`--output is json or table, not “${shown(String(output))}”.`, help);
   return {
+    flag: (option) => given[option] !== undefined,
     text: (option) => given[option]?.map(String).at(-1),
     list: (option) =>
       (given[option] ?? []).flatMap((value) => String(value).split(',')).filter((value) => value !== ''),
@@ -74,7 +80,8 @@ interface OptionToken {
 }
 
 function checkOption({ name, rawName, value }: OptionToken, known: Options, help: string): void {
-  const spec = Object.hasOwn(known, name) && rawName.startsWith('--') ? known[name] : undefined;
+  const named = Object.hasOwn(known, name) ? known[name] : undefined;
+  const spec = rawName.startsWith('--') || rawName === `-${named?.short}` ? named : undefined;
   if (!spec) {
     const near = nearest(name, Object.keys(known));
     throw new UsageError(`There is no option ${shown(rawName)}.${near ? ` Did you mean --${near}?` : ''}`, help);

@@ -74,6 +74,7 @@ export const answers = {
     agents: 'number',
     links: 'number',
     audit: { state: 'text', sequence: 'number', hash: 'text' },
+    'siem?': [{ name: 'text', kind: 'text', confirmedSequence: 'number', backlogRecords: 'number' }],
   },
   members: {
     items: [

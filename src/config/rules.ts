@@ -1,6 +1,7 @@
 import { auditPolicy, weakened } from '../protocols/audit/level.ts';
 import { isLoopback, isWildcard } from './quantity.ts';
 import type { NodeFile } from './schema.ts';
+import { siemFaults } from './siem.ts';
 
 /** Names a key with the file and its line. */
 type Place = (path: string) => string;
@@ -10,6 +11,7 @@ export const faultsOf = (file: NodeFile, place: Place, absolute: (path: string) 
   ...conflicts(file, place, absolute),
   ...brokenRelations(file, place),
   ...developmentFaults(file, place),
+  ...siemFaults(file.security.audit, place),
 ];
 
 /** The record names some files in two blocks: one of the two is enough, and both must agree. */
@@ -33,7 +35,7 @@ function conflicts(file: NodeFile, place: Place, absolute: (path: string) => str
 
 /** What the record has and this version lacks: said plainly, never ignored. */
 export function unsupported(file: NodeFile, place: Place): string[] {
-  const { api, audit } = file.security;
+  const { api } = file.security;
   const faults: string[] = [];
   const others = api.authentication.methods.filter((method) => method !== 'api_key');
   if (others.length > 0)
@@ -44,8 +46,6 @@ export function unsupported(file: NodeFile, place: Place): string[] {
     if (api.authentication[method] !== undefined)
       faults.push(`${place(`security.api.authentication.${method}`)} is not supported yet; remove it.`);
   if (api.tls.min_version !== '1.3') faults.push(`${place('security.api.tls.min_version')}: only "1.3" is supported.`);
-  if (audit.forward_to_siem)
-    faults.push(`${place('security.audit.forward_to_siem')} is not supported yet; set it to false.`);
   return faults;
 }
 
@@ -115,6 +115,7 @@ function developmentFaults(file: NodeFile, place: Place): string[] {
 /** What is read with its meaning and has no effect in this version, in words. */
 export function notYet(file: NodeFile): string[] {
   const { rotation } = file.node;
+  const { audit } = file.security;
   const later = [
     'security.cluster.gossip.key_rotation_interval: this version does not rotate the gossip key by itself.',
   ];
@@ -122,5 +123,7 @@ export function notYet(file: NodeFile): string[] {
     later.push(
       'node.rotation: without ca_key_path this version cannot renew the certificate; it only records the need.',
     );
+  if (!audit.forward_to_siem && audit.siem.length > 0)
+    later.push('security.audit.siem names receivers, and nothing is forwarded while forward_to_siem is false.');
   return later;
 }

@@ -6,6 +6,7 @@ import { auditLevels } from '../protocols/audit/level.ts';
 import { parseRate, type Rate } from '../protocols/authorization/rate.ts';
 import { clusterIdForm, parseClusterId } from './cluster-id.ts';
 import { type HostPort, parseDuration, parseHostPort } from './quantity.ts';
+import { siemDestinations } from './siem.ts';
 
 /**
  * The form of node.yaml: the record’s (ADR-0016) `node:` and `security:` blocks with its names, ours beside them. One
@@ -134,6 +135,7 @@ const audit = z.strictObject({
   policy: auditPolicyEntries.prefault({}),
   retention_days: z.int({ error: 'expected a whole number of days' }).min(1).max(36_500).default(90),
   forward_to_siem: flag.default(false),
+  siem: siemDestinations,
 });
 
 const vault = z.strictObject({

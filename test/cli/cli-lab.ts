@@ -22,6 +22,9 @@ export async function run(argv: readonly string[], over: Partial<Terminal> & { i
     err: (text) => {
       err += text;
     },
+    write: async (text) => {
+      out += text;
+    },
     async *stdin() {
       yield Buffer.from(input ?? '');
     },

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { NodeControl, SendRequest } from '../../src/actors/operations/control.ts';
@@ -244,6 +244,88 @@ describe('caxton audit', () => {
     const json = await caxton(['audit', 'tail', '--limit', '1000', '--output', 'json']);
     expect(JSON.parse(json.out).items[0]).toEqual(record);
     expect(asked).toEqual([20, 1000]);
+  });
+
+  describe('with a long log', () => {
+    const log = Array.from({ length: 2_500 }, (_, index) => ({
+      seq: index + 1,
+      time: new Date(1_769_860_800_000 + index * 1_000).toISOString(),
+      type: index % 1_000 === 0 ? 'LoginFailure' : 'AgentDeployed',
+      identity: `default/agent-${index + 1}`,
+      sourceIp: '',
+      nodeId: 'node-1',
+      outcome: index % 1_000 === 0 ? 'refused' : 'success',
+      reasons: [],
+      metadata: {},
+    }));
+    const withLog: Partial<NodeControl> = {
+      auditTail: async ({ limit, from }) =>
+        ok(from === undefined ? log.slice(-limit) : log.slice(from - 1, from - 1 + limit)),
+    };
+    const sequences = (out: string): number[] =>
+      out
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { seq: number }).seq);
+
+    it('tail finds what is wanted as far back as it is', async () => {
+      node = withLog;
+      const { out } = await caxton(['audit', 'tail', '--type', 'LoginFailure', '--limit', '2', '--output', 'json']);
+      expect((JSON.parse(out) as { items: { seq: number }[] }).items.map(({ seq }) => seq)).toEqual([1_001, 2_001]);
+      const none = await caxton(['audit', 'tail', '--identity', 'nobody']);
+      expect(none).toMatchObject({ code: 0, out: 'No record is like that.\n' });
+      const late = await caxton(['audit', 'tail', '--since', '2026-01-31T12:41:39Z', '--output', 'json']);
+      expect((JSON.parse(late.out) as { items: object[] }).items).toHaveLength(1);
+    });
+
+    it.each([
+      [['--type', 'Login'], /--type has no “Login”/],
+      [['--outcome', 'ok'], /success, refused, failure/],
+      [['--since', 'yesterday'], /--since is a time/],
+      [['-x'], /no option -x/],
+    ])('tail %j is a mistake', async (options, expected) => {
+      expect(await caxton(['audit', 'tail', ...options])).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(expected),
+      });
+    });
+
+    it('export writes all of it, a part, or what is wanted', async () => {
+      node = withLog;
+      expect(sequences((await caxton(['audit', 'export'])).out)).toEqual(log.map(({ seq }) => seq));
+      expect(sequences((await caxton(['audit', 'export', '--from', '999', '--to', '1002'])).out)).toEqual([
+        999, 1_000, 1_001, 1_002,
+      ]);
+      const csv = await caxton(['audit', 'export', '--format', 'csv', '--outcome', 'refused']);
+      expect(csv.out.split('\r\n')).toHaveLength(5);
+      expect((await caxton(['audit', 'export', '--format', 'cef', '--to', '1'])).out).toMatch(/^CEF:0\|Caxton\|.*\n$/);
+      const ocsf = await caxton(['audit', 'export', '--format', 'ocsf', '--to', '1']);
+      expect(JSON.parse(ocsf.out)).toMatchObject({ class_uid: 3002 });
+    });
+
+    it('export makes a new file for its owner alone, and never writes over one', async () => {
+      node = withLog;
+      const file = join(folder.root, 'audit.json');
+      const made = await caxton(['audit', 'export', '--file', file]);
+      expect(made).toMatchObject({ code: 0, out: '', err: `2500 records are in ${file}.\n` });
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+      expect(sequences(await readFile(file, 'utf8'))).toHaveLength(2_500);
+      expect(await caxton(['audit', 'export', '--file', file])).toMatchObject({
+        code: 1,
+        err: expect.stringContaining('ALREADY_EXISTS'),
+      });
+    });
+
+    it.each([
+      [['--format', 'xml'], /json, ocsf, cef, csv/],
+      [['--from', '0'], /--from is the number/],
+      [['--from', '5', '--to', '4'], /--to is before --from/],
+    ])('export %j is a mistake', async (options, expected) => {
+      expect(await caxton(['audit', 'export', ...options])).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(expected),
+      });
+    });
   });
 
   it('verify exits with 1 when the chain does not hold', async () => {

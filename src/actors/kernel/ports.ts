@@ -1,7 +1,7 @@
 import type { Crypto } from '../../crypto/port.ts';
 import type { ManagementApi } from '../operations/management-api.ts';
-import type { LifeHook } from './life-hook.ts';
 import type { ChartTransition } from './chart-transitions.ts';
+import type { LifeHook } from './life-hook.ts';
 
 /**
  * The ports: everything that an actor needs of the world. Each has a Node version (`node-*.ts` beside the room that

@@ -58,8 +58,8 @@ export class AuditLog {
   /** What kept it from writing everything, until the log itself says so. */
   #hindrance: 'sparing' | 'blocked' | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  /** Called when the head or the mode has changed. Must not throw. */
-  onHead: (head: AuditHead) => void = () => {};
+  /** Called when the head or the mode has changed. They must not throw. */
+  readonly listeners: Set<() => void> = new Set();
 
   constructor(options: AuditLogOptions) {
     const { disk, clock, folder, vault, policy, queueRecordsMax } = options;
@@ -161,9 +161,12 @@ export class AuditLog {
     return { state: this.#mode, sequence, hash: rootText(range) };
   }
 
-  /** The newest durable records, oldest first; at most `limits.apiRecordsMax`. */
-  async tail(limit: number): Promise<Result<readonly AuditRecord[]>> {
-    return asResult(this.#options.folder, () => this.reader.tail(Math.min(Math.trunc(limit), limits.apiRecordsMax)));
+  /** The newest durable records, or those from number `first` on; oldest first, at most `limits.apiRecordsMax`. */
+  async tail(limit: number, first?: number): Promise<Result<readonly AuditRecord[]>> {
+    const count = Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax));
+    return asResult(this.#options.folder, () =>
+      first === undefined ? this.reader.tail(count) : this.reader.from(first, count),
+    );
   }
 
   /** Reads all segments again and checks them against the tree and the head that this process knows. */
@@ -293,7 +296,7 @@ export class AuditLog {
   }
 
   #tellHead(): void {
-    this.onHead(this.head());
+    for (const listener of this.listeners) listener();
   }
 
   #inTurn(act: () => Promise<void>): Promise<void> {

@@ -74,15 +74,20 @@ export class AuditReader {
   }
 
   /** The newest records, oldest first; one that cannot be read as a record is left out. */
-  async tail(limit: number): Promise<readonly AuditRecord[]> {
+  tail(limit: number): Promise<readonly AuditRecord[]> {
     const { sequence } = this.head();
-    const newest: AuditRecord[] = [];
-    if (limit < 1) return newest;
-    for await (const { bytes } of this.records(Math.max(1, sequence - limit + 1), sequence)) {
+    return this.from(Math.max(1, sequence - limit + 1), limit);
+  }
+
+  /** The records from number `first` on, at most `limit`, oldest first; unreadable ones are left out as well. */
+  async from(first: number, limit: number): Promise<readonly AuditRecord[]> {
+    const some: AuditRecord[] = [];
+    if (limit < 1) return some;
+    for await (const { bytes } of this.records(first, first + limit - 1)) {
       const record = readAuditLine(utf8.decode(bytes));
-      if (record.ok) newest.push(record.value);
+      if (record.ok) some.push(record.value);
     }
-    return newest;
+    return some;
   }
 
   async #segments(): Promise<readonly Segment[]> {

@@ -21,7 +21,8 @@ export interface NodeControl {
   remove(agent: AgentId, caller: Caller): Promise<Result<void>>;
   /** Sends as this node’s console agent and, if asked, waits for the answer. */
   send(request: SendRequest, caller: Caller): Promise<Result<SendOutcome>>;
-  auditTail(options: { limit: number }): Promise<Result<readonly unknown[]>>;
+  /** The newest records, or those from number `from` on; oldest first, at most `limits.apiRecordsMax`. */
+  auditTail(options: { limit: number; from?: number }): Promise<Result<readonly unknown[]>>;
   auditVerify(): Promise<Result<AuditVerification>>;
   /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
   audit(event: {
@@ -58,6 +59,20 @@ export interface NodeStatus {
   readonly agents: number;
   readonly links: number;
   readonly audit: AuditHead;
+  /** Receivers of the audit log; empty when it is not forwarded. */
+  readonly siem: readonly SiemView[];
+}
+
+/** How far one receiver outside the cluster has the audit log. */
+export interface SiemView {
+  readonly name: string;
+  readonly kind: 'syslog' | 'hec' | 'otlp';
+  /** The newest record that the receiver is known to have. */
+  readonly confirmedSequence: number;
+  /** Records that it does not have yet. */
+  readonly backlogRecords: number;
+  /** Why the last attempt failed; absent while it takes records. */
+  readonly failure?: string;
 }
 
 export interface AuditHead {
@@ -170,6 +185,7 @@ export type NodeEvent =
       readonly refusal: Refusal;
     }
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
+  | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }
   | {
       readonly type: 'certificate.rotated';
       readonly nodeId: NodeId;

@@ -1,25 +1,63 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client } from '../../client.ts';
 import { limits } from '../../limits.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
-import { shortTime, writeJson } from '../output.ts';
+import { shortTime, writeJson, writeJsonLine } from '../output.ts';
 import { styleFor } from '../style.ts';
 import { table } from '../table.ts';
+import { type AuditRow, type RecordFilter, readFilter, rowOf, sequenceOf } from './record-filter.ts';
 
 const limitDefault = 20;
+/** Between two looks for new records. */
+const followMs = 1_000;
 
-/** A record as it came: the log’s own format may grow fields that this version does not know. */
-type AuditRow = Readonly<Record<string, unknown>>;
-
+/** `caxton audit tail`: the newest records that are wanted, and with `--follow` those that come. */
 export async function tail(invocation: Invocation): Promise<ExitCode> {
-  const { terminal, json, text } = invocation;
+  const { terminal, json, text, flag } = invocation;
   const limit = readLimit(text('limit'));
-  const records = await withNode(invocation, ({ client }) => client.auditRecords({ limit }));
-  if (json) {
-    writeJson(terminal, { items: records });
-    return 0;
+  const filter = readFilter(invocation);
+  const follow = flag('follow');
+  return withNode(invocation, async ({ client }) => {
+    const { rows, last } = await newest(client, filter, limit);
+    const show = shower(invocation);
+    if (json && !follow) writeJson(terminal, { items: rows });
+    else if (rows.length > 0) show(rows);
+    else if (!follow) terminal.out(last === 0 ? 'The audit log is empty.\n' : 'No record is like that.\n');
+    if (!follow) return 0;
+    for (let seen = last; ; ) {
+      await pause(followMs);
+      const page = (await client.auditRecords({ from: seen + 1, limit: limits.apiRecordsMax })).map(rowOf);
+      seen = Math.max(seen, ...page.map(sequenceOf));
+      const fresh = page.filter(filter.wanted);
+      if (fresh.length > 0) show(fresh);
+    }
+  });
+}
+
+/** The newest wanted records, oldest first, and the number of the newest of all. */
+async function newest(client: Client, { wanted, all }: RecordFilter, limit: number) {
+  const pageSize = limits.apiRecordsMax;
+  let page = (await client.auditRecords({ limit: all ? limit : pageSize })).map(rowOf);
+  const last = Math.max(0, ...page.map(sequenceOf));
+  let rows = page.filter(wanted);
+  for (let first = oldestOf(page); !all && rows.length < limit && first > 1; first = oldestOf(page)) {
+    const from = Math.max(1, first - pageSize);
+    page = (await client.auditRecords({ from, limit: first - from })).map(rowOf);
+    if (page.length === 0) break;
+    rows = [...page.filter(wanted), ...rows];
   }
+  return { rows: rows.slice(-limit), last };
+}
+
+const oldestOf = (page: readonly AuditRow[]): number => {
+  const [first] = page;
+  return first === undefined ? 0 : sequenceOf(first);
+};
+
+/** Prints records: as a table with its head at the first time only, or as JSON, one a line. */
+function shower({ terminal, json }: Invocation): (rows: readonly AuditRow[]) => void {
   const { dim, good, bad } = styleFor(terminal.outIsTerminal, terminal.env);
-  const rows = records.map((record): AuditRow => (typeof record === 'object' && record !== null ? { ...record } : {}));
   const columns = [
     { title: 'SEQ', cell: (row: AuditRow) => textOf(row.seq) },
     { title: 'TIME (UTC)', cell: (row: AuditRow) => shortTime(textOf(row.time)) },
@@ -33,9 +71,10 @@ export async function tail(invocation: Invocation): Promise<ExitCode> {
     { title: 'SOURCE', cell: (row: AuditRow) => textOf(row.sourceIp) },
     { title: 'DETAILS', cell: detailsOf },
   ];
-  if (rows.length === 0) terminal.out('The audit log is empty.\n');
-  else terminal.out(table(columns, rows, { width: terminal.columns, head: dim }));
-  return 0;
+  return (rows) => {
+    if (json) for (const row of rows) writeJsonLine(terminal, row);
+    else terminal.out(table(columns, rows, { width: terminal.columns, head: dim }));
+  };
 }
 
 function readLimit(text: string | undefined): number {

@@ -1,3 +1,4 @@
+import type { SiemView } from '../../actors/operations/control.ts';
 import type { ExitCode, Invocation } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { shortTime, writeJson } from '../output.ts';
@@ -28,9 +29,15 @@ export async function status(invocation: Invocation): Promise<ExitCode> {
         ['agents', String(view.agents)],
         ['links', String(view.links)],
         ['audit', `${audit.state}, record ${audit.sequence}, sha256 ${audit.hash}`],
+        ...view.siem.map((one) => [`siem ${one.name}`, siemText(one)] as const),
       ],
       dim,
     ),
   );
   return 0;
+}
+
+function siemText({ kind, confirmedSequence, backlogRecords, failure }: SiemView): string {
+  const place = `${kind}, has record ${confirmedSequence}, ${backlogRecords} to go`;
+  return failure === undefined ? place : `${place}, failing: ${failure}`;
 }

@@ -42,13 +42,18 @@ const deployRequest = z.strictObject({
 });
 
 /** A query value is text; empty text is no number. */
-const limitQuery = z.strictObject({
+const recordsQuery = z.strictObject({
   limit: z
     .string()
     .regex(/^[1-9][0-9]{0,5}$/, 'expected a whole number from 1')
     .transform(Number)
     .pipe(z.number().max(limits.apiRecordsMax))
     .default(100),
+  from: z
+    .string()
+    .regex(/^[1-9][0-9]{0,14}$/, 'expected a record’s number')
+    .transform(Number)
+    .exactOptional(),
 });
 
 const mapped = <T, R>(result: Result<T>, to: (value: T) => R): Result<R> => (result.ok ? ok(to(result.value)) : result);
@@ -132,7 +137,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/audit/records',
     access: 'authenticated',
-    query: limitQuery,
+    query: recordsQuery,
     response: listOf(z.unknown()),
     handle: async ({ control, query }) => mapped(await control.auditTail(query), (list) => ({ items: [...list] })),
   }),

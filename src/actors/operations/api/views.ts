@@ -30,6 +30,14 @@ export const listOf = <T>(item: z.ZodType<T>): z.ZodType<{ items: T[] }> => z.ob
 
 const auditHead: z.ZodType<AuditHead> = z.object({ state: z.string(), sequence: count, hash: z.string() });
 
+const siemView = z.object({
+  name: z.string(),
+  kind: z.enum(['syslog', 'hec', 'otlp']),
+  confirmedSequence: count,
+  backlogRecords: count,
+  failure: z.string().exactOptional(),
+});
+
 export const statusView: z.ZodType<NodeStatus> = z.object({
   nodeId,
   spiffeId: z.string(),
@@ -46,6 +54,7 @@ export const statusView: z.ZodType<NodeStatus> = z.object({
   agents: count,
   links: count,
   audit: auditHead,
+  siem: z.array(siemView),
 });
 
 export const memberView: z.ZodType<MemberView> = z.object({

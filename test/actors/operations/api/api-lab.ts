@@ -62,6 +62,7 @@ export const nodeStatus: NodeStatus = {
   agents: 1,
   links: 2,
   audit: { state: 'writing', sequence: 9, hash: 'ab'.repeat(32) },
+  siem: [],
 };
 
 export interface FakeControl extends NodeControl {

@@ -1,0 +1,111 @@
+import { Agent, type RequestOptions, request } from 'node:https';
+import { CaxtonError } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import type { AuditRecord } from '../../../protocols/audit/record.ts';
+import { NotNow, type SiemSink } from './sink.ts';
+import { type SinkTls, tlsOptions } from './syslog-sink.ts';
+
+export interface HttpSinkOptions {
+  /** `https:` only. */
+  readonly url: string;
+  readonly tls: SinkTls;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bodyOf: (records: readonly AuditRecord[]) => string;
+  /** Why a 2xx answer is no acceptance after all; `undefined` when it is one. */
+  readonly refusalIn: (answer: string) => string | undefined;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  readonly text: string;
+}
+
+/** Records as the bodies of POST requests, one after the other over one connection; a 2xx answer confirms them. */
+export class HttpSink implements SiemSink {
+  readonly confirmsEach = true;
+  readonly #options: HttpSinkOptions;
+  #agent: Agent | undefined;
+
+  constructor(options: HttpSinkOptions) {
+    this.#options = options;
+  }
+
+  async send(records: readonly AuditRecord[], signal: AbortSignal): Promise<void> {
+    const answer = await this.#post(this.#options.bodyOf(records), signal);
+    const { status, retryAfter } = answer;
+    if (status >= 200 && status < 300) {
+      const why = this.#options.refusalIn(answer.text);
+      if (why !== undefined) throw this.#refused(why);
+      return;
+    }
+    const why = `it answered ${status}${answer.text === '' ? '' : `: ${answer.text.slice(0, 200)}`}`;
+    if (status === 429 || status === 503) throw new NotNow(this.#refused(why).message, retryAfterMs(retryAfter));
+    throw this.#refused(why);
+  }
+
+  async confirm(): Promise<void> {}
+
+  cut(): void {
+    this.#agent?.destroy();
+    this.#agent = undefined;
+  }
+
+  #post(body: string, signal: AbortSignal): Promise<Answer> {
+    const { url, tls, headers } = this.#options;
+    this.#agent ??= new Agent({ keepAlive: true, maxSockets: 1, ...tlsOptions(tls) });
+    const bytes = Buffer.from(body);
+    const options: RequestOptions = {
+      method: 'POST',
+      agent: this.#agent,
+      headers: { ...headers, 'content-type': 'application/json', 'content-length': bytes.length },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(limits.siemSendMs)]),
+    };
+    return new Promise((resolve, reject) => {
+      const call = request(url, options, (response) => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          // The rest of a long answer is of no interest, and must not fill the memory.
+          if (length <= limits.siemAnswerBytesMax) chunks.push(chunk);
+        });
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            retryAfter: response.headers['retry-after'],
+            text: Buffer.concat(chunks).toString(),
+          }),
+        );
+        response.on('error', (error) => reject(this.#unreachable(error)));
+      });
+      call.on('error', (error) => reject(this.#unreachable(error)));
+      call.end(bytes);
+    });
+  }
+
+  #refused(why: string): CaxtonError {
+    return new CaxtonError(
+      'UNREACHABLE',
+      `The receiver at ${originOf(this.#options.url)} did not take the records: ${why}.`,
+    );
+  }
+
+  #unreachable(error: Error): CaxtonError {
+    const { code } = error as NodeJS.ErrnoException;
+    return new CaxtonError(
+      'UNREACHABLE',
+      `The receiver at ${originOf(this.#options.url)} cannot be reached: ${code ?? error.message}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Without path and query, which may hold a secret. */
+const originOf = (url: string): string => new URL(url).origin;
+
+/** Retry-After in seconds (RFC 9110, 10.2.3); its form with a date is taken for a minute. */
+function retryAfterMs(value: string | undefined): number {
+  if (value === undefined) return 0;
+  return /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : 60_000;
+}

@@ -1,0 +1,97 @@
+import { open } from 'node:fs/promises';
+import type { Client } from '../../client.ts';
+import { CaxtonError, unwrap } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
+import { cefLine } from '../../protocols/siem/cef.ts';
+import { csvHead, csvRow } from '../../protocols/siem/csv.ts';
+import { ocsfEvent } from '../../protocols/siem/ocsf.ts';
+import { version } from '../../version.ts';
+import { type ExitCode, type Invocation, UsageError } from '../command.ts';
+import { withNode } from '../connect.ts';
+import { readFilter, rowOf } from './record-filter.ts';
+
+const formats = ['json', 'ocsf', 'cef', 'csv'] as const;
+const help = 'caxton audit export --help';
+
+/** `caxton audit export`: records as lines of one format, to standard output or into a new file. */
+export async function exportRecords(invocation: Invocation): Promise<ExitCode> {
+  const { terminal, text } = invocation;
+  const format = formats.find((name) => name === (text('format') ?? 'json'));
+  if (format === undefined) throw new UsageError(`--format is ${formats.join(', ')}.`, help);
+  const from = readSequence(text('from'), 'from') ?? 1;
+  const to = readSequence(text('to'), 'to') ?? Number.MAX_SAFE_INTEGER;
+  if (to < from) throw new UsageError('--to is before --from.', help);
+  const { wanted } = readFilter(invocation);
+  const lineOf = await lines(format);
+  const file = text('file');
+  return withNode(invocation, async ({ client }) => {
+    const write = file === undefined ? undefined : await newFile(file);
+    const put = async (texts: readonly string[]): Promise<void> => {
+      if (texts.length === 0) return;
+      const end = format === 'csv' ? '\r\n' : '\n';
+      const whole = texts.map((line) => line + end).join('');
+      if (write) await write.appendFile(whole);
+      else await terminal.write(whole);
+    };
+    try {
+      if (format === 'csv') await put([csvHead]);
+      let count = 0;
+      for await (const records of pages(client, from, to)) {
+        const chosen = records.filter((record) => wanted(rowOf(record)));
+        count += chosen.length;
+        await put(chosen.map(lineOf));
+      }
+      if (write) await write.sync();
+      if (file !== undefined) terminal.err(`${count} records are in ${file}.\n`);
+    } finally {
+      await write?.close();
+    }
+    return 0;
+  });
+}
+
+/** Records from number `from` to `to`, a page at a time, as far as the log goes now. */
+async function* pages(client: Client, from: number, to: number): AsyncGenerator<readonly AuditRecord[]> {
+  for (let next = from; next <= to; ) {
+    const limit = Math.min(limits.apiRecordsMax, to - next + 1);
+    const page = await client.auditRecords({ from: next, limit });
+    const records = page.map((record) => unwrap(readAuditLine(JSON.stringify(record))));
+    const last = records.at(-1);
+    if (last === undefined) return;
+    yield records;
+    next = last.seq + 1;
+  }
+}
+
+async function lines(format: (typeof formats)[number]): Promise<(record: AuditRecord) => string> {
+  const release = await version();
+  switch (format) {
+    case 'json':
+      return (record) => JSON.stringify(record);
+    case 'ocsf':
+      return (record) => JSON.stringify(ocsfEvent(record, release));
+    case 'cef':
+      return (record) => cefLine(record, release);
+    case 'csv':
+      return csvRow;
+  }
+}
+
+/** Never over another file: an export is evidence. */
+async function newFile(path: string) {
+  try {
+    return await open(path, 'wx', 0o600);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw new CaxtonError('ALREADY_EXISTS', `${path} exists already; it is left as it is.`);
+    throw new CaxtonError('FILE_UNREADABLE', `${path} cannot be made: ${code}.`, { cause: error });
+  }
+}
+
+function readSequence(text: string | undefined, option: string): number | undefined {
+  if (text === undefined) return undefined;
+  const sequence = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(sequence)) throw new UsageError(`--${option} is the number of a record, from 1.`, help);
+  return sequence;
+}
