@@ -105,10 +105,8 @@ export class AuditLog {
 
   /**
    * Resolves with the record’s place once it is durable: act only then. While the writer opens, rotates or restarts it
-   * waits, at most `limits.auditWaitMsMax`; AUDIT_BLOCKED when the log cannot be written or too many wait.
-   *
-   * What the policy only counts, and a denial (`classOf`) past the first ones of its source, resolves at once:
-   * strangers cause those and must not be able to fill the disk.
+   * waits, at most `limits.auditWaitMsMax`; AUDIT_BLOCKED when the log cannot be written or too many wait. What the
+   * policy only counts, and a denial (`classOf`) past the first ones of its source, resolves at once.
    */
   record(fact: AuditDraft): Promise<Result<AuditPlace>> {
     const event = this.#event(fact);
@@ -163,9 +161,8 @@ export class AuditLog {
 
   /** The newest durable records, or those from number `first` on; oldest first, at most `limits.apiRecordsMax`. */
   async tail(limit: number, first?: number): Promise<Result<readonly AuditRecord[]>> {
-    const count = Math.max(0, Math.min(Math.trunc(limit), limits.apiRecordsMax));
     return asResult(this.#options.folder, () =>
-      first === undefined ? this.reader.tail(count) : this.reader.from(first, count),
+      this.reader.page(Math.min(Math.trunc(limit), limits.apiRecordsMax), first),
     );
   }
 
@@ -267,10 +264,8 @@ export class AuditLog {
     const hindrance = this.#hindrance;
     if (!hindrance) return;
     const { refused } = this.#batches;
-    await this.#commitOwn('AuditRecovered', `The log was ${hindrance} and can be written again.`, {
-      hindrance,
-      refused,
-    });
+    const reason = `The log was ${hindrance} and can be written again.`;
+    await this.#commitOwn('AuditRecovered', reason, { hindrance, refused });
     this.#hindrance = undefined;
     this.#batches.refused -= refused;
   }

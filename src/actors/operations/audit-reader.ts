@@ -73,14 +73,8 @@ export class AuditReader {
     }
   }
 
-  /** The newest records, oldest first; one that cannot be read as a record is left out. */
-  tail(limit: number): Promise<readonly AuditRecord[]> {
-    const { sequence } = this.head();
-    return this.from(Math.max(1, sequence - limit + 1), limit);
-  }
-
-  /** The records from number `first` on, at most `limit`, oldest first; unreadable ones are left out as well. */
-  async from(first: number, limit: number): Promise<readonly AuditRecord[]> {
+  /** The newest records, or those from number `first` on, oldest first; what cannot be read as a record is left out. */
+  async page(limit: number, first = Math.max(1, this.head().sequence - limit + 1)): Promise<readonly AuditRecord[]> {
     const some: AuditRecord[] = [];
     if (limit < 1) return some;
     for await (const { bytes } of this.records(first, first + limit - 1)) {
