@@ -29,8 +29,9 @@ export class ManualClock implements Clock {
     this.#wallMs = startMs;
   }
 
+  /** Whole milliseconds, as the real one shows, however finely time passes. */
   now(): number {
-    return this.#wallMs + this.#elapsedMs;
+    return Math.floor(this.#wallMs + this.#elapsedMs);
   }
 
   monotonic(): number {

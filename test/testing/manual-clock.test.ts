@@ -59,3 +59,9 @@ test('timers without a delay that set each other end in an error and not never',
   again();
   expect(() => clock.advance(1)).toThrow(/time stands still/);
 });
+
+test('shows whole milliseconds of the day, as a real clock does', () => {
+  const clock = new ManualClock(1_000);
+  clock.advance(1.7);
+  expect([clock.now(), clock.monotonic()]).toEqual([1_001, 1.7]);
+});

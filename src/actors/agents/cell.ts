@@ -53,7 +53,7 @@ export const agentCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
   getInitialSnapshot: (scope, input) => {
     const cell = new Cell(input, scope.self as unknown as AnyActorRef, scope.stopChild);
     cells.set(scope.self, cell);
-    return cell.snapshot();
+    return cell.firstSnapshot();
   },
   start: (_snapshot, scope) => cells.get(scope.self)?.start(),
   transition: (snapshot, event, scope) => cells.get(scope.self)?.receive(event) ?? snapshot,
@@ -87,6 +87,19 @@ class Cell {
     this.#actor = actor;
     this.#stopChild = stopChild;
     this.#before = input.seat.mode;
+  }
+
+  /** Stands until the first event, and the start comes before that: so it shows what the cell is doing by then. */
+  firstSnapshot(): CellSnapshot {
+    const { seat } = this.#input;
+    return {
+      status: 'active',
+      output: undefined,
+      error: undefined,
+      get value() {
+        return seat.mode;
+      },
+    };
   }
 
   snapshot(): CellSnapshot {

@@ -37,6 +37,10 @@ export function pushPullTick(turn: Turn): void {
   schedulePushPull(turn, pushPullDelayMs(options.config.pushPullIntervalMs, rosterSize(roster)));
   const [partner] = drawMembers(roster, chance, 1, ({ status }) => status === 'alive');
   if (partner) turn.effects.push({ type: 'push-pull', with: partner.nodeId });
+  // Linked and yet not alive here: one of the two has missed what the other said, and nothing else would say it again.
+  const odd = roster.pool.filter(({ status, linkLost }) => status !== 'alive' && status !== 'suspect' && !linkLost);
+  const missed = odd[turn.state.turn % odd.length];
+  if (missed) turn.effects.push({ type: 'push-pull', with: missed.nodeId });
 }
 
 /** Sets the timer of the next exchange. */

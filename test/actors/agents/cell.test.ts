@@ -76,6 +76,7 @@ describe('an agent’s cell', () => {
   it('passes verifying and starting before it runs', async () => {
     const { modes } = await seated({ kind: 'handler', handler: () => {} });
     expect(modes).toEqual(['starting', 'running']);
+    expect(kernel!.tree().at(-1)?.state).toBe('running');
   });
 
   it('hands messages to a handler one at a time, in order, while a promise holds the next one back', async () => {

@@ -245,3 +245,18 @@ describe('a member whose shell was restarted', () => {
     expect(memberOf(stage.state, id('node-1'))?.sinceMs).toBe(1_000);
   });
 });
+
+test('who is linked and yet not alive here is asked again, for a document may have been lost or refused', () => {
+  const stage = new Stage(['node-2', 'node-3', 'node-4']);
+  stage.start();
+  for (const peer of ['node-2', 'node-3']) {
+    stage.hears(peer, claims.leave(peer));
+    stage.input({ type: 'link.ready', peer: id(peer), bootEpoch: 2, now: stage.now });
+  }
+  stage.hears('node-4', claims.leave('node-4'));
+  stage.input({ type: 'link.lost', peer: id('node-4'), now: stage.now });
+  stage.effects = [];
+  stage.passes(20 * stage.state.options.config.pushPullIntervalMs);
+  const asked = stage.effects.flatMap((effect) => (effect.type === 'push-pull' ? [effect.with] : []));
+  expect([...new Set(asked)].sort()).toEqual(['node-2', 'node-3']);
+});

@@ -76,6 +76,12 @@ export class SteadyLoad {
     tick();
   }
 
+  /** Counts from now on. */
+  forget(): void {
+    Object.assign(this.tally, { asked: 0, answered: 0, wrong: 0, stray: 0 });
+    this.tally.refused.clear();
+  }
+
   stop(): void {
     this.#stopped = true;
   }
