@@ -1,0 +1,85 @@
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createNode, type Node } from '../../src/actors/node.ts';
+import { type DevelopmentCluster, developmentCluster } from '../../src/development/development-cluster.ts';
+import { FaultInjector } from '../../src/testing/faults.ts';
+
+let folder = '';
+let cluster: DevelopmentCluster;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'caxton-node-crashes-'));
+  cluster = await developmentCluster({ folder: join(folder, 'cluster') });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** One node on real sockets and files. */
+async function start(): Promise<{ readonly node: Node; readonly faults: FaultInjector }> {
+  const faults = new FaultInjector();
+  return { node: await createNode(cluster.config(), { ports: { faults: faults.hook } }), faults };
+}
+
+/** What this process holds open of sockets and of the node’s files. */
+async function held(): Promise<readonly string[]> {
+  const numbers = await readdir('/proc/self/fd');
+  const what = await Promise.all(numbers.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+  return what.filter((name) => name.startsWith('socket:') || name.includes('caxton-node-crashes-'));
+}
+
+async function records(): Promise<readonly string[]> {
+  const log = join(cluster.config().security.audit.logPath, 'audit-000000000001.jsonl');
+  return (await readFile(log, 'utf8').catch(() => '')).split('\n').slice(0, -1);
+}
+
+describe.runIf(process.platform === 'linux')('a node', () => {
+  const paths = [
+    '/node/cluster/gossip-member',
+    '/node/cluster/link-listener',
+    '/node/cluster',
+    '/node/messaging/message-router',
+    '/node/operations/management-api',
+    '/node/audit-writer',
+  ];
+  it.each(paths)('that stops while %s ends leaves nothing open and loses no record', async (path) => {
+    const before = await held();
+    for (const [how, late] of [
+      ['crash', false],
+      ['kill', false],
+      ['crash', true],
+      ['kill', true],
+    ] as const) {
+      const begin = (await records()).length;
+      const { node, faults } = await start();
+      const audited = node.control.audit({
+        type: 'LoginSuccess',
+        caller: { identity: `apikey:${how}`, sourceIp: '127.0.0.1', requestId: path },
+        reasons: [],
+      });
+      const stopped = node.stop();
+      // Before the tree stops it is restarted; after that nobody does it.
+      while (late && !node.kernel.stopping) await new Promise(setImmediate);
+      faults[how](path);
+      await stopped;
+      expect((await audited).ok).toBe(true);
+      expect(await held()).toEqual(before);
+      const written = (await records()).slice(begin).map((line) => (JSON.parse(line) as { type: string }).type);
+      expect(written).toEqual(expect.arrayContaining(['NodeStarted', 'LoginSuccess', 'NodeStopped']));
+    }
+  });
+
+  it('whose root crashes ends with the reason, writes that down, and holds nothing any more', async () => {
+    const before = await held();
+    const { node, faults } = await start();
+    const since = performance.now();
+    faults.crash('/node');
+    expect(await node.ended).toMatchObject({ reason: 'gave-up', error: { name: 'InjectedFault' } });
+    // Nobody waits for a writer that is gone.
+    expect(performance.now() - since).toBeLessThan(5_000);
+    expect(await held()).toEqual(before);
+    expect((await records()).at(-1)).toContain('NodeStopped');
+    const { node: again } = await start();
+    expect(await again.control.auditVerify()).toMatchObject({ value: { valid: true } });
+    await again.stop();
+  });
+});
