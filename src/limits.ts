@@ -171,6 +171,8 @@ export const limits = {
   rateLimitKeysMax: 65_536,
   /** Requests that wait for an answer, per node. Past it: refused. */
   pendingAsksMax: 65_536,
+  /** Requests that ended without an answer and are remembered, for the answer may still come. At most twice as many. */
+  endedAsksKeptMin: 4_096,
   /** An ask’s time. */
   askMsMax: 3_600_000,
   /** Clock difference between nodes that times are forgiven. */

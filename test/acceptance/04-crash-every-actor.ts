@@ -8,12 +8,14 @@
  * `04-crash-every-actor.ts [path…]` crashes only actors whose path contains one of the words.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createClient } from '../../src/client.ts';
 import { developmentCluster } from '../../src/development/development-cluster.ts';
 import { clusterLayout } from '../../src/development/layout.ts';
+import { CaxtonError } from '../../src/errors.ts';
 import type { NodeId } from '../../src/names.ts';
 import type { How, Look, Order, Tally } from './faulty-node.ts';
 import { claim } from './launcher.ts';
@@ -214,6 +216,29 @@ const calm = await tallies();
 claim('before any crash every ask is answered', refusals(calm) === 0 && calm.wrong === 0, `${calm.answered} asks`);
 const begun = await Promise.all(nodes.map((node) => node.lookTidily()));
 
+const caPem = readFileSync(layout.caCert, 'utf8');
+const apiKey = readFileSync(layout.apiKey, 'utf8').trim();
+const calls = { answered: 0, failed: {} as Record<string, number>, slowestMs: 0 };
+let calling = true;
+/** Somebody who looks at a node over its API all the time. */
+const callers = nodes.map(async ({ id }) => {
+  const { host, port } = cluster.config(id).api.bind;
+  const client = createClient({ address: `https://${host}:${port}`, caPem, apiKey, timeoutMs: 5_000 });
+  while (calling) {
+    const since = performance.now();
+    try {
+      await client.status();
+      calls.answered += 1;
+    } catch (error) {
+      const code = error instanceof CaxtonError ? error.code : String(error);
+      calls.failed[code] = (calls.failed[code] ?? 0) + 1;
+    }
+    calls.slowestMs = Math.max(calls.slowestMs, performance.now() - since);
+    await pause(100);
+  }
+  client.close();
+});
+
 const hows: readonly How[] = ['crash', 'kill', 'timer', 'promise', 'crash twice'];
 for (const how of hows)
   for (const path of [...new Set(begun[0]!.actors.map(({ path: own }) => own))].filter((own) => own !== '/node')) {
@@ -240,6 +265,14 @@ claim(
   'at the end every ask is answered again',
   refusals(after) === refusals(before) && after.answered > before.answered,
   `${after.answered - before.answered} asks`,
+);
+calling = false;
+await Promise.all(callers);
+const unanswered = Object.entries(calls.failed).map(([code, count]) => `${code} ${count}`);
+claim(
+  'the management APIs went on as well, and no call hung',
+  calls.failed.TIMED_OUT === undefined && calls.answered > 0,
+  `${calls.answered} calls answered, not answered: ${unanswered.join(', ') || 'none'}; the slowest ${calls.slowestMs.toFixed(0)} ms`,
 );
 for (const node of nodes) await node.order({ do: 'rest' });
 await pause(3_500);

@@ -3,7 +3,7 @@
  * Driven by its parent over IPC. `node faulty-node.ts <config file> <deployer key file>`
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import type { AgentContext } from '../../src/actors/agents/behaviour.ts';
+import type { AgentContext, AgentHandler } from '../../src/actors/agents/behaviour.ts';
 import { chargeStrayThrows } from '../../src/actors/kernel/stray.ts';
 import { createNode } from '../../src/actors/node.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -60,14 +60,17 @@ const node = await createNode(config, {
 chargeStrayThrows(node.kernel, process);
 
 const tally: Tally = { asked: 0, answered: 0, wrong: 0, stray: 0, open: 0, slowestMs: 0, refused: {} };
-for (const tenant of ['default', 'other'])
-  await node.deploy(
-    `${tenant}/echo-${node.id}`,
-    (message, agent) => {
-      agent.reply(message, { performative: 'inform', content: message.content });
-    },
-    { policy: { allowedSenders: ['*'], permittedOperations: [{ performatives: ['request'] }] } },
-  );
+const policy = { allowedSenders: ['*'], permittedOperations: [{ performatives: ['request' as const] }] };
+const echo: AgentHandler = (message, agent) => {
+  agent.reply(message, { performative: 'inform', content: message.content });
+};
+await node.deploy(`default/echo-${node.id}`, echo, { policy });
+// One that takes its time has questions in hand and others waiting when it is crashed.
+const slowEcho: AgentHandler = async (message, agent) => {
+  await new Promise((resolve) => setTimeout(resolve, 3));
+  echo(message, agent);
+};
+await node.deploy(`other/echo-${node.id}`, slowEcho, { policy });
 const { agent: asker } = await node.deploy(
   `default/asker-${node.id}`,
   () => {
@@ -94,12 +97,15 @@ async function ask(agent: AgentContext, to: string): Promise<void> {
   if (!answer.ok) {
     const { code } = answer.refusal;
     tally.refused[code] = (tally.refused[code] ?? 0) + 1;
-  } else if (answer.value.sender === to && (answer.value.content as { mine?: unknown }).mine === mine)
+  } else if (answer.value.sender === to && answer.value.performative === 'failure')
+    tally.refused.failure = (tally.refused.failure ?? 0) + 1;
+  else if (answer.value.sender === to && (answer.value.content as { mine?: unknown }).mine === mine)
     tally.answered += 1;
   else tally.wrong += 1;
 }
 
 let load: NodeJS.Timeout | undefined;
+let turns = 0;
 
 /** What the process holds open: sockets and files by what they are, not by number. */
 function openFiles(): string[] {
@@ -151,7 +157,10 @@ function obey(order: Order): unknown {
       return look(order.tidy === true);
     case 'load':
       load = setInterval(() => {
-        for (const target of order.targets) void ask(asker, target);
+        turns += 1;
+        // The slow ones take one question after the other, and are to have time for all of them on a busy machine.
+        for (const target of order.targets)
+          if (target.startsWith('default/') || turns % 5 === 0) void ask(asker, target);
       }, order.everyMs);
       return true;
     case 'rest':

@@ -8,7 +8,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
 import type { AgentContext, Behaviour, Draft, ReceivedMessage } from './behaviour.ts';
-import { agentCell, type CellEvent, type CellInput, type Seat } from './cell.ts';
+import { agentCell, type CellEvent, type CellInput, isAbandoned, type Seat } from './cell.ts';
 import type { AgentMode } from './lifecycle.ts';
 
 const agentsPath = '/node/agents';
@@ -194,8 +194,9 @@ export class AgentHost {
       tell: (draft) => voice.tell(id, draft),
       ask: (draft, options) => voice.ask(id, draft, options),
       find: (service) => voice.find(service, tenantOf(id)),
-      reply: (to, answer) =>
-        voice.tell(id, {
+      reply: (to, answer) => {
+        if (isAbandoned(to)) return refuse('STOPPED', 'The life that had this message in hand has ended.');
+        return voice.tell(id, {
           to: to.sender,
           performative: answer.performative,
           content: answer.content,
@@ -204,7 +205,8 @@ export class AgentHost {
           ontology: to.header.ontology,
           conversationId: to.conversationId,
           inReplyTo: to.header.replyWith === '' ? to.id : to.header.replyWith,
-        }),
+        });
+      },
     };
   }
 }

@@ -62,6 +62,12 @@ export const agentCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
 
 const cells = new WeakMap<object, Cell>();
 
+/** Messages that a life had in hand when it ended. What its code still does afterwards must not answer them again. */
+const abandoned = new WeakSet<ReceivedMessage>();
+
+/** Whether whoever waited for an answer to this message was told already that none will come. */
+export const isAbandoned = (message: ReceivedMessage): boolean => abandoned.has(message);
+
 const withContent = (message: ReceivedMessage, content: unknown): ReceivedMessage => ({
   header: message.header,
   id: message.id,
@@ -262,6 +268,7 @@ class Cell {
       performative: 'failure',
       content: { reason: 'The agent failed while it handled this message.' },
     });
+    abandoned.add(message);
   }
 
   #drain(): void {

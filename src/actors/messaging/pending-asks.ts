@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts';
 import type { AgentId } from '../../names.ts';
 import type { ReceivedMessage } from '../agents/behaviour.ts';
 import type { Clock } from '../kernel/ports.ts';
+import { RecentMap } from './recent-map.ts';
 
 interface Ask {
   readonly asker: AgentId;
@@ -15,6 +16,8 @@ interface Ask {
 export class PendingAsks {
   readonly #clock: Clock;
   readonly #asks = new Map<string, Ask>();
+  /** Those that ended without an answer lately. */
+  readonly #over = new RecentMap<Ask>(limits.endedAsksKeptMin);
   /** Called when the last one was settled. */
   onSettled: () => void = () => {};
 
@@ -66,10 +69,14 @@ export class PendingAsks {
 
   /** Takes the message if it answers an ask; otherwise it is an ordinary message and goes to the inbox. */
   answered(message: ReceivedMessage): boolean {
-    const ask = this.#asks.get(message.header.inReplyTo);
-    if (ask?.asker !== message.header.receiver || ask.answerer !== message.sender) return false;
+    if (!isAnswerTo(this.#asks.get(message.header.inReplyTo), message)) return false;
     this.#end(message.header.inReplyTo, ok(message));
     return true;
+  }
+
+  /** Whether it answers an ask that has ended without: its asker was told so already, and is told nothing twice. */
+  isLate(message: ReceivedMessage): boolean {
+    return isAnswerTo(this.#over.get(message.header.inReplyTo), message);
   }
 
   /** The far side refused the message. True when somebody waited for its answer. */
@@ -94,9 +101,13 @@ export class PendingAsks {
     if (!ask) return;
     this.#asks.delete(messageId);
     this.#clock.clearTimeout(ask.timer);
+    if (!answer.ok) this.#over.set(messageId, ask);
     ask.settle(answer);
     if (this.#asks.size === 0) this.onSettled();
   }
 }
+
+const isAnswerTo = (ask: Ask | undefined, { header, sender }: ReceivedMessage): boolean =>
+  ask?.asker === header.receiver && ask.answerer === sender;
 
 const cancelled = () => refuse('CANCELLED', 'The caller cancelled the request.');

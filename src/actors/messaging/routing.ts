@@ -230,10 +230,15 @@ export class Routing {
     // After authority, so that a refused stranger cannot disturb a conversation.
     const fits = conversations.check(header);
     if (!fits.ok) return fits;
-    const delivered = asks.answered(message) ? ok(undefined) : this.#deliver(message);
+    const late = asks.isLate(message);
+    const delivered = late || asks.answered(message) ? ok(undefined) : this.#deliver(message);
     if (!delivered.ok) return delivered;
     conversations.commit(header, fits.value);
     authority.granted(header, decision);
+    if (late) {
+      metrics.count('answers_late');
+      return delivered;
+    }
     metrics.count('messages_delivered');
     events.emit({
       type: 'message.delivered',

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { setup } from 'xstate';
-import type { ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
+import type { AgentHandler, ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
 import { ComposedMessage } from '../../../src/actors/messaging/composed-message.ts';
 import { Content } from '../../../src/actors/messaging/content.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
@@ -158,6 +158,27 @@ describe('the host of agents', () => {
       await settle();
       expect([seen, host.modeOf('default/aged' as AgentId)]).toEqual([['still here'], 'stopped']);
     });
+  });
+
+  it('answers a message once: what a life that was killed still does is not heard', async () => {
+    const { host, kernel, said } = await lab();
+    const goOn = Promise.withResolvers<void>();
+    const late: unknown[] = [];
+    const handler: AgentHandler = async (received, agent) => {
+      await goOn.promise;
+      late.push(agent.reply(received, { performative: 'inform', content: 'done' }));
+    };
+    unwrap(await host.start(bob, { kind: 'handler', handler }, undefined));
+    host.deliver(
+      new ComposedMessage(messageHeader({ receiver: bob, replyWith: 'q1' }), unwrap(Content.fromValue('x'))),
+    );
+    await settle();
+    kernel.kill('/node/agents/default/bob');
+    await settle();
+    goOn.resolve();
+    await settle();
+    expect(said.map(({ draft }) => draft)).toMatchObject([{ performative: 'failure', inReplyTo: 'q1' }]);
+    expect(late).toMatchObject([{ refusal: { code: 'STOPPED' } }]);
   });
 
   it('keeps a crashing agent from its neighbours', async () => {

@@ -45,6 +45,27 @@ describe('an ask', () => {
     expect(asks.has('m1')).toBe(true);
   });
 
+  it('that ended without an answer knows the one that comes late, and no other message', () => {
+    const { asks, clock } = waiting();
+    expect(asks.isLate(answer())).toBe(false);
+    clock.advance(1_000);
+    expect([asks.answered(answer()), asks.isLate(answer())]).toEqual([false, true]);
+    expect(
+      [{ sender: mallory }, { receiver: mallory }, { inReplyTo: 'm2' }].map((over) => asks.isLate(answer(over))),
+    ).toEqual([false, false, false]);
+    for (let id = 0; id < 2 * limits.endedAsksKeptMin; id++) {
+      void asks.wait(`n${id}`, alice, bob, 1, undefined);
+      clock.advance(1);
+    }
+    expect(asks.isLate(answer())).toBe(false);
+  });
+
+  it('that was answered has no late answer: what comes after it is a message like any other', () => {
+    const { asks } = waiting();
+    asks.answered(answer());
+    expect(asks.isLate(answer())).toBe(false);
+  });
+
   it('times out, at the latest after the longest time there is', async () => {
     const { clock, asks, answer: answered } = waiting(limits.askMsMax * 10);
     clock.advance(limits.askMsMax - 1);

@@ -157,6 +157,19 @@ describe('an ask', () => {
     expect(lab.delivered).toHaveLength(1);
   });
 
+  it('that has ended already leaves a late answer to be counted, and its asker alone', async () => {
+    const lab = local();
+    const controller = new AbortController();
+    const answer = lab.routing.ask(alice, request, { signal: controller.signal });
+    const { id, conversationId } = lab.delivered[0]!;
+    controller.abort();
+    expect(await answer).toMatchObject({ refusal: { code: 'CANCELLED' } });
+    const reply = { to: alice, performative: 'inform', content: 'yes', inReplyTo: id, conversationId } as const;
+    expect(lab.routing.tell(bob, reply).ok).toBe(true);
+    expect(lab.delivered).toHaveLength(1);
+    expect(lab.metrics.read().find(({ name }) => name === 'answers_late')?.value).toBe(1);
+  });
+
   it('knows its answer by the message’s id, whatever the draft says', async () => {
     const lab = local();
     const answer = lab.routing.ask(alice, { ...request, replyWith: 'mine' });
