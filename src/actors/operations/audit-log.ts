@@ -32,6 +32,8 @@ export interface AuditLogOptions {
   readonly folder: string;
   /** How much is kept of what; default `auditPolicy()`. */
   readonly policy?: AuditPolicy;
+  /** As in `VerifyLogOptions`. */
+  readonly verifyThreads?: number;
   /** Records that may wait; default `limits.auditQueueRecordsMax`. */
   readonly queueRecordsMax?: number;
 }
@@ -271,7 +273,8 @@ export class AuditLog {
   }
 
   async #commitOwn(...own: Parameters<AuditLog['recordOwn']>): Promise<void> {
-    await this.#batches.commit([{ event: this.#ownEvent(...own) }]);
+    // Not by way of the batches: what fails here is said again at the next attempt, and must not wait as well.
+    await this.#file.commit([this.#ownEvent(...own)]);
     this.#tellHead();
   }
 
