@@ -144,7 +144,7 @@ export class AuditLog {
    * counted, and `fact` is not asked.
    */
   grant(sender: string, receiver: string, operation: string, fact: () => AuditDraft): void {
-    if (this.#windows.countGrant(sender, receiver, operation)) return;
+    if (!this.#intake.keepsGrants || this.#windows.countGrant(sender, receiver, operation)) return;
     const event = this.#event(fact());
     if (this.#mode === 'closed' || !this.#intake.isWritten(event)) return;
     this.#intake.note(event);
