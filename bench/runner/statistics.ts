@@ -39,6 +39,18 @@ export const unrest = ({ lower, median, upper }: Spread): number => (upper - low
 /** Above this the run says that its machine was noisy. */
 export const unrestMax = 0.15;
 
+/** Mean of differences and its 95 % interval, by the normal approximation: for twenty rounds and more. */
+export function intervalOf(values: readonly number[]): {
+  readonly mean: number;
+  readonly lower: number;
+  readonly upper: number;
+} {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
+  const half = 1.96 * Math.sqrt(variance / values.length);
+  return { mean, lower: mean - half, upper: mean + half };
+}
+
 /** What each round took more than the other’s, likewise. */
 export function differenceOf(values: readonly number[], others: readonly number[]): Spread {
   return spreadOf(values.map((value, round) => value - others[round]!));

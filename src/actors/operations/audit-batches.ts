@@ -44,12 +44,12 @@ export class AuditBatches {
     const batch = accepts === everything ? this.#summaries.splice(0, count) : [];
     batch.push(...this.#options.queue.take(count - batch.length, accepts));
     if (batch.length === 0) return false;
-    await this.commit(batch);
+    await this.#commit(batch);
     return true;
   }
 
   /** Makes entries durable, in as many blocks as they need. Rejects when the disk refuses; the rest is answered then. */
-  async commit(entries: readonly Entry[]): Promise<void> {
+  async #commit(entries: readonly Entry[]): Promise<void> {
     const { file } = this.#options;
     for (let rest = entries; rest.length > 0; ) {
       const before = file.committed?.range.size ?? 0;

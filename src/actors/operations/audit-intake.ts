@@ -17,8 +17,12 @@ export interface AuditIntakeOptions {
 export class AuditIntake {
   readonly #options: AuditIntakeOptions;
 
+  /** Whether messages that were let through are kept in any way. */
+  readonly keepsGrants: boolean;
+
   constructor(options: AuditIntakeOptions) {
     this.#options = options;
+    this.keepsGrants = options.policy.AccessGranted.success !== 'none';
   }
 
   /** Whether events like this one are kept in any way. */

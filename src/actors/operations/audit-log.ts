@@ -32,6 +32,8 @@ export interface AuditLogOptions {
   readonly folder: string;
   /** How much is kept of what; default `auditPolicy()`. */
   readonly policy?: AuditPolicy;
+  /** As in `VerifyLogOptions`. */
+  readonly verifyThreads?: number;
   /** Records that may wait; default `limits.auditQueueRecordsMax`. */
   readonly queueRecordsMax?: number;
 }
@@ -140,7 +142,7 @@ export class AuditLog {
    * counted, and `fact` is not asked.
    */
   grant(sender: string, receiver: string, operation: string, fact: () => AuditDraft): void {
-    if (this.#windows.countGrant(sender, receiver, operation)) return;
+    if (!this.#intake.keepsGrants || this.#windows.countGrant(sender, receiver, operation)) return;
     const event = this.#event(fact());
     if (this.#mode === 'closed' || !this.#intake.isWritten(event)) return;
     this.#intake.note(event);
@@ -277,7 +279,8 @@ export class AuditLog {
   }
 
   async #commitOwn(...own: Parameters<AuditLog['recordOwn']>): Promise<void> {
-    await this.#batches.commit([{ event: this.#ownEvent(...own) }]);
+    // Not by way of the batches: what fails here is said again at the next attempt, and must not wait as well.
+    await this.#file.commit([this.#ownEvent(...own)]);
     this.#tellHead();
   }
 

@@ -3,26 +3,46 @@ import type { VaultRing } from '../../crypto/vault.ts';
 import { type CompactRange, emptyRange, rootOf } from '../../protocols/audit/merkle.ts';
 import type { Disk } from '../kernel/ports.ts';
 import { checkSegment, type SegmentReport } from './audit-check.ts';
+import { CheckThreads } from './audit-check-threads.ts';
 import { type Committed, sameRange } from './audit-file.ts';
 import { listSegments, readSegmentFile, type Segment } from './audit-segment.ts';
 import type { AuditVerification } from './control.ts';
+import { nodeDisk } from './node-disk.ts';
+
+export interface VerifyLogOptions {
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly vault: () => VaultRing;
+  /** Threads for a log of several segments on this machine’s disk; default 2. 0: none, others run in between. */
+  readonly verifyThreads?: number;
+}
+
+/** Fewer segments are checked before a thread has started. */
+const segmentsForThreads = 4;
 
 /** Checks the whole log, segment by segment, up to its durable end. */
 export async function verifyLog(
-  { disk, folder, vault }: { readonly disk: Disk; readonly folder: string; readonly vault: () => VaultRing },
+  { disk, folder, vault, verifyThreads = 2 }: VerifyLogOptions,
   end: Committed | undefined,
 ): Promise<AuditVerification> {
   if (!end) return { valid: true, records: 0, headSequence: 0, headHash: rootText(emptyRange) };
   const segments = (await listSegments(disk, folder)).filter(({ first }) => first <= end.segment.first);
-  async function* reports(): AsyncGenerator<SegmentReport> {
-    for (const segment of segments) {
+  // What comes after the durable end may be under way right now.
+  const bytesOf = ({ first }: Segment): number | undefined => (first === end.segment.first ? end.bytes : undefined);
+  if (disk !== nodeDisk || verifyThreads < 1 || segments.length < segmentsForThreads)
+    return verifySegments(segments, end, async (segment) => {
       const bytes = await readSegmentFile(disk, segment);
-      // What comes after the durable end may be under way right now.
-      const length = segment.first === end!.segment.first ? end!.bytes : bytes.length;
-      yield await checkSegment(segment, bytes.subarray(0, length), vault());
-    }
+      return checkSegment(segment, bytes.subarray(0, bytesOf(segment)), vault());
+    });
+  const threads = new CheckThreads(vault(), verifyThreads);
+  try {
+    const reports = segments.map((segment, index) => threads.check(index, { segment, bytes: bytesOf(segment) }));
+    // The first that fails ends it; the others are not waited for.
+    for (const report of reports) report.catch(() => undefined);
+    return await verifySegments(segments, end, (_, index) => reports[index]!);
+  } finally {
+    await threads.stop();
   }
-  return verifySegments(segments, end, reports());
 }
 
 /** The root of the tree in hexadecimal: what one line can say about all records. */
@@ -35,13 +55,14 @@ export const rootText = (range: CompactRange): string => Buffer.from(rootOf(rang
 async function verifySegments(
   segments: readonly Segment[],
   end: Committed,
-  reports: AsyncIterable<SegmentReport>,
+  check: (segment: Segment, index: number) => Promise<SegmentReport>,
 ): Promise<AuditVerification> {
   let tree: CompactRange | undefined;
   let first = 0;
   let retired = 0;
   let bad: Bad | undefined;
-  for await (const report of reports) {
+  for (const [index, segment] of segments.entries()) {
+    const report = await check(segment, index);
     first ||= report.first;
     tree ??= report.before;
     bad = (tree && joint(tree, report, first)) ?? report.bad;
