@@ -39,14 +39,12 @@ export interface AuditLogOptions {
 }
 
 const notKept: Result<AuditPlace> = ok({ sequence: 0 });
-
 /**
  * The audit log of a node: sealed segments of records under one Merkle tree. One object for the node’s whole life; its
  * writer (`audit-writer.ts`) opens it, writes and closes, one act at a time, and may be restarted in between.
  */
 export class AuditLog {
   readonly #options: AuditLogOptions;
-  readonly #recordsMax: number;
   readonly #file: AuditFile;
   readonly #reserve: AuditReserve;
   readonly #queue: AuditQueue;
@@ -66,12 +64,12 @@ export class AuditLog {
   constructor(options: AuditLogOptions) {
     const { disk, clock, folder, vault, policy, queueRecordsMax } = options;
     this.#options = options;
-    this.#recordsMax = queueRecordsMax ?? limits.auditQueueRecordsMax;
+    const recordsMax = queueRecordsMax ?? limits.auditQueueRecordsMax;
     this.#file = new AuditFile({ ...options, now: () => clock.now() });
     this.#reserve = new AuditReserve(disk, folder);
     this.#queue = new AuditQueue(
       clock,
-      { recordsMax: this.#recordsMax, waitMsMax: limits.auditWaitMsMax },
+      { recordsMax, waitMsMax: limits.auditWaitMsMax },
       refuse('AUDIT_BLOCKED', 'The audit log was not ready in time.').refusal,
     );
     this.#batches = new AuditBatches({
@@ -83,7 +81,7 @@ export class AuditLog {
     });
     this.#windows = new AuditWindows({
       clock,
-      canWrite: () => this.#mode === 'writing' || this.#mode === 'rotating' || this.#mode === 'opening',
+      canWrite: () => ['writing', 'rotating', 'opening'].includes(this.#mode),
       write: (events) => this.#batches.summarise(events),
     });
     this.#intake = new AuditIntake({
@@ -127,7 +125,7 @@ export class AuditLog {
     return new Promise((settle, fail) => {
       const sinceMs = this.#options.clock.monotonic();
       if (!this.#intake.add(event, { settle, fail, sinceMs }))
-        settle(refuse('AUDIT_BLOCKED', `More than ${this.#recordsMax} records wait to be written.`));
+        settle(refuse('AUDIT_BLOCKED', 'Too many records wait to be written.'));
     });
   }
 
@@ -205,10 +203,7 @@ export class AuditLog {
     });
   }
 
-  /**
-   * For the writer, when the disk is full: gives the reserve away and writes class A alone, until there is room for the
-   * rest and a reserve again. Rejects when the disk refuses that as well.
-   */
+  /** For the writer, on a full disk: writes class A alone into the reserve until there is room again. Rejects as `write`. */
   spare(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     return this.#inTurn(async () => {

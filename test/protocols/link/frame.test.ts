@@ -71,6 +71,8 @@ describe('frames', () => {
       registry: 8,
       'push-pull': 9,
       'push-pull-reply': 10,
+      checkpoint: 24,
+      cosignature: 25,
     });
   });
 
