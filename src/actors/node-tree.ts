@@ -6,6 +6,7 @@ import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
 import { auditKeeper } from './operations/audit-keeper.ts';
+import { auditNotary } from './operations/audit-notary.ts';
 import { auditWriter, auditWriterInput } from './operations/audit-writer.ts';
 import { managementApi } from './operations/management-api.ts';
 
@@ -53,6 +54,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       ]),
       { kind: 'supervisor', id: 'agents', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
       supervisor('operations', 'one-for-one', [
+        worker('audit-notary', auditNotary, parts.witness),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],
