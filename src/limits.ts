@@ -244,6 +244,14 @@ export const limits = {
   auditWitnessesMax: 3,
   /** Leaves kept in memory for the proofs that witnesses need; a witness that is further behind makes the log be read. */
   auditLeavesKeptMax: 65_536,
+  /** A log that grew has itself countersigned after this long, or as soon as so many records came; not sooner than that. */
+  checkpointMs: 1_000,
+  checkpointRecordsMax: 1_000,
+  checkpointPauseMs: 100,
+  /** A checkpoint is kept for later at least this often, if there is a new one, and every 1,000 records. */
+  checkpointArchiveMs: 3_600_000,
+  /** A checkpoint with all certificates, as one line. */
+  checkpointEvidenceCharsMax: 524_288,
   /** How long a witness may take to answer. */
   witnessAnswerMsMax: 2_000,
   /** A log that grew and that nobody countersigned for this long says so. */

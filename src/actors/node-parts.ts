@@ -11,6 +11,9 @@ import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base
 import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
 import type { NodeFiles } from './node-files.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
+import { assembleWitness, notaryPath, type WitnessParts } from './operations/assemble-witness.ts';
+import type { AuditNotaryEvent } from './operations/audit-notary.ts';
+import { AuditProofs } from './operations/audit-proofs.ts';
 import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
 import { assembleSiem, type SiemParts } from './operations/siem/assemble.ts';
 
@@ -21,6 +24,7 @@ export interface NodeParts extends NodeBase {
   readonly host: AgentHost;
   readonly deployments: Deployments;
   readonly embedding: Embedding;
+  readonly witness: WitnessParts;
   readonly control: NodeControl;
   readonly api: ApiParts;
   readonly siem: SiemParts;
@@ -85,8 +89,9 @@ export async function assemble(
   });
   const release = await version();
   const siem = assembleSiem(base, release);
+  const witness = assembleWitness(base, cluster);
   const control = createNodeControl(
-    controlParts({ ...base, cluster, messaging, host, deployments, siem }, release, () => parts),
+    controlParts({ ...base, cluster, messaging, host, deployments, siem, witness }, release, () => parts),
   );
   const api = assembleApi(base, control);
   const parts: NodeParts = {
@@ -96,6 +101,7 @@ export async function assemble(
     host,
     deployments,
     embedding,
+    witness,
     control,
     api,
     siem,
@@ -115,7 +121,10 @@ export async function closeParts({ messaging, cluster, api, audit }: NodeParts):
   await audit.end();
 }
 
-type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments' | 'siem'>;
+type BuiltParts = Pick<
+  NodeParts,
+  keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments' | 'siem' | 'witness'
+>;
 
 /** `whole` gives what is made after the control: it is asked only while the node runs. */
 function controlParts(built: BuiltParts, release: string, whole: () => NodeParts): NodeControlParts {
@@ -139,6 +148,13 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
     deployments: built.deployments,
     audit: built.audit,
     siem: () => built.siem.views(),
+    proofs: new AuditProofs({
+      clock: ports.clock,
+      nodeId,
+      audit: built.audit,
+      witness: built.witness,
+      accepted: () => kernel.ref<AuditNotaryEvent>(notaryPath).tell({ type: 'audit.accepted' }, 'control'),
+    }),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

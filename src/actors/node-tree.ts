@@ -6,6 +6,7 @@ import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
 import { auditKeeper } from './operations/audit-keeper.ts';
+import { auditNotary } from './operations/audit-notary.ts';
 import { auditWriter, auditWriterInput } from './operations/audit-writer.ts';
 import { managementApi } from './operations/management-api.ts';
 
@@ -74,6 +75,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       },
       supervisor('operations', 'one-for-one', [
         ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
+        worker('audit-notary', auditNotary, parts.witness),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],

@@ -118,9 +118,9 @@ export class AuditCheckpoints {
     return sequence > (this.#signed?.size ?? 0) || this.#behind().length > 0;
   }
 
-  /** Records since the last checkpoint. */
-  get unsigned(): number {
-    return this.#options.log.head().sequence - (this.#signed?.size ?? 0);
+  /** Whether so many records have come since the last checkpoint that the next one is due before its time. */
+  get hasMany(): boolean {
+    return this.#options.log.head().sequence - (this.#signed?.size ?? 0) >= limits.checkpointRecordsMax;
   }
 
   takeAnswer(peer: NodeId, frame: FrameParts): Result<void> {

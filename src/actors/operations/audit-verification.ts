@@ -6,7 +6,7 @@ import { checkSegment, type SegmentReport } from './audit-check.ts';
 import { CheckThreads } from './audit-check-threads.ts';
 import { type Committed, sameRange } from './audit-file.ts';
 import { listSegments, readSegmentFile, type Segment } from './audit-segment.ts';
-import type { AuditVerification } from './control.ts';
+import type { AuditPart, AuditVerification } from './control.ts';
 import { nodeDisk } from './node-disk.ts';
 
 export interface VerifyLogOptions {
@@ -20,17 +20,28 @@ export interface VerifyLogOptions {
 /** Fewer segments are checked before a thread has started. */
 const segmentsForThreads = 4;
 
-/** Checks the whole log, segment by segment, up to its durable end. */
+/**
+ * Checks the log, segment by segment, up to its durable end. Of a part, the segments that hold it, and the one after
+ * them, which says which tree they must lead to.
+ */
 export async function verifyLog(
   { disk, folder, vault, verifyThreads = 2 }: VerifyLogOptions,
   end: Committed | undefined,
+  part: AuditPart = { from: 1 },
 ): Promise<AuditVerification> {
   if (!end) return { valid: true, records: 0, headSequence: 0, headHash: rootText(emptyRange) };
-  const segments = (await listSegments(disk, folder)).filter(({ first }) => first <= end.segment.first);
+  const all = (await listSegments(disk, folder)).filter(({ first }) => first <= end.segment.first);
+  const begin = Math.max(
+    0,
+    all.findLastIndex(({ first }) => first <= part.from),
+  );
+  const after = all.findIndex(({ first }) => first > (part.to ?? end.range.size));
+  const segments = all.slice(begin, after === -1 ? undefined : Math.max(after, begin) + 1);
+  const whole = { begin: begin === 0, end: segments.at(-1) === all.at(-1) };
   // What comes after the durable end may be under way right now.
   const bytesOf = ({ first }: Segment): number | undefined => (first === end.segment.first ? end.bytes : undefined);
   if (disk !== nodeDisk || verifyThreads < 1 || segments.length < segmentsForThreads)
-    return verifySegments(segments, end, async (segment) => {
+    return verifySegments(segments, end, whole, async (segment) => {
       const bytes = await readSegmentFile(disk, segment);
       return checkSegment(segment, bytes.subarray(0, bytesOf(segment)), vault());
     });
@@ -39,7 +50,7 @@ export async function verifyLog(
     const reports = segments.map((segment, index) => threads.check(index, { segment, bytes: bytesOf(segment) }));
     // The first that fails ends it; the others are not waited for.
     for (const report of reports) report.catch(() => undefined);
-    return await verifySegments(segments, end, (_, index) => reports[index]!);
+    return await verifySegments(segments, end, whole, (_, index) => reports[index]!);
   } finally {
     await threads.stop();
   }
@@ -55,6 +66,7 @@ export const rootText = (range: CompactRange): string => Buffer.from(rootOf(rang
 async function verifySegments(
   segments: readonly Segment[],
   end: Committed,
+  whole: { readonly begin: boolean; readonly end: boolean },
   check: (segment: Segment, index: number) => Promise<SegmentReport>,
 ): Promise<AuditVerification> {
   let tree: CompactRange | undefined;
@@ -71,11 +83,11 @@ async function verifySegments(
     retired = Math.max(retired, report.retiredThrough);
   }
   const size = tree?.size ?? Math.max(0, first - 1);
-  if (!bad && size < end.range.size)
+  if (!bad && whole.end && size < end.range.size)
     bad = { sequence: size + 1, reason: `The records from ${size + 1} to ${end.range.size} are gone.` };
-  if (!bad && tree && !sameRange(tree, end.range))
+  if (!bad && whole.end && tree && !sameRange(tree, end.range))
     bad = { sequence: segments.at(-1)!.first, reason: 'The newest records are not those that were written.' };
-  if (!bad && first > 1 && retired < first - 1)
+  if (!bad && whole.begin && first > 1 && retired < first - 1)
     bad = {
       sequence: retired + 1,
       reason: `The records before ${first} are gone, and no record says that they were retired.`,

@@ -26,6 +26,14 @@ export function cosignatureBytes(timeSeconds: number, signature: Uint8Array): Ui
   return bytes;
 }
 
+/** The time in a signature of a witness, in seconds since 1970; undefined when it is of another form. */
+export function cosignatureTime(signature: Uint8Array): number | undefined {
+  if (signature.length !== timeBytes + signatureBytes) return undefined;
+  const view = new DataView(signature.buffer, signature.byteOffset);
+  const timeSeconds = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
+  return Number.isSafeInteger(timeSeconds) && timeSeconds > 0 ? timeSeconds : undefined;
+}
+
 /** The cosignature, when it is one of this key over this text; undefined otherwise. */
 export function readCosignature(
   text: string,
@@ -33,10 +41,8 @@ export function readCosignature(
   key: NoteKey,
   { utf8, verify }: NoteCrypto,
 ): Cosignature | undefined {
-  if (signature.length !== timeBytes + signatureBytes) return undefined;
-  const view = new DataView(signature.buffer, signature.byteOffset);
-  const timeSeconds = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
-  if (!Number.isSafeInteger(timeSeconds) || timeSeconds < 1) return undefined;
+  const timeSeconds = cosignatureTime(signature);
+  if (timeSeconds === undefined) return undefined;
   const bytes = utf8.encode(cosignedText(text, timeSeconds));
   return verify(key.publicKey, bytes, signature.subarray(timeBytes)) ? { name: key.name, timeSeconds } : undefined;
 }

@@ -2,7 +2,7 @@ import type { AuditRecord, Outcome } from '../audit/record.ts';
 
 /** 0 to 10, as ArcSight’s Common Event Format has it. */
 const severities: Readonly<Record<Outcome, number>> = { success: 3, refused: 6, failure: 7 };
-const grave: ReadonlySet<string> = new Set(['AgentCompromised', 'PrivilegeEscalation']);
+const grave: ReadonlySet<string> = new Set(['AgentCompromised', 'AuditForked', 'PrivilegeEscalation']);
 
 /**
  * A record of the log as one line of ArcSight’s Common Event Format (CEF:0), without a line break. `version` is the

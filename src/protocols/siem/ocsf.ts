@@ -56,6 +56,8 @@ export const ocsfClasses: Readonly<Record<AuditType, OcsfClass>> = {
   AuditRepaired: place(1008, 'Event Log Activity', 99, 'Repair', 3),
   AuditRecovered: place(1008, 'Event Log Activity', 9, 'Enable', 3),
   AuditRetired: place(1008, 'Event Log Activity', 2, 'Delete'),
+  AuditForked: place(2004, 'Detection Finding', 1, 'Create', 5),
+  WitnessChanged: updated,
   VaultKeyRotated: updated,
 };
 

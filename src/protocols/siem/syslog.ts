@@ -21,7 +21,7 @@ export type Facility = keyof typeof facilities;
 
 /** info, warning and error of RFC 5424; critical for what says that an agent has turned. */
 const severities: Readonly<Record<Outcome, number>> = { success: 6, refused: 4, failure: 3 };
-const grave: ReadonlySet<string> = new Set(['AgentCompromised', 'PrivilegeEscalation']);
+const grave: ReadonlySet<string> = new Set(['AgentCompromised', 'AuditForked', 'PrivilegeEscalation']);
 
 export interface SyslogForm {
   readonly facility: Facility;
