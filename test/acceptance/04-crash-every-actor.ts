@@ -286,7 +286,8 @@ process.stdout.write(
 );
 claim('no ask hangs', end.open === 0 && end.asked === end.answered + refusals(end) + end.wrong);
 claim('none is answered wrongly', end.wrong === 0);
-claim('none is answered twice', end.stray === 0, `${end.stray} stray messages`);
+const strays = nodes.flatMap(({ faults }) => faults.filter((fault) => fault.startsWith('stray')));
+claim('none is answered twice', end.stray === 0, strays.join('; '));
 
 await pause(2_000);
 for (const [index, node] of nodes.entries()) {

@@ -73,8 +73,9 @@ const slowEcho: AgentHandler = async (message, agent) => {
 await node.deploy(`other/echo-${node.id}`, slowEcho, { policy });
 const { agent: asker } = await node.deploy(
   `default/asker-${node.id}`,
-  () => {
+  ({ performative, sender, content }) => {
     tally.stray += 1;
+    process.send?.({ fault: `stray: ${performative} of ${sender}: ${JSON.stringify(content)}` });
   },
   {
     actions: ['request agent:*'],

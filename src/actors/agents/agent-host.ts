@@ -76,7 +76,7 @@ export class AgentHost {
       crashes: [],
       onMode: (mode) => this.#options.onMode(agentId, mode),
     };
-    const context = this.#contextFor(agentId);
+    const context = this.#contextFor(agentId, seat);
     const spec: WorkerSpec = {
       kind: 'worker',
       id: name,
@@ -187,7 +187,7 @@ export class AgentHost {
     return !started.ok && started.refusal.code === 'ALREADY_EXISTS' ? ok(undefined) : started;
   }
 
-  #contextFor(id: AgentId): AgentContext {
+  #contextFor(id: AgentId, seat: Seat): AgentContext {
     const { voice } = this.#options;
     return {
       id,
@@ -196,6 +196,8 @@ export class AgentHost {
       find: (service) => voice.find(service, tenantOf(id)),
       reply: (to, answer) => {
         if (isAbandoned(to)) return refuse('STOPPED', 'The life that had this message in hand has ended.');
+        // Who agrees has more to say.
+        if (answer.performative !== 'agree') seat.answered = to;
         return voice.tell(id, {
           to: to.sender,
           performative: answer.performative,

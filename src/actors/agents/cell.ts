@@ -36,6 +36,8 @@ export interface Seat {
   mode: AgentMode;
   /** Messages taken out of the inbox that wait for the handler, oldest first. */
   readonly queue: ReceivedMessage[];
+  /** What the agent answered last, for good: who has had that answer is told of no failure as well. */
+  answered?: ReceivedMessage;
   /** When the agent crashed, monotonic milliseconds, newest last. */
   crashes: number[];
   onMode: (mode: AgentMode) => void;
@@ -263,7 +265,7 @@ class Cell {
   #answerFailure(): void {
     const message = this.#busyWith;
     this.#busyWith = undefined;
-    if (!message?.header.replyWith) return;
+    if (!message?.header.replyWith || message === this.#input.seat.answered) return;
     this.#input.context.reply(message, {
       performative: 'failure',
       content: { reason: 'The agent failed while it handled this message.' },

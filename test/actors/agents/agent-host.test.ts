@@ -181,6 +181,25 @@ describe('the host of agents', () => {
     expect(late).toMatchObject([{ refusal: { code: 'STOPPED' } }]);
   });
 
+  it.each([
+    ['inform', ['inform']],
+    ['agree', ['agree', 'failure']],
+  ] as const)('that is killed after it has said %s says', async (performative, expected) => {
+    const { host, kernel, said } = await lab();
+    const handler: AgentHandler = (received, agent) => {
+      agent.reply(received, { performative, content: '' });
+      return new Promise(() => {});
+    };
+    unwrap(await host.start(bob, { kind: 'handler', handler }, undefined));
+    host.deliver(
+      new ComposedMessage(messageHeader({ receiver: bob, replyWith: 'q1' }), unwrap(Content.fromValue('x'))),
+    );
+    await settle();
+    kernel.kill('/node/agents/default/bob');
+    await settle();
+    expect(said.map(({ draft }) => (draft as { performative: string }).performative)).toEqual(expected);
+  });
+
   it('keeps a crashing agent from its neighbours', async () => {
     const { host, kernel } = await lab();
     const carol = 'default/carol' as AgentId;
