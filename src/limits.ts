@@ -113,6 +113,18 @@ export const limits = {
   deadLettersMax: 1_000,
   /** Restart history kept for one supervisor. */
   restartsRememberedMax: 1_000,
+  /** Orders to suspend that are in force in one kernel. Past it: refused. */
+  suspensionsMax: 4_096,
+  /** The stored snapshot of one chart. Past it: not saved, or refused unread. */
+  snapshotBytesMax: 1_048_576,
+  /** Levels of objects and arrays in it. Past it: not saved, or refused. */
+  snapshotDepthMax: 64,
+  /** Delayed events that wait in one stored chart. Past it: not saved, or refused. */
+  snapshotTimersMax: 4_096,
+  /** One request to the store of snapshots. Past it: given up with TIMED_OUT. */
+  snapshotStoreMsMax: 10_000,
+  /** From a save that failed to the next attempt. */
+  snapshotRetryMs: 5_000,
 
   /** A certificate in DER. Past it: refused unread. */
   certificateBytesMax: 8_192,
@@ -240,6 +252,7 @@ const relations: readonly [string, boolean][] = [
   ['two heartbeats may be lost', limits.linkSilenceMsMax >= 3 * limits.linkHeartbeatMs],
   ['two claims of the largest size fit a push/pull', limits.pushPullBytesMax >= 4 * limits.claimBytesMax],
   ['a datagram’s claims are fewer than wait', limits.broadcastsMax > limits.datagramClaimsMax],
+  ['a stored snapshot fits the state database', limits.storeValueBytesMax >= limits.snapshotBytesMax],
   ['a token fits a header', limits.headerBytesMax > limits.tokenBytesMax],
   ['a request body holds the largest content', limits.apiBodyBytesMax >= limits.contentBytesMax],
   [

@@ -3,7 +3,7 @@ import { limits } from '../../limits.ts';
 import { isName } from '../../names.ts';
 import type { AutoShutdown } from '../../protocols/restart.ts';
 import { HandlerLogic } from './handler.ts';
-import type { ChildSpec, InstanceSpec, SupervisorSpec, WorkerSpec } from './spec.ts';
+import type { ChildSpec, InstanceSpec, Persistence, SupervisorSpec, WorkerSpec } from './spec.ts';
 
 /** What is wrong with one field of a spec. */
 export interface SpecFault {
@@ -23,6 +23,7 @@ export interface SpecFault {
     | 'invalid-start-timeout'
     | 'invalid-inbox'
     | 'invalid-overflow'
+    | 'invalid-persistence'
     | 'invalid-group'
     | 'invalid-strategy'
     | 'invalid-intensity'
@@ -141,6 +142,28 @@ function checkWorker(spec: WorkerSpec, fault: Report): void {
   if (!overflows.includes(spec.overflow)) {
     fault('invalid-overflow', 'overflow is refuse, drop-oldest, drop-newest or wait.');
   }
+  if (spec.persistence !== undefined) {
+    const wrong = persistenceFault(spec.persistence, spec.logic instanceof HandlerLogic);
+    if (wrong !== undefined) fault('invalid-persistence', wrong);
+  }
+}
+
+function persistenceFault(persistence: Persistence, isHandler: boolean): string | undefined {
+  if (isHandler) return 'A handler has no state that the kernel could keep.';
+  if (typeof persistence !== 'object' || persistence === null) return 'persistence is an object.';
+  const { version, store, key = '.', saveDelayMs = 0, migrate, ifUnreadable, afterCrash } = persistence;
+  if (!isWhole(version, 1, Number.MAX_SAFE_INTEGER)) return 'persistence.version is a whole number ≥ 1.';
+  const { get, put, delete: remove } = (store ?? {}) as Partial<Record<string, unknown>>;
+  if (![get, put, remove].every((method) => typeof method === 'function'))
+    return 'persistence.store has get, put and delete.';
+  if (typeof key !== 'string' || key === '') return 'persistence.key is a text.';
+  if (!isWhole(saveDelayMs, 0, timerMsMax)) return 'persistence.saveDelayMs is whole milliseconds ≥ 0.';
+  if (migrate !== undefined && typeof migrate !== 'function') return 'persistence.migrate is a function.';
+  if (![undefined, 'fail', 'begin-anew'].includes(ifUnreadable))
+    return 'persistence.ifUnreadable is fail or begin-anew.';
+  if (![undefined, 'begin-anew', 'restore'].includes(afterCrash))
+    return 'persistence.afterCrash is begin-anew or restore.';
+  return undefined;
 }
 
 function isLogic(logic: unknown): boolean {

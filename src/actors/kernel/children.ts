@@ -74,6 +74,7 @@ export class Children implements Iterable<Child> {
   forget(child: Child): void {
     if (!this.has(child)) return;
     this.#byId.delete(child.id);
+    this.#runtime.suspensions.forget(child.place.path);
     this.#runtime.registry.remove(child.place);
   }
 

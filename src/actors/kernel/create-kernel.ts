@@ -1,5 +1,7 @@
-import { CaxtonError, ok, type Result } from '../../errors.ts';
+import { CaxtonError, ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { Asks } from './asks.ts';
+import { ChartShelf, type SnapshotFault } from './chart-shelf.ts';
 import { Child, type Notice } from './child.ts';
 import { type ChildRefusal, type ChildRequests, refuseChild } from './child-requests.ts';
 import { specRefusal } from './child-spec.ts';
@@ -11,17 +13,19 @@ import { LifeLinks } from './life-links.ts';
 import { Monitors } from './monitors.ts';
 import { ActorNames } from './names.ts';
 import { nodeRandom } from './node-random.ts';
-import { describe, type Occupant } from './occupant.ts';
+import { describe, type Exit, type Occupant } from './occupant.ts';
 import type { Clock, Metrics, Random, Tap } from './ports.ts';
 import { ProcessGroups } from './process-groups.ts';
 import type { Ref } from './ref.ts';
 import { Registry } from './registry.ts';
 import { type Exposed, RemoteNodes } from './remote-nodes.ts';
-import { type Runtime, show } from './runtime.ts';
+import { type Runtime, safely, show } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
 import { type SlowTurnReport, SlowTurns } from './slow-turns.ts';
 import { reportStraysOf } from './stray.ts';
+import { find, suspend, view } from './subtree.ts';
 import { Supervisor } from './supervisor.ts';
+import { Suspensions } from './suspensions.ts';
 import type { Transport } from './transport.ts';
 import { outsideTurns } from './turn.ts';
 import { Worker } from './worker.ts';
@@ -44,6 +48,8 @@ export interface KernelOptions {
   readonly defer?: Defer;
   /** What is worth a line in the log about lost messages. */
   readonly onDeadLetter?: (report: DeadLetterReport) => void;
+  /** A chart’s state that could not be saved, removed or, where the spec says to begin anew then, restored. */
+  readonly onSnapshotFault?: (fault: SnapshotFault) => void;
   /** A turn that took `limits.slowTurnMs` or longer; once a minute for each actor. */
   readonly onSlowTurn?: (report: SlowTurnReport) => void;
   /** Turns in a row for a group of actors (`group` in a spec); default 1 for each. A whole number ≥ 1. */
@@ -93,7 +99,9 @@ class TreeKernel implements Kernel {
       scheduler: new Scheduler(clock, loop, slow.add),
       registry: new Registry(this.deadLetters, options.weightOf),
       deadLetters: this.deadLetters,
-      tap: options.tap ?? (() => undefined),
+      suspensions: new Suspensions(),
+      shelf: new ChartShelf(clock, metrics, (path) => this.ref(path), options.onSnapshotFault),
+      tap: safely(options.tap),
       restarted: (path, reason, error) => {
         metrics.count('caxton_actor_restarts_total');
         const tap = runtime.tap();
@@ -185,6 +193,36 @@ class TreeKernel implements Kernel {
     return true;
   }
 
+  suspend(path: string): Result<void> {
+    const child = this.#child(path);
+    if (child === undefined) return noPlace(path);
+    const { suspensions } = this.#runtime;
+    if (!suspensions.add(path))
+      return refuse('LIMIT_EXCEEDED', `${limits.suspensionsMax} suspensions are in force already.`);
+    suspend(child, suspensions);
+    return ok(undefined);
+  }
+
+  resume(path: string): Result<void> {
+    const child = this.#child(path);
+    const { suspensions } = this.#runtime;
+    const known = suspensions.delete(path);
+    if (child === undefined) return known ? ok(undefined) : noPlace(path);
+    suspend(child, suspensions);
+    return ok(undefined);
+  }
+
+  suspensions(): readonly string[] {
+    return this.#runtime.suspensions.list();
+  }
+
+  async save(path: string): Promise<Result<void>> {
+    const occupant = this.#child(path)?.occupant;
+    if (occupant === undefined) return refuse('STOPPED', `Nobody lives at ${path}.`);
+    if (!(occupant instanceof Worker)) return refuse('NOT_SUPPORTED', `${path} is a supervisor: it has no state.`);
+    return occupant.save();
+  }
+
   tree(): readonly ActorView[] {
     const views: ActorView[] = [];
     if (this.#root !== undefined) view(this.#root, views);
@@ -204,11 +242,7 @@ class TreeKernel implements Kernel {
   }
 
   #child(path: string): Child | undefined {
-    // Walks the tree rather than asking the registry, which knows places and not who lives there.
-    const [, first, ...ids] = path.split('/');
-    let child = this.#root?.id === first ? this.#root : undefined;
-    for (const id of ids) child = child?.occupant instanceof Supervisor ? child.occupant.children.get(id) : undefined;
-    return child;
+    return find(this.#root, this.#remote?.local(path) ?? path);
   }
 
   #hear(notice: Notice): void {
@@ -224,9 +258,14 @@ class TreeKernel implements Kernel {
     this.#over = true;
     root.ended(occupant, exit);
     this.#runtime.registry.remove(root.place);
+    // Whoever waits for the end may close the store then.
+    void this.#runtime.shelf.settled().then(() => this.#over(exit, occupant.path));
+  }
+
+  #over(exit: Exit, path: string): void {
     if (exit.error !== undefined) this.#end({ reason: 'gave-up', error: exit.error });
     else if (exit.reason === 'killed' && !this.#stopAsked) {
-      this.#end({ reason: 'gave-up', error: new CaxtonError('SUPERVISION', `${occupant.path} was killed.`) });
+      this.#end({ reason: 'gave-up', error: new CaxtonError('SUPERVISION', `${path} was killed.`) });
     } else this.#end({ reason: 'stopped' });
   }
 }
@@ -235,16 +274,4 @@ const noSupervisor = (path: string) => refuseChild('no-supervisor', `No supervis
 const answer = <T>(path: string, value: T | undefined): Result<T, ChildRefusal> =>
   value === undefined ? noSupervisor(path) : ok(value);
 
-function view(child: Child, into: ActorView[]): void {
-  const { occupant, place, incarnation } = child;
-  if (occupant === undefined) return;
-  into.push({
-    path: place.path,
-    kind: place.kind,
-    incarnation,
-    restarts: incarnation - 1,
-    waiting: place.inbox.waiting,
-    state: occupant.state(),
-  });
-  if (occupant instanceof Supervisor) for (const below of occupant.children) view(below, into);
-}
+const noPlace = (path: string) => refuse('NOT_FOUND', `There is no place ${path}.`);

@@ -1,6 +1,10 @@
 import { limits } from '../../limits.ts';
+import { shutdownMessage } from './occupant.ts';
 import type { Lane } from './ref.ts';
 import { Ring } from './ring.ts';
+
+/** `user`: the user lane. `all`: every lane, but for the order to shut down. */
+export type Hold = 'nothing' | 'user' | 'all';
 
 /**
  * What waits for one actor, in three lanes: control before supervision before user; each lane first in, first out.
@@ -12,6 +16,8 @@ import { Ring } from './ring.ts';
  */
 export class Inbox {
   readonly #userMax: number;
+  /** What waits although somebody is there to handle it. Everything is taken in all the same. */
+  hold: Hold = 'nothing';
   // Made when first used: most actors never see the two upper lanes, and there may be 100,000 actors.
   #control: Ring<object> | undefined;
   #supervision: Ring<object> | undefined;
@@ -25,6 +31,12 @@ export class Inbox {
   /** Messages in all lanes. */
   get waiting(): number {
     return this.#urgent + (this.#user?.length ?? 0);
+  }
+
+  /** Whether `shift` would give anything. */
+  get ready(): boolean {
+    if (this.hold === 'nothing') return this.waiting > 0;
+    return this.hold === 'user' ? this.#urgent > 0 : this.#control?.has(shutdownMessage) === true;
   }
 
   /** Whether the user lane has room. */
@@ -56,8 +68,14 @@ export class Inbox {
     }
   }
 
-  /** The next message by lane, then by age; `undefined` when nothing waits. */
+  /** The next message by lane, then by age; `undefined` when none may be handled now. */
   shift(): object | undefined {
+    if (this.hold !== 'nothing') return this.#shiftHeld();
+    return this.#control?.shift() ?? this.#supervision?.shift() ?? this.#user?.shift();
+  }
+
+  /** The next message whatever is held back: for a place that is cleared. */
+  shiftAny(): object | undefined {
     return this.#control?.shift() ?? this.#supervision?.shift() ?? this.#user?.shift();
   }
 
@@ -69,6 +87,11 @@ export class Inbox {
   /** Takes this very object out of a lane: it was meant for a life that has ended, or is wanted no more. */
   withdraw(message: object, lane: 'control' | 'supervision'): void {
     (lane === 'control' ? this.#control : this.#supervision)?.withdraw(message);
+  }
+
+  #shiftHeld(): object | undefined {
+    if (this.hold === 'user') return this.#control?.shift() ?? this.#supervision?.shift();
+    return this.#control?.withdraw(shutdownMessage) === true ? shutdownMessage : undefined;
   }
 
   get #urgent(): number {

@@ -66,6 +66,29 @@ export interface Kernel {
    * so does everybody below it. False when nobody lives there.
    */
   kill(path: string): boolean;
+  /**
+   * Suspends a place and everybody below, as OTP’s `sys:suspend`: workers are given no user messages, which wait as far
+   * as their inboxes take them, and what a chart would do by itself (delays, results of what it invoked) waits too. Time
+   * goes on meanwhile. The upper lanes are heard, supervisors supervise, an order to shut down is obeyed, and a crash
+   * restarts. A life that begins below, for the first time or again, starts and is then suspended; a handler’s own timers
+   * and promises run on. Suspending what is suspended is fine. NOT_FOUND when there is no such place on this node,
+   * LIMIT_EXCEEDED when `limits.suspensionsMax` orders are in force.
+   */
+  suspend(path: string): Result<void>;
+  /**
+   * Takes back an order to suspend: whoever no other order covers goes on, in a later turn, first with what has waited
+   * in its chart. So the resume of a part within a suspended subtree wakes nobody yet. Resuming what is not suspended is
+   * fine. NOT_FOUND as above.
+   */
+  resume(path: string): Result<void>;
+  /** The paths whose suspension is in force, in the order in which it was ordered. */
+  suspensions(): readonly string[];
+  /**
+   * Saves the state of a worker that has `persistence`; resolves when it survives a power cut, or with why not: STOPPED
+   * (nobody lives there), NOT_SUPPORTED (no persistence), MALFORMED (it holds what is no JSON), LIMIT_EXCEEDED (too large),
+   * TIMED_OUT, or as the store refuses.
+   */
+  save(path: string): Promise<Result<void>>;
   /** Everybody alive, in start order, depth first. */
   tree(): readonly ActorView[];
   readonly deadLetters: DeadLetters;
@@ -86,6 +109,8 @@ export interface ActorView {
   readonly incarnation: number;
   readonly restarts: number;
   readonly waiting: number;
+  /** Whether an order to suspend, for it or for somebody above, is in force. */
+  readonly suspended: boolean;
   /** The chart’s state value, or `undefined` for plain logic. */
   readonly state: unknown;
 }

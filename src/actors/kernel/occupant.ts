@@ -31,6 +31,8 @@ export interface Occupant {
   kill(exit?: Exit): void;
   /** What it is doing, for people. */
   state(): unknown;
+  /** Its place was suspended: it does nothing by itself until it receives `resumeMessage`. */
+  hold?(): void;
 }
 
 /** Who hears what becomes of a life. Called on the stack where it happened, so it must only take note. */
@@ -41,6 +43,9 @@ export interface Parent {
 
 /** One object for all, so that an inbox can take back by identity what a life no longer needs. */
 export const shutdownMessage: Shutdown = Object.freeze({ type: 'kernel.shutdown' });
+
+/** Its place is no longer suspended, which the next messages show, and what it has put off may happen. */
+export const resumeMessage = Object.freeze({ type: 'kernel.resume' });
 
 /** The reason of an end as a sentence without a stack. */
 export function describe(exit: Exit): string {

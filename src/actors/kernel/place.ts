@@ -1,7 +1,7 @@
 import type { Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { Inbox } from './inbox.ts';
-import { type Exit, type Occupant, shutdownMessage } from './occupant.ts';
+import { type Exit, type Occupant, resumeMessage, shutdownMessage } from './occupant.ts';
 import { type Lane, type Overflow, type SendOptions, type Undelivered, undelivered } from './ref.ts';
 import { type Runtime, show } from './runtime.ts';
 import type { TurnGroup, TurnTaker } from './scheduler.ts';
@@ -29,6 +29,7 @@ export class Place implements TurnTaker {
   #occupant: Occupant | undefined;
   readonly #runtime: Runtime;
   readonly #overflow: Overflow;
+  #suspended = false;
   #senders: WaitingSenders | undefined;
   #watchers: Set<LifeWatcher> | undefined;
   #fullReasons: readonly [string] | undefined;
@@ -41,6 +42,33 @@ export class Place implements TurnTaker {
     this.inbox = new Inbox(limited?.inboxMessagesMax ?? limits.inboxMessagesMax);
     this.#overflow = limited?.overflow ?? 'refuse';
     this.group = runtime.registry.groupFor(path, spec.group);
+    if (runtime.suspensions.cover(path)) this.suspend(true);
+  }
+
+  /** Whether an order to suspend covers it. */
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+
+  /** Suspends it, or lets it go on: never on the caller’s stack. A supervisor has nothing that could wait. */
+  suspend(suspended: boolean): void {
+    if (this.#suspended === suspended) return;
+    this.#suspended = suspended;
+    if (this.kind === 'supervisor') return;
+    if (this.inbox.hold !== 'all') this.inbox.hold = suspended ? 'user' : 'nothing';
+    if (suspended) this.#occupant?.hold?.();
+    else if (this.#occupant !== undefined) this.put(resumeMessage, 'control');
+  }
+
+  /** Whoever lives here is not ready to hear anything but the order to shut down. */
+  keepAll(): void {
+    this.inbox.hold = 'all';
+  }
+
+  /** It hears now what has come since `keepAll`. */
+  letIn(): void {
+    this.inbox.hold = this.#suspended ? 'user' : 'nothing';
+    if (!this.queued && this.inbox.ready) this.#runtime.scheduler.ready(this);
   }
 
   get open(): boolean {
@@ -86,8 +114,9 @@ export class Place implements TurnTaker {
     this.#open = true;
     // An order to shut down was meant for the life before, and may even have come after its end.
     this.inbox.withdraw(shutdownMessage, 'control');
+    this.inbox.hold = this.#suspended && this.kind === 'worker' ? 'user' : 'nothing';
     this.#occupant = occupant;
-    if (this.inbox.waiting > 0) this.#runtime.scheduler.ready(this);
+    if (this.inbox.ready) this.#runtime.scheduler.ready(this);
   }
 
   /** This life is over. Nothing happens when another has moved in since. */
@@ -116,9 +145,10 @@ export class Place implements TurnTaker {
   /** Nobody will live here for now: what waits becomes dead letters. */
   close(): void {
     this.#open = false;
-    for (let message = this.inbox.shift(); message !== undefined; message = this.inbox.shift()) {
+    for (let message = this.inbox.shiftAny(); message !== undefined; message = this.inbox.shiftAny()) {
       // The kernel’s own orders and notices are nobody’s loss; a supervisor hears nothing else.
-      if (this.kind === 'worker' && message !== shutdownMessage) this.#lose(message, 'stopped');
+      if (this.kind === 'worker' && message !== shutdownMessage && message !== resumeMessage)
+        this.#lose(message, 'stopped');
     }
     this.#senders?.dismiss((message) => this.#lose(message, 'stopped'));
     this.#senders = undefined;
@@ -135,7 +165,8 @@ export class Place implements TurnTaker {
       const message = place.inbox.shift();
       if (message === undefined) return;
       if (place.#senders !== undefined) place.#letSendersIn();
-      if (tap !== undefined) show(tap, { type: 'actor.message', path: place.path, message });
+      if (tap !== undefined && message !== resumeMessage)
+        show(tap, { type: 'actor.message', path: place.path, message });
       try {
         occupant.receive(message);
       } catch (error) {

@@ -1,5 +1,6 @@
 import type { Crypto } from '../../crypto/port.ts';
 import type { ManagementApi } from '../operations/management-api.ts';
+import type { ChartTransition } from './chart-transitions.ts';
 import type { LifeHook } from './life-hook.ts';
 
 /**
@@ -171,6 +172,10 @@ export interface MetricSample {
   readonly value: number;
 }
 
+/**
+ * Called on the stack where it happens, so it must be quick; what it throws is dropped. It may tell actors something
+ * or stop them: that is heard in later turns.
+ */
 export type Tap = (event: TapEvent) => void;
 
 export type TapEvent =
@@ -186,5 +191,7 @@ export type TapEvent =
   | { readonly type: 'actor.crashed'; readonly path: string; readonly incarnation: number; readonly error: unknown }
   /** Before each attempt to restart it; `reason` is how its last life ended, or `sibling`. */
   | { readonly type: 'actor.restarted'; readonly path: string; readonly reason: string }
+  /** About to be handled by a worker. */
   | { readonly type: 'actor.message'; readonly path: string; readonly message: unknown }
-  | { readonly type: 'actor.transition'; readonly path: string; readonly state: unknown };
+  /** Of a chart or, with `child` not empty, of an actor that it invoked or spawned; see `ChartTransition`. */
+  | ({ readonly type: 'actor.transition'; readonly path: string } & ChartTransition);

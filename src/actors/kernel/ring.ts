@@ -38,12 +38,23 @@ export class Ring<T> {
     return item;
   }
 
-  /** Takes out every item that is exactly this one, keeping the order of the others. */
-  withdraw(unwanted: T): void {
+  /** Whether this very item is in it. */
+  has(wanted: T): boolean {
+    for (let at = 0; at < this.#length; at += 1) {
+      if (this.#slots?.[(this.#head + at) & (this.#slots.length - 1)] === wanted) return true;
+    }
+    return false;
+  }
+
+  /** Takes out every item that is exactly this one, keeping the order of the others; whether there was one. */
+  withdraw(unwanted: T): boolean {
+    let found = false;
     for (let left = this.#length; left > 0; left -= 1) {
       const item = this.shift();
-      if (item !== undefined && item !== unwanted) this.push(item);
+      if (item === unwanted) found = true;
+      else if (item !== undefined) this.push(item);
     }
+    return found;
   }
 
   #grow(slots: (T | undefined)[]): (T | undefined)[] {

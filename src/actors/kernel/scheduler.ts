@@ -171,7 +171,7 @@ export class Scheduler {
     try {
       taker.takeTurn(this.#deadline);
     } finally {
-      if (taker.occupied && taker.inbox.waiting > 0) taker.group.ready.push(taker);
+      if (taker.occupied && taker.inbox.ready) taker.group.ready.push(taker);
       else taker.queued = false;
     }
   }

@@ -1,11 +1,48 @@
 import type { AnyActorLogic, AnyMachineSnapshot } from 'xstate';
 import type { BackoffConfig } from '../../protocols/backoff.ts';
 import type { AutoShutdown, RestartStrategy, RestartType } from '../../protocols/restart.ts';
+import type { Unverified } from '../../unverified.ts';
+import type { StoredChart } from './chart-snapshot.ts';
 import type { HandlerLogic } from './handler.ts';
+import type { Store } from './ports.ts';
 import type { Overflow } from './ref.ts';
 
 /** How long a child may take to reach a final state after `kernel.shutdown`; then it is stopped as it is. */
 export type ShutdownTime = number | 'infinity' | 'brutal-kill';
+
+/**
+ * Keeps the state of a chart in a store, so that it goes on in the next process where it was: in its states, with its
+ * context, its children and its delays, each with what is left of it; one that fell due meanwhile fires at once.
+ *
+ * A life that was stopped by an order, or killed, alone or with its process, goes on. One that ended by itself does
+ * not, and neither does one that crashed, unless `afterCrash` says so: OTP’s way out of a bad state is a new one. What
+ * waits in the inbox is not kept. A promise that was under way is asked for again, so it may be twice.
+ *
+ * The state is JSON: plain data, addresses of actors (`Ref`) and errors. A chart that holds anything else is not saved,
+ * and `onSnapshotFault` of the kernel says why.
+ */
+export interface Persistence {
+  /** Of the form of the chart’s state; a whole number ≥ 1, raised when the chart changes so that `migrate` is needed. */
+  readonly version: number;
+  readonly store: Pick<Store, 'get' | 'put' | 'delete'>;
+  /** Default: the actor’s path. Two that live at the same time must not share one. Not for a template. */
+  readonly key?: string;
+  /**
+   * Milliseconds from a change to its save, in which later changes are saved with it; default 1,000. So much may be lost
+   * with the process. 0: with the next round of the event loop.
+   */
+  readonly saveDelayMs?: number;
+  /**
+   * Makes of a state of an earlier version one of `version`. It is what was read, of which only the frame was looked
+   * at. Names of delayed events hold those of states: `xstate.after.1000.order.paid`. A throw is a state that cannot be
+   * read. Absent: no earlier version can be read.
+   */
+  readonly migrate?: (chart: Unverified<StoredChart>, version: number) => StoredChart;
+  /** When the state is there but cannot be read, or is of a later version. Default `fail`: a start that failed. */
+  readonly ifUnreadable?: 'fail' | 'begin-anew';
+  /** Default `begin-anew`. `restore`: as saved before the crash, which may crash it again, until its supervisor gives up. */
+  readonly afterCrash?: 'begin-anew' | 'restore';
+}
 
 export interface WorkerSpec {
   readonly kind: 'worker';
@@ -32,6 +69,8 @@ export interface WorkerSpec {
   readonly inboxMessagesMax?: number;
   /** What becomes of user messages when that many wait; default `refuse`. */
   readonly overflow?: Overflow;
+  /** For a chart, or another logic of XState’s, whose state outlives the process. */
+  readonly persistence?: Persistence;
   /** Those of one group share their turns fairly with the other groups; default: the group of its supervisor. */
   readonly group?: string;
 }

@@ -1,14 +1,18 @@
 import type { AnyMachineSnapshot } from 'xstate';
-import { CaxtonError } from '../../errors.ts';
+import { CaxtonError, type Result, refuse } from '../../errors.ts';
 import { exitOf } from './actor-exit.ts';
+import { ChartKeeper } from './chart-keeper.ts';
+import type { StoredChart } from './chart-snapshot.ts';
+import type { ChartTransition } from './chart-transitions.ts';
 import { HandlerBody, type HandlerHost, HandlerLogic } from './handler.ts';
-import { type Exit, killed, type Occupant, type Parent, shutdownMessage } from './occupant.ts';
+import type { Host } from './host.ts';
+import { type Exit, killed, type Occupant, type Parent, resumeMessage, shutdownMessage } from './occupant.ts';
 import type { Place } from './place.ts';
 import type { Ref } from './ref.ts';
 import { type Runtime, show } from './runtime.ts';
-import type { WorkerSpec } from './spec.ts';
+import type { Persistence, WorkerSpec } from './spec.ts';
 import { inTurnOf } from './turn.ts';
-import { type Host, HostedActor } from './xstate-bridge.ts';
+import { HostedActor, NotRestored } from './xstate-bridge.ts';
 
 /** Milliseconds that `startedWhen` may take by default. */
 export const startTimeoutMs = 10_000;
@@ -26,7 +30,10 @@ export class Worker implements Occupant, Host, HandlerHost {
   #body: HostedActor | HandlerBody | undefined;
   #ref: Ref<never> | undefined;
   #startTimer: unknown;
-  #shownState: unknown;
+  #keeper: ChartKeeper | undefined;
+  /** Its transitions are being shown. */
+  #shown = false;
+  #seen: AnyMachineSnapshot | undefined;
   #toldToStop = false;
 
   constructor(runtime: Runtime, spec: WorkerSpec, place: Place, incarnation: number, parent: Parent) {
@@ -47,7 +54,8 @@ export class Worker implements Occupant, Host, HandlerHost {
   start(): void {
     inTurnOf(this, () => {
       try {
-        this.#begin();
+        if (this.#spec.persistence === undefined) this.#begin(undefined);
+        else this.#beginStored(this.#spec.persistence);
       } catch (error) {
         this.crash(error);
       }
@@ -55,8 +63,23 @@ export class Worker implements Occupant, Host, HandlerHost {
   }
 
   receive(message: object): void {
-    if (message === shutdownMessage) this.#toldToStop = true;
-    this.#body?.send(message);
+    if (message === shutdownMessage) this.#shutDown(message);
+    else if (message !== resumeMessage) this.#body?.send(message);
+    // It may have been suspended again since the order to resume was given.
+    else if (!this.#place.suspended) this.#letGo();
+  }
+
+  hold(): void {
+    if (this.phase === 'running' && !this.#toldToStop && this.#body instanceof HostedActor) this.#body.hold();
+  }
+
+  /** Saves its state as it is. STOPPED while it starts or has ended, NOT_SUPPORTED without `persistence`. */
+  async save(): Promise<Result<void>> {
+    if (this.#spec.persistence === undefined)
+      return refuse('NOT_SUPPORTED', `${this.path} has no persistence in its spec.`);
+    // A turn in which this is asked, such as the actor’s own, comes to its end first.
+    await undefined;
+    return this.#keeper?.save() ?? refuse('STOPPED', `${this.path} has not started.`);
   }
 
   crash(error: unknown): void {
@@ -97,32 +120,82 @@ export class Worker implements Occupant, Host, HandlerHost {
 
   changed(snapshot: AnyMachineSnapshot): void {
     if (this.phase === 'starting' && this.#spec.startedWhen !== undefined) this.#checkStarted(snapshot);
-    const tap = this.#runtime.tap();
-    if (tap === undefined || snapshot.value === undefined || snapshot.value === this.#shownState) return;
-    this.#shownState = snapshot.value;
-    show(tap, { type: 'actor.transition', path: this.path, state: snapshot.value });
+    const before = this.#seen;
+    this.#seen = snapshot;
+    if (!this.#shown && before !== undefined && this.#runtime.tap() !== undefined)
+      this.#showTransitions(before === snapshot ? undefined : before);
   }
 
-  #begin(): void {
+  #begin(restore: StoredChart | undefined): void {
     const spec = this.#spec;
     const input: unknown = typeof spec.input === 'function' ? spec.input({ self: this.ref }) : spec.input;
-    const body = this.#makeBody(spec, input);
+    const body = this.#makeBody(spec, input, restore);
     this.#body = body;
+    if (this.#runtime.tap() !== undefined) this.#showTransitions(undefined);
+    if (body instanceof HostedActor && this.#keeper !== undefined) {
+      this.#keeper.keep(body);
+      body.onMoved(this.#keeper.moved);
+    }
     body.start();
     if (this.phase !== 'starting') return;
     if (spec.startedWhen === undefined) this.#started();
-    else
-      this.#startTimer = this.#runtime.clock.setTimeout(
-        () => this.#startTooSlow(),
-        spec.startTimeoutMs ?? startTimeoutMs,
-      );
+    else this.#startTimer ??= this.#inTime();
   }
 
-  #makeBody(spec: WorkerSpec, input: unknown): HostedActor | HandlerBody {
+  /** Asks for what an earlier life has left; until that is here nobody is here to hear anything. */
+  #beginStored(persistence: Persistence): void {
+    const { shelf, clock } = this.#runtime;
+    const keeper = new ChartKeeper(shelf, clock, this.path, persistence);
+    this.#keeper = keeper;
+    this.#place.keepAll();
+    this.#startTimer = this.#inTime();
+    const begin = (restored: Result<StoredChart | undefined>): void => {
+      if (this.phase === 'ended') return;
+      try {
+        this.#beginFrom(restored, keeper);
+      } catch (error) {
+        this.crash(error);
+      }
+    };
+    void keeper.restored().then(begin);
+  }
+
+  #beginFrom(restored: Result<StoredChart | undefined>, keeper: ChartKeeper): void {
+    if (!restored.ok) throw CaxtonError.from(restored.refusal);
+    try {
+      this.#begin(restored.value);
+    } catch (error) {
+      if (!(error instanceof NotRestored)) throw error;
+      const anew = keeper.unreadable({ code: 'MALFORMED', reasons: [error.message] });
+      if (!anew.ok) throw CaxtonError.from(anew.refusal);
+      this.#begin(undefined);
+    }
+    if (this.phase !== 'ended') this.#place.letIn();
+  }
+
+  #inTime(): unknown {
+    const { startTimeoutMs: ms = startTimeoutMs } = this.#spec;
+    return this.#runtime.clock.setTimeout(() => this.#startTooSlow(), ms);
+  }
+
+  #makeBody(spec: WorkerSpec, input: unknown, restore: StoredChart | undefined): HostedActor | HandlerBody {
     if (spec.logic instanceof HandlerLogic) return new HandlerBody(spec.logic, input as never, this);
     const watched = spec.startedWhen !== undefined;
     const id = `${spec.id}#${this.incarnation}`;
-    return new HostedActor(spec.logic, { id, input, clock: this.#runtime.clock, watched }, this);
+    const stored = spec.persistence !== undefined;
+    return new HostedActor(spec.logic, { id, input, clock: this.#runtime.clock, watched, stored, restore }, this);
+  }
+
+  #showTransitions(before: AnyMachineSnapshot | undefined): void {
+    if (!(this.#body instanceof HostedActor)) return;
+    this.#shown = true;
+    const taken = (transition: ChartTransition): boolean => {
+      const tap = this.#runtime.tap();
+      if (tap !== undefined) show(tap, { type: 'actor.transition', path: this.path, ...transition });
+      this.#shown = tap !== undefined;
+      return this.#shown;
+    };
+    this.#body.onTransition({ taken, before });
   }
 
   #checkStarted(snapshot: AnyMachineSnapshot): void {
@@ -139,9 +212,26 @@ export class Worker implements Occupant, Host, HandlerHost {
   #started(): void {
     this.phase = 'running';
     this.#runtime.clock.clearTimeout(this.#startTimer);
+    if (this.#place.suspended) this.hold();
     const tap = this.#runtime.tap();
     if (tap !== undefined) show(tap, { type: 'actor.started', path: this.path, incarnation: this.incarnation });
     this.#parent.childStarted(this);
+  }
+
+  /** The order also lets it go on when it is suspended: it may need its timers to finish. Users’ messages go on waiting. */
+  #shutDown(message: object): void {
+    this.#toldToStop = true;
+    if (this.#body === undefined) {
+      this.#end({ reason: 'shutdown' });
+      return;
+    }
+    this.#keeper?.shutDown();
+    this.#body.send(message);
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    if (this.phase !== 'ended' && this.#body instanceof HostedActor) this.#body.letGo();
   }
 
   /** Clean-up code of the actor runs here, so what it throws later is its own. */
@@ -160,6 +250,7 @@ export class Worker implements Occupant, Host, HandlerHost {
     this.phase = 'ended';
     this.exit = exit;
     this.#runtime.clock.clearTimeout(this.#startTimer);
+    this.#keeper?.ended(exit);
     this.#place.vacate(this);
     const { path, incarnation } = this;
     if (exit.reason === 'crash') this.#runtime.metrics.count('caxton_actor_crashes_total');

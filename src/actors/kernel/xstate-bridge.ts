@@ -1,6 +1,9 @@
-import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createActor } from 'xstate';
-import type { Refusal, Result } from '../../errors.ts';
-import type { Clock } from './ports.ts';
+import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createActor, type Snapshot } from 'xstate';
+import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
+import type { StoredChart, StoredTimer } from './chart-snapshot.ts';
+import { ChartTimers, type Delayed } from './chart-timers.ts';
+import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
+import type { Host, HostOptions } from './host.ts';
 import type { Ref } from './ref.ts';
 
 /**
@@ -12,38 +15,30 @@ import type { Ref } from './ref.ts';
  * system, the root apart, is a descendant of this worker and can be stopped with it.
  */
 
-/** Who hears what becomes of a hosted actor. Called on the stack where it happens. */
-export interface Host {
-  /** It threw, or an error that nobody handled reached it. */
-  failed(error: unknown): void;
-  /** It reached a final state (`done`) or stopped itself. */
-  finished(how: 'done' | 'stopped'): void;
-  /** A new snapshot, the first included; only called when asked for. */
-  changed(snapshot: AnyMachineSnapshot): void;
-}
-
-export interface HostOptions {
-  readonly id: string;
-  readonly input: unknown;
-  /** Drives `after` and delayed sends. */
-  readonly clock: Clock;
-  /** Whether to call `changed` for plain logic too; for machines it is always called. */
-  readonly watched: boolean;
-}
-
 /** What XState calls on the target of `sendTo`, on the sender’s stack. */
 interface Inlet {
   _send(event: object): void;
 }
 
-/** The part of XState’s actor system that tells who was started and stopped in it. */
+/**
+ * The parts of XState’s actor system that tell who was started and stopped in it, that pass every event from actor to
+ * actor, and that hold the delayed ones; those there at the start are scheduled then.
+ */
 interface SystemInternals {
-  _register(sessionId: string, actor: DescendantInternals): string;
-  _unregister(actor: DescendantInternals): void;
+  _register(sessionId: string, actor: ActorInternals): string;
+  _unregister(actor: ActorInternals): void;
+  _relay(source: object | undefined, target: Inlet, event: object): void;
+  readonly scheduler: { schedule: Schedule };
+  readonly _snapshot: { readonly _scheduledEvents: Record<string, Delayed & { readonly delay: number }> };
 }
 
-/** XState’s own stop; the public `stop()` refuses anybody but a root. */
-interface DescendantInternals {
+type Schedule = (source: object, target: object, event: object, delay: number, id?: string) => void;
+
+interface ActorInternals {
+  readonly id: string;
+  readonly _parent: ActorInternals | undefined;
+  getSnapshot(): { readonly children?: Readonly<Record<string, ActorInternals>> } | undefined;
+  /** XState’s own stop; the public `stop()` refuses anybody but a root. */
   _stop(): unknown;
 }
 
@@ -68,27 +63,61 @@ export function sendTarget<M>(ref: Ref<M>): AnyActorRef {
   return ref as unknown as AnyActorRef;
 }
 
+/** A stored snapshot that is not one of the chart, such as of states that it does not have. */
+export class NotRestored extends Error {
+  constructor(cause: unknown) {
+    super(`The state is not one of this chart: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
 /** An XState actor that lives in the kernel. */
 export class HostedActor {
   readonly #actor: AnyActorRef;
   readonly #host: Host;
+  readonly #timers: ChartTimers;
+  /** It handles a message although it is held: what follows from that at once is part of it. */
+  #inTurn = false;
+  #relayHeld = false;
   /** Started descendants in start order; made when the first one comes. */
-  #descendants: Set<DescendantInternals> | undefined;
+  #descendants: Set<ActorInternals> | undefined;
 
-  /** Makes the actor without starting it. Throws only what `createActor` throws for a wrong logic. */
+  /**
+   * Makes the actor without starting it. Throws what `createActor` throws for a wrong logic, and `NotRestored` for a
+   * snapshot that is not one of this logic.
+   */
   constructor(logic: AnyActorLogic, options: HostOptions, host: Host) {
     this.#host = host;
-    const actor = createActor(logic, { id: options.id, input: options.input, clock: options.clock, logger: silent });
+    const { id, input, restore, stored = false } = options;
+    this.#timers = new ChartTimers(options.clock, stored);
+    const actor = createActor(logic, {
+      id,
+      input,
+      clock: this.#timers as never,
+      logger: silent,
+      ...(restore === undefined ? {} : { snapshot: restore.snapshot as Snapshot<unknown> }),
+    });
     this.#actor = actor;
-    this.#followDescendants(actor as unknown as DescendantInternals, actor.system as unknown as SystemInternals);
-    const isMachine = (actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined)?.machine !== undefined;
-    const changed = (snapshot: AnyMachineSnapshot): void => host.changed(snapshot);
+    const began = actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined;
+    if (restore !== undefined && began?.status === 'error') throw new NotRestored(began.error);
+    this.#followDescendants(this.#root, this.#system);
+    if (stored) this.#noteTimers(this.#system);
+    if (restore !== undefined) this.#scheduleAtStart(restore.timers);
+    const isMachine = began?.machine !== undefined;
+    const changed = (next: AnyMachineSnapshot): void => host.changed(next);
     actor.subscribe({
       ...(isMachine || options.watched ? { next: changed } : {}),
       // Without this observer XState would throw the error again from a timer, as an uncaught exception.
       error: (error: unknown) => this.#failed(error),
       complete: () => this.#completed(),
     });
+  }
+
+  get #root(): ActorInternals {
+    return this.#actor as unknown as ActorInternals;
+  }
+
+  get #system(): SystemInternals {
+    return this.#actor.system as unknown as SystemInternals;
   }
 
   /** Runs entry actions and starts invoked actors. Errors go to the host, also those of the initial transition. */
@@ -98,7 +127,65 @@ export class HostedActor {
 
   /** Handles one message on this stack. */
   send(message: object): void {
-    this.#actor.send(message as Parameters<AnyActorRef['send']>[0]);
+    if (!this.#timers.closed) {
+      this.#actor.send(message as Parameters<AnyActorRef['send']>[0]);
+      return;
+    }
+    this.#inTurn = true;
+    try {
+      this.#actor.send(message as Parameters<AnyActorRef['send']>[0]);
+    } finally {
+      this.#inTurn = false;
+    }
+  }
+
+  /**
+   * From now on nothing happens by itself: events that come from a timer, a promise, a callback or an observable wait.
+   * What it is sent it handles.
+   */
+  hold(): void {
+    this.#timers.close();
+    if (this.#relayHeld) return;
+    this.#relayHeld = true;
+    const system = this.#system;
+    const relay = system._relay;
+    system._relay = (source, target, event) => {
+      if (this.#inTurn || !this.#timers.closed) relay(source, target, event);
+      else this.#timers.keep(() => relay(source, target, event));
+    };
+  }
+
+  /** Ends `hold`: what has waited happens on this stack, in the order in which it came. */
+  letGo(): void {
+    this.#timers.open();
+  }
+
+  /** The chart as it is between two messages. MALFORMED when a part of it cannot be named in another process. */
+  store(): Result<StoredChart> {
+    const timers: StoredTimer[] = [];
+    for (const { what, delayMs, inMs } of this.#timers.pending()) {
+      const source = this.#childPath(what.source as ActorInternals);
+      const target = this.#target(what.target);
+      // Nobody is there any more who would hear it.
+      if (source === undefined || target === 'gone') continue;
+      if (target === 'foreign')
+        return refuse('MALFORMED', `The delayed event “${what.id}” goes to an actor outside of the kernel.`);
+      timers.push({ source, target, event: what.event, id: what.id, delayMs, inMs });
+    }
+    return ok({ snapshot: this.#actor.getPersistedSnapshot(), timers });
+  }
+
+  /** Calls `moved` whenever something in the chart, or in one of its children, may be other than before. */
+  onMoved(moved: () => void): void {
+    this.#actor.system.inspect((event) => {
+      if (event.type === '@xstate.snapshot') moved();
+    });
+  }
+
+  /** Shows transitions from now on; see `TransitionOptions`. */
+  onTransition({ taken, before }: Pick<TransitionOptions, 'taken' | 'before'>): void {
+    const childOf = (actor: object): readonly string[] => this.#childPath(actor as ActorInternals, true) ?? [];
+    new TransitionWatch({ chart: this.#actor, childOf, taken, before });
   }
 
   /** Stops it and all its descendants where they are; no exit actions run. The host may still hear `finished`. */
@@ -116,7 +203,58 @@ export class HostedActor {
     return (this.#actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined)?.value;
   }
 
-  #followDescendants(root: DescendantInternals, system: SystemInternals): void {
+  /** XState keeps no more of a delayed event than when it began, by another clock than ours. */
+  #noteTimers(system: SystemInternals): void {
+    const schedule = system.scheduler.schedule;
+    let unnamed = 0;
+    system.scheduler.schedule = (source, target, event, delay, id) => {
+      // XState would draw one.
+      unnamed += 1;
+      const known = id ?? `unnamed.${unnamed}`;
+      this.#timers.note({ source, target, event, id: known }, () => schedule(source, target, event, delay, known));
+    };
+  }
+
+  /** XState schedules them after the actors are there and before any of them does anything that could cancel them. */
+  #scheduleAtStart(timers: readonly StoredTimer[]): void {
+    const scheduled = this.#system._snapshot._scheduledEvents;
+    for (const [at, timer] of timers.entries()) {
+      const source = this.#byPath(timer.source);
+      const target = isPath(timer.target) ? this.#byPath(timer.target) : timer.target;
+      if (source === undefined || target === undefined) continue;
+      const { event, id, delayMs, inMs } = timer;
+      // A wall clock that was set back meanwhile must not make a delay longer than it was.
+      const delay = Math.min(Math.max(0, inMs), delayMs);
+      scheduled[`restored.${at}`] = { source, target, event, id, delay };
+    }
+  }
+
+  /** Ids from the root down; `undefined` for one that is not, or no longer, of the chart; `ended`: no matter. */
+  #childPath(actor: ActorInternals, ended = false): readonly string[] | undefined {
+    const path: string[] = [];
+    for (let at = actor; at !== this.#root; ) {
+      const above = at._parent;
+      if (above === undefined) return undefined;
+      if (!ended && above.getSnapshot()?.children?.[at.id] !== at) return undefined;
+      path.unshift(at.id);
+      at = above;
+    }
+    return path;
+  }
+
+  #byPath(path: readonly string[]): ActorInternals | undefined {
+    let at: ActorInternals | undefined = this.#root;
+    for (const id of path) at = at?.getSnapshot()?.children?.[id];
+    return at;
+  }
+
+  #target(target: object): readonly string[] | Ref<never> | 'gone' | 'foreign' {
+    if (target instanceof SendToTarget) return target as unknown as Ref<never>;
+    if ((target as { system?: unknown }).system !== this.#actor.system) return 'foreign';
+    return this.#childPath(target as ActorInternals) ?? 'gone';
+  }
+
+  #followDescendants(root: ActorInternals, system: SystemInternals): void {
     const register = system._register;
     const unregister = system._unregister;
     system._register = (sessionId, actor) => {
@@ -155,6 +293,8 @@ export class HostedActor {
     }
   }
 }
+
+const isPath = (target: readonly string[] | Ref<never>): target is readonly string[] => Array.isArray(target);
 
 /** XState logs to the console by default, which belongs to the command line’s output. */
 const silent = (): void => {};

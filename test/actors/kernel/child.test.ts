@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ChartShelf } from '../../../src/actors/kernel/chart-shelf.ts';
 import { Child, type Notice } from '../../../src/actors/kernel/child.ts';
 import { DeadLetterOffice } from '../../../src/actors/kernel/dead-letters.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
@@ -6,6 +7,7 @@ import { seededRandom } from '../../../src/actors/kernel/node-random.ts';
 import { Registry } from '../../../src/actors/kernel/registry.ts';
 import type { Runtime } from '../../../src/actors/kernel/runtime.ts';
 import { Scheduler } from '../../../src/actors/kernel/scheduler.ts';
+import { Suspensions } from '../../../src/actors/kernel/suspensions.ts';
 import { Worker } from '../../../src/actors/kernel/worker.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { polite, settle, worker } from './lab.ts';
@@ -20,6 +22,8 @@ function lonely(log: string[]) {
     metrics,
     random: seededRandom(1),
     deadLetters,
+    suspensions: new Suspensions(),
+    shelf: new ChartShelf(clock, metrics, (path) => runtime.registry.ref(path), undefined),
     scheduler: new Scheduler(clock, { later: (slice) => void setImmediate(slice) }),
     registry: new Registry(deadLetters),
     tap: () => undefined,

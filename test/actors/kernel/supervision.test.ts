@@ -24,6 +24,7 @@ describe('start and stop', () => {
       incarnation: 1,
       restarts: 0,
       waiting: 0,
+      suspended: false,
       state: 'living',
     });
     await Promise.all([kernel.stop(), kernel.stop()]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type AnyActorLogic, type AnyActorRef, createActor, fromCallback, sendTo, setup, spawnChild } from 'xstate';
-import { type Host, HostedActor } from '../../../src/actors/kernel/xstate-bridge.ts';
+import type { Host } from '../../../src/actors/kernel/host.ts';
+import { HostedActor } from '../../../src/actors/kernel/xstate-bridge.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 /** The bridge’s contract with XState: what fails here after an upgrade must be mended in xstate-bridge.ts. */

@@ -87,6 +87,7 @@ export const actorView: z.ZodType<ActorView> = z.object({
   incarnation: count,
   restarts: count,
   waiting: count,
+  suspended: z.boolean(),
   state: z.unknown(),
 });
 

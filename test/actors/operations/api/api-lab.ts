@@ -91,7 +91,17 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
     ],
     links: () => [],
     agents: () => [agentEcho],
-    actors: () => [{ path: '/node', kind: 'supervisor', incarnation: 1, restarts: 0, waiting: 0, state: undefined }],
+    actors: () => [
+      {
+        path: '/node',
+        kind: 'supervisor',
+        incarnation: 1,
+        restarts: 0,
+        waiting: 0,
+        suspended: false,
+        state: undefined,
+      },
+    ],
     metrics: () => [{ name: 'caxton_x_total', kind: 'counter', labels: { a: 'b' }, value: 2 }],
     async deploy(argument, caller) {
       calls.push({ name: 'deploy', argument, caller });
