@@ -28,6 +28,7 @@ export class ChartShelf {
   readonly #report: ((fault: SnapshotFault) => void) | undefined;
   /** The last request for each key that is under way. */
   readonly #last = new Map<string, Promise<unknown>>();
+  readonly #writes = new Set<Promise<unknown>>();
 
   constructor(
     clock: Clock,
@@ -63,11 +64,11 @@ export class ChartShelf {
   save({ store, version }: Persistence, key: string, chart: StoredChart): Promise<Result<void>> {
     const encoded = encodeChart(chart, version, this.#clock.now());
     if (!encoded.ok) return Promise.resolve(encoded);
-    return this.#request(key, () => store.put(collection, key, encoded.value));
+    return this.#write(this.#request(key, () => store.put(collection, key, encoded.value)));
   }
 
   remove({ store }: Persistence, key: string): Promise<Result<void>> {
-    return this.#request(key, () => store.delete(collection, key));
+    return this.#write(this.#request(key, () => store.delete(collection, key)));
   }
 
   /** Somebody should know. */
@@ -80,9 +81,14 @@ export class ChartShelf {
     }
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no save and no removal is under way any more. */
   async settled(): Promise<void> {
-    while (this.#last.size > 0) await Promise.all(this.#last.values());
+    while (this.#writes.size > 0) await Promise.all(this.#writes);
+  }
+
+  #write(request: Promise<Result<void>>): Promise<Result<void>> {
+    this.#writes.add(request);
+    return request.finally(() => this.#writes.delete(request));
   }
 
   async #request<T>(key: string, ask: () => Promise<T>): Promise<Result<T>> {
