@@ -9,7 +9,7 @@ import { utf8 } from './utf8.ts';
 /** A chart as it can be stored: as XState persists it, and its delayed events, which XState forgets. */
 export interface StoredChart {
   readonly snapshot: unknown;
-  /** In the order in which they are due. */
+  /** In the order in which they were set, which tells whom a `cancel` means of several with one id. */
   readonly timers: readonly StoredTimer[];
 }
 
@@ -20,8 +20,8 @@ export interface StoredTimer {
   /** Who gets the event: someone of the chart, by ids as above, or another actor of the kernel. */
   readonly target: readonly string[] | Ref<never>;
   readonly event: object;
-  /** By which the chart can cancel it. */
-  readonly id: string;
+  /** By which the chart can cancel it, if it can. */
+  readonly id: string | undefined;
   /** The whole delay, milliseconds. */
   readonly delayMs: number;
   /** What is left of it; less than 0 when overdue. */
@@ -121,7 +121,7 @@ export function verifyChart({ unverified: { snapshot, timers } }: Unverified<Sto
   if (!isSnapshot(snapshot)) return refuse('MALFORMED', 'The snapshot is not one of a chart.');
   if (!Array.isArray(timers) || !timers.every(isTimer))
     return refuse('MALFORMED', 'A delayed event of the snapshot has not the form of one.');
-  return ok({ snapshot, timers: [...timers].sort((a, b) => a.inMs - b.inMs) });
+  return ok({ snapshot, timers });
 }
 
 function timerFrom(timer: unknown, now: number): StoredTimer | undefined {
@@ -140,7 +140,7 @@ function isTimer(timer: unknown): timer is StoredTimer {
     (isPath(target) || isRef(target)) &&
     isObject(event) &&
     typeof event.type === 'string' &&
-    typeof id === 'string' &&
+    (id === undefined || typeof id === 'string') &&
     isTime(delayMs) &&
     delayMs >= 0 &&
     typeof inMs === 'number' &&

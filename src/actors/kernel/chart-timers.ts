@@ -8,7 +8,7 @@ export interface Delayed {
   readonly source: object;
   readonly target: object;
   readonly event: object;
-  readonly id: string;
+  readonly id: string | undefined;
 }
 
 /** One timer of a chart; what XState holds of it. */
@@ -40,6 +40,7 @@ export class ChartTimers {
   /** All that have not run, in the order in which they were set; kept only for charts that are stored. */
   readonly #pending: Set<ChartTimer> | undefined;
   #what: Delayed | undefined;
+  #together: Set<ChartTimer> | undefined;
 
   /** `noted`: whether `pending` is going to be asked. */
   constructor(clock: Clock, noted: boolean) {
@@ -53,10 +54,12 @@ export class ChartTimers {
 
   /** For XState. Longer delays than a timer of Node’s can have are kept to as well. */
   setTimeout(run: () => void, delayMs: number): unknown {
-    const delay = delayMs > 0 ? delayMs : 0;
-    const timer = new ChartTimer(delay, this.#clock.monotonic() + delay, this.#what, run);
+    // Less than 0: overdue already; no number at all is no delay, as in Node.
+    const inMs = Number.isNaN(delayMs) ? 0 : delayMs;
+    const timer = new ChartTimer(Math.max(0, inMs), this.#clock.monotonic() + inMs, this.#what, run);
     this.#pending?.add(timer);
-    this.#arm(timer, delay);
+    if (this.#together === undefined) this.#arm(timer, inMs);
+    else this.#together.add(timer);
     return timer;
   }
 
@@ -65,6 +68,7 @@ export class ChartTimers {
     if (!(timer instanceof ChartTimer)) return;
     this.#clock.clearTimeout(timer.handle);
     this.#pending?.delete(timer);
+    this.#together?.delete(timer);
     this.#held?.delete(timer);
     this.#opening?.delete(timer);
   }
@@ -79,11 +83,28 @@ export class ChartTimers {
     }
   }
 
-  /** Delayed events that have not happened, and in how many milliseconds each is due: less than 0 when overdue. */
+  /** What `set` sets begins to count when it returns, so that what is overdue fires in the order in which it was due. */
+  setTogether(set: () => void): void {
+    const together = new Set<ChartTimer>();
+    this.#together = together;
+    try {
+      set();
+    } finally {
+      this.#together = undefined;
+      const now = this.#clock.monotonic();
+      for (const timer of [...together].sort((a, b) => a.due - b.due)) this.#arm(timer, timer.due - now);
+    }
+  }
+
+  /**
+   * Delayed events that have not happened, in the order in which they were set, and in how many milliseconds each is
+   * due: less than 0 when overdue.
+   */
   pending(): readonly { readonly what: Delayed; readonly delayMs: number; readonly inMs: number }[] {
     const now = this.#clock.monotonic();
-    const all = [...(this.#pending ?? [])].sort((a, b) => a.due - b.due);
-    return all.flatMap(({ what, delayMs, due }) => (what === undefined ? [] : [{ what, delayMs, inMs: due - now }]));
+    return [...(this.#pending ?? [])].flatMap(({ what, delayMs, due }) =>
+      what === undefined ? [] : [{ what, delayMs, inMs: due - now }],
+    );
   }
 
   close(): void {
@@ -118,7 +139,7 @@ export class ChartTimers {
       else if (this.#held === undefined) this.#run(timer);
       else this.#held.set(timer, () => this.#run(timer));
     };
-    timer.handle = this.#clock.setTimeout(due, Math.min(inMs, timerMsMax));
+    timer.handle = this.#clock.setTimeout(due, Math.min(Math.max(0, inMs), timerMsMax));
   }
 
   #run(timer: ChartTimer): void {

@@ -78,6 +78,7 @@ export class HostedActor {
   /** It handles a message although it is held: what follows from that at once is part of it. */
   #inTurn = false;
   #relayHeld = false;
+  #unnamed = 0;
   /** Started descendants in start order; made when the first one comes. */
   #descendants: Set<ActorInternals> | undefined;
 
@@ -122,7 +123,7 @@ export class HostedActor {
 
   /** Runs entry actions and starts invoked actors. Errors go to the host, also those of the initial transition. */
   start(): void {
-    this.#actor.start();
+    this.#timers.setTogether(() => this.#actor.start());
   }
 
   /** Handles one message on this stack. */
@@ -168,8 +169,7 @@ export class HostedActor {
       const target = this.#target(what.target);
       // Nobody is there any more who would hear it.
       if (source === undefined || target === 'gone') continue;
-      if (target === 'foreign')
-        return refuse('MALFORMED', `The delayed event “${what.id}” goes to an actor outside of the kernel.`);
+      if (target === 'foreign') return refuse('MALFORMED', `A delayed event goes to an actor outside of the kernel.`);
       timers.push({ source, target, event: what.event, id: what.id, delayMs, inMs });
     }
     return ok({ snapshot: this.#actor.getPersistedSnapshot(), timers });
@@ -206,12 +206,11 @@ export class HostedActor {
   /** XState keeps no more of a delayed event than when it began, by another clock than ours. */
   #noteTimers(system: SystemInternals): void {
     const schedule = system.scheduler.schedule;
-    let unnamed = 0;
     system.scheduler.schedule = (source, target, event, delay, id) => {
+      this.#unnamed += id === undefined ? 1 : 0;
       // XState would draw one.
-      unnamed += 1;
-      const known = id ?? `unnamed.${unnamed}`;
-      this.#timers.note({ source, target, event, id: known }, () => schedule(source, target, event, delay, known));
+      const known = id ?? `unnamed.${this.#unnamed}`;
+      this.#timers.note({ source, target, event, id }, () => schedule(source, target, event, delay, known));
     };
   }
 
@@ -224,7 +223,7 @@ export class HostedActor {
       if (source === undefined || target === undefined) continue;
       const { event, id, delayMs, inMs } = timer;
       // A wall clock that was set back meanwhile must not make a delay longer than it was.
-      const delay = Math.min(Math.max(0, inMs), delayMs);
+      const delay = Math.min(inMs, delayMs);
       scheduled[`restored.${at}`] = { source, target, event, id, delay };
     }
   }
