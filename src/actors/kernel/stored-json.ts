@@ -57,6 +57,7 @@ export function unpacked(value: unknown, refOf: (path: string) => Ref<never>): u
 function errorFrom(fields: unknown): Error {
   const { name, message } = (fields ?? {}) as { readonly name?: unknown; readonly message?: unknown };
   const error = new Error(typeof message === 'string' ? message : '');
-  if (typeof name === 'string') error.name = name;
+  // Not to be seen as a field of its own, as it is with every other error.
+  if (typeof name === 'string') Object.defineProperty(error, 'name', { value: name, configurable: true });
   return error;
 }

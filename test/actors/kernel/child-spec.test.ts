@@ -1,14 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { fromCallback } from 'xstate';
 import { type SpecFault, specFaults, specRefusal } from '../../../src/actors/kernel/child-spec.ts';
+import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import type { ChildSpec } from '../../../src/actors/kernel/spec.ts';
 import { limits } from '../../../src/limits.ts';
+import { MemoryStore } from '../../../src/testing/memory-store.ts';
 import { lab, one, worker } from './lab.ts';
 
 const logic = fromCallback(() => {});
 const good = worker('a', logic);
 const spec = (over: object, base: ChildSpec = good): ChildSpec => ({ ...base, ...over }) as ChildSpec;
 const supervisor = one('s', [good]);
+
+const store = new MemoryStore();
 
 let deep: ChildSpec = good;
 for (let level = 0; level < limits.treeDepthMax; level += 1) deep = one('s', [deep]);
@@ -30,6 +34,19 @@ describe('each wrong field has its own name', () => {
     ['invalid-started-when', spec({ startedWhen: true })],
     ['invalid-start-timeout', spec({ startTimeoutMs: 0 })],
     ['invalid-inbox', spec({ inboxMessagesMax: 0 })],
+    ...[
+      null,
+      {},
+      { version: 1 },
+      { version: 0, store },
+      { version: 1, store: { get: store.get } },
+      { version: 1, store, key: '' },
+      { version: 1, store, saveDelayMs: -1 },
+      { version: 1, store, migrate: 'yes' },
+      { version: 1, store, ifUnreadable: 'ignore' },
+      { version: 1, store, afterCrash: 'again' },
+    ].map((persistence): [SpecFault['name'], ChildSpec] => ['invalid-persistence', spec({ persistence })]),
+    ['invalid-persistence', spec({ logic: fromHandler(() => () => {}), persistence: { version: 1, store } })],
     ['invalid-strategy', spec({ strategy: 'one-for-some' }, supervisor)],
     ['invalid-intensity', spec({ intensity: -1 }, supervisor)],
     ['invalid-intensity', spec({ intensity: limits.restartsRememberedMax + 1 }, supervisor)],

@@ -1,8 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { type AnyActorLogic, type AnyActorRef, createActor, fromCallback, sendTo, setup, spawnChild } from 'xstate';
+import {
+  type AnyActorLogic,
+  type AnyActorRef,
+  createActor,
+  fromCallback,
+  fromPromise,
+  raise,
+  sendTo,
+  setup,
+  spawnChild,
+} from 'xstate';
 import type { Host } from '../../../src/actors/kernel/host.ts';
 import { HostedActor } from '../../../src/actors/kernel/xstate-bridge.ts';
-import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 
 /** The bridge’s contract with XState: what fails here after an upgrade must be mended in xstate-bridge.ts. */
 
@@ -81,6 +91,131 @@ describe('what XState does inside', () => {
     actor.send({ type: 'crash' });
     expect(actor.getSnapshot().status).toBe('error');
     expect(alive).toBe(1);
+  });
+
+  test('every event from actor to actor passes `_relay`, that of a timer and of a promise too', async () => {
+    const asked = fromPromise(async () => 42);
+    const clock = new ManualClock();
+    const actor = createActor(
+      setup({ actors: { asked } }).createMachine({ id: 'm', invoke: { src: 'asked', id: 'asked' }, after: { 10: {} } }),
+      { clock },
+    );
+    const relayed: string[] = [];
+    const system = actor.system as unknown as { _relay(source: unknown, target: unknown, event: object): void };
+    const relay = system._relay;
+    system._relay = (source, target, event) => {
+      relayed.push((event as { type: string }).type);
+      relay(source, target, event);
+    };
+    actor.start();
+    actor.send({ type: 'hello' });
+    await settle(1);
+    clock.advance(10);
+    expect(relayed).toEqual(['hello', 'xstate.promise.resolve', 'xstate.done.actor.asked', 'xstate.after.10.m']);
+    actor.stop();
+  });
+
+  test('every delayed event passes `scheduler.schedule`, which sets one timer there and then', () => {
+    const log: unknown[] = [];
+    const clock = new ManualClock();
+    const actor = createActor(
+      setup({}).createMachine({
+        id: 'm',
+        entry: [
+          raise({ type: 'r' }, { delay: 20 }),
+          sendTo(({ self }) => self, { type: 's' }, { delay: 30, id: 'mine' }),
+        ],
+        after: { 10: {} },
+      }),
+      { clock },
+    );
+    const { scheduler } = actor.system as unknown as {
+      scheduler: { schedule(source: unknown, target: unknown, event: object, delay: number, id?: string): void };
+    };
+    const schedule = scheduler.schedule;
+    scheduler.schedule = (source, target, event, delay, id) => {
+      const before = clock.pending;
+      schedule(source, target, event, delay, id);
+      log.push([source === actor, target === actor, event, delay, id, clock.pending - before]);
+    };
+    actor.start();
+    expect(log).toEqual([
+      [true, true, { type: 'r' }, 20, undefined, 1],
+      [true, true, { type: 's' }, 30, 'mine', 1],
+      [true, true, { type: 'xstate.after.10.m' }, 10, 'xstate.after.10.m', 1],
+    ]);
+    actor.stop();
+  });
+
+  test('what is in `_scheduledEvents` at the start is scheduled before the actors do anything', () => {
+    const clock = new ManualClock();
+    const log: string[] = [];
+    const eager = fromCallback(({ sendBack }) => sendBack({ type: 'leave' }));
+    const machine = setup({ actors: { eager } }).createMachine({
+      id: 'm',
+      initial: 'a',
+      invoke: { src: 'eager', id: 'eager' },
+      states: { a: { after: { 10: 'late' }, on: { leave: 'b' } }, b: { on: { back: 'a' } }, late: {} },
+      on: { '*': { actions: ({ event }) => log.push(event.type) } },
+    });
+    const snapshot = {
+      status: 'active',
+      value: 'a',
+      context: {},
+      historyValue: {},
+      children: { eager: { src: 'eager', snapshot: { status: 'active' } } },
+    };
+    const actor = createActor(machine, { clock, snapshot: snapshot as never });
+    const { _snapshot } = actor.system as unknown as { _snapshot: { _scheduledEvents: Record<string, unknown> } };
+    const event = { type: 'xstate.after.10.m.a' };
+    _snapshot._scheduledEvents.any = { source: actor, target: actor, event, delay: 10, id: event.type };
+    actor.start();
+    // The state was left at once, which cancels its delay.
+    expect(actor.getSnapshot().value).toBe('b');
+    expect(clock.pending).toBe(0);
+    actor.stop();
+  });
+
+  test('a persisted snapshot has no delayed events: the reason why the bridge keeps them', () => {
+    const clock = new ManualClock();
+    const machine = setup({}).createMachine({ initial: 'a', states: { a: { after: { 10: 'b' } }, b: {} } });
+    const snapshot = createActor(machine, { clock }).start().getPersistedSnapshot();
+    const restored = createActor(machine, { clock: new ManualClock(), snapshot }).start();
+    expect(JSON.stringify(snapshot)).not.toContain('after');
+    expect(restored.getSnapshot().value).toBe('a');
+    restored.stop();
+  });
+
+  test('inspection tells of an event on its way, each transition that it takes, and the end of the turn', () => {
+    const machine = setup({}).createMachine({
+      id: 'm',
+      initial: 'a',
+      states: { a: { on: { go: 'b' } }, b: { always: 'c' }, c: {} },
+    });
+    const actor = createActor(machine);
+    const log: unknown[] = [];
+    actor.system.inspect((event) => {
+      const { value } = actor.getSnapshot();
+      if (event.type === '@xstate.event') log.push([event.type, event.event.type, value]);
+      if (event.type === '@xstate.microstep')
+        log.push([event.type, event._transitions.length, (event.snapshot as { value?: unknown }).value, value]);
+      if (event.type === '@xstate.snapshot') log.push([event.type, event.event.type, value]);
+    });
+    actor.start();
+    actor.send({ type: 'go' });
+    actor.send({ type: 'go' });
+    expect(log).toEqual([
+      ['@xstate.event', 'xstate.init', 'a'],
+      ['@xstate.snapshot', 'xstate.init', 'a'],
+      ['@xstate.event', 'go', 'a'],
+      ['@xstate.microstep', 1, 'b', 'a'],
+      ['@xstate.microstep', 1, 'c', 'a'],
+      ['@xstate.snapshot', 'go', 'c'],
+      ['@xstate.event', 'go', 'c'],
+      ['@xstate.microstep', 0, 'c', 'c'],
+      ['@xstate.snapshot', 'go', 'c'],
+    ]);
+    actor.stop();
   });
 
   test('`complete` comes at a final state and at a stop; the status tells them apart', () => {
