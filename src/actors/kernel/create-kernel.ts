@@ -259,10 +259,10 @@ class TreeKernel implements Kernel {
     root.ended(occupant, exit);
     this.#runtime.registry.remove(root.place);
     // Whoever waits for the end may close the store then.
-    void this.#runtime.shelf.settled().then(() => this.#over(exit, occupant.path));
+    void this.#runtime.shelf.settled().then(() => this.#tellEnd(exit, occupant.path));
   }
 
-  #over(exit: Exit, path: string): void {
+  #tellEnd(exit: Exit, path: string): void {
     if (exit.error !== undefined) this.#end({ reason: 'gave-up', error: exit.error });
     else if (exit.reason === 'killed' && !this.#stopAsked) {
       this.#end({ reason: 'gave-up', error: new CaxtonError('SUPERVISION', `${path} was killed.`) });
