@@ -34,6 +34,7 @@ export type {
 export { type DeploymentFacts, signDeployment } from './actors/agents/deployer.ts';
 export type { SignedDeployment } from './actors/agents/deployments.ts';
 export type { AgentCode, AgentPolicy, CheckedHandler, Deploy, DeployOptions } from './actors/agents/embedding.ts';
+export type { Tap, TapEvent } from './actors/kernel/ports.ts';
 export { createNode, type Node } from './actors/node.ts';
 export type { CreateNodeOptions } from './actors/node-base.ts';
 export type { NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';

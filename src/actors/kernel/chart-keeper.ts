@@ -117,7 +117,7 @@ export class ChartKeeper {
 
   #begin(): Promise<Result<void>> {
     const chart = this.#chart;
-    if (chart === undefined) return Promise.resolve(refuse('STOPPED', `${this.#path} has ended.`));
+    if (chart === undefined) return Promise.resolve(refuse('STOPPED', `${this.#path} does not run.`));
     this.#moved = false;
     const stored = storedOf(chart);
     const saving = stored.ok ? this.#shelf.save(this.#persistence, this.#key, stored.value) : Promise.resolve(stored);

@@ -35,6 +35,11 @@ export interface SavedChart {
   readonly chart: Unverified<StoredChart>;
 }
 
+/** What a restored chart shows of one of its actors. */
+interface Restored {
+  getSnapshot(): unknown;
+}
+
 /** Of the envelope, not of the chart in it. */
 const format = 1;
 
@@ -51,6 +56,7 @@ export function encodeChart({ snapshot, timers }: StoredChart, version: number, 
       'LIMIT_EXCEEDED',
       `The chart has ${timers.length} delayed events; at most ${limits.snapshotTimersMax} are saved.`,
     );
+  if (hasNameless(snapshot)) return refuse('MALFORMED', 'The chart has spawned a child without an id.');
   try {
     const delayed = timers.map(({ source, target, event, id, delayMs, inMs }) => ({
       source,
@@ -124,6 +130,47 @@ export function verifyChart({ unverified: { snapshot, timers } }: Unverified<Sto
   return ok({ snapshot, timers });
 }
 
+/** A stored state that is not one of the chart, such as of states or children that it does not have. */
+export class NotRestored extends Error {
+  constructor(cause: unknown) {
+    super(`The state is not one of this chart: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** Throws `NotRestored` when XState could not make this actor of this state, wholly. */
+export function mustBeRestored({ snapshot }: StoredChart, actor: Restored): void {
+  const { status, error } = (actor.getSnapshot() ?? {}) as { readonly status?: unknown; readonly error?: unknown };
+  if (status === 'error') throw new NotRestored(error);
+  const lost = lostChild(snapshot, actor);
+  if (lost !== undefined) throw new NotRestored(`its child ${lost} cannot be restored.`);
+}
+
+/**
+ * The id of a child that was stored alive and that XState has left out without a word, or left dead: its logic is gone,
+ * or it does not take its part of the snapshot. The chart would wait for it for ever.
+ */
+function lostChild(stored: unknown, restored: Restored): string | undefined {
+  const { children: then = {} } = (stored ?? {}) as { readonly children?: Readonly<Record<string, unknown>> };
+  const { children: now = {} } = (restored.getSnapshot() ?? {}) as { readonly children?: Record<string, Restored> };
+  for (const [id, child] of Object.entries(then)) {
+    const { snapshot } = child as { readonly snapshot?: Fields };
+    if (snapshot?.status !== 'active') continue;
+    const alive = now[id];
+    if (alive === undefined || (alive.getSnapshot() as Fields | undefined)?.status === 'error') return id;
+    const below = lostChild(snapshot, alive);
+    if (below !== undefined) return `${id} > ${below}`;
+  }
+  return undefined;
+}
+
+/** XState numbers children that were given no id, beginning anew in each process: two would get the same. */
+function hasNameless(snapshot: unknown): boolean {
+  const { children } = (snapshot ?? {}) as { readonly children?: Readonly<Record<string, { snapshot?: unknown }>> };
+  return Object.entries(children ?? {}).some(
+    ([id, child]) => id === 'undefined' || /^x:\d+$/.test(id) || hasNameless(child?.snapshot),
+  );
+}
+
 function timerFrom(timer: unknown, now: number): StoredTimer | undefined {
   if (!isObject(timer)) return undefined;
   const { source, target, event, id, delayMs, due } = timer;
@@ -161,6 +208,7 @@ function isSnapshot(snapshot: Fields): boolean {
 const isChild = (child: unknown): boolean =>
   isObject(child) &&
   typeof child.src === 'string' &&
+  !(child.src in Object.prototype) &&
   ['string', 'undefined'].includes(typeof child.systemId) &&
   ['boolean', 'undefined'].includes(typeof child.syncSnapshot) &&
   (child.snapshot === undefined || (isObject(child.snapshot) && isSnapshot(child.snapshot)));

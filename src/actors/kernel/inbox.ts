@@ -3,8 +3,16 @@ import { shutdownMessage } from './occupant.ts';
 import type { Lane } from './ref.ts';
 import { Ring } from './ring.ts';
 
-/** `user`: the user lane. `all`: every lane, but for the order to shut down. */
-export type Hold = 'nothing' | 'user' | 'all';
+/** What an inbox keeps back. A number, because it is looked at for each message. */
+export const holds = {
+  nothing: 0,
+  /** The user lane. */
+  user: 1,
+  /** Every lane, but for the order to shut down. */
+  all: 2,
+} as const;
+
+type Hold = (typeof holds)[keyof typeof holds];
 
 /**
  * What waits for one actor, in three lanes: control before supervision before user; each lane first in, first out.
@@ -17,7 +25,7 @@ export type Hold = 'nothing' | 'user' | 'all';
 export class Inbox {
   readonly #userMax: number;
   /** What waits although somebody is there to handle it. Everything is taken in all the same. */
-  hold: Hold = 'nothing';
+  hold: Hold = holds.nothing;
   // Made when first used: most actors never see the two upper lanes, and there may be 100,000 actors.
   #control: Ring<object> | undefined;
   #supervision: Ring<object> | undefined;
@@ -35,8 +43,8 @@ export class Inbox {
 
   /** Whether `shift` would give anything. */
   get ready(): boolean {
-    if (this.hold === 'nothing') return this.waiting > 0;
-    return this.hold === 'user' ? this.#urgent > 0 : this.#control?.has(shutdownMessage) === true;
+    if (this.hold === holds.nothing) return this.waiting > 0;
+    return this.hold === holds.user ? this.#urgent > 0 : this.#control?.has(shutdownMessage) === true;
   }
 
   /** Whether the user lane has room. */
@@ -70,7 +78,7 @@ export class Inbox {
 
   /** The next message by lane, then by age; `undefined` when none may be handled now. */
   shift(): object | undefined {
-    if (this.hold !== 'nothing') return this.#shiftHeld();
+    if (this.hold !== holds.nothing) return this.#shiftHeld();
     return this.#control?.shift() ?? this.#supervision?.shift() ?? this.#user?.shift();
   }
 
@@ -90,7 +98,7 @@ export class Inbox {
   }
 
   #shiftHeld(): object | undefined {
-    if (this.hold === 'user') return this.#control?.shift() ?? this.#supervision?.shift();
+    if (this.hold === holds.user) return this.#control?.shift() ?? this.#supervision?.shift();
     return this.#control?.withdraw(shutdownMessage) === true ? shutdownMessage : undefined;
   }
 

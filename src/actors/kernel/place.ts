@@ -1,6 +1,6 @@
 import type { Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { Inbox } from './inbox.ts';
+import { holds, Inbox } from './inbox.ts';
 import { type Exit, type Occupant, resumeMessage, shutdownMessage } from './occupant.ts';
 import { type Lane, type Overflow, type SendOptions, type Undelivered, undelivered } from './ref.ts';
 import { type Runtime, show } from './runtime.ts';
@@ -55,19 +55,19 @@ export class Place implements TurnTaker {
     if (this.#suspended === suspended) return;
     this.#suspended = suspended;
     if (this.kind === 'supervisor') return;
-    if (this.inbox.hold !== 'all') this.inbox.hold = suspended ? 'user' : 'nothing';
+    if (this.inbox.hold !== holds.all) this.inbox.hold = suspended ? holds.user : holds.nothing;
     if (suspended) this.#occupant?.hold?.();
     else if (this.#occupant !== undefined) this.put(resumeMessage, 'control');
   }
 
   /** Whoever lives here is not ready to hear anything but the order to shut down. */
   keepAll(): void {
-    this.inbox.hold = 'all';
+    this.inbox.hold = holds.all;
   }
 
   /** It hears now what has come since `keepAll`. */
   letIn(): void {
-    this.inbox.hold = this.#suspended ? 'user' : 'nothing';
+    this.inbox.hold = this.#suspended ? holds.user : holds.nothing;
     if (!this.queued && this.inbox.ready) this.#runtime.scheduler.ready(this);
   }
 
@@ -114,7 +114,7 @@ export class Place implements TurnTaker {
     this.#open = true;
     // An order to shut down was meant for the life before, and may even have come after its end.
     this.inbox.withdraw(shutdownMessage, 'control');
-    this.inbox.hold = this.#suspended && this.kind === 'worker' ? 'user' : 'nothing';
+    this.inbox.hold = this.#suspended && this.kind === 'worker' ? holds.user : holds.nothing;
     this.#occupant = occupant;
     if (this.inbox.ready) this.#runtime.scheduler.ready(this);
   }

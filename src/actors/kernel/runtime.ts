@@ -7,7 +7,7 @@ import type { Registry } from './registry.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { ChildSpec } from './spec.ts';
 import type { Suspensions } from './suspensions.ts';
-import { outsideTurns } from './turn.ts';
+import { apart } from './turn.ts';
 
 /** What all parts of one kernel share. */
 export interface Runtime {
@@ -35,7 +35,7 @@ export interface Runtime {
  */
 export function show(tap: Tap, event: TapEvent): void {
   try {
-    const outcome: unknown = outsideTurns(() => tap(event));
+    const outcome: unknown = apart(tap, event);
     if (outcome instanceof Promise) outcome.catch(() => {});
   } catch {
     // The watcher’s own trouble.

@@ -18,8 +18,9 @@ export type ShutdownTime = number | 'infinity' | 'brutal-kill';
  * not, and neither does one that crashed, unless `afterCrash` says so: OTP’s way out of a bad state is a new one. What
  * waits in the inbox is not kept. A promise that was under way is asked for again, so it may be twice.
  *
- * The state is JSON: plain data, addresses of actors (`Ref`) and errors. A chart that holds anything else is not saved,
- * and `onSnapshotFault` of the kernel says why.
+ * The state is JSON: plain data, addresses of actors (`Ref`) and errors. A chart that holds anything else, or a child
+ * that was spawned without an id or as an object rather than by name, is not saved, and `onSnapshotFault` of the kernel
+ * says why.
  */
 export interface Persistence {
   /** Of the form of the chart’s state; a whole number ≥ 1, raised when the chart changes so that `migrate` is needed. */

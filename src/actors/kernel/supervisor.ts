@@ -240,18 +240,11 @@ export class Supervisor implements Occupant, Owner, House {
     this.#end(exit);
   }
 
-  /** Only those of the spec come back with the next life, and are suspended then if they were. */
-  #forgetSuspended(): void {
-    const comeBack = new Set(this.#simple ? [] : this.spec.children);
-    for (const { spec, place } of this.children) if (!comeBack.has(spec)) this.#runtime.suspensions.forget(place.path);
-  }
-
   #end(exit: Exit): void {
     if (this.phase === 'ended') return;
     this.phase = 'ended';
     this.exit = exit;
     for (const child of this.children) child.abandon();
-    if (this.#runtime.suspensions.any) this.#forgetSuspended();
     this.#place.vacate(this);
     const tap = this.#runtime.tap();
     const { path, incarnation } = this;

@@ -3,14 +3,11 @@ import { limits } from '../../limits.ts';
 /**
  * The orders to suspend that are in force, each for the place of its path and everybody below. An order is about a
  * place and not about a life: it holds across restarts, also those of the supervisors above, until it is taken back or
- * the place is forgotten with its spec. Orders for a part of a suspended subtree stand beside the outer one.
+ * the place is forgotten with its spec. So nobody is woken by a crash; what was added to a supervisor at run time is
+ * suspended again when it is added again. Orders for a part of a suspended subtree stand beside the outer one.
  */
 export class Suspensions {
   readonly #paths = new Set<string>();
-
-  get any(): boolean {
-    return this.#paths.size > 0;
-  }
 
   /** False when there are too many. Giving an order again is fine. */
   add(path: string): boolean {

@@ -2,7 +2,7 @@ import type { AnyMachineSnapshot } from 'xstate';
 import { CaxtonError, type Result, refuse } from '../../errors.ts';
 import { exitOf } from './actor-exit.ts';
 import { ChartKeeper } from './chart-keeper.ts';
-import type { StoredChart } from './chart-snapshot.ts';
+import { NotRestored, type StoredChart } from './chart-snapshot.ts';
 import type { ChartTransition } from './chart-transitions.ts';
 import { HandlerBody, type HandlerHost, HandlerLogic } from './handler.ts';
 import type { Host } from './host.ts';
@@ -12,7 +12,7 @@ import type { Ref } from './ref.ts';
 import { type Runtime, show } from './runtime.ts';
 import type { Persistence, WorkerSpec } from './spec.ts';
 import { inTurnOf } from './turn.ts';
-import { HostedActor, NotRestored } from './xstate-bridge.ts';
+import { HostedActor } from './xstate-bridge.ts';
 
 /** Milliseconds that `startedWhen` may take by default. */
 export const startTimeoutMs = 10_000;

@@ -1,6 +1,6 @@
 import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createActor, type Snapshot } from 'xstate';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
-import type { StoredChart, StoredTimer } from './chart-snapshot.ts';
+import { mustBeRestored, type StoredChart, type StoredTimer } from './chart-snapshot.ts';
 import { ChartTimers, type Delayed } from './chart-timers.ts';
 import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
 import type { Host, HostOptions } from './host.ts';
@@ -63,13 +63,6 @@ export function sendTarget<M>(ref: Ref<M>): AnyActorRef {
   return ref as unknown as AnyActorRef;
 }
 
-/** A stored snapshot that is not one of the chart, such as of states that it does not have. */
-export class NotRestored extends Error {
-  constructor(cause: unknown) {
-    super(`The state is not one of this chart: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
-}
-
 /** An XState actor that lives in the kernel. */
 export class HostedActor {
   readonly #actor: AnyActorRef;
@@ -99,7 +92,7 @@ export class HostedActor {
     });
     this.#actor = actor;
     const began = actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined;
-    if (restore !== undefined && began?.status === 'error') throw new NotRestored(began.error);
+    if (restore !== undefined) mustBeRestored(restore, actor);
     this.#followDescendants(this.#root, this.#system);
     if (stored) this.#noteTimers(this.#system);
     if (restore !== undefined) this.#scheduleAtStart(restore.timers);

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { type AnyActorLogic, assign, fromPromise, raise, sendTo, setup } from 'xstate';
+import {
+  type ActorRefFrom,
+  type AnyActorLogic,
+  assign,
+  fromPromise,
+  fromTransition,
+  raise,
+  sendTo,
+  setup,
+  spawnChild,
+} from 'xstate';
 import type { SnapshotFault } from '../../../src/actors/kernel/chart-shelf.ts';
 import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import type { Message, Ref } from '../../../src/actors/kernel/ref.ts';
@@ -442,6 +452,90 @@ describe('what a chart holds', () => {
     expect(now.kept()).toMatchObject({ chart: { context: { sum: { a: [1, 2, 'checked.RangeError'.length] } } } });
     expect(now.faults).toEqual([]);
     await now.kernel.stop();
+  });
+
+  test('may be children that it spawned, with delays and names of their own; and plain logic has a state too', async () => {
+    const child = setup({}).createMachine({
+      initial: 'x',
+      states: { x: { after: { 100: 'y' } }, y: { on: { ping: 'z' } }, z: {} },
+    });
+    const chart = setup({
+      types: { context: {} as { kid: ActorRefFrom<typeof child> } },
+      actors: { child },
+    }).createMachine({
+      context: ({ spawn }) => ({ kid: spawn('child', { id: 'kid', systemId: 'the-kid' }) }),
+      on: {
+        ping: {
+          actions: [
+            ({ context, system }) => expect(system.get('the-kid')).toBe(context.kid),
+            sendTo('kid', { type: 'ping' }),
+          ],
+        },
+      },
+    });
+    const store = new MemoryStore();
+    const before = home(store, chart, {}, { shutdown: 'brutal-kill' });
+    await before.start();
+    await before.clock.advanceAsync(60);
+    await before.kernel.stop();
+    const now = home(heir(store), chart, {}, { shutdown: 'brutal-kill' });
+    now.clock.jump(60);
+    await now.start();
+    await now.clock.advanceAsync(40);
+    now.tell('ping');
+    await settle();
+    await now.kernel.save('/node/a');
+    expect(now.kept()).toMatchObject({ chart: { children: { kid: { snapshot: { value: 'z' } } } } });
+    expect(now.kernel.tree()[1]?.incarnation).toBe(1);
+    await now.kernel.stop();
+
+    const sum = fromTransition((total: number, event: { type: string }) => total + event.type.length, 0);
+    const second = new MemoryStore();
+    const plain = home(second, sum, {}, { shutdown: 'brutal-kill' });
+    await plain.start();
+    plain.tell('three');
+    await settle();
+    await plain.kernel.stop();
+    const again = home(heir(second), sum, {}, { shutdown: 'brutal-kill' });
+    await again.start();
+    expect(again.state()).toEqual([undefined, 5]);
+    await again.kernel.stop();
+  });
+
+  test('children that have no name in another process are refused when they are saved', async () => {
+    const child = setup({}).createMachine({});
+    const charts = [
+      setup({ actors: { child } }).createMachine({ entry: spawnChild('child') }),
+      setup({ actors: { child } }).createMachine({ context: ({ spawn }) => ({ kid: spawn('child') }) }),
+      setup({}).createMachine({ context: ({ spawn }) => ({ kid: spawn(child as never, { id: 'kid' } as never) }) }),
+    ];
+    for (const chart of charts) {
+      const room = home(new MemoryStore(), chart, {}, { shutdown: 'brutal-kill' });
+      await room.start();
+      expect(await room.kernel.save('/node/a')).toMatchObject({ ok: false, refusal: { code: 'MALFORMED' } });
+      await room.kernel.stop();
+    }
+  });
+
+  test('a child that the chart no longer knows, or whose states it no longer has, fails the start', async () => {
+    const old = setup({}).createMachine({ initial: 'x', states: { x: {} } });
+    const renamed = setup({}).createMachine({ initial: 'y', states: { y: {} } });
+    const parent = (child: AnyActorLogic) =>
+      setup({ actors: { child } }).createMachine({ invoke: { src: 'child', id: 'kid' } });
+    const outer = (child: AnyActorLogic) => parent(parent(child));
+    const without = setup({}).createMachine({});
+    for (const [was, is] of [
+      [parent(old), parent(renamed)],
+      [parent(old), without],
+      [outer(old), outer(renamed)],
+      [outer(old), parent(without)],
+    ] as const) {
+      const store = new MemoryStore();
+      const before = home(store, was, {}, { shutdown: 'brutal-kill' });
+      await before.start();
+      await before.kernel.stop();
+      await expect(home(heir(store), is).start()).rejects.toThrow('kid cannot be restored');
+    }
   });
 
   const unsavable: [string, unknown][] = [

@@ -248,10 +248,15 @@ describe('lives and suspension', () => {
     await settle();
     expect(log).toEqual(['new 1']);
 
-    // As are the children that were added to a supervisor that is restarted.
+    // A crash above wakes nobody: whoever is added again after it is suspended again.
     kernel.suspend('/node/part/a');
     kernel.kill('/node/part');
     await until(() => kernel.tree().some(({ path, incarnation }) => path === '/node/part' && incarnation === 2));
+    await kernel.startChild('/node/part', worker('a', noting('newer', log)));
+    tell(kernel, '/node/part/a', '2');
+    await settle();
+    expect(log.filter((line) => line.startsWith('newer'))).toEqual([]);
+    await kernel.stopChild('/node', 'part');
     expect(kernel.suspensions()).toEqual([]);
     await kernel.stop();
   });
