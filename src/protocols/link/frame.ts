@@ -13,6 +13,8 @@ export const frameKinds = {
   registry: 8,
   'push-pull': 9,
   'push-pull-reply': 10,
+  actors: 11,
+  'actor-stream': 12,
 } as const;
 
 export type FrameKind = keyof typeof frameKinds;
