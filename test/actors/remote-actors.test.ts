@@ -6,6 +6,7 @@ import type { Kernel } from '../../src/actors/kernel/kernel.ts';
 import type { Down } from '../../src/actors/kernel/monitors.ts';
 import type { Result } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
+import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { createTestCluster, type TestCluster } from '../../src/testing/test-cluster.ts';
 
 type Count = { readonly type: 'count'; readonly n: number };
@@ -115,6 +116,35 @@ describe('actors of two nodes of a cluster', () => {
     await cluster.until('all are counted', () => counted.length === 50);
     expect(counted).toEqual(Array.from({ length: 50 }, (_, n) => n));
     expect(downs).toEqual([]);
+  });
+
+  test.each([1, 2, 3])('outlive their links: what was taken arrives, in order, once (seed %s)', async (seed) => {
+    const { cluster, kernel, counted, downs, watch, count, double } = await world({
+      seed,
+      conditions: { latencyMs: 1, jitterMs: 3 },
+    });
+    watch('node-1', `node-2!${programPath}/mortal`);
+    watch('node-2', `node-1!${programPath}/mortal`);
+    const random = seededRandom(seed);
+    const taken: number[] = [];
+    const answers: Promise<unknown>[] = [];
+    for (let n = 0; n < 2_000; n++) {
+      if (count('node-1', n).ok) taken.push(n);
+      if (n % 50 === 0) answers.push(double('node-1', 'doubler'));
+      if (random.uint32() % 40 === 0) cluster.network.breakLinks('node-1', 'node-2');
+      if (random.uint32() % 4 === 0) await cluster.advance(random.uint32() % 60);
+    }
+    await cluster.until('all are counted', () => counted.length >= taken.length);
+    await cluster.advance(1_000);
+    expect(counted).toEqual(taken);
+    expect(taken.length).toBeGreaterThan(500);
+    expect(downs).toEqual([]);
+    const outcomes = (await cluster.settled(Promise.all(answers))) as Result<unknown>[];
+    const codes = new Set(outcomes.map((outcome) => (outcome.ok ? 'answered' : outcome.refusal.code)));
+    expect([...codes].sort()).toEqual(['UNREACHABLE', 'answered']);
+    kernel('node-2').ref<Order>(`${programPath}/mortal`).tell({ type: 'crash' });
+    await cluster.until('the watch fires', () => downs.length === 1);
+    expect(downs).toMatchObject([{ reason: 'crash' }]);
   });
 
   test('lose each other in a partition, once, and begin anew after it', async () => {

@@ -60,6 +60,7 @@ export class LinkTransport implements Transport {
   #receiver: PacketReceiver | undefined;
   #world: LinkTransportWorld | undefined;
   #streams = 0;
+  #stopped = false;
 
   constructor(options: LinkTransportOptions) {
     this.#options = options;
@@ -97,11 +98,13 @@ export class LinkTransport implements Transport {
 
   /** The node has stopped: nobody is waited for. */
   stop(): void {
+    this.#stopped = true;
     for (const peer of this.#peers.values()) peer.stop();
     this.#peers.clear();
   }
 
   #linkReady(link: PeerLink): void {
+    if (this.#stopped) return;
     const { nodeId, hello } = link;
     const known = this.#peers.get(nodeId);
     const same = known?.bootEpoch === hello.bootEpoch;
