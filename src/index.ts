@@ -22,14 +22,12 @@ export type {
   AnswerOf,
   AnswerTo,
   AnyContract,
-  Check,
   CheckedMessage,
   Checks,
   Contract,
   ContractOf,
   MessageFor,
   PerformativeOf,
-  StandardSchema,
 } from './actors/agents/contract.ts';
 export { type DeploymentFacts, signDeployment } from './actors/agents/deployer.ts';
 export type { SignedDeployment } from './actors/agents/deployments.ts';

@@ -40,6 +40,34 @@ export const limits = {
   /** How often a heartbeat goes out on an idle link. */
   linkHeartbeatMs: 5_000,
 
+  /** Levels of objects and arrays in plain data between actors of two nodes. Past it: refused to the sender, denied. */
+  plainDepthMax: 32,
+  /** Values in it, nested ones and keys’ included. Past it: as above. */
+  plainValuesMax: 65_535,
+  /** The address of an actor on the wire, in bytes. Past it: refused to the sender, malformed from a peer. */
+  actorPathBytesMax: 1_024,
+  /**
+   * What may be on its way to another node’s actors and not yet acknowledged, with `actorPacketBytes` for each packet.
+   * Past it: `tell`, `ask` and answers are refused with INBOX_FULL.
+   */
+  actorWindowBytes: 4_194_304,
+  /** With what ends things (the end of a life, a refusal), which must not be lost. Past it: the node counts as lost. */
+  actorWindowBytesMax: 8_388_608,
+  /** What a packet counts beside its bytes. */
+  actorPacketBytes: 64,
+  /** Packets, and bytes in the window, after which the receiver acknowledges; at the latest after the time. */
+  actorAckPackets: 64,
+  actorAckBytes: 262_144,
+  actorAckMs: 50,
+  /** How long a node whose link broke has to come back before it counts as lost. */
+  actorResumeMs: 5_000,
+  /** Questions under way between two nodes, in each direction. Past it: refused. */
+  asksPerNodeMax: 16_384,
+  /** Memory that messages of one node may take in one actor’s inbox. Past it: refused to the sender. */
+  inboxBytesPerNodeMax: 16_777_216,
+  /** Entries in what a node opens to others. Past it: the node does not start. */
+  exposedActorsMax: 1_024,
+
   /** A gossip datagram, sealed. Past it: not sent; received ones are dropped unread. */
   datagramBytesMax: 1_400,
   /** Claims in one datagram. Past it: malformed. */
@@ -307,6 +335,10 @@ const relations: readonly [string, boolean][] = [
   ['a link message holds the largest frame', limits.linkMessageBytesMax >= limits.frameBytesMax],
   ['a push/pull fits a frame', limits.frameBytesMax >= frameOverheadBytes + limits.pushPullBytesMax],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],
+  ['the largest message between actors fits their window', limits.actorWindowBytes >= 2 * limits.frameBytesMax],
+  ['there is room for what ends things', limits.actorWindowBytesMax >= 2 * limits.actorWindowBytes],
+  ['acknowledgements come before the window is full', limits.actorWindowBytes >= 4 * limits.actorAckBytes],
+  ['an inbox takes the largest message of another node', limits.inboxBytesPerNodeMax >= 8 * limits.contentBytesMax],
   ['two heartbeats may be lost', limits.linkSilenceMsMax >= 3 * limits.linkHeartbeatMs],
   ['two claims of the largest size fit a push/pull', limits.pushPullBytesMax >= 4 * limits.claimBytesMax],
   ['a datagram’s claims are fewer than wait', limits.broadcastsMax > limits.datagramClaimsMax],

@@ -5,7 +5,9 @@ import { CaxtonError, type Result } from '../errors.ts';
 import type { NodeId } from '../names.ts';
 import type { AgentAddress } from './agents/behaviour.ts';
 import { nextBootEpoch } from './boot-epoch.ts';
+import { LinkTransport } from './cluster/link-transport.ts';
 import { createNodeEvents, type NodeEvents } from './events.ts';
+import { type ExposedActor, exposedActors } from './exposed-actors.ts';
 import { createKernel } from './kernel/create-kernel.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Ports } from './kernel/ports.ts';
@@ -27,6 +29,11 @@ export interface CreateNodeOptions {
    * each node of the cluster.
    */
   readonly program?: AgentAddress;
+  /**
+   * Which of this program’s actors (`programPath`) other nodes may write to, ask, watch or link to, and what they may
+   * say. Default: none. A path outside `programPath` is refused with CONFIG_INVALID.
+   */
+  readonly expose?: readonly ExposedActor[];
   /** Replaces parts of the world; the testing kit’s way in. */
   readonly ports?: Partial<Ports>;
   /** Hears everything from the first moment on; `node.on` hears what comes after the start. */
@@ -41,6 +48,8 @@ export interface NodeBase {
   readonly ports: Ports;
   readonly files: NodeFiles;
   readonly kernel: Kernel;
+  /** Carries messages between kernels. */
+  readonly transport: LinkTransport;
   readonly audit: AuditLog;
   readonly auditUpkeep: AuditUpkeep;
   readonly events: NodeEvents;
@@ -83,9 +92,12 @@ export async function assembleBase(
     retentionMs: retentionDays * 86_400_000,
     fault,
   });
+  const transport = new LinkTransport({ nodeId, clock, metrics });
   const kernel = createKernel({
     clock,
     metrics,
+    transport,
+    exposed: exposedActors(options.expose ?? []),
     tap: () => ports.tap,
     ...(ports.faults ? { faults: ports.faults } : {}),
     onRestart: ({ path, reason, error }) => {
@@ -108,6 +120,7 @@ export async function assembleBase(
     ports,
     files,
     kernel,
+    transport,
     audit,
     auditUpkeep,
     events,

@@ -115,7 +115,8 @@ export async function assemble(
  * Closes what an actor has left open that ended while the node stopped: nobody restarts one then. After a stop in order
  * there is nothing left to do here.
  */
-export async function closeParts({ messaging, cluster, api, audit }: NodeParts): Promise<void> {
+export async function closeParts({ messaging, cluster, api, audit, transport }: NodeParts): Promise<void> {
+  transport.stop();
   messaging.asks.stop();
   await Promise.all([cluster.gossip.close(), cluster.port.close(), api.api.close()]);
   await audit.end();

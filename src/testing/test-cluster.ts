@@ -1,6 +1,7 @@
 import type { AgentAddress } from '../actors/agents/behaviour.ts';
 import type { AgentRef, AnyContract, Contract } from '../actors/agents/contract.ts';
 import type { AgentCode, DeployOptions } from '../actors/agents/embedding.ts';
+import type { ExposedActor } from '../actors/exposed-actors.ts';
 import type { Node } from '../actors/node.ts';
 import type { NodeEvent } from '../actors/operations/control.ts';
 import { privateKeyFromPem } from '../crypto/keys.ts';
@@ -27,6 +28,8 @@ export interface TestClusterOptions {
   readonly conditions?: Partial<PathConditions>;
   /** The text of policy.yaml of all nodes; by default only what agents bring themselves is permitted. */
   readonly policy?: string;
+  /** What each node opens of its program’s actors to the others, as in `createNode`. */
+  readonly expose?: readonly ExposedActor[];
 }
 
 /** Events kept; past it the oldest go. */
@@ -41,7 +44,14 @@ const startMsMax = 20_000;
  * times. Close it at the end of the test.
  */
 export async function createTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
-  const { nodes = 3, seed = 1, clock = new ManualClock(), conditions, policy = 'policies: []\n' } = options;
+  const {
+    nodes = 3,
+    seed = 1,
+    clock = new ManualClock(),
+    conditions,
+    policy = 'policies: []\n',
+    expose = [],
+  } = options;
   const ids = typeof nodes === 'number' ? Array.from({ length: nodes }, (_, index) => `node-${index + 1}`) : nodes;
   const known = ids.filter(isNodeId);
   if (known.length === 0 || known.length < ids.length || new Set(known).size < known.length)
@@ -60,7 +70,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
   });
   const cluster = new TestCluster(seed, clock, network, (onEvent) => {
     const deployer = unwrap(privateKeyFromPem(files.deployerPem));
-    const world: TestWorld = { clock, network, random, deployer, onEvent };
+    const world: TestWorld = { clock, network, random, deployer, expose, onEvent };
     return known.map((id) => {
       const disk = new MemoryDisk({ random: seededRandom(random.uint32()) });
       files.putOn(disk);

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { ExposedActor } from '../actors/exposed-actors.ts';
 import type { Clock, Random } from '../actors/kernel/ports.ts';
 import { createNode, type Node } from '../actors/node.ts';
 import type { NodeEvent } from '../actors/operations/control.ts';
@@ -19,6 +20,7 @@ export interface TestWorld {
   readonly network: MemoryNetwork;
   readonly random: Random;
   readonly deployer: KeyObject;
+  readonly expose: readonly ExposedActor[];
   readonly onEvent: (event: NodeEvent) => void;
 }
 
@@ -67,7 +69,7 @@ export class TestNode {
   async start(): Promise<Node> {
     const { id } = this.config.node;
     if (this.#boot) throw new CaxtonError('ALREADY_EXISTS', `${id} is running.`);
-    const { network, random, deployer, onEvent } = this.#world;
+    const { network, random, deployer, expose, onEvent } = this.#world;
     const boot: Boot = { clock: new HostClock(this.#world.clock, this.#skewMs), node: undefined, alive: true };
     this.#boot = boot;
     // Each boot draws its own: keys and nonces must not come again.
@@ -75,6 +77,7 @@ export class TestNode {
     try {
       boot.node = await createNode(this.config, {
         deployer,
+        expose,
         ports: {
           clock: boot.clock,
           random: seededRandom(seed),

@@ -209,6 +209,24 @@ describe('links of a memory network', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('are cut by a partition although they were dialled before anybody listened', async () => {
+    const { clock, net, listen, dial } = lab();
+    const dialled = dial('b', 'a');
+    const channels: LinkChannel[] = [];
+    await listen('a', (channel) => void channels.push(channel));
+    await clock.advanceAsync(10);
+    const near = listenTo(await dialled);
+    net.partition(['a'], ['b']);
+    listenTo(channels[0]!);
+    channels[0]!.send(new Uint8Array(1));
+    await clock.advanceAsync(1_000);
+    expect(near.messages).toEqual([]);
+    net.heal();
+    await clock.advanceAsync(1);
+    expect(near.messages).toHaveLength(1);
+    net.crash('a');
+  });
+
   it('keep what is sent over a blocked way until it opens, in order; the other way goes on', async () => {
     const { clock, net, linked } = lab();
     const { near, far, heardNear, heardFar } = await linked();

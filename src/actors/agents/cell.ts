@@ -1,8 +1,8 @@
 import { type ActorLogic, type AnyActorRef, createActor, type Snapshot, transition } from 'xstate';
 import type { Refusal } from '../../errors.ts';
+import { judgeContent } from '../kernel/check.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { AgentContext, Behaviour, ChartAgentEvent, ReceivedMessage } from './behaviour.ts';
-import { judgeContent } from './contract.ts';
 import { type AgentMode, agentLifecycle } from './lifecycle.ts';
 
 /**

@@ -1,5 +1,6 @@
 import type { AgentId } from '../../names.ts';
 import { type Performative, performatives } from '../../protocols/acl/performative.ts';
+import type { Check, Checked } from '../kernel/check.ts';
 import type { AgentContext, AskOptions, Draft, ReceivedMessage } from './behaviour.ts';
 
 /**
@@ -50,29 +51,8 @@ export interface AgentRef<C extends Contract = AnyContract> {
   ask<P extends PerformativeOf<C>>(message: MessageFor<C, P>, options?: AskOptions): Promise<AnswerTo<C, P>>;
 }
 
-/**
- * What says whether content is of a form: a type predicate (`(content): content is Order => …`), or any schema with the
- * interface of Standard Schema 1 (zod, valibot, arktype …) that answers at once.
- */
-export type Check = ((content: unknown) => boolean) | StandardSchema<unknown>;
-
-/** The part of Standard Schema 1 (standardschema.dev) that is used here. */
-export interface StandardSchema<T> {
-  readonly '~standard': {
-    readonly version: 1;
-    readonly validate: (value: unknown) => unknown;
-    readonly types?: { readonly output: T } | undefined;
-  };
-}
-
 /** A check for each performative whose content is to be judged before the agent’s code sees it. */
 export type Checks = { readonly [P in Performative]?: Check };
-
-type Checked<K> = K extends (content: unknown) => content is infer T
-  ? T
-  : K extends { readonly '~standard': { readonly types?: { readonly output: infer T } | undefined } }
-    ? T
-    : unknown;
 
 /** The contract that checks amount to; what they do not say is the content of the answers. */
 export type ContractOf<K extends Checks> = {
@@ -84,46 +64,6 @@ export type CheckedMessage<K extends Checks> =
   | { [P in keyof K & Performative]: ReceivedMessage<Checked<K[P]>> & { readonly performative: P } }[keyof K &
       Performative]
   | (ReceivedMessage & { readonly performative: Exclude<Performative, keyof K> });
-
-/** The outcome of a check: the content, in the form that the schema gave it, or what is wrong with it. */
-export type Judged = { readonly content: unknown } | { readonly problems: string };
-
-const problemCharsMax = 500;
-
-/** Judges content. Never throws: a check that throws has refused. */
-export function judgeContent(check: Check, content: unknown): Judged {
-  try {
-    if (typeof check === 'function') return check(content) ? { content } : { problems: 'not of the expected form' };
-    return judgedBySchema(check['~standard'].validate(content));
-  } catch (error) {
-    return { problems: shortened(error instanceof Error ? error.message : 'not of the expected form') };
-  }
-}
-
-function judgedBySchema(outcome: unknown): Judged {
-  if (outcome instanceof Promise) {
-    outcome.catch(() => {});
-    return { problems: 'its schema answers later, which is not supported' };
-  }
-  const { issues, value } = outcome as { issues?: readonly Issue[]; value?: unknown };
-  if (issues === undefined) return { content: value };
-  return { problems: shortened(issues.slice(0, 5).map(issueText).join('; ') || 'not of the expected form') };
-}
-
-interface Issue {
-  readonly message?: unknown;
-  readonly path?: readonly unknown[];
-}
-
-function issueText({ message, path }: Issue): string {
-  const where = (path ?? [])
-    .map((part) => String(typeof part === 'object' && part !== null && 'key' in part ? part.key : part))
-    .join('.');
-  return where === '' ? String(message) : `${where}: ${String(message)}`;
-}
-
-const shortened = (text: string): string =>
-  text.length <= problemCharsMax ? text : `${text.slice(0, problemCharsMax)}…`;
 
 /** The performatives that checks name, in the order of the wire. */
 export const performativesOf = (checks: Checks): readonly Performative[] =>

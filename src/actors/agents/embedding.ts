@@ -6,13 +6,13 @@ import { type AgentId, isAgentId, type NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
 import { inlinePolicy, type PolicyRules } from '../../protocols/authorization/policy-rules.ts';
 import { malformed, readShape } from '../../protocols/json/shape.ts';
+import type { Check } from '../kernel/check.ts';
 import type { Clock } from '../kernel/ports.ts';
 import type { AgentHost } from './agent-host.ts';
 import type { AgentAddress, AgentContext, AgentHandler, Behaviour, HandlerModule } from './behaviour.ts';
 import {
   type AgentRef,
   type AnyContract,
-  type Check,
   type CheckedMessage,
   type Checks,
   type Contract,

@@ -15,6 +15,7 @@ import { Directory } from './directory.ts';
 import { Gossip } from './gossip.ts';
 import type { GossipMemberEvent } from './gossip-member.ts';
 import { LinkPort } from './link-listener.ts';
+import { actorsFeature, type Denial } from './link-transport.ts';
 import { linkView } from './link-view.ts';
 import { Links, linksPath } from './links.ts';
 import type { NodeIdentity } from './node-identity.ts';
@@ -63,6 +64,11 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
   const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain });
   const gossip = createGossip(base, links, directory);
+  base.transport.connect({
+    links,
+    member: (node) => gossip.member(node),
+    onDenied: (denial) => noteDenial(base, denial),
+  });
   return {
     identity,
     links,
@@ -86,7 +92,7 @@ function helloOf({ config, files, bootEpoch }: NodeBase): Hello {
     clusterId: config.cluster.id,
     bootEpoch,
     dial: 0,
-    features: [],
+    features: [actorsFeature],
     addresses: [config.cluster.advertise],
     group: '',
     notices: [{ kind: notice.kind, generation: notice.generation, hash: sha256(utf8.encode(text)) }],
@@ -132,6 +138,23 @@ function watchLinks({ audit, events, nodeId }: NodeBase, links: Links): void {
   });
 }
 
+/** What a node may not do to actors here. Its words stay out of the reason, by which denials are counted together. */
+function noteDenial({ audit }: NodeBase, { link, packet, refusal }: Denial): void {
+  audit.note({
+    type: 'AccessDenied',
+    identity: link.svid.spiffeId,
+    sourceIp: link.channel.remote.host,
+    outcome: 'refused',
+    code: refusal.code,
+    reasons: [`An actor’s ${packet.kind} from another node was refused.`],
+    metadata: {
+      operation: packet.kind,
+      ...('path' in packet ? { path: packet.path } : {}),
+      detail: refusal.reasons.join(' '),
+    },
+  });
+}
+
 function createGossip(base: NodeBase, links: Links, directory: Directory): Gossip {
   const { config, ports, files, kernel, bootEpoch, nodeId } = base;
   const box = ports.crypto.generateKeyPair('x25519');
@@ -163,7 +186,10 @@ function createGossip(base: NodeBase, links: Links, directory: Directory): Gossi
       seed: ports.random.uint32(),
       expectedSize: config.cluster.expectedSize,
     },
-    onMember: (changed) => memberChanged(base, links, changed),
+    onMember: (changed) => {
+      memberChanged(base, links, changed);
+      base.transport.memberChanged(changed);
+    },
     onPartition: (mode) => {
       member.tell({ type: 'gossip.partition', mode }, 'control');
       base.events.emit({ type: 'partition.changed', nodeId, partition: mode });

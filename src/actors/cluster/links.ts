@@ -45,7 +45,7 @@ export class Links {
   readonly #redials: Redials;
   readonly #frames = new Map<FrameKind, Listener<[LinkSession, Frame]>>();
   readonly #onReady: Listener<[LinkSession]>[] = [];
-  readonly #onClosed: Listener<[LinkSession, string]>[] = [];
+  readonly #onClosed: Listener<[LinkSession, string, LinkEnd['reason']]>[] = [];
   readonly #onRefused: Listener<[{ readonly remote: string; readonly refusal: Refusal }]>[] = [];
   #closing = false;
   /** Dials of this boot that reached somebody. */
@@ -88,7 +88,7 @@ export class Links {
     this.#onReady.push(listener);
   }
 
-  onClosed(listener: Listener<[LinkSession, string]>): void {
+  onClosed(listener: Listener<[LinkSession, string, LinkEnd['reason']]>): void {
     this.#onClosed.push(listener);
   }
 
@@ -285,7 +285,7 @@ export class Links {
     if (this.#ready.get(nodeId) === link) {
       this.#ready.delete(nodeId);
       this.#options.metrics.gauge('links_ready', this.#ready.size);
-      for (const listener of this.#onClosed) listener(link, end.text);
+      for (const listener of this.#onClosed) listener(link, end.text, end.reason);
     }
     const address = this.#wanted.addressOf(nodeId);
     // One that was accepted is not dialled by anybody here: whoever is wanted is dialled now. Not for a duplicate,

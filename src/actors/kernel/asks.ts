@@ -1,10 +1,14 @@
 import { type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
+import type { Unverified } from '../../unverified.ts';
+import { type Check, judgeContent } from './check.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { Deadlines, type Expiring } from './deadlines.ts';
 import type { Occupant } from './occupant.ts';
 import type { Clock } from './ports.ts';
 import { type Ref, type Undelivered, undelivered } from './ref.ts';
+import { RemoteRef } from './remote-ref.ts';
+import { both } from './remote-reply.ts';
 import { ReplyRef } from './reply-ref.ts';
 import type { Scheduler } from './scheduler.ts';
 import { occupantOfTurn } from './turn.ts';
@@ -18,6 +22,11 @@ export interface AskOptions {
   readonly timeoutMs?: number;
   /** Gives up waiting: refused with CANCELLED. */
   readonly signal?: AbortSignal;
+  /**
+   * What the answer must be; what fails is refused with MALFORMED. Needed for an actor on another node: what comes from
+   * there is only data until somebody has judged it.
+   */
+  readonly accepts?: Check;
 }
 
 /** A question as its receiver gets it: the answer goes to `replyTo`, once. */
@@ -49,6 +58,7 @@ export class Asks {
   /**
    * Asks and waits for the answer; never rejects. The receiver gets the message with `replyTo` in it.
    * Refused as `tell` is, or with TIMED_OUT, CANCELLED, LIMIT_EXCEEDED (too many wait, or a timeout out of bounds), and
+   * NOT_SUPPORTED when the receiver is on another node and there is no `accepts`, MALFORMED when the answer fails it,
    * STOPPED when the receiver goes for good before it has read the question, or when the asker’s own life has ended.
    */
   ask<Q extends object>(
@@ -56,18 +66,19 @@ export class Asks {
     message: QuestionOf<Q>,
     options: AskOptions = noOptions,
   ): Promise<Result<AnswerTo<Q>>> {
-    const { timeoutMs = defaultTimeoutMs, signal } = options;
+    const { timeoutMs = defaultTimeoutMs, signal, accepts } = options;
     if (!(timeoutMs > 0 && timeoutMs <= limits.askMsMax)) {
       const reason = `An answer is waited for more than 0 and at most ${limits.askMsMax} ms.`;
       return Promise.resolve(refuse('LIMIT_EXCEEDED', reason));
     }
     if (signal?.aborted === true) return Promise.resolve(cancelled);
+    if (accepts === undefined && ref instanceof RemoteRef) return Promise.resolve(unchecked);
     if (this.#pending >= limits.pendingAsksMax) {
       const reason = `${limits.pendingAsksMax} questions wait for an answer already.`;
       return Promise.resolve(refuse('LIMIT_EXCEEDED', reason));
     }
     const promise = new Promise<Result<never>>(takeResolver);
-    const reply = new PendingReply(this, this.#deadlinesOf(timeoutMs), takenResolver);
+    const reply = new PendingReply(this, this.#deadlinesOf(timeoutMs), takenResolver, accepts);
     const told = ref.tell({ ...message, replyTo: reply } as unknown as Q);
     if (told.ok) {
       reply.told = true;
@@ -115,6 +126,10 @@ const takeResolver = (resolve: Resolver): void => {
   takenResolver = resolve;
 };
 
+const unchecked = Object.freeze(
+  refuse('NOT_SUPPORTED', 'An answer from another node needs a check: ask with `accepts`.'),
+);
+
 const cancelled = Object.freeze(refuse('CANCELLED', 'The asker gave up waiting.'));
 
 /** A question under way, and the address that its answer goes to. No path is registered for it. */
@@ -130,9 +145,11 @@ class PendingReply extends ReplyRef implements Expiring {
   #resolve: Resolver | undefined;
   #unheed: (() => void) | undefined = undefined;
   #forget: (() => void) | undefined = undefined;
+  readonly #accepts: Check | undefined;
 
-  constructor(asks: Asks, deadlines: Deadlines, resolve: Resolver) {
+  constructor(asks: Asks, deadlines: Deadlines, resolve: Resolver, accepts: Check | undefined) {
     super();
+    this.#accepts = accepts;
     this.#asks = asks;
     this.#deadlines = deadlines;
     this.#resolve = resolve;
@@ -150,7 +167,19 @@ class PendingReply extends ReplyRef implements Expiring {
       this.settle(refuse('STOPPED', 'The asker’s life has ended.'));
       return this.#asks.late(this.path, answer, 'asker gone');
     }
-    this.settle({ ok: true, value: answer as never });
+    if (this.#accepts === undefined) this.settle({ ok: true, value: answer as never });
+    else this.#judge(this.#accepts, answer);
+    return accepted;
+  }
+
+  take({ unverified }: Unverified<unknown>): Result<void> {
+    if (this.#resolve === undefined || this.#asker?.phase === 'ended') {
+      this.tell(unverified);
+      return accepted;
+    }
+    if (this.#accepts !== undefined) return this.#judge(this.#accepts, unverified);
+    // The question was passed on to another node, and its asker did not expect that.
+    this.settle(unchecked);
     return accepted;
   }
 
@@ -159,7 +188,7 @@ class PendingReply extends ReplyRef implements Expiring {
   }
 
   override onSettled(forget: () => void): void {
-    this.#forget = forget;
+    this.#forget = both(this.#forget, forget);
   }
 
   expire(): void {
@@ -178,6 +207,17 @@ class PendingReply extends ReplyRef implements Expiring {
     if (this.#resolve === undefined) return;
     this.#deadlines.delete(this);
     this.#finish(result);
+  }
+
+  #judge(accepts: Check, answer: unknown): Result<void> {
+    const outcome = judgeContent(accepts, answer);
+    if ('content' in outcome) {
+      this.settle({ ok: true, value: outcome.content as never });
+      return accepted;
+    }
+    const malformed = refuse('MALFORMED', `The asker does not take the answer: ${outcome.problems}.`);
+    this.settle(malformed);
+    return malformed;
   }
 
   #finish(result: Result<never>): void {

@@ -7,6 +7,7 @@ import { type ChildRefusal, type ChildRequests, refuseChild } from './child-requ
 import { specRefusal } from './child-spec.ts';
 import { DeadLetterOffice, type DeadLetterReport } from './dead-letters.ts';
 import { type Defer, nodeLoop } from './event-loop.ts';
+import type { Exposed } from './exposure.ts';
 import type { ActorView, Kernel } from './kernel.ts';
 import type { LifeHook } from './life-hook.ts';
 import { LifeLinks } from './life-links.ts';
@@ -18,7 +19,7 @@ import type { Clock, Metrics, Random, Tap } from './ports.ts';
 import { ProcessGroups } from './process-groups.ts';
 import type { Ref } from './ref.ts';
 import { Registry } from './registry.ts';
-import { type Exposed, RemoteNodes } from './remote-nodes.ts';
+import { RemoteNodes } from './remote-nodes.ts';
 import { type Runtime, safely, show } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
 import { type SlowTurnReport, SlowTurns } from './slow-turns.ts';
@@ -56,7 +57,7 @@ export interface KernelOptions {
   readonly weightOf?: (group: string) => number;
   /** Carries messages to other nodes’ kernels; without one there are none. */
   readonly transport?: Transport;
-  /** Which places another node may reach; default none. */
+  /** Which places another node may reach, and how; default none. */
   readonly exposed?: Exposed;
   /** The testing kit’s fault injection; see `Ports.faults`. */
   readonly faults?: LifeHook;
@@ -123,7 +124,7 @@ class TreeKernel implements Kernel {
     };
     this.#runtime = runtime;
     const { registry } = runtime;
-    const { transport, exposed = () => false } = options;
+    const { transport, exposed = () => undefined } = options;
     this.#remote = transport && new RemoteNodes(transport, registry, this.deadLetters, exposed);
     this.#asks = new Asks(clock, runtime.scheduler, this.deadLetters);
     this.#monitors = new Monitors(registry, this.#remote);

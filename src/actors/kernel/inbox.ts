@@ -23,7 +23,8 @@ type Hold = (typeof holds)[keyof typeof holds];
  * past `limits.urgentMessagesMax`.
  */
 export class Inbox {
-  readonly #userMax: number;
+  /** User messages that may wait. */
+  readonly userMax: number;
   /** What waits although somebody is there to handle it. Everything is taken in all the same. */
   hold: Hold = holds.nothing;
   // Made when first used: most actors never see the two upper lanes, and there may be 100,000 actors.
@@ -31,9 +32,8 @@ export class Inbox {
   #supervision: Ring<object> | undefined;
   #user: Ring<object> | undefined;
 
-  /** `userMax`: user messages that may wait. */
   constructor(userMax: number) {
-    this.#userMax = userMax;
+    this.userMax = userMax;
   }
 
   /** Messages in all lanes. */
@@ -49,14 +49,14 @@ export class Inbox {
 
   /** Whether the user lane has room. */
   get hasRoom(): boolean {
-    return this.#user === undefined || this.#user.length < this.#userMax;
+    return this.#user === undefined || this.#user.length < this.userMax;
   }
 
   /** For `tell`: false when the lane is full and the caller still holds the message. */
   offer(message: object, lane: Lane): boolean {
     if (lane === 'user') {
       this.#user ??= new Ring();
-      if (this.#user.length >= this.#userMax) return false;
+      if (this.#user.length >= this.userMax) return false;
       this.#user.push(message);
       return true;
     }

@@ -13,7 +13,7 @@ export interface Down {
   readonly monitor: Monitor;
   /** The address of whose life has ended. */
   readonly path: string;
-  /** How it ended; `no-actor`: there was nobody; `node-lost`: its node cannot be reached. */
+  /** How it ended; `no-actor`: there was nobody; `node-lost`: its node cannot be reached; `refused`: it is not for us to know. */
   readonly reason: string;
   /** What it crashed with; never from another node. */
   readonly error?: unknown;

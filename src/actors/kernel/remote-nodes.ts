@@ -1,47 +1,35 @@
-import { type Refusal, type Result, refuse } from '../../errors.ts';
-import { limits } from '../../limits.ts';
+import { ok, type Result } from '../../errors.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
-import { endLinked, type RemoteLink } from './life-links.ts';
-import type { Exit } from './occupant.ts';
-import type { LifeWatcher, Place } from './place.ts';
-import type { Ref, Undelivered } from './ref.ts';
-import { isMessage, type Registry } from './registry.ts';
-import { RemoteRef, RemoteReply } from './remote-ref.ts';
-import { type ReplyRef, replyRefOf } from './reply-ref.ts';
-import type { Packet, PacketReceiver, Transport } from './transport.ts';
+import type { Exposed } from './exposure.ts';
+import { FarNode } from './far-node.ts';
+import type { RemoteLink } from './life-links.ts';
+import type { Ref } from './ref.ts';
+import type { Registry } from './registry.ts';
+import { RemoteRef } from './remote-ref.ts';
+import type { Arrival, PacketReceiver, Transport } from './transport.ts';
+import { befalls, type Host, VisitingNode } from './visiting-node.ts';
 
-/** Whether the place may be told, asked and watched by that node. Zero trust: nothing is open unless this says so. */
-export type Exposed = (path: string, node: string) => boolean;
-
-/** A question that another node is to answer. */
-interface Question {
-  readonly node: string;
-  readonly replyTo: ReplyRef;
-}
-
-/** A watch of ours over a life on another node. */
-interface OwnWatch {
-  readonly node: string;
-  readonly ended: (reason: string) => void;
-}
-
-/** The other nodes, as far as this kernel has to do with them. */
+/**
+ * The other nodes, as far as this kernel has to do with them.
+ *
+ * While a node is not lost: messages from one actor to another arrive in the order in which they were sent, once each;
+ * a monitor or link fires when the life ends. When it is lost (it rebooted, said goodbye, was found dead, or did not
+ * come back in time): what was on its way may or may not have arrived; who asked it hears UNREACHABLE, who watched it
+ * hears `node-lost`, once; what it held here is let go, and answers to its questions go nowhere. Nothing of before is
+ * taken up again with the node that comes after it.
+ */
 export class RemoteNodes implements PacketReceiver {
   readonly #transport: Transport;
-  readonly #registry: Registry;
   readonly #deadLetters: DeadLetterOffice;
-  readonly #exposed: Exposed;
-  readonly #questions = new Map<number, Question>();
-  readonly #watches = new Map<number, OwnWatch>();
-  /** Watches of other nodes over lives of ours, by node and by its id. */
-  readonly #visitors = new Map<string, Map<number, Visitor>>();
-  #lastId = 0;
+  readonly #host: Host;
+  /** By node, until it is lost: numbers given to it must not be given again. */
+  readonly #far = new Map<string, FarNode>();
+  readonly #visiting = new Map<string, VisitingNode>();
 
   constructor(transport: Transport, registry: Registry, deadLetters: DeadLetterOffice, exposed: Exposed) {
     this.#transport = transport;
-    this.#registry = registry;
     this.#deadLetters = deadLetters;
-    this.#exposed = exposed;
+    this.#host = { transport, registry, deadLetters, exposed };
     transport.attach(this);
   }
 
@@ -54,7 +42,9 @@ export class RemoteNodes implements PacketReceiver {
   /** The ref of an address on another node; `undefined` when it is one of this node. */
   ref<M>(address: string): Ref<M> | undefined {
     const at = this.#split(address);
-    return at && new RemoteRef<M>(address, (message) => this.#tell(at.node, at.path, message), this.#deadLetters);
+    if (at === undefined) return undefined;
+    const carry = (message: object): Result<void> => this.#with(at.node, (far) => far.tell(at.path, message));
+    return new RemoteRef<M>(address, carry, this.#deadLetters);
   }
 
   /**
@@ -71,55 +61,90 @@ export class RemoteNodes implements PacketReceiver {
     return this.#watch(address, true, ended);
   }
 
-  packet(from: string, packet: Packet): void {
-    switch (packet.kind) {
-      case 'tell':
-        this.#heard(from, packet.path, packet.message);
-        break;
-      case 'ask':
-        this.#asked(from, packet);
-        break;
-      case 'answer':
-        this.#takeQuestion(from, packet.id)?.tell(packet.answer);
-        break;
-      case 'refused':
-        this.#takeQuestion(from, packet.id)?.letDown(packet.refusal);
-        break;
-      case 'monitor':
-        this.#welcome(from, packet);
-        break;
-      case 'demonitor':
-        this.#dismiss(from, packet.id)?.leave();
-        break;
-      case 'exit':
-        this.#dismiss(from, packet.id)?.end(packet.reason);
-        break;
-      case 'down':
-        this.#takeWatch(from, packet.id)?.ended(packet.reason);
-        break;
-    }
+  packet(from: string, packet: Arrival): Result<void> {
+    const result = this.#take(from, packet);
+    return result.ok || befalls(result.refusal) ? ok(undefined) : result;
   }
 
   lost(node: string): void {
-    for (const [id, question] of this.#questions) {
-      if (question.node !== node) continue;
-      this.#questions.delete(id);
-      question.replyTo.letDown(refuse('UNREACHABLE', `The node ${node} was lost before it answered.`).refusal);
-    }
-    for (const [id, watch] of this.#watches) {
-      if (watch.node !== node) continue;
-      this.#watches.delete(id);
-      watch.ended('node-lost');
-    }
-    const visitors = this.#visitors.get(node);
-    this.#visitors.delete(node);
-    for (const visitor of visitors?.values() ?? []) visitor.end('node-lost');
+    const far = this.#far.get(node);
+    const visiting = this.#visiting.get(node);
+    // Whoever hears of it may turn to the node again at once: that is a new beginning.
+    this.#far.delete(node);
+    this.#visiting.delete(node);
+    far?.lost();
+    visiting?.lost();
   }
 
   /** What is held for or by other nodes: nothing of it may be left behind. */
-  get held(): { readonly questions: number; readonly watches: number; readonly visitors: number } {
-    const visitors = [...this.#visitors.values()].reduce((sum, of) => sum + of.size, 0);
-    return { questions: this.#questions.size, watches: this.#watches.size, visitors };
+  get held(): {
+    readonly questions: number;
+    readonly watches: number;
+    /** Questions of other nodes that have not been answered. */
+    readonly asked: number;
+    readonly visitors: number;
+  } {
+    const held = { questions: 0, watches: 0, asked: 0, visitors: 0 };
+    for (const far of this.#far.values()) {
+      held.questions += far.questions;
+      held.watches += far.watches;
+    }
+    for (const visiting of this.#visiting.values()) {
+      held.asked += visiting.asked;
+      held.visitors += visiting.watching;
+    }
+    return held;
+  }
+
+  #take(from: string, packet: Arrival): Result<void> {
+    switch (packet.kind) {
+      case 'tell':
+        return this.#visitor(from).told(packet);
+      case 'ask':
+        return this.#visitor(from).question(packet);
+      case 'monitor':
+        return this.#visitor(from).watch(packet);
+      case 'forget':
+        this.#visiting.get(from)?.forget(packet.id);
+        return ok(undefined);
+      case 'demonitor':
+        this.#visiting.get(from)?.leave(packet.id, undefined);
+        return ok(undefined);
+      case 'exit':
+        this.#visiting.get(from)?.leave(packet.id, packet.reason);
+        return ok(undefined);
+      // What is said of what was never asked: a node that nothing was asked of is one with no numbers.
+      case 'answer':
+        return this.#with(from, (far) => far.answered(packet.id, packet.content));
+      case 'refused':
+        return this.#with(from, (far) => far.refused(packet.id, packet.refusal));
+      case 'down':
+        return this.#with(from, (far) => far.down(packet.id, packet.reason));
+    }
+  }
+
+  #visitor(node: string): VisitingNode {
+    let visiting = this.#visiting.get(node);
+    if (visiting === undefined) {
+      visiting = new VisitingNode(node, this.#host);
+      this.#visiting.set(node, visiting);
+    }
+    return visiting;
+  }
+
+  #with<T>(node: string, act: (far: FarNode) => T): T {
+    const known = this.#far.get(node);
+    if (known !== undefined) return act(known);
+    const far = new FarNode(node, this.#transport, this.#deadLetters);
+    const outcome = act(far);
+    // Names of nodes that cannot be reached are not collected.
+    if (!far.untouched) this.#far.set(node, far);
+    return outcome;
+  }
+
+  #watch(address: string, linked: boolean, ended: (reason: string) => void): RemoteLink | undefined {
+    const at = this.#split(address);
+    return at && this.#with(at.node, (far) => far.watch(at.path, linked, ended));
   }
 
   #split(address: string): { readonly node: string; readonly path: string } | undefined {
@@ -127,145 +152,5 @@ export class RemoteNodes implements PacketReceiver {
     if (bang < 0) return undefined;
     const node = address.slice(0, bang);
     return node === this.#transport.nodeId ? undefined : { node, path: address.slice(bang + 1) };
-  }
-
-  #tell(node: string, path: string, message: object): Result<void, Undelivered> {
-    const replyTo = replyRefOf(message);
-    if (replyTo === undefined) return withMessage(this.#transport.send(node, { kind: 'tell', path, message }), message);
-    if (this.#questions.size >= limits.pendingAsksMax) this.#dropOldestQuestion();
-    const id = ++this.#lastId;
-    const { replyTo: _, ...question } = message as { replyTo: unknown };
-    this.#questions.set(id, { node, replyTo });
-    replyTo.onSettled(() => this.#questions.delete(id));
-    const sent = this.#transport.send(node, { kind: 'ask', path, message: question, id });
-    if (!sent.ok) this.#questions.delete(id);
-    return withMessage(sent, message);
-  }
-
-  /** One that was passed on has no timeout here: should many of them never be answered, the oldest makes room. */
-  #dropOldestQuestion(): void {
-    for (const [id, { replyTo }] of this.#questions) {
-      this.#questions.delete(id);
-      replyTo.letDown(refuse('LIMIT_EXCEEDED', 'Too many questions wait for other nodes.').refusal);
-      return;
-    }
-  }
-
-  #heard(from: string, path: string, message: object): void {
-    if (!this.#open(from, path)) this.#deadLetters.add(path, message, 'not exposed');
-    else if (isMessage(message)) this.#registry.ref<object>(path).tell(message);
-    else this.#deadLetters.add(path, message, 'refused');
-  }
-
-  #asked(from: string, { path, message, id }: Packet & { kind: 'ask' }): void {
-    const answer = (packet: Packet): Result<void> => this.#transport.send(from, packet);
-    const replyTo = new RemoteReply(from, id, answer);
-    if (!this.#open(from, path)) {
-      this.#deadLetters.add(path, { ...message, replyTo }, 'not exposed');
-      return;
-    }
-    const told = this.#registry.ref<object>(path).tell({ ...message, replyTo });
-    if (!told.ok) replyTo.letDown(told.refusal);
-  }
-
-  #welcome(from: string, { id, path, linked }: Packet & { kind: 'monitor' }): void {
-    const visitors = this.#visitors.get(from) ?? new Map<number, Visitor>();
-    const down = (reason: string): void => {
-      this.#dismiss(from, id);
-      this.#transport.send(from, { kind: 'down', id, reason });
-    };
-    const place = this.#open(from, path) ? this.#registry.find(path) : undefined;
-    if (place === undefined || visitors.has(id) || visitors.size >= limits.monitorsMax) {
-      this.#transport.send(from, { kind: 'down', id, reason: 'no-actor' });
-      return;
-    }
-    const visitor = new Visitor(place, `${from}!`, linked, down);
-    if (!place.watch(visitor)) {
-      this.#transport.send(from, { kind: 'down', id, reason: 'no-actor' });
-      return;
-    }
-    visitors.set(id, visitor);
-    this.#visitors.set(from, visitors);
-  }
-
-  #dismiss(from: string, id: number): Visitor | undefined {
-    const visitors = this.#visitors.get(from);
-    const visitor = visitors?.get(id);
-    visitors?.delete(id);
-    if (visitors?.size === 0) this.#visitors.delete(from);
-    return visitor;
-  }
-
-  #watch(address: string, linked: boolean, ended: (reason: string) => void): RemoteLink | undefined {
-    const at = this.#split(address);
-    if (at === undefined) return undefined;
-    const id = ++this.#lastId;
-    this.#watches.set(id, { node: at.node, ended });
-    const sent = this.#transport.send(at.node, { kind: 'monitor', id, path: at.path, linked });
-    // Not on the caller’s stack: it has not yet got what takes the watch off.
-    if (!sent.ok) queueMicrotask(() => this.#takeWatch(at.node, id)?.ended('node-lost'));
-    return (reason) => {
-      if (!this.#watches.delete(id)) return;
-      const packet: Packet = reason === 'unlink' ? { kind: 'demonitor', id } : { kind: 'exit', id, reason };
-      this.#transport.send(at.node, packet);
-    };
-  }
-
-  #takeQuestion(from: string, id: number): ReplyRef | undefined {
-    const question = this.#questions.get(id);
-    // Only the node that was asked may answer.
-    if (question === undefined || question.node !== from) return undefined;
-    this.#questions.delete(id);
-    return question.replyTo;
-  }
-
-  #takeWatch(from: string, id: number): OwnWatch | undefined {
-    const watch = this.#watches.get(id);
-    if (watch === undefined || watch.node !== from) return undefined;
-    this.#watches.delete(id);
-    return watch;
-  }
-
-  #open(from: string, path: string): boolean {
-    try {
-      return this.#exposed(path, from);
-    } catch {
-      // A check that fails is a refusal.
-      return false;
-    }
-  }
-}
-
-const withMessage = (result: Result<void>, message: object): Result<void, Undelivered> =>
-  result.ok ? result : { ok: false, refusal: { ...(result.refusal satisfies Refusal), message } };
-
-/** A watch of another node over a life of ours. */
-class Visitor implements LifeWatcher {
-  readonly #place: Place;
-  readonly #from: string;
-  readonly #linked: boolean;
-  readonly #down: (reason: string) => void;
-
-  constructor(place: Place, from: string, linked: boolean, down: (reason: string) => void) {
-    this.#place = place;
-    this.#from = from;
-    this.#linked = linked;
-    this.#down = down;
-  }
-
-  lifeEnded(_place: Place, exit: Exit): void {
-    this.#down(exit.reason);
-  }
-
-  leave(): void {
-    this.#place.unwatch(this);
-  }
-
-  /** The one who watches has ended, or is out of reach. */
-  end(reason: string): void {
-    this.leave();
-    const { occupant } = this.#place;
-    if (this.#linked && occupant !== undefined && reason !== 'normal')
-      endLinked(occupant, this.#from, reason, undefined);
   }
 }

@@ -1,4 +1,5 @@
 import type { Refusal, Result } from '../../errors.ts';
+import type { Unverified } from '../../unverified.ts';
 import type { Ref, Undelivered } from './ref.ts';
 import { SendToTarget } from './xstate-bridge.ts';
 
@@ -7,10 +8,16 @@ export abstract class ReplyRef extends SendToTarget implements Ref<never> {
   abstract readonly path: string;
   abstract tell(answer: unknown): Result<void, Undelivered>;
 
+  /**
+   * The answer of another node. Refused with MALFORMED when the asker’s check does not take it: then the question is
+   * over, and the node was wrong.
+   */
+  abstract take(answer: Unverified<unknown>): Result<void>;
+
   /** The question was lost before anybody read it: the asker need not wait for its timeout. */
   abstract letDown(refusal: Refusal): void;
 
-  /** Called when nobody waits for the answer any more, if that can be known here. */
+  /** `forget` is called when nobody waits for the answer any more, and so when it was given. */
   abstract onSettled(forget: () => void): void;
 
   send(answer: unknown): Promise<Result<void, Undelivered>> {

@@ -13,6 +13,8 @@ export const frameKinds = {
   registry: 8,
   'push-pull': 9,
   'push-pull-reply': 10,
+  actors: 11,
+  'actor-stream': 12,
   checkpoint: 24,
   cosignature: 25,
 } as const;

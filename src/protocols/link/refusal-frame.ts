@@ -18,15 +18,20 @@ const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorCode
 
 /** `[id, code, [reason…], retryAfterMs | nil]`; reasons past the bounds are left out. */
 export function encodeRefusal(utf8: Utf8, refusal: MessageRefusal): Uint8Array {
+  const writer = new Writer(utf8, 256).array(4).bin(uuidBytes(refusal.messageId));
+  writeRefusal(writer, refusal);
+  return writer.finish();
+}
+
+/** `code, [reason…], retryAfterMs | nil`, within the caller’s array. */
+export function writeRefusal(writer: Writer, refusal: Refusal): void {
   const reasons = refusal.reasons.slice(0, limits.reasonsMax).map((reason) => clip(reason));
-  const writer = new Writer(utf8, 256).array(4).bin(uuidBytes(refusal.messageId)).str(refusal.code);
-  writer.array(reasons.length);
+  writer.str(refusal.code).array(reasons.length);
   for (const reason of reasons) writer.str(reason);
   const wait = Math.max(0, Math.ceil(refusal.retryAfterMs ?? Number.NaN));
   // A wait without end, or of more than the wire can say, is no time to try again.
   if (Number.isSafeInteger(wait)) writer.uint(wait);
   else writer.nil();
-  return writer.finish();
 }
 
 /** A character takes at most three bytes a UTF-16 unit. */
@@ -42,14 +47,20 @@ export function decodeRefusal(utf8: Utf8, bytes: Uint8Array): Result<Unverified<
     reader.arrayOf(4);
     const messageId = uuidText(reader.binOf(idBytes));
     if (!isUuidV7(messageId)) throw new MalformedBytes('the id is not a UUIDv7');
-    const code = reader.str(64);
-    if (!isErrorCode(code)) throw new MalformedBytes('not a code of ours');
-    const reasons: string[] = [];
-    for (let left = reader.array(limits.reasonsMax); left > 0; left--) reasons.push(reader.str(reasonBytesMax));
-    const [first, ...more] = reasons;
-    if (first === undefined) throw new MalformedBytes('no reason');
-    const retryAfterMs = reader.nil() ? undefined : reader.uint();
+    const refusal = readRefusal(reader);
     reader.end();
-    return { messageId, code, reasons: [first, ...more], ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    return { messageId, ...refusal };
   });
+}
+
+/** What `writeRefusal` wrote. Throws MalformedBytes. */
+export function readRefusal(reader: Reader): Refusal {
+  const code = reader.str(64);
+  if (!isErrorCode(code)) throw new MalformedBytes('not a code of ours');
+  const reasons: string[] = [];
+  for (let left = reader.array(limits.reasonsMax); left > 0; left--) reasons.push(reader.str(reasonBytesMax));
+  const [first, ...more] = reasons;
+  if (first === undefined) throw new MalformedBytes('no reason');
+  const retryAfterMs = reader.nil() ? undefined : reader.uint();
+  return { code, reasons: [first, ...more], ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }

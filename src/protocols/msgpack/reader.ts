@@ -30,6 +30,13 @@ export class Reader {
     if (this.#at !== this.#bytes.length) throw new MalformedBytes('bytes after the end');
   }
 
+  /** The first byte of the next value, which says its type. */
+  get code(): number {
+    const code = this.#bytes[this.#at];
+    if (code === undefined) throw new MalformedBytes('cut short');
+    return code;
+  }
+
   /** Takes a nil if one is next. */
   nil(): boolean {
     if (this.#bytes[this.#at] !== 0xc0) return false;
@@ -48,6 +55,37 @@ export class Reader {
   uint(max: number = Number.MAX_SAFE_INTEGER): number {
     const value = this.#uint();
     if (value > max) throw new MalformedBytes(`integer over ${max}`);
+    return value;
+  }
+
+  /** An integer of either sign, at most 2^53−1 from zero. */
+  int(): number {
+    const code = this.code;
+    if (code < 0xd0 || (code > 0xd3 && code < 0xe0)) return this.uint();
+    this.#at++;
+    if (code >= 0xe0) return code - 0x100;
+    let value: number;
+    let most: number;
+    if (code === 0xd0) [value, most] = [(this.#byte() << 24) >> 24, -0x21];
+    else if (code === 0xd1) [value, most] = [((this.#byte() * 0x100 + this.#byte()) << 16) >> 16, -0x81];
+    else if (code === 0xd2) [value, most] = [this.#uint32() | 0, -0x8001];
+    else [value, most] = [(this.#uint32() | 0) * 0x100000000 + this.#uint32(), -0x80000001];
+    if (value > most) throw new MalformedBytes('integer longer than needed');
+    if (!Number.isSafeInteger(value)) throw new MalformedBytes('integer under −2^53+1');
+    return value;
+  }
+
+  /** A number that no integer form can say. */
+  float(): number {
+    if (this.#byte() !== 0xcb) throw new MalformedBytes('expected a number in 64 bits');
+    const bytes = this.#take(8, 8);
+    const value = new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0);
+    if (Number.isSafeInteger(value) && !Object.is(value, -0)) throw new MalformedBytes('number longer than needed');
+    if (
+      Number.isNaN(value) &&
+      !(bytes[0] === 0x7f && bytes[1] === 0xf8 && bytes.subarray(2).every((byte) => byte === 0))
+    )
+      throw new MalformedBytes('a NaN that hides something');
     return value;
   }
 
@@ -93,6 +131,19 @@ export class Reader {
   arrayOf(count: number): void {
     const found = this.array(count);
     if (found !== count) throw new MalformedBytes(`expected ${count} items, got ${found}`);
+  }
+
+  /** The count of a map’s entries, at most `countMax`. */
+  map(countMax: number): number {
+    const code = this.#byte();
+    let count: number;
+    if (code >= 0x80 && code <= 0x8f) count = code & 0x0f;
+    else if (code === 0xde) {
+      count = this.#byte() * 0x100 + this.#byte();
+      if (count < 16) throw new MalformedBytes('map head longer than needed');
+    } else throw new MalformedBytes('expected a map');
+    if (count > countMax) throw new MalformedBytes(`map of ${count} entries, at most ${countMax}`);
+    return count;
   }
 
   #decode(bytes: Uint8Array): string {

@@ -1,5 +1,5 @@
 /**
- * A MessagePack writer for the few types that our headers use: nil, bool, integers up to 2^53−1, str, bin, array.
+ * A MessagePack writer for the types that we use: nil, bool, safe integers, float 64, str, bin, array, map.
  * Always the shortest form, so that equal values have equal bytes. https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
@@ -59,6 +59,34 @@ export class Writer {
     return this;
   }
 
+  /** A safe integer of either sign. */
+  int(value: number): this {
+    if (value >= 0) return this.uint(value);
+    if (!Number.isSafeInteger(value)) throw new RangeError(`not a safe integer: ${value}`);
+    if (value >= -0x20) this.#byte(value & 0xff);
+    else if (value >= -0x80) this.#byte(0xd0, value & 0xff);
+    else if (value >= -0x8000) this.#byte(0xd1, (value >>> 8) & 0xff, value & 0xff);
+    else if (value >= -0x80000000) {
+      this.#byte(0xd2);
+      this.#uint32(value);
+    } else {
+      const low = ((value % 0x100000000) + 0x100000000) % 0x100000000;
+      this.#byte(0xd3);
+      this.#uint32((value - low) / 0x100000000);
+      this.#uint32(low);
+    }
+    return this;
+  }
+
+  /** A number in 64 bits, whatever it is. */
+  float(value: number): this {
+    this.#byte(0xcb);
+    this.#reserve(8);
+    new DataView(this.#bytes.buffer, this.#length, 8).setFloat64(0, value);
+    this.#length += 8;
+    return this;
+  }
+
   str(text: string): this {
     const ascii = isShortAscii(text);
     const encoded = ascii ? undefined : this.#utf8.encode(text);
@@ -83,6 +111,14 @@ export class Writer {
     if (count < 16) this.#byte(0x90 | count);
     else if (count < 0x10000) this.#byte(0xdc, count >>> 8, count & 0xff);
     else throw new RangeError(`array too long: ${count}`);
+    return this;
+  }
+
+  /** The head of a map; its keys and values are written next, in turn. */
+  map(count: number): this {
+    if (count < 16) this.#byte(0x80 | count);
+    else if (count < 0x10000) this.#byte(0xde, count >>> 8, count & 0xff);
+    else throw new RangeError(`map too long: ${count}`);
     return this;
   }
 

@@ -77,6 +77,10 @@ export class LinkDial implements Caller {
   #arrived(): void {
     if (this.#over) return;
     const server = this.#destination.server();
+    if (server) {
+      this.#there.between(this.#host.name, server.host.name);
+      this.#back.between(server.host.name, this.#host.name);
+    }
     if (!server?.host.alive) this.#goBack(() => this.#fail('ECONNREFUSED'));
     else if (!server.admit(this)) this.hangUp();
     else {

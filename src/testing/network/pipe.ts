@@ -15,8 +15,8 @@ export interface Parcel {
  */
 export class Pipe {
   readonly #world: World;
-  readonly #from: string;
-  readonly #to: string;
+  #from: string;
+  #to: string;
   #queue: Parcel[] = [];
   #queuedBytes = 0;
   /** Under way or arrived, and not taken yet. */
@@ -30,6 +30,12 @@ export class Pipe {
 
   constructor(world: World, from: string, to: string) {
     this.#world = world;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** Who is at its ends has turned out: nobody may have listened yet when it was made. */
+  between(from: string, to: string): void {
     this.#from = from;
     this.#to = to;
   }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type Check, judgeContent, performativesOf } from '../../../src/actors/agents/contract.ts';
+import { performativesOf } from '../../../src/actors/agents/contract.ts';
+import { type Check, judgeContent } from '../../../src/actors/kernel/check.ts';
 
 const order = z.object({ to: z.string().min(1), cents: z.int().positive() });
 const isText = (content: unknown): content is string => typeof content === 'string';

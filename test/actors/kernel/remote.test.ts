@@ -2,10 +2,17 @@ import { expect, test } from 'vitest';
 import type { Asked } from '../../../src/actors/kernel/asks.ts';
 import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import type { Down } from '../../../src/actors/kernel/monitors.ts';
-import type { Packet, PacketReceiver, Transport } from '../../../src/actors/kernel/transport.ts';
-import { ok, refuse } from '../../../src/errors.ts';
+import type { Arrival, Packet, PacketReceiver, Transport } from '../../../src/actors/kernel/transport.ts';
+import { ok, type Result, refuse } from '../../../src/errors.ts';
+import { unverified } from '../../../src/unverified.ts';
 import { lab, one, settle, until, worker } from './lab.ts';
 import { probe } from './probe.ts';
+
+/** A packet as a transport hands it in. */
+const arrival = (packet: Packet): Arrival =>
+  'content' in packet
+    ? { ...packet, content: { open: () => ok({ ...unverified(packet.content), weightBytes: 1 }) } }
+    : packet;
 
 /** A wire between kernels of one process. Packets go as JSON, in order, never on the sender’s stack. */
 class FakeWire {
@@ -30,8 +37,8 @@ class FakeWire {
     };
   }
 
-  inject(from: string, to: string, packet: Packet): void {
-    this.#ends.get(to)?.packet(from, packet);
+  inject(from: string, to: string, packet: Packet): Result<void> | undefined {
+    return this.#ends.get(to)?.packet(from, arrival(packet));
   }
 
   cut(node: string): void {
@@ -57,10 +64,18 @@ const doubler = fromHandler<Double>(
       replyTo.tell({ n: 2 * n }),
 );
 
+const anything = () => true;
+const open = { tells: anything, asks: anything, monitors: true, links: true };
+const nothing = { questions: 0, watches: 0, asked: 0, visitors: 0 };
+const checked = { accepts: anything };
+
 async function pair() {
   const wire = new FakeWire();
   const node = async (id: string) => {
-    const world = lab({ transport: wire.transport(id), exposed: (path) => !path.startsWith('/node/private') });
+    const world = lab({
+      transport: wire.transport(id),
+      exposed: (path) => (path.startsWith('/node/private') ? undefined : open),
+    });
     const children = [
       worker('mortal', mortal, { restart: 'temporary' }),
       worker('doubler', doubler),
@@ -97,14 +112,14 @@ test('a message finds a place on another node by its address; this node’s own 
 
 test('a question crosses, and so do its answer and its refusal', async () => {
   const { one: here, stop } = await pair();
-  expect(await here.ask(here.ref<Double>('node-2!/node/doubler'), { type: 'double', n: 21 })).toEqual({
+  expect(await here.ask(here.ref<Double>('node-2!/node/doubler'), { type: 'double', n: 21 }, checked)).toEqual({
     ok: true,
     value: { n: 42 },
   });
-  expect(await here.ask(here.ref<Double>('node-2!/node/nobody'), { type: 'double', n: 1 })).toMatchObject({
+  expect(await here.ask(here.ref<Double>('node-2!/node/nobody'), { type: 'double', n: 1 }, checked)).toMatchObject({
     refusal: { code: 'STOPPED' },
   });
-  expect(await here.ask(here.ref<Double>('node-9!/node/doubler'), { type: 'double', n: 1 })).toMatchObject({
+  expect(await here.ask(here.ref<Double>('node-9!/node/doubler'), { type: 'double', n: 1 }, checked)).toMatchObject({
     refusal: { code: 'UNREACHABLE' },
   });
   await stop();
@@ -114,15 +129,15 @@ test('nothing is open to another node unless it is said to be', async () => {
   const { wire, one: here, two, stop } = await pair();
   const watcher = await probe<Down>(here, '/node', 'watcher');
   here.ref('node-2!/node/private').tell({ type: 'x' });
-  expect(await here.ask(here.ref<Double>('node-2!/node/private'), { type: 'double', n: 1 })).toMatchObject({
-    refusal: { code: 'STOPPED' },
+  expect(await here.ask(here.ref<Double>('node-2!/node/private'), { type: 'double', n: 1 }, checked)).toMatchObject({
+    refusal: { code: 'UNAUTHORIZED' },
   });
   here.monitor(here.ref('node-2!/node/private'), watcher.ref);
-  expect(await watcher.expectMessage()).toMatchObject({ reason: 'no-actor' });
-  expect(two.deadLetters.byReason().get('not exposed')).toBe(2);
+  expect(await watcher.expectMessage()).toMatchObject({ reason: 'refused' });
+  expect(two.deadLetters.byReason().get('not exposed')).toBe(3);
   // A peer that does not keep to the rules of a ref.
-  wire.inject('node-1', 'node-2', { kind: 'tell', path: '/node/mortal', message: { type: 'kernel.shutdown' } });
-  wire.inject('node-1', 'node-2', { kind: 'tell', path: '/node', message: { type: 'kernel.child-ended' } });
+  wire.inject('node-1', 'node-2', { kind: 'tell', path: '/node/mortal', content: { type: 'kernel.shutdown' } });
+  wire.inject('node-1', 'node-2', { kind: 'tell', path: '/node', content: { type: 'kernel.child-ended' } });
   await settle();
   expect(two.tree()).toHaveLength(4);
   await stop();
@@ -131,9 +146,9 @@ test('nothing is open to another node unless it is said to be', async () => {
 test('only the node that was asked can answer, and only once', async () => {
   const { wire, one: here, two, stop } = await pair();
   const far = await probe<Double>(two, '/node', 'far');
-  const asked = here.ask(here.ref<Double>('node-2!/node/far'), { type: 'double', n: 1 });
+  const asked = here.ask(here.ref<Double>('node-2!/node/far'), { type: 'double', n: 1 }, checked);
   const question = await far.expectMessage();
-  for (const id of [0, 1, 2, 3]) wire.inject('node-3', 'node-1', { kind: 'answer', id, answer: 'forged' });
+  for (const id of [0, 1, 2, 3]) wire.inject('node-3', 'node-1', { kind: 'answer', id, content: 'forged' });
   expect(question.replyTo.tell({ n: 7 }).ok).toBe(true);
   expect(question.replyTo.tell({ n: 8 })).toMatchObject({ refusal: { code: 'STOPPED' } });
   expect(await asked).toEqual({ ok: true, value: { n: 7 } });
@@ -164,14 +179,14 @@ test('when a node is lost, who watched or asked it hears of it once, and nothing
   two.monitor(two.ref('node-1!/node/mortal'), far.ref);
   const cancelled = here.monitor(here.ref('node-2!/node/doubler'), watcher.ref);
   if (cancelled.ok) cancelled.value.cancel();
-  const asked = here.ask(here.ref<Double>('node-2!/node/far'), { type: 'double', n: 1 });
+  const asked = here.ask(here.ref<Double>('node-2!/node/far'), { type: 'double', n: 1 }, checked);
   await settle();
-  expect(here.remote).toEqual({ questions: 1, watches: 1, visitors: 1 });
+  expect(here.remote).toEqual({ questions: 1, watches: 1, asked: 0, visitors: 1 });
   wire.cut('node-2');
   expect(await watcher.expectMessage()).toMatchObject({ path: 'node-2!/node/mortal', reason: 'node-lost' });
   expect(await asked).toMatchObject({ refusal: { code: 'UNREACHABLE' } });
   await watcher.expectNoMessage();
-  for (const kernel of [here, two]) expect(kernel.remote).toEqual({ questions: 0, watches: 0, visitors: 0 });
+  for (const kernel of [here, two]) expect(kernel.remote).toEqual(nothing);
   here.monitor(here.ref('node-2!/node/mortal'), watcher.ref);
   expect(await watcher.expectMessage()).toMatchObject({ reason: 'node-lost' });
   expect(here.monitors + two.monitors).toBe(0);
@@ -182,7 +197,11 @@ test('a question that timed out leaves nothing behind', async () => {
   const { one: here, two, stop } = await pair();
   await probe<Double>(two, '/node', 'far');
   const stopped = new AbortController();
-  const asked = here.ask(here.ref<Double>('node-2!/node/far'), { type: 'double', n: 1 }, { signal: stopped.signal });
+  const asked = here.ask(
+    here.ref<Double>('node-2!/node/far'),
+    { type: 'double', n: 1 },
+    { signal: stopped.signal, ...checked },
+  );
   expect(here.remote?.questions).toBe(1);
   stopped.abort();
   expect((await asked).ok).toBe(false);

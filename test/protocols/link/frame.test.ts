@@ -71,6 +71,8 @@ describe('frames', () => {
       registry: 8,
       'push-pull': 9,
       'push-pull-reply': 10,
+      actors: 11,
+      'actor-stream': 12,
       checkpoint: 24,
       cosignature: 25,
     });
