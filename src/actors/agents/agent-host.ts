@@ -8,7 +8,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
 import type { AgentContext, Behaviour, Draft, ReceivedMessage } from './behaviour.ts';
-import { agentCell, type CellEvent, type CellInput, type Seat } from './cell.ts';
+import { type CellEvent, type CellInput, cellOf, type Seat } from './cell.ts';
 import type { AgentMode } from './lifecycle.ts';
 
 const agentsPath = '/node/agents';
@@ -77,14 +77,9 @@ export class AgentHost {
       onMode: (mode) => this.#options.onMode(agentId, mode),
     };
     const context = this.#contextFor(agentId);
-    const spec: WorkerSpec = {
-      kind: 'worker',
-      id: name,
-      logic: agentCell,
-      input: ({ self }: { self: Ref<CellEvent> }): CellInput => ({ seat, behaviour, context, self, monotonic }),
-      restart: 'transient',
-    };
     const ref = kernel.ref<CellEvent>(`${supervisor}/${name}`);
+    const input: CellInput = { seat, behaviour, context, self: ref, monotonic };
+    const spec: WorkerSpec = { kind: 'worker', id: name, logic: cellOf(behaviour), input, restart: 'transient' };
     const hosted: Hosted = { agentId, seat, ref, key, context, spec, settled: false };
     this.#hosted.set(agentId, hosted);
     const housed = await this.#tenantSupervisor(tenant);

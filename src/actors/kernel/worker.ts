@@ -103,6 +103,11 @@ export class Worker implements Occupant, Host, HandlerHost {
     show(tap, { type: 'actor.transition', path: this.path, state: snapshot.value });
   }
 
+  became(state: string): void {
+    const tap = this.#runtime.tap();
+    if (tap !== undefined) show(tap, { type: 'actor.transition', path: this.path, state });
+  }
+
   #begin(): void {
     const spec = this.#spec;
     const input: unknown = typeof spec.input === 'function' ? spec.input({ self: this.ref }) : spec.input;
