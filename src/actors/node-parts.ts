@@ -76,6 +76,7 @@ export async function assemble(
     nodeId,
     clock: ports.clock,
     crypto: ports.crypto,
+    trust: base.files.trust,
     deployments,
     host,
     deployer: options.deployer,

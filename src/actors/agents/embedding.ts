@@ -7,6 +7,7 @@ import type { Performative } from '../../protocols/acl/performative.ts';
 import { inlinePolicy, type PolicyRules } from '../../protocols/authorization/policy-rules.ts';
 import { malformed, readShape } from '../../protocols/json/shape.ts';
 import type { Clock } from '../kernel/ports.ts';
+import type { Trust } from '../messaging/trust.ts';
 import type { AgentHost } from './agent-host.ts';
 import type { AgentAddress, AgentContext, AgentHandler, Behaviour, HandlerModule } from './behaviour.ts';
 import {
@@ -87,6 +88,7 @@ export interface EmbeddingParts {
   readonly nodeId: NodeId;
   readonly clock: Clock;
   readonly crypto: Crypto;
+  readonly trust: Trust;
   readonly deployments: Deployments;
   readonly host: AgentHost;
   /** The deployer’s private key; without it nothing can be signed here. */
@@ -138,7 +140,7 @@ export class Embedding {
   }
 
   async #embed(agentId: AgentId, behaviour: Behaviour, options: DeployOptions & { accepts?: Checks }) {
-    const { nodeId, clock, crypto, deployments, host, deployer } = this.#parts;
+    const { nodeId, clock, crypto, trust, deployments, host, deployer } = this.#parts;
     if (!deployer)
       throw new CaxtonError(
         'DEPLOYMENT_REFUSED',
@@ -166,6 +168,7 @@ export class Embedding {
         validForMs,
       },
       crypto,
+      (...document) => trust.sign(...document),
     );
     unwrap(await deployments.embed(signed, behaviour, key));
     return host.contextOf(agentId)!;
