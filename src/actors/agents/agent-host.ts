@@ -53,6 +53,11 @@ export class AgentHost {
     return this.#hosted.size;
   }
 
+  /** Whether it takes no more agents. */
+  get isFull(): boolean {
+    return this.#hosted.size >= limits.agentsMax;
+  }
+
   modeOf(agent: AgentId): AgentMode | undefined {
     return this.#hosted.get(agent)?.seat.mode;
   }
@@ -64,8 +69,7 @@ export class AgentHost {
   /** Starts an agent; resolves when it runs. ALREADY_EXISTS, LIMIT_EXCEEDED, SUPERVISION. */
   async start(agentId: AgentId, behaviour: Behaviour, key: KeyObject | undefined): Promise<Result<void>> {
     if (this.#hosted.has(agentId)) return refuse('ALREADY_EXISTS', `${agentId} runs here already.`);
-    if (this.#hosted.size >= limits.agentsMax)
-      return refuse('LIMIT_EXCEEDED', `This node hosts ${limits.agentsMax} agents already.`);
+    if (this.isFull) return refuse('LIMIT_EXCEEDED', `This node hosts ${limits.agentsMax} agents already.`);
     const { kernel, monotonic } = this.#options;
     const tenant = tenantOf(agentId);
     const name = localNameOf(agentId);
@@ -173,6 +177,8 @@ export class AgentHost {
       strategy: 'one-for-one',
       intensity: limits.restartsRememberedMax - 1,
       periodMs: 1_000,
+      // Tenants share the turns equally, however many agents of theirs are busy.
+      group: tenant,
       children: [],
       onStarted: (life) => {
         if (life > 1) void this.#rehouse(tenant);

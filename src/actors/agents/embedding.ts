@@ -22,7 +22,7 @@ import {
   performativesOf,
 } from './contract.ts';
 import { signDeployment } from './deployer.ts';
-import type { Deployments } from './deployments.ts';
+import type { Deployments, EmbeddedAgent } from './deployments.ts';
 
 /** The code of an agent: a function, or an XState machine whose input is `{ agent }` (see `ChartModule`). */
 export type AgentCode = AgentHandler | AnyStateMachine;
@@ -139,13 +139,28 @@ export class Embedding {
     return this.#program;
   }
 
-  async #embed(agentId: AgentId, behaviour: Behaviour, options: DeployOptions & { accepts?: Checks }) {
-    const { nodeId, clock, crypto, trust, deployments, host, deployer } = this.#parts;
+  async #embed(
+    agentId: AgentId,
+    behaviour: Behaviour,
+    options: DeployOptions & { accepts?: Checks },
+  ): Promise<AgentContext> {
+    const { deployments, host, deployer } = this.#parts;
     if (!deployer)
       throw new CaxtonError(
         'DEPLOYMENT_REFUSED',
         'This node was made without a deployer’s key, so it signs nothing: createNode(config, { deployer }).',
       );
+    unwrap(await deployments.embed(() => this.#sign(deployer, agentId, behaviour, options)));
+    return host.contextOf(agentId)!;
+  }
+
+  #sign(
+    deployer: KeyObject,
+    agentId: AgentId,
+    behaviour: Behaviour,
+    options: DeployOptions & { accepts?: Checks },
+  ): EmbeddedAgent {
+    const { nodeId, clock, crypto, trust, deployments } = this.#parts;
     const { actions = [], services = [], validForMs = defaultValidForMs } = options;
     const key = options.key ?? crypto.generateKeyPair('ed25519').privateKey;
     const now = clock.now();
@@ -170,8 +185,7 @@ export class Embedding {
       crypto,
       (...document) => trust.sign(...document),
     );
-    unwrap(await deployments.embed(signed, behaviour, key));
-    return host.contextOf(agentId)!;
+    return { signed, behaviour, key };
   }
 }
 
