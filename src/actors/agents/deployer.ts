@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { keyId, publicKeyToText, rawPublicKey } from '../../crypto/keys.ts';
+import { keyIdOf, publicKeyToText, rawPublicKey } from '../../crypto/keys.ts';
 import type { Crypto } from '../../crypto/port.ts';
 import { signDocument } from '../../crypto/signed-document.ts';
 import { type AgentId, type NodeId, tenantOf } from '../../names.ts';
@@ -62,7 +62,7 @@ export function signDeployment(
   if (actions.length === 0) return { manifest: signedManifest, capability: '' };
   const capability = capabilityPayload({
     v: 1,
-    issuer: keyId(rawPublicKey(deployer)),
+    issuer: keyIdOf(deployer),
     subject: agentId,
     tenant,
     actions,

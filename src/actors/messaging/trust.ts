@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { ed25519PublicKey, keyId, publicKeyFromText, rawPublicKey } from '../../crypto/keys.ts';
+import { ed25519PublicKey, keyId, keyIdOf, publicKeyFromText } from '../../crypto/keys.ts';
 import { decodeDocument, signDocument, type VerifiedDocument, verifyDocument } from '../../crypto/signed-document.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -56,7 +56,7 @@ export class Trust {
    */
   sign(kind: 'deployment' | 'capability', privateKey: KeyObject, payload: Uint8Array): string {
     const text = signDocument(kind, privateKey, payload);
-    const signed = { kind, payload, keyId: keyId(rawPublicKey(privateKey)) };
+    const signed = { kind, payload, keyId: keyIdOf(privateKey) };
     if (kind === 'deployment' && this.#deployers.has(signed.keyId)) this.#manifests.set(text, manifestIn(signed));
     if (kind === 'capability' && this.#issuers.has(signed.keyId)) this.#capabilities.set(text, capabilityIn(signed));
     return text;

@@ -56,4 +56,6 @@ function decode(bytes: Uint8Array, utf8: Utf8): string | undefined {
   }
 }
 
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+const hex = (bytes: Uint8Array): string => bytes.reduce((text, byte) => text + hexOf[byte], '');
