@@ -193,8 +193,12 @@ export const limits = {
   reasonsMax: 16,
   /** A deployment manifest with its signature. */
   manifestBytesMax: 65_536,
-  /** Agents hosted by one node. */
+  /** Agents hosted by one node, and deployments that wait for their turn. Past it: refused. */
   agentsMax: 100_000,
+  /** Deployments and removals under way at once: as many as one sync of the audit log takes. Past it: they wait. */
+  deploymentsAtOnceMax: 1_024,
+  /** Of these that begin in one round of the event loop: some milliseconds of signatures. Past it: the next round. */
+  deploymentsPerRoundMax: 32,
   /** Keys in the rate limiter’s table. Past it: newcomers are refused. */
   rateLimitKeysMax: 65_536,
   /** Requests that wait for an answer, per node. Past it: refused. */
@@ -328,6 +332,11 @@ export const limits = {
 const frameOverheadBytes = 12;
 
 const relations: readonly [string, boolean][] = [
+  [
+    'the deployments under way find room in the audit queue and in the store’s, several requests each',
+    limits.auditQueueRecordsMax >= 4 * limits.deploymentsAtOnceMax &&
+      limits.storeRequestsMax >= 8 * limits.deploymentsAtOnceMax,
+  ],
   [
     'a frame holds the largest header and content',
     limits.frameBytesMax >= frameOverheadBytes + limits.headerBytesMax + limits.contentBytesMax,

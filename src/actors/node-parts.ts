@@ -82,6 +82,7 @@ export async function assemble(
     nodeId,
     clock: ports.clock,
     crypto: ports.crypto,
+    trust: base.files.trust,
     deployments,
     host,
     deployer: options.deployer,

@@ -70,7 +70,7 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
     kernel,
     deploy: embedding.deploy,
     async deploySigned(signed, behaviour, { key } = {}) {
-      const { agentId } = unwrap(await deployments.embed(signed, behaviour, key));
+      const { agentId } = unwrap(await deployments.embed(() => ({ signed, behaviour, key })));
       return host.contextOf(agentId)!;
     },
     on: events.subscribe,
@@ -128,6 +128,7 @@ function rootOf(error: CaxtonError): CaxtonError {
 
 async function shutDown(parts: NodeParts, close: () => Promise<void>, caller: Caller | undefined): Promise<void> {
   parts.state = 'draining';
+  parts.deployments.close();
   parts.cluster.links.stop();
   // Of a tree that has ended already nobody writes; what waits is written when the parts are closed.
   await Promise.race([recordNode(parts, 'NodeStopped', caller), parts.kernel.ended]);

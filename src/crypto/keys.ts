@@ -115,6 +115,17 @@ function publicKey(type: keyof typeof spkiPrefix, raw: Uint8Array): Result<KeyOb
 export const keyId = (raw: Uint8Array): string =>
   createHash('sha256').update(raw).digest().subarray(0, 16).toString('base64url');
 
+const keyIds = new WeakMap<KeyObject, string>();
+
+/** The short name of an Ed25519 or X25519 key’s public half; worked out once for each key object. */
+export function keyIdOf(key: KeyObject): string {
+  const known = keyIds.get(key);
+  if (known !== undefined) return known;
+  const id = keyId(rawPublicKey(key));
+  keyIds.set(key, id);
+  return id;
+}
+
 const textPrefix = 'ed25519:';
 
 /** An Ed25519 public key as people see it in files: `ed25519:` and base64url of its 32 raw bytes. */

@@ -4,7 +4,7 @@ import { limits } from '../limits.ts';
 import { type Unverified, unverified } from '../unverified.ts';
 import type { SignatureDomain } from './algorithms.ts';
 import { fromBase64url, toBase64url } from './base64url.ts';
-import { keyId, rawPublicKey } from './keys.ts';
+import { keyIdOf } from './keys.ts';
 import { sha256 } from './port.ts';
 import { signatureBytes, signWith, verifyWith } from './signature.ts';
 
@@ -56,7 +56,7 @@ export interface VerifiedDocument {
 export function signDocument(kind: DocumentKind, privateKey: KeyObject, payload: Uint8Array): string {
   const { prefix, domain, bytesMax } = kinds[kind];
   const signature = signWith(privateKey, domain, payload);
-  const text = `${prefix}.${toBase64url(payload)}.${keyId(rawPublicKey(privateKey))}.${toBase64url(signature)}`;
+  const text = `${prefix}.${toBase64url(payload)}.${keyIdOf(privateKey)}.${toBase64url(signature)}`;
   if (text.length > bytesMax) throw new RangeError(`A ${kind} document may have ${bytesMax} bytes at most.`);
   return text;
 }
@@ -101,7 +101,7 @@ export function verifyDocument(
   const key = trusted(signer);
   if (!key) return refuse('SIGNATURE_INVALID', `The ${kind} document is signed with key ${signer}, not a trusted one.`);
   // The id is not covered by the signature: without this check one document could go by several texts.
-  if (key.asymmetricKeyType !== 'ed25519' || keyId(rawPublicKey(key)) !== signer)
+  if (key.asymmetricKeyType !== 'ed25519' || keyIdOf(key) !== signer)
     return refuse('SIGNATURE_INVALID', `The key given for ${signer} is another key.`);
   if (!verifyWith(key, kinds[kind].domain, payload, signature))
     return refuse('SIGNATURE_INVALID', `The ${kind} document’s signature does not match its payload.`);

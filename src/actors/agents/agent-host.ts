@@ -8,7 +8,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
 import type { AgentContext, Behaviour, Draft, ReceivedMessage } from './behaviour.ts';
-import { agentCell, type CellEvent, type CellInput, isAbandoned, type Seat } from './cell.ts';
+import { type CellEvent, type CellInput, cellOf, isAbandoned, type Seat } from './cell.ts';
 import type { AgentMode } from './lifecycle.ts';
 
 const agentsPath = '/node/agents';
@@ -53,6 +53,11 @@ export class AgentHost {
     return this.#hosted.size;
   }
 
+  /** Whether it takes no more agents. */
+  get isFull(): boolean {
+    return this.#hosted.size >= limits.agentsMax;
+  }
+
   modeOf(agent: AgentId): AgentMode | undefined {
     return this.#hosted.get(agent)?.seat.mode;
   }
@@ -64,8 +69,7 @@ export class AgentHost {
   /** Starts an agent; resolves when it runs. ALREADY_EXISTS, LIMIT_EXCEEDED, SUPERVISION. */
   async start(agentId: AgentId, behaviour: Behaviour, key: KeyObject | undefined): Promise<Result<void>> {
     if (this.#hosted.has(agentId)) return refuse('ALREADY_EXISTS', `${agentId} runs here already.`);
-    if (this.#hosted.size >= limits.agentsMax)
-      return refuse('LIMIT_EXCEEDED', `This node hosts ${limits.agentsMax} agents already.`);
+    if (this.isFull) return refuse('LIMIT_EXCEEDED', `This node hosts ${limits.agentsMax} agents already.`);
     const { kernel, monotonic } = this.#options;
     const tenant = tenantOf(agentId);
     const name = localNameOf(agentId);
@@ -77,14 +81,9 @@ export class AgentHost {
       onMode: (mode) => this.#options.onMode(agentId, mode),
     };
     const context = this.#contextFor(agentId, seat);
-    const spec: WorkerSpec = {
-      kind: 'worker',
-      id: name,
-      logic: agentCell,
-      input: ({ self }: { self: Ref<CellEvent> }): CellInput => ({ seat, behaviour, context, self, monotonic }),
-      restart: 'transient',
-    };
     const ref = kernel.ref<CellEvent>(`${supervisor}/${name}`);
+    const input: CellInput = { seat, behaviour, context, self: ref, monotonic };
+    const spec: WorkerSpec = { kind: 'worker', id: name, logic: cellOf(behaviour), input, restart: 'transient' };
     const hosted: Hosted = { agentId, seat, ref, key, context, spec, settled: false };
     this.#hosted.set(agentId, hosted);
     const housed = await this.#tenantSupervisor(tenant);
@@ -178,6 +177,8 @@ export class AgentHost {
       strategy: 'one-for-one',
       intensity: limits.restartsRememberedMax - 1,
       periodMs: 1_000,
+      // Tenants share the turns equally, however many agents of theirs are busy.
+      group: tenant,
       children: [],
       onStarted: (life) => {
         if (life > 1) void this.#rehouse(tenant);

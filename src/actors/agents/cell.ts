@@ -1,15 +1,11 @@
-import { type ActorLogic, type AnyActorRef, createActor, type Snapshot, transition } from 'xstate';
+import { type ActorLogic, type AnyActorRef, createActor, type Snapshot } from 'xstate';
 import type { Refusal } from '../../errors.ts';
 import { judgeContent } from '../kernel/check.ts';
+import { fromHandler, type HandlerLogic } from '../kernel/handler.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { AgentContext, Behaviour, ChartAgentEvent, ReceivedMessage } from './behaviour.ts';
-import { type AgentMode, agentLifecycle } from './lifecycle.ts';
+import { type AgentMode, type LifecycleEvent, nextMode } from './lifecycle.ts';
 
-/**
- * The actor around one agent: custom logic, so that a message costs a function call and not a chart transition on top
- * of the agent’s own. The lifecycle chart is stepped only when the lifecycle changes. The agent’s chart is a child of
- * the cell and of nobody else: what it forges with `sendParent` ends here.
- */
 export type CellEvent =
   | { readonly type: 'agent.message'; readonly message: ReceivedMessage }
   | { readonly type: 'agent.refused'; readonly refusal: Refusal; readonly messageId: string }
@@ -46,23 +42,62 @@ export interface Seat {
 /** More crashes than this in the window and the agent is suspended instead of restarted: one bad agent is no outage. */
 export const crashBudget = { crashesMax: 5, windowMs: 10_000 } as const;
 
-type Lifecycle = ReturnType<typeof initialLifecycle>;
-export type CellSnapshot = Snapshot<undefined> & { readonly value: AgentMode };
+/**
+ * The actor around one agent: no chart of its own, so that a message costs a function call and not a transition on top
+ * of the agent’s own, and an idle agent no XState actor at all unless its code is a chart. That one is a child of the
+ * cell and of nobody else: what it forges with `sendParent` ends here.
+ */
+export const cellOf = ({ kind }: Behaviour): ActorLogic<CellSnapshot, CellEvent, CellInput> | HandlerCell =>
+  kind === 'chart' ? chartCell : handlerCell;
 
-const initialLifecycle = () => createActor(agentLifecycle).getSnapshot();
+type HandlerCell = HandlerLogic<CellEvent, CellInput>;
 
-export const agentCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
+const handlerCell = fromHandler<CellEvent, CellInput>((self) => {
+  const receive = (event: CellEvent): void => {
+    cell.receive(event);
+    if (cell.mode === 'stopped') self.finish();
+  };
+  const cell = new Cell(self.input, undefined, self.became);
+  self.onShutdown(() => receive({ type: 'kernel.shutdown' }));
+  self.onEnd(() => cell.receive({ type: 'xstate.stop' }));
+  cell.start();
+  return receive;
+});
+
+type CellSnapshot = Snapshot<undefined> & Pick<ModeSnapshot, 'cell' | 'value'>;
+
+const chartCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
   getInitialSnapshot: (scope, input) => {
-    const cell = new Cell(input, scope.self as unknown as AnyActorRef, scope.stopChild);
-    cells.set(scope.self, cell);
-    return cell.firstSnapshot();
+    const actor = scope.self as unknown as AnyActorRef;
+    const cell = new Cell(input, { actor, stopChild: scope.stopChild }, () => {});
+    return new ModeSnapshot(cell) as ModeSnapshot & CellSnapshot;
   },
-  start: (_snapshot, scope) => cells.get(scope.self)?.start(),
-  transition: (snapshot, event, scope) => cells.get(scope.self)?.receive(event) ?? snapshot,
+  start: ({ cell }) => cell.start(),
+  transition: (snapshot, event) => {
+    snapshot.cell.receive(event);
+    return snapshot;
+  },
   getPersistedSnapshot: (snapshot) => snapshot,
 };
 
-const cells = new WeakMap<object, Cell>();
+/** One for a whole life: XState lets no logic say anything new when it has started, and by then it runs. */
+class ModeSnapshot {
+  readonly cell: Cell;
+  readonly output = undefined;
+  readonly error = undefined;
+
+  constructor(cell: Cell) {
+    this.cell = cell;
+  }
+
+  get value(): AgentMode {
+    return this.cell.mode;
+  }
+
+  get status(): 'active' | 'done' {
+    return this.cell.mode === 'stopped' ? 'done' : 'active';
+  }
+}
 
 /** Messages that a life had in hand when it ended. What its code still does afterwards must not answer them again. */
 const abandoned = new WeakSet<ReceivedMessage>();
@@ -80,41 +115,29 @@ const withContent = (message: ReceivedMessage, content: unknown): ReceivedMessag
   content,
 });
 
+/** What an agent’s chart lives in. */
+interface ChartParent {
+  readonly actor: AnyActorRef;
+  readonly stopChild: (child: AnyActorRef) => void;
+}
+
 class Cell {
   readonly #input: CellInput;
-  readonly #actor: AnyActorRef;
-  readonly #stopChild: (child: AnyActorRef) => void;
-  #lifecycle: Lifecycle = initialLifecycle();
+  readonly #parent: ChartParent | undefined;
+  readonly #became: (mode: AgentMode) => void;
+  /** Of this life; the seat’s is the last one’s until this one begins. */
+  mode: AgentMode = 'verifying';
   #chart: AnyActorRef | undefined;
   #busyWith: ReceivedMessage | undefined;
   /** What the life before this one was doing. */
   readonly #before: AgentMode;
 
-  constructor(input: CellInput, actor: AnyActorRef, stopChild: (child: AnyActorRef) => void) {
+  /** `parent` for agents whose code is a chart; `became` hears of each change of the mode. */
+  constructor(input: CellInput, parent: ChartParent | undefined, became: (mode: AgentMode) => void) {
     this.#input = input;
-    this.#actor = actor;
-    this.#stopChild = stopChild;
+    this.#parent = parent;
+    this.#became = became;
     this.#before = input.seat.mode;
-  }
-
-  /** Stands until the first event, and the start comes before that: so it shows what the cell is doing by then. */
-  firstSnapshot(): CellSnapshot {
-    const { seat } = this.#input;
-    return {
-      status: 'active',
-      output: undefined,
-      error: undefined,
-      get value() {
-        return seat.mode;
-      },
-    };
-  }
-
-  snapshot(): CellSnapshot {
-    const value = this.#lifecycle.value as AgentMode;
-    return value === 'stopped'
-      ? { status: 'done', output: undefined, error: undefined, value }
-      : { status: 'active', output: undefined, error: undefined, value };
   }
 
   start(): void {
@@ -128,7 +151,7 @@ class Cell {
     if (behaviour.kind === 'chart') {
       this.#chart = createActor(behaviour.chart, {
         id: 'chart',
-        parent: this.#actor,
+        parent: this.#parent!.actor,
         input: { agent: context },
       });
       this.#chart.start();
@@ -140,7 +163,8 @@ class Cell {
     if (seat.queue.length > 0) self.tell({ type: 'agent.waiting' }, 'control');
   }
 
-  receive(event: CellEvent): CellSnapshot {
+  /** A throw is the agent’s crash. */
+  receive(event: CellEvent): void {
     switch (event.type) {
       case 'agent.message':
         this.#take(event.message);
@@ -177,7 +201,6 @@ class Cell {
         this.#step(event.type);
         if (event.type === 'agent.resume') this.#next();
     }
-    return this.snapshot();
   }
 
   /** Messages that come while suspended wait; the inbox’s bound counts them too. */
@@ -284,16 +307,16 @@ class Cell {
   }
 
   #stopChart(): void {
-    if (this.#chart) this.#stopChild(this.#chart);
+    if (this.#chart) this.#parent!.stopChild(this.#chart);
     this.#chart = undefined;
   }
 
-  #step(type: Parameters<typeof transition<typeof agentLifecycle>>[2]['type']): void {
-    const [next] = transition(agentLifecycle, this.#lifecycle, { type });
-    this.#lifecycle = next;
-    const mode = next.value as AgentMode;
+  #step(type: LifecycleEvent): void {
+    const mode = nextMode(this.mode, type);
+    this.mode = mode;
     if (mode === this.#input.seat.mode) return;
     this.#input.seat.mode = mode;
     this.#input.seat.onMode(mode);
+    this.#became(mode);
   }
 }

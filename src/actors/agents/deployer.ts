@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { keyId, publicKeyToText, rawPublicKey } from '../../crypto/keys.ts';
+import { keyIdOf, publicKeyToText, rawPublicKey } from '../../crypto/keys.ts';
 import type { Crypto } from '../../crypto/port.ts';
 import { signDocument } from '../../crypto/signed-document.ts';
 import { type AgentId, type NodeId, tenantOf } from '../../names.ts';
@@ -32,9 +32,16 @@ const backdatedMs = 60_000;
 
 /**
  * Signs a manifest and the capability token beside it. `deployer` is the Ed25519 private key that the cluster’s trust
- * notice names as deployer and issuer. Throws MALFORMED or LIMIT_EXCEEDED when the facts would be refused by a node.
+ * notice names as deployer and issuer; `sign` makes the documents. Throws MALFORMED or LIMIT_EXCEEDED when the facts would be refused by a node.
  */
-export function signDeployment(deployer: KeyObject, facts: DeploymentFacts, crypto: Crypto): SignedDeployment {
+export function signDeployment(
+  deployer: KeyObject,
+  facts: DeploymentFacts,
+  crypto: Crypto,
+  sign: (
+    ...document: [kind: 'deployment' | 'capability', key: KeyObject, payload: Uint8Array]
+  ) => string = signDocument,
+): SignedDeployment {
   const { agentId, kind, code, services, actions, agentKey, nodes, generation, policy, now, validForMs } = facts;
   const tenant = tenantOf(agentId);
   const manifest = manifestPayload({
@@ -51,11 +58,11 @@ export function signDeployment(deployer: KeyObject, facts: DeploymentFacts, cryp
     ...(policy && { policy }),
     issuedAt: now,
   });
-  const signedManifest = signDocument('deployment', deployer, Buffer.from(manifest));
+  const signedManifest = sign('deployment', deployer, Buffer.from(manifest));
   if (actions.length === 0) return { manifest: signedManifest, capability: '' };
   const capability = capabilityPayload({
     v: 1,
-    issuer: keyId(rawPublicKey(deployer)),
+    issuer: keyIdOf(deployer),
     subject: agentId,
     tenant,
     actions,
@@ -64,5 +71,5 @@ export function signDeployment(deployer: KeyObject, facts: DeploymentFacts, cryp
     depth: 0,
     nonce: Buffer.from(crypto.randomBytes(16)).toString('base64url'),
   });
-  return { manifest: signedManifest, capability: signDocument('capability', deployer, Buffer.from(capability)) };
+  return { manifest: signedManifest, capability: sign('capability', deployer, Buffer.from(capability)) };
 }

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import { type Manifest, placementAllows } from '../../protocols/deployment/manifest.ts';
 import type { Disk, Store } from '../kernel/ports.ts';
@@ -10,6 +11,7 @@ import type { Caller } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
 import { loadAgentModule } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
+import { DeploymentLine } from './deployment-line.ts';
 
 export interface SignedDeployment {
   /** Signed by a trusted deployer; text form. */
@@ -28,6 +30,14 @@ export interface DeploymentsOptions {
   readonly modulesPath: string | undefined;
   /** Class A: AgentDeployed and AgentRemoved are durable before the agent starts or stops. */
   readonly record: (act: DeploymentAct) => Promise<Result<unknown>>;
+}
+
+/** What a program brings. */
+export interface EmbeddedAgent {
+  readonly signed: SignedDeployment;
+  readonly behaviour: Behaviour;
+  /** The agent’s Ed25519 private key; needed only by agents that sign their messages. */
+  readonly key: KeyObject | undefined;
 }
 
 /** What the audit log is told of a deployment or removal. */
@@ -60,6 +70,7 @@ export class Deployments {
   readonly #known = new Map<AgentId, Deployed>();
   /** Deployments of one agent are carried out one after the other. */
   readonly #busy = new Set<AgentId>();
+  readonly #line = new DeploymentLine();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
@@ -71,29 +82,50 @@ export class Deployments {
 
   /**
    * Deploys an agent whose code lies in the agents folder. An agent that runs already is replaced by a higher
-   * generation. DEPLOYMENT_REFUSED, ALREADY_EXISTS, AUDIT_BLOCKED, NOT_SUPPORTED.
+   * generation. DEPLOYMENT_REFUSED, ALREADY_EXISTS, AUDIT_BLOCKED, NOT_SUPPORTED, LIMIT_EXCEEDED, STOPPED. Many at once
+   * wait for each other in the order in which they were asked for; so do those below.
    */
-  async deploy(signed: SignedDeployment, caller?: Caller): Promise<Result<Manifest>> {
-    return this.#exclusively(signed, async (manifest) => {
-      const behaviour = await this.#load(manifest);
-      if (!behaviour.ok) return behaviour;
-      return this.#carryOut({ manifest, signed, behaviour: behaviour.value, key: undefined, kept: true, caller });
-    });
+  deploy(signed: SignedDeployment, caller?: Caller): Promise<Result<Manifest>> {
+    return this.#line.run(() =>
+      this.#exclusively(signed, async (manifest) => {
+        const behaviour = await this.#load(manifest);
+        if (!behaviour.ok) return behaviour;
+        return this.#carryOut({ manifest, signed, behaviour: behaviour.value, key: undefined, kept: true, caller });
+      }),
+    );
   }
 
-  /** Deploys an agent whose code the embedding program brings; its manifest must say so. Not kept on disk. */
-  async embed(signed: SignedDeployment, behaviour: Behaviour, key: KeyObject | undefined): Promise<Result<Manifest>> {
-    return this.#exclusively(signed, async (manifest) => {
-      if (manifest.code !== 'embedded' && manifest.kind !== 'console')
-        return refuse('DEPLOYMENT_REFUSED', `The manifest of ${manifest.agentId} is not for an embedded agent.`);
-      if (manifest.kind !== behaviour.kind)
-        return refuse('DEPLOYMENT_REFUSED', `The manifest says ${manifest.kind}, but the code is a ${behaviour.kind}.`);
-      return this.#carryOut({ manifest, signed, behaviour, key, kept: false, caller: undefined });
+  /**
+   * Deploys an agent whose code the embedding program brings, when its turn has come; its manifest must say so. Not kept
+   * on disk. Rejects with what `bring` throws.
+   */
+  embed(bring: () => EmbeddedAgent): Promise<Result<Manifest>> {
+    return this.#line.run(async () => {
+      const { signed, behaviour, key } = bring();
+      return this.#exclusively(signed, async (manifest) => {
+        if (manifest.code !== 'embedded' && manifest.kind !== 'console')
+          return refuse('DEPLOYMENT_REFUSED', `The manifest of ${manifest.agentId} is not for an embedded agent.`);
+        if (manifest.kind !== behaviour.kind)
+          return refuse(
+            'DEPLOYMENT_REFUSED',
+            `The manifest says ${manifest.kind}, but the code is a ${behaviour.kind}.`,
+          );
+        return this.#carryOut({ manifest, signed, behaviour, key, kept: false, caller: undefined });
+      });
     });
   }
 
   /** UNKNOWN_AGENT, AUDIT_BLOCKED, ALREADY_EXISTS while a deployment of it is under way. */
-  async remove(agent: AgentId, caller?: Caller): Promise<Result<void>> {
+  remove(agent: AgentId, caller?: Caller): Promise<Result<void>> {
+    return this.#line.run(() => this.#remove(agent, caller));
+  }
+
+  /** The node stops: who waits is refused with STOPPED, and nothing is begun any more. What is under way goes on. */
+  close(): void {
+    this.#line.close();
+  }
+
+  async #remove(agent: AgentId, caller: Caller | undefined): Promise<Result<void>> {
     const known = this.#known.get(agent);
     if (!known) return refuse('UNKNOWN_AGENT', `${agent} is not deployed on this node.`);
     return this.#oneAtATime(agent, async () => {
@@ -107,26 +139,26 @@ export class Deployments {
 
   /** Starts what was deployed before this boot; each is judged again, for trust may have changed meanwhile. */
   async restore(failed: (agent: string, result: Result<unknown>) => void): Promise<void> {
-    for (const [agent, bytes] of await this.#options.store.entries(collection)) {
-      const signed = readStored(bytes);
-      if (!signed.ok) {
-        failed(agent, signed);
-        continue;
-      }
-      const result = await this.#exclusively(signed.value, async (manifest) => {
-        const behaviour = await this.#load(manifest);
-        if (!behaviour.ok) return behaviour;
-        return this.#start({
-          manifest,
-          signed: signed.value,
-          behaviour: behaviour.value,
-          key: undefined,
-          kept: true,
-          caller: undefined,
-        });
+    const stored = await this.#options.store.entries(collection);
+    const results = await Promise.all(stored.map(([, bytes]) => this.#line.run(() => this.#restoreOne(bytes))));
+    for (const [index, result] of results.entries()) if (!result.ok) failed(stored[index]![0], result);
+  }
+
+  async #restoreOne(bytes: Uint8Array): Promise<Result<Manifest>> {
+    const signed = readStored(bytes);
+    if (!signed.ok) return signed;
+    return this.#exclusively(signed.value, async (manifest) => {
+      const behaviour = await this.#load(manifest);
+      if (!behaviour.ok) return behaviour;
+      return this.#start({
+        manifest,
+        signed: signed.value,
+        behaviour: behaviour.value,
+        key: undefined,
+        kept: true,
+        caller: undefined,
       });
-      if (!result.ok) failed(agent, result);
-    }
+    });
   }
 
   async #exclusively(
@@ -161,6 +193,8 @@ export class Deployments {
         'ALREADY_EXISTS',
         `${agentId} runs here with generation ${known.generation}; a replacement needs a higher one than ${generation}.`,
       );
+    if (!known && this.#options.host.isFull)
+      return refuse('LIMIT_EXCEEDED', `${nodeId} hosts ${limits.agentsMax} agents already: remove some first.`);
     if (token === '') return manifest;
     const capability = trust.capability(token);
     if (!capability.ok) return refuse('DEPLOYMENT_REFUSED', ...capability.refusal.reasons);
@@ -191,8 +225,11 @@ export class Deployments {
       );
     const recorded = await this.#options.record(act);
     if (!recorded.ok) return recorded;
-    await this.#options.store.put(generations, agentId, utf8.encode(String(manifest.generation)));
-    await this.#keep(agentId, deployed);
+    // Asked for together, so that both are written or none.
+    await Promise.all([
+      this.#options.store.put(generations, agentId, utf8.encode(String(manifest.generation))),
+      this.#keep(agentId, deployed),
+    ]);
     const started = await this.#start(deployed);
     if (started.ok) return started;
     // What was refused must not come up at the next boot, and must not cost the agent that ran before.

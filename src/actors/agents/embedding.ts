@@ -8,6 +8,7 @@ import { inlinePolicy, type PolicyRules } from '../../protocols/authorization/po
 import { malformed, readShape } from '../../protocols/json/shape.ts';
 import type { Check } from '../kernel/check.ts';
 import type { Clock } from '../kernel/ports.ts';
+import type { Trust } from '../messaging/trust.ts';
 import type { AgentHost } from './agent-host.ts';
 import type { AgentAddress, AgentContext, AgentHandler, Behaviour, HandlerModule } from './behaviour.ts';
 import {
@@ -21,7 +22,7 @@ import {
   performativesOf,
 } from './contract.ts';
 import { signDeployment } from './deployer.ts';
-import type { Deployments } from './deployments.ts';
+import type { Deployments, EmbeddedAgent } from './deployments.ts';
 
 /** The code of an agent: a function, or an XState machine whose input is `{ agent }` (see `ChartModule`). */
 export type AgentCode = AgentHandler | AnyStateMachine;
@@ -87,6 +88,7 @@ export interface EmbeddingParts {
   readonly nodeId: NodeId;
   readonly clock: Clock;
   readonly crypto: Crypto;
+  readonly trust: Trust;
   readonly deployments: Deployments;
   readonly host: AgentHost;
   /** The deployer’s private key; without it nothing can be signed here. */
@@ -137,13 +139,28 @@ export class Embedding {
     return this.#program;
   }
 
-  async #embed(agentId: AgentId, behaviour: Behaviour, options: DeployOptions & { accepts?: Checks }) {
-    const { nodeId, clock, crypto, deployments, host, deployer } = this.#parts;
+  async #embed(
+    agentId: AgentId,
+    behaviour: Behaviour,
+    options: DeployOptions & { accepts?: Checks },
+  ): Promise<AgentContext> {
+    const { deployments, host, deployer } = this.#parts;
     if (!deployer)
       throw new CaxtonError(
         'DEPLOYMENT_REFUSED',
         'This node was made without a deployer’s key, so it signs nothing: createNode(config, { deployer }).',
       );
+    unwrap(await deployments.embed(() => this.#sign(deployer, agentId, behaviour, options)));
+    return host.contextOf(agentId)!;
+  }
+
+  #sign(
+    deployer: KeyObject,
+    agentId: AgentId,
+    behaviour: Behaviour,
+    options: DeployOptions & { accepts?: Checks },
+  ): EmbeddedAgent {
+    const { nodeId, clock, crypto, trust, deployments } = this.#parts;
     const { actions = [], services = [], validForMs = defaultValidForMs } = options;
     const key = options.key ?? crypto.generateKeyPair('ed25519').privateKey;
     const now = clock.now();
@@ -166,9 +183,9 @@ export class Embedding {
         validForMs,
       },
       crypto,
+      (...document) => trust.sign(...document),
     );
-    unwrap(await deployments.embed(signed, behaviour, key));
-    return host.contextOf(agentId)!;
+    return { signed, behaviour, key };
   }
 }
 

@@ -7,7 +7,10 @@ export interface ChartTransition {
   /** State value before; `undefined` at the start. */
   readonly from: unknown;
   readonly to: unknown;
-  /** What caused it, such as a message, `xstate.after.…` or `xstate.done.actor.…`; `xstate.init` at the start. */
+  /**
+   * What caused it, such as a message, `xstate.after.…` or `xstate.done.actor.…`; `xstate.init` at the start.
+   * Of a handler that says what it is doing: `undefined`.
+   */
   readonly event: unknown;
 }
 

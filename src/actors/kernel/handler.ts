@@ -13,6 +13,8 @@ export interface HandlerSelf<M = Message, I = unknown> {
   readonly onShutdown: (prepare: () => void) => void;
   /** Called once when this life is over, whatever ended it. */
   readonly onEnd: (cleanUp: () => void) => void;
+  /** Says what it is doing now, for the tap and for whoever looks at the tree. */
+  readonly became: (state: string) => void;
 }
 
 /** Handles one message. A throw, or the rejection of the promise that it returns, is a crash of the actor. */
@@ -42,6 +44,7 @@ export interface HandlerHost {
   readonly ref: Ref<never>;
   crash(error: unknown): void;
   finished(how: 'done'): void;
+  became(state: string): void;
 }
 
 /** One life of a handler. */
@@ -52,6 +55,7 @@ export class HandlerBody implements HandlerSelf<never, never> {
   #handle: Handle<never> | undefined;
   #prepare: (() => void) | undefined;
   #cleanUp: (() => void) | undefined;
+  #state: string | undefined;
 
   constructor(logic: HandlerLogic<never, never>, input: never, host: HandlerHost) {
     this.input = input;
@@ -97,6 +101,14 @@ export class HandlerBody implements HandlerSelf<never, never> {
     };
   }
 
+  get became(): (state: string) => void {
+    return (state) => {
+      if (this.#state === state) return;
+      this.#state = state;
+      this.#host.became(state);
+    };
+  }
+
   stop(): void {
     this.#handle = undefined;
     const cleanUp = this.#cleanUp;
@@ -108,7 +120,8 @@ export class HandlerBody implements HandlerSelf<never, never> {
     }
   }
 
-  stateValue(): undefined {
-    return undefined;
+  /** What it last said that it is doing. */
+  stateValue(): string | undefined {
+    return this.#state;
   }
 }

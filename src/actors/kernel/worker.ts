@@ -33,6 +33,8 @@ export class Worker implements Occupant, Host, HandlerHost {
   #keeper: ChartKeeper | undefined;
   /** Its transitions are being shown. */
   #shown = false;
+  /** What a handler last said that it is doing. */
+  #became: string | undefined;
   #seen: AnyMachineSnapshot | undefined;
   #toldToStop = false;
 
@@ -124,6 +126,14 @@ export class Worker implements Occupant, Host, HandlerHost {
     this.#seen = snapshot;
     if (!this.#shown && before !== undefined && this.#runtime.tap() !== undefined)
       this.#showTransitions(before === snapshot ? undefined : before);
+  }
+
+  became(state: string): void {
+    const from = this.#became;
+    this.#became = state;
+    const tap = this.#runtime.tap();
+    if (tap === undefined) return;
+    show(tap, { type: 'actor.transition', path: this.path, child: [], from, to: state, event: undefined });
   }
 
   #begin(restore: StoredChart | undefined): void {

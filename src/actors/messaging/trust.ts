@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { ed25519PublicKey, keyId, publicKeyFromText } from '../../crypto/keys.ts';
-import { decodeDocument, type VerifiedDocument, verifyDocument } from '../../crypto/signed-document.ts';
+import { ed25519PublicKey, keyId, keyIdOf, publicKeyFromText } from '../../crypto/keys.ts';
+import { decodeDocument, signDocument, type VerifiedDocument, verifyDocument } from '../../crypto/signed-document.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type Capability, readCapability } from '../../protocols/authorization/capability.ts';
@@ -37,9 +37,7 @@ export class Trust {
   manifest(text: string): Result<Manifest> {
     return cached(this.#manifests, text, () => {
       const signed = verified('deployment', text, limits.manifestBytesMax, this.#deployers);
-      if (!signed.ok) return refuse('DEPLOYMENT_REFUSED', ...signed.refusal.reasons);
-      const read = readPayload(signed.value, readManifest);
-      return read.ok ? read : refuse('DEPLOYMENT_REFUSED', ...read.refusal.reasons);
+      return signed.ok ? manifestIn(signed.value) : refuse('DEPLOYMENT_REFUSED', ...signed.refusal.reasons);
     });
   }
 
@@ -47,11 +45,33 @@ export class Trust {
   capability(text: string): Result<Capability> {
     return cached(this.#capabilities, text, () => {
       const signed = verified('capability', text, limits.tokenBytesMax, this.#issuers);
-      if (!signed.ok) return signed;
-      return readPayload(signed.value, (payload) => readCapability(payload, signed.value.keyId));
+      return signed.ok ? capabilityIn(signed.value) : signed;
     });
   }
+
+  /**
+   * Signs a document as `signDocument` does. When the key is one that is trusted for it, the text needs no verification
+   * here: that would only tell whether node:crypto works, and costs as much as all the rest of a deployment. Everybody
+   * else verifies it, and what it says is judged here like any other’s.
+   */
+  sign(kind: 'deployment' | 'capability', privateKey: KeyObject, payload: Uint8Array): string {
+    const text = signDocument(kind, privateKey, payload);
+    const signed = { kind, payload, keyId: keyIdOf(privateKey) };
+    if (kind === 'deployment' && this.#deployers.has(signed.keyId)) this.#manifests.set(text, manifestIn(signed));
+    if (kind === 'capability' && this.#issuers.has(signed.keyId)) this.#capabilities.set(text, capabilityIn(signed));
+    return text;
+  }
 }
+
+type SignedPayload = Pick<VerifiedDocument, 'kind' | 'payload' | 'keyId'>;
+
+function manifestIn(signed: SignedPayload): Result<Manifest> {
+  const read = readPayload(signed, readManifest);
+  return read.ok ? read : refuse('DEPLOYMENT_REFUSED', ...read.refusal.reasons);
+}
+
+const capabilityIn = (signed: SignedPayload): Result<Capability> =>
+  readPayload(signed, (payload) => readCapability(payload, signed.keyId));
 
 /** Reads the trust notice: signed by one of the authority keys that the operator configured, and for this cluster. */
 export function readTrustNotice(text: string, authorities: readonly string[], clusterId: string): Result<Trust> {
@@ -78,7 +98,7 @@ function verified(
 }
 
 /** A trusted key may have signed anything, also what is no text. */
-function readPayload<T>({ kind, payload }: VerifiedDocument, read: (text: string) => Result<T>): Result<T> {
+function readPayload<T>({ kind, payload }: SignedPayload, read: (text: string) => Result<T>): Result<T> {
   let text: string;
   try {
     text = utf8.decode(payload);

@@ -3,7 +3,7 @@ import { CaxtonError, type Refusal } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Store } from '../kernel/ports.ts';
 
-/** What the store asks of its worker. `id` comes back with the answer. */
+/** What the store asks of its worker, in lists: those of one piece of code go together. `id` comes back with the answer. */
 export type StoreRequest =
   | { readonly id: number; readonly act: 'get' | 'delete'; readonly collection: string; readonly key: string }
   | {
@@ -58,6 +58,8 @@ export async function openNodeStore(path: string): Promise<Store> {
 class NodeStore implements Store {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  /** Asked since the last post. */
+  #asked: StoreRequest[] = [];
   #nextId = 1;
   #ended: CaxtonError | undefined;
   #closing: Promise<void> | undefined;
@@ -137,8 +139,15 @@ class NodeStore implements Store {
       // Only a thread that owes an answer keeps the process alive.
       if (this.#waiting.size === 0) this.#worker.ref();
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, ...request });
+      if (this.#asked.push({ id, ...request }) === 1) queueMicrotask(() => this.#post());
     });
+  }
+
+  /** A message to a thread costs more than the request in it. */
+  #post(): void {
+    const requests = this.#asked;
+    this.#asked = [];
+    this.#worker.postMessage(requests);
   }
 
   #settle(answer: StoreAnswer): void {

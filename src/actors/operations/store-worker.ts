@@ -133,9 +133,9 @@ function serve(db: DatabaseSync): void {
     post({ answers });
     if (close) port.close();
   };
-  port.on('message', (request: StoreRequest) => {
-    batch.push(request);
-    if (batch.length === 1) setImmediate(drain);
+  port.on('message', (requests: readonly StoreRequest[]) => {
+    if (batch.length === 0) setImmediate(drain);
+    batch = batch.concat(requests);
   });
 }
 

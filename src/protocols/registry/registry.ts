@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts';
 import { type AgentId, type NodeId, tenantOf } from '../../names.ts';
 import type { Capability } from '../authorization/capability.ts';
 import { type Manifest, placementAllows } from '../deployment/manifest.ts';
+import { PersistentMap } from '../persistent-map.ts';
 import { type Change, changeOf } from './change.ts';
 import type { RegistryDelta, RegistryRecord } from './record.ts';
 
@@ -24,8 +25,8 @@ export interface Tombstone {
 export interface NodeRecords {
   /** The boot epoch in which it said so. */
   readonly epoch: number;
-  readonly live: ReadonlyMap<AgentId, Registration>;
-  readonly gone: ReadonlyMap<AgentId, Tombstone>;
+  readonly live: PersistentMap<AgentId, Registration>;
+  readonly gone: PersistentMap<AgentId, Tombstone>;
 }
 
 /**
@@ -33,10 +34,10 @@ export interface NodeRecords {
  * when it is asked (`lookup`), so the order in which news arrived never matters.
  */
 export interface RegistryState {
-  readonly nodes: ReadonlyMap<NodeId, NodeRecords>;
+  readonly nodes: PersistentMap<NodeId, NodeRecords>;
 }
 
-export const emptyRegistry: RegistryState = { nodes: new Map() };
+export const emptyRegistry: RegistryState = { nodes: PersistentMap.empty() };
 
 export interface RegistryStep {
   readonly state: RegistryState;
@@ -78,7 +79,7 @@ export function applyRecords(
     const { refusal } = refuse('PROTOCOL_VIOLATION', `${from} sends registry records before its boot was announced.`);
     return { state, changes: [], refusals: delta.records.map(({ agentId }) => ({ agentId, refusal })) };
   }
-  const draft: Draft = { live: known.live, gone: known.gone, copied: false };
+  const draft: Draft = { live: known.live, gone: known.gone };
   const refusals: RecordRefusal[] = [];
   const touched = new Set<AgentId>();
   for (const record of delta.records) {
@@ -86,7 +87,7 @@ export function applyRecords(
     const judged = judge(record, from, draft.live.get(agentId), draft.gone.get(agentId), verifyRecord);
     if (!judged.ok) refusals.push({ agentId, refusal: judged.refusal });
     else if (judged.value) {
-      const isNew = !draft.live.has(agentId) && !draft.gone.has(agentId);
+      const isNew = !draft.live.get(agentId) && !draft.gone.get(agentId);
       if (isNew && draft.live.size + draft.gone.size >= limits.agentsMax) {
         const { refusal } = refuse('LIMIT_EXCEEDED', `${from} has ${limits.agentsMax} registry records already.`);
         refusals.push({ agentId, refusal });
@@ -113,7 +114,7 @@ export function nodeBooted(state: RegistryState, node: NodeId, epoch: number): R
   if (!known && state.nodes.size >= limits.membersMax)
     return refuse('LIMIT_EXCEEDED', `The registry knows ${limits.membersMax} nodes already.`);
   const touched = new Set(known?.live.keys());
-  return ok(step(state, node, { epoch, live: new Map(), gone: new Map() }, touched, []));
+  return ok(step(state, node, { epoch, live: PersistentMap.empty(), gone: PersistentMap.empty() }, touched, []));
 }
 
 /** Whether the records of a node in this boot are what counts here; not before `nodeBooted` took the boot. */
@@ -189,22 +190,18 @@ function judge(
   return ok({ record, manifest, capability });
 }
 
-/** A node’s records while a delta is taken in. Copied at the first change: most deltas of a flood change nothing. */
-interface Draft {
-  live: ReadonlyMap<AgentId, Registration>;
-  gone: ReadonlyMap<AgentId, Tombstone>;
-  copied: boolean;
-}
+/** A node’s records while a delta is taken in. */
+type Draft = { -readonly [K in 'live' | 'gone']: NodeRecords[K] };
 
 function put(draft: Draft, entry: Registration | Tombstone): void {
-  const live = draft.copied ? (draft.live as Map<AgentId, Registration>) : new Map(draft.live);
-  const gone = draft.copied ? (draft.gone as Map<AgentId, Tombstone>) : new Map(draft.gone);
   const { agentId } = entry.record;
-  live.delete(agentId);
-  gone.delete(agentId);
-  if ('manifest' in entry) live.set(agentId, entry);
-  else gone.set(agentId, entry);
-  Object.assign(draft, { live, gone, copied: true } satisfies Draft);
+  if ('manifest' in entry) {
+    draft.live = draft.live.with(agentId, entry);
+    draft.gone = draft.gone.without(agentId);
+  } else {
+    draft.live = draft.live.without(agentId);
+    draft.gone = draft.gone.with(agentId, entry);
+  }
 }
 
 /** Live ones that a full delta does not name are gone; their version is kept, since nobody stated a higher one. */
@@ -225,7 +222,7 @@ function step(
   touched: ReadonlySet<AgentId>,
   refusals: readonly RecordRefusal[],
 ): RegistryStep {
-  const state: RegistryState = { nodes: new Map(before.nodes).set(node, records) };
+  const state: RegistryState = { nodes: before.nodes.with(node, records) };
   const changes = [...touched].flatMap((agent) => {
     const rivals = rivalsOf(state, agent);
     return changeOf(agent, lookup(before, agent), lookup(state, agent), rivals, rivalsOf(before, agent));

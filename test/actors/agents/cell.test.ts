@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { assign, setup } from 'xstate';
 import type { AgentContext, Behaviour, ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
-import { agentCell, type CellEvent, type CellInput, crashBudget, type Seat } from '../../../src/actors/agents/cell.ts';
+import { type CellEvent, type CellInput, cellOf, crashBudget, type Seat } from '../../../src/actors/agents/cell.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
@@ -49,7 +49,7 @@ async function seated(behaviour: Behaviour) {
       {
         kind: 'worker',
         id: 'one',
-        logic: agentCell,
+        logic: cellOf(behaviour),
         restart: 'transient',
         input: ({ self }: { self: Ref<CellEvent> }): CellInput => ({
           seat,

@@ -123,8 +123,15 @@ describe('a deployment', () => {
         throw new Error('no context');
       },
     });
-    expect((await deployments.embed(embedded(1), { kind: 'chart', chart }, undefined)).ok).toBe(true);
-    const failed = await deployments.embed(embedded(2), { kind: 'chart', chart: broken }, undefined);
+    expect(
+      (await deployments.embed(() => ({ signed: embedded(1), behaviour: { kind: 'chart', chart }, key: undefined })))
+        .ok,
+    ).toBe(true);
+    const failed = await deployments.embed(() => ({
+      signed: embedded(2),
+      behaviour: { kind: 'chart', chart: broken },
+      key: undefined,
+    }));
     expect(refusalOf(failed).code).toBe('SUPERVISION');
     expect([host.modeOf(alice), registry.find(alice)?.manifest.generation]).toEqual(['running', 1]);
     expect(recorded.slice(1)).toEqual([
@@ -174,9 +181,11 @@ describe('an embedded agent', () => {
   it('runs the code that the program brings, and is not kept on disk', async () => {
     const { deployments, store, host } = await lab();
     const signed = { manifest: signedManifest(bob), capability: '' };
-    expect((await deployments.embed(signed, handler, undefined)).ok).toBe(true);
+    expect((await deployments.embed(() => ({ signed: signed, behaviour: handler, key: undefined }))).ok).toBe(true);
     const mailbox = { manifest: signedManifest(alice, { kind: 'console', code: null }), capability: '' };
-    expect((await deployments.embed(mailbox, { kind: 'console' }, undefined)).ok).toBe(true);
+    expect(
+      (await deployments.embed(() => ({ signed: mailbox, behaviour: { kind: 'console' }, key: undefined }))).ok,
+    ).toBe(true);
     expect([store.held.size, host.size]).toEqual([0, 2]);
   });
 
@@ -185,7 +194,9 @@ describe('an embedded agent', () => {
     ['is of another kind', { manifest: signedManifest(bob, { kind: 'chart' }), capability: '' }, handler],
   ])('is refused when its manifest %s', async (_, signed, behaviour) => {
     const { deployments, host } = await lab();
-    expect(refusalOf(await deployments.embed(signed, behaviour, undefined)).code).toBe('DEPLOYMENT_REFUSED');
+    expect(
+      refusalOf(await deployments.embed(() => ({ signed: signed, behaviour: behaviour, key: undefined }))).code,
+    ).toBe('DEPLOYMENT_REFUSED');
     expect(host.size).toBe(0);
   });
 });
