@@ -303,7 +303,8 @@ for (const [index, node] of nodes.entries()) {
     files(first) === files(last),
     files(first) === files(last) ? '' : `${files(first)}\nthen\n${files(last)}`,
   );
-  claim(`${node.id} holds no more memory than before`, last.heapMb < first.heapMb * 1.5 + 8);
+  // The load itself fills bounded tables (conversations, rates), so the heap grows with the asks and not with the crashes.
+  claim(`${node.id}’s heap grew by less than half and 8 MB`, last.heapMb < first.heapMb * 1.5 + 8);
   claim(`${node.id} printed no warning`, node.stderr === '', node.stderr);
 }
 
