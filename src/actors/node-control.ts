@@ -41,6 +41,8 @@ export interface NodeControlParts {
   readonly host: AgentHost;
   readonly deployments: Deployments;
   readonly audit: AuditLog;
+  /** A keyed hash that may stand in a record for a secret. */
+  readonly standIn: (secret: string) => string;
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
   readonly stop: (caller: Caller) => void;
@@ -74,7 +76,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     send: (request) => send(host, parts.consoleAgent, request),
     auditTail: ({ limit }) => audit.tail(limit),
     auditVerify: () => audit.verify(),
-    async audit({ type, caller, reasons }) {
+    async audit({ type, caller, reasons, credential }) {
       const event = {
         type,
         identity: caller.identity,
@@ -82,7 +84,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
         outcome: type === 'LoginSuccess' ? ('success' as const) : ('refused' as const),
         reasons,
         requestId: caller.requestId,
-        metadata: {},
+        metadata: credential === undefined ? {} : { credential: parts.standIn(credential) },
       };
       const recorded = await audit.record(event);
       return recorded.ok ? ok(undefined) : recorded;

@@ -50,7 +50,11 @@ export async function assemble(
     kernel,
     monotonic: () => ports.clock.monotonic(),
     voice: messaging.voice,
-    onMode: (agent) => changed(agent),
+    onMode: (agent, mode) => {
+      changed(agent);
+      // Protective, so nobody waits for the record: the cell takes no message from now on.
+      if (mode === 'compromised') noteCompromised(base, agent);
+    },
   });
   const deployments = new Deployments({
     nodeId,
@@ -60,7 +64,7 @@ export async function assemble(
     registry: messaging.registry,
     host,
     modulesPath: config.agents.modulesPath,
-    record: ({ type, manifest: { agentId, generation, kind }, caller, failure }) =>
+    record: ({ type, manifest: { agentId, generation, kind }, caller, failure, detail }) =>
       audit.record({
         type,
         identity: agentId,
@@ -69,7 +73,7 @@ export async function assemble(
         reasons: failure?.reasons ?? [],
         ...(failure ? { code: failure.code } : {}),
         ...(caller ? { requestId: caller.requestId } : {}),
-        metadata: { generation, kind, by: caller?.identity ?? 'program' },
+        metadata: { generation, kind, by: caller?.identity ?? 'program', ...detail },
       }),
   });
   const embedding = new Embedding({
@@ -100,6 +104,17 @@ export async function assemble(
   return parts;
 }
 
+function noteCompromised({ audit }: NodeBase, agent: AgentId): void {
+  audit.note({
+    type: 'AgentCompromised',
+    identity: agent,
+    sourceIp: '',
+    outcome: 'success',
+    reasons: ['The agent was marked as compromised: it takes no messages and is kept for those who look into it.'],
+    metadata: { mode: 'compromised' },
+  });
+}
+
 type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments'>;
 
 /** `whole` gives what is made after the control: it is asked only while the node runs. */
@@ -123,6 +138,7 @@ async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<
     host: built.host,
     deployments: built.deployments,
     audit: built.audit,
+    standIn: (secret) => built.files.vault.ring.hash(secret),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

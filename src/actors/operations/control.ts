@@ -28,6 +28,8 @@ export interface NodeControl {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
     caller: Caller;
     reasons: readonly string[];
+    /** What was presented. Only a keyed hash of it is recorded, so that attempts with one credential can be told. */
+    credential?: string;
   }): Promise<Result<void>>;
   /** Begins an orderly stop; the answer is given before the API closes. */
   shutdown(caller: Caller): Promise<Result<void>>;
