@@ -41,8 +41,6 @@ export interface NodeControlParts {
   readonly host: AgentHost;
   readonly deployments: Deployments;
   readonly audit: AuditLog;
-  /** A keyed hash that may stand in a record for a secret. */
-  readonly standIn: (secret: string) => string;
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
   readonly stop: (caller: Caller) => void;
@@ -84,7 +82,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
         outcome: type === 'LoginSuccess' ? ('success' as const) : ('refused' as const),
         reasons,
         requestId: caller.requestId,
-        metadata: credential === undefined ? {} : { credential: parts.standIn(credential) },
+        metadata: credential === undefined ? {} : { credential },
       };
       const recorded = await audit.record(event);
       return recorded.ok ? ok(undefined) : recorded;

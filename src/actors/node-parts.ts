@@ -138,7 +138,6 @@ async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<
     host: built.host,
     deployments: built.deployments,
     audit: built.audit,
-    standIn: (secret) => built.files.vault.ring.hash(secret),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

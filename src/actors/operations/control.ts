@@ -28,7 +28,7 @@ export interface NodeControl {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
     caller: Caller;
     reasons: readonly string[];
-    /** What was presented. Only a keyed hash of it is recorded, so that attempts with one credential can be told. */
+    /** A keyed hash of what was presented: attempts with one credential can be told, and nobody learns it. */
     credential?: string;
   }): Promise<Result<void>>;
   /** Begins an orderly stop; the answer is given before the API closes. */

@@ -20,7 +20,12 @@ export interface LoginRecord {
   failed(caller: Caller, reasons: readonly string[], credential: string | undefined): Promise<Result<void>>;
 }
 
-export function createLoginRecord(control: NodeControl, clock: Clock): LoginRecord {
+/** `standIn`: what may stand in a record for a credential; without it none is mentioned. */
+export function createLoginRecord(
+  control: NodeControl,
+  clock: Clock,
+  standIn?: (secret: string) => string,
+): LoginRecord {
   // A forgotten login is only audited once more, so the table may drop what it likes.
   const logins = new LRUCache<string, Login>({ max: limits.apiLoginsMax });
   return {
@@ -36,7 +41,10 @@ export function createLoginRecord(control: NodeControl, clock: Clock): LoginReco
       });
       return login.recorded;
     },
-    failed: (caller, reasons, credential) => record(control, 'LoginFailure', caller, reasons, credential),
+    failed: (caller, reasons, credential) => {
+      const mentioned = credential === undefined ? undefined : standIn?.(credential);
+      return record(control, 'LoginFailure', caller, reasons, mentioned);
+    },
   };
 }
 
