@@ -87,6 +87,7 @@ export async function assembleBase(
     clock,
     metrics,
     tap: () => ports.tap,
+    ...(ports.faults ? { faults: ports.faults } : {}),
     onRestart: ({ path, reason, error }) => {
       const why = error instanceof Error ? error.message : reason;
       fault(`${path} is restarted: ${why}`, error);

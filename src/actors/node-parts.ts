@@ -115,6 +115,16 @@ function noteCompromised({ audit }: NodeBase, agent: AgentId): void {
   });
 }
 
+/**
+ * Closes what an actor has left open that ended while the node stopped: nobody restarts one then. After a stop in order
+ * there is nothing left to do here.
+ */
+export async function closeParts({ messaging, cluster, api, audit }: NodeParts): Promise<void> {
+  messaging.asks.stop();
+  await Promise.all([cluster.gossip.close(), cluster.port.close(), api.api.close()]);
+  await audit.end();
+}
+
 type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments'>;
 
 /** `whole` gives what is made after the control: it is asked only while the node runs. */

@@ -28,6 +28,7 @@ export async function nodePorts(
     metrics: replaced.metrics ?? createMetrics(),
     managementApi: replaced.managementApi,
     tap: replaced.tap,
+    faults: replaced.faults,
   };
   return { ports, close: () => (replaced.store ? Promise.resolve() : store.close()) };
 }

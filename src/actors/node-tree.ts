@@ -23,9 +23,10 @@ const inState =
  */
 export function nodeTree(parts: NodeParts): SupervisorSpec {
   const { config, audit } = parts;
-  const { gossip, renewal, listener } = parts.cluster;
+  const { gossip, renewal, port } = parts.cluster;
   const { routing, asks, limiter } = parts.messaging;
   const { rotation } = config.node;
+  const departs = (): boolean => parts.kernel.stopping;
   return {
     kind: 'supervisor',
     id: 'node',
@@ -43,15 +44,34 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
         }),
       ]),
       supervisor('cluster', 'rest-for-one', [
-        worker('link-listener', linkListener, listener, { startedWhen: inState('listening') }),
+        // Left of the listener, whose channels need it; and the end of the listener costs no link.
         { kind: 'supervisor', id: 'links', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
-        worker('gossip-member', gossipMember, { gossip, leaveMs }, { startedWhen: inState('joining', 'active') }),
+        worker('link-listener', linkListener, { port }, { startedWhen: inState('listening') }),
+        worker(
+          'gossip-member',
+          gossipMember,
+          { gossip, leaveMs, departs },
+          { startedWhen: inState('joining', 'active') },
+        ),
       ]),
       supervisor('messaging', 'rest-for-one', [
         worker('rate-limiter', rateLimiterChart, rateLimiterInput(limiter)),
-        worker('message-router', messageRouter, { routing, asks, drainMs }, { startedWhen: inState('routing') }),
+        worker(
+          'message-router',
+          messageRouter,
+          { routing, asks, drainMs, departs },
+          { startedWhen: inState('routing') },
+        ),
       ]),
-      { kind: 'supervisor', id: 'agents', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
+      {
+        kind: 'supervisor',
+        id: 'agents',
+        strategy: 'one-for-one',
+        intensity: 100,
+        periodMs: 5_000,
+        children: [],
+        onStarted: (life) => parts.host.started(life),
+      },
       supervisor('operations', 'one-for-one', [
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),

@@ -10,7 +10,7 @@ import type { Kernel } from './kernel/kernel.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { type CreateNodeOptions, recordNode } from './node-base.ts';
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
-import { assemble, type NodeParts } from './node-parts.ts';
+import { assemble, closeParts, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
 import { nodeTree } from './node-tree.ts';
 import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
@@ -115,6 +115,7 @@ async function start(parts: NodeParts): Promise<void> {
     parts.state = 'running';
   } catch (error) {
     await kernel.stop();
+    await closeParts(parts);
     const cause = error instanceof CaxtonError ? rootOf(error) : undefined;
     throw cause ?? error;
   }
@@ -131,8 +132,10 @@ function rootOf(error: CaxtonError): CaxtonError {
 async function shutDown(parts: NodeParts, close: () => Promise<void>, caller: Caller | undefined): Promise<void> {
   parts.state = 'draining';
   parts.cluster.links.stop();
-  await recordNode(parts, 'NodeStopped', caller);
+  // Of a tree that has ended already nobody writes; what waits is written when the parts are closed.
+  await Promise.race([recordNode(parts, 'NodeStopped', caller), parts.kernel.ended]);
   await parts.kernel.stop();
+  await closeParts(parts);
   parts.state = 'stopped';
   parts.events.emit({ type: 'node.stopped', nodeId: parts.nodeId });
   await close();

@@ -40,6 +40,7 @@ export type {
 export type { ManagementApi } from '../actors/operations/management-api.ts';
 export type { Crypto } from '../crypto/port.ts';
 export { type TracedEvent, traceHash, traceLine } from './event-trace.ts';
+export { FaultInjector, type FaultInjectorOptions, InjectedFault, type Stray } from './faults.ts';
 export { HostClock } from './host-clock.ts';
 export { ManualClock, settle } from './manual-clock.ts';
 export { type DiskAct, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';

@@ -5,6 +5,7 @@ import type { NodeEvent } from '../actors/operations/control.ts';
 import type { ManagementApi } from '../actors/operations/management-api.ts';
 import type { NodeConfig } from '../config.ts';
 import { CaxtonError } from '../errors.ts';
+import { FaultInjector } from './faults.ts';
 import { HostClock } from './host-clock.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 import type { MemoryNetwork } from './memory-network.ts';
@@ -35,6 +36,7 @@ export class TestNode {
   #disk: MemoryDisk;
   #store = new MemoryStore();
   #boot: Boot | undefined;
+  #faults: FaultInjector | undefined;
   #skewMs = 0;
 
   constructor(world: TestWorld, config: NodeConfig, disk: MemoryDisk) {
@@ -56,6 +58,12 @@ export class TestNode {
     return this.#boot?.node;
   }
 
+  /** Faults in the actors of the node: of the boot that runs, or of the next one. */
+  get faults(): FaultInjector {
+    this.#faults ??= new FaultInjector({ clock: this.#world.clock });
+    return this.#faults;
+  }
+
   async start(): Promise<Node> {
     const { id } = this.config.node;
     if (this.#boot) throw new CaxtonError('ALREADY_EXISTS', `${id} is running.`);
@@ -75,6 +83,7 @@ export class TestNode {
           disk: this.#disk,
           store: this.#store,
           managementApi: nowhere(this.config),
+          faults: this.faults.hook,
         },
         // What the remains of a killed process still do is nobody’s concern.
         onEvent: (event) => {
@@ -106,6 +115,7 @@ export class TestNode {
     // What a killed process wrote is with the system; what it wrote and did not sync survives no power cut.
     this.#disk = powerCut ? this.#disk.crash() : this.#disk.crash(1);
     this.#store = this.#store.crash();
+    this.#faults = undefined;
     this.#boot = undefined;
   }
 
@@ -131,7 +141,9 @@ export class TestNode {
     this.#world.network.crash(this.config.node.id);
     await this.#store.close();
     this.#store = this.#store.reopen();
-    if (this.#boot === boot) this.#boot = undefined;
+    if (this.#boot !== boot) return;
+    this.#boot = undefined;
+    this.#faults = undefined;
   }
 }
 

@@ -25,7 +25,9 @@ it('the example at the top of the kit runs', async () => {
 
 it('has what it says that it has', () => {
   expect(Object.keys(kit).sort()).toEqual([
+    'FaultInjector',
     'HostClock',
+    'InjectedFault',
     'ManualClock',
     'MemoryDisk',
     'MemoryNetwork',

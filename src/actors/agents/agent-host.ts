@@ -6,6 +6,7 @@ import { limits } from '../../limits.ts';
 import { type AgentId, localNameOf, tenantOf } from '../../names.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Ref } from '../kernel/ref.ts';
+import type { WorkerSpec } from '../kernel/spec.ts';
 import type { AgentContext, Behaviour, Draft, ReceivedMessage } from './behaviour.ts';
 import { agentCell, type CellEvent, type CellInput, type Seat } from './cell.ts';
 import type { AgentMode } from './lifecycle.ts';
@@ -26,6 +27,9 @@ interface Hosted {
   /** Held only for agents whose host brought the key; others cannot sign here. */
   readonly key: KeyObject | undefined;
   readonly context: AgentContext;
+  readonly spec: WorkerSpec;
+  /** Its start has succeeded, and nobody stops it: a supervisor that is restarted gets it back. */
+  settled: boolean;
 }
 
 export interface AgentHostOptions {
@@ -68,30 +72,61 @@ export class AgentHost {
     const supervisor = `${agentsPath}/${tenant}`;
     const seat: Seat = {
       mode: 'verifying',
-      waiting: 0,
+      queue: [],
       crashes: [],
       onMode: (mode) => this.#options.onMode(agentId, mode),
     };
     const context = this.#contextFor(agentId);
-    this.#hosted.set(agentId, { agentId, seat, ref: kernel.ref<CellEvent>(`${supervisor}/${name}`), key, context });
+    const spec: WorkerSpec = {
+      kind: 'worker',
+      id: name,
+      logic: agentCell,
+      input: ({ self }: { self: Ref<CellEvent> }): CellInput => ({ seat, behaviour, context, self, monotonic }),
+      restart: 'transient',
+    };
+    const ref = kernel.ref<CellEvent>(`${supervisor}/${name}`);
+    const hosted: Hosted = { agentId, seat, ref, key, context, spec, settled: false };
+    this.#hosted.set(agentId, hosted);
     const housed = await this.#tenantSupervisor(tenant);
-    const started = housed.ok
-      ? await kernel.startChild(supervisor, {
-          kind: 'worker',
-          id: name,
-          logic: agentCell,
-          input: ({ self }: { self: Ref<CellEvent> }): CellInput => ({ seat, behaviour, context, self, monotonic }),
-          restart: 'transient',
-        })
-      : housed;
-    if (started.ok) return ok(undefined);
+    const started = housed.ok ? await kernel.startChild(supervisor, spec) : housed;
+    if (started.ok) {
+      hosted.settled = true;
+      return ok(undefined);
+    }
     this.#hosted.delete(agentId);
     return started;
   }
 
+  /**
+   * The supervisor of all agents has started. A later life of it has none of them any more: they are brought back, each
+   * with the messages that it had taken and the mode that it was put in.
+   */
+  started(life: number): void {
+    if (life === 1) return;
+    this.#tenants.clear();
+    for (const tenant of new Set([...this.#hosted.keys()].map(tenantOf))) void this.#rehouse(tenant);
+  }
+
+  async #rehouse(tenant: string): Promise<void> {
+    const { kernel } = this.#options;
+    // A refusal means that the supervisor is being restarted once more: then this comes again with its next life.
+    if (!(await this.#tenantSupervisor(tenant)).ok) return;
+    for (const hosted of this.#hosted.values()) {
+      const { agentId, seat, spec } = hosted;
+      if (tenantOf(agentId) !== tenant || !hosted.settled || seat.mode === 'stopped') continue;
+      const started = await kernel.startChild(`${agentsPath}/${tenant}`, spec);
+      if (!started.ok && started.refusal.answer === 'start-failed') {
+        seat.mode = 'stopped';
+        seat.onMode('stopped');
+      }
+    }
+  }
+
   /** Lets the agent finish what it has and removes it. UNKNOWN_AGENT. */
   async stop(agentId: AgentId): Promise<Result<void>> {
-    if (!this.#hosted.has(agentId)) return refuse('UNKNOWN_AGENT', `${agentId} does not live on this node.`);
+    const hosted = this.#hosted.get(agentId);
+    if (!hosted) return refuse('UNKNOWN_AGENT', `${agentId} does not live on this node.`);
+    hosted.settled = false;
     await this.#options.kernel.stopChild(`${agentsPath}/${tenantOf(agentId)}`, localNameOf(agentId));
     this.#hosted.delete(agentId);
     return ok(undefined);
@@ -101,12 +136,12 @@ export class AgentHost {
   deliver(message: ReceivedMessage): Result<void> {
     const hosted = this.#hosted.get(message.header.receiver);
     if (!hosted) return refuse('UNKNOWN_AGENT', `${message.header.receiver} does not live on this node.`);
-    const { mode, waiting } = hosted.seat;
+    const { mode, queue } = hosted.seat;
     if (mode === 'stopping' || mode === 'stopped' || mode === 'compromised')
       return refuse('STOPPED', `${hosted.agentId} takes no messages: it is ${mode}.`);
     // What the cell took out of its inbox and could not hand on yet counts as well, or the bound would not be one.
-    if (waiting >= limits.inboxMessagesMax)
-      return refuse('INBOX_FULL', `${hosted.agentId} has ${waiting} messages waiting.`);
+    if (queue.length >= limits.inboxMessagesMax)
+      return refuse('INBOX_FULL', `${hosted.agentId} has ${queue.length} messages waiting.`);
     return hosted.ref.tell({ type: 'agent.message', message });
   }
 
@@ -144,6 +179,9 @@ export class AgentHost {
       intensity: limits.restartsRememberedMax - 1,
       periodMs: 1_000,
       children: [],
+      onStarted: (life) => {
+        if (life > 1) void this.#rehouse(tenant);
+      },
     });
     // The cache is bounded, so it may have forgotten one that runs.
     return !started.ok && started.refusal.code === 'ALREADY_EXISTS' ? ok(undefined) : started;

@@ -16,6 +16,8 @@ export type CellEvent =
   /** The promise that the handler returned for a message has settled. */
   | { readonly type: 'agent.settled'; readonly of: ReceivedMessage }
   | { readonly type: 'agent.failed'; readonly of: ReceivedMessage; readonly error: unknown }
+  /** A new life finds messages that the one before had taken out of the inbox. */
+  | { readonly type: 'agent.waiting' }
   | { readonly type: 'agent.suspend' | 'agent.resume' | 'agent.compromised' | 'kernel.shutdown' | 'xstate.stop' }
   | { readonly type: 'xstate.error.actor.chart'; readonly error: unknown }
   | { readonly type: 'xstate.done.actor.chart' };
@@ -32,8 +34,8 @@ export interface CellInput {
 /** What outlives an incarnation of the cell, and what the router may read without asking the actor. */
 export interface Seat {
   mode: AgentMode;
-  /** Messages taken out of the inbox that wait for the handler. */
-  waiting: number;
+  /** Messages taken out of the inbox that wait for the handler, oldest first. */
+  readonly queue: ReceivedMessage[];
   /** When the agent crashed, monotonic milliseconds, newest last. */
   crashes: number[];
   onMode: (mode: AgentMode) => void;
@@ -77,13 +79,14 @@ class Cell {
   #lifecycle: Lifecycle = initialLifecycle();
   #chart: AnyActorRef | undefined;
   #busyWith: ReceivedMessage | undefined;
-  readonly #queue: ReceivedMessage[] = [];
+  /** What the life before this one was doing. */
+  readonly #before: AgentMode;
 
   constructor(input: CellInput, actor: AnyActorRef, stopChild: (child: AnyActorRef) => void) {
     this.#input = input;
     this.#actor = actor;
     this.#stopChild = stopChild;
-    input.seat.waiting = 0;
+    this.#before = input.seat.mode;
   }
 
   snapshot(): CellSnapshot {
@@ -94,7 +97,12 @@ class Cell {
   }
 
   start(): void {
-    const { seat, behaviour, context, monotonic } = this.#input;
+    const { seat, behaviour, context, self, monotonic } = this.#input;
+    if (this.#before === 'compromised') {
+      // A crash is no way out of it.
+      this.#step('agent.compromised');
+      return;
+    }
     this.#step('agent.verified');
     if (behaviour.kind === 'chart') {
       this.#chart = createActor(behaviour.chart, {
@@ -107,7 +115,8 @@ class Cell {
     this.#step('agent.started');
     const since = monotonic() - crashBudget.windowMs;
     seat.crashes = seat.crashes.filter((at) => at > since);
-    if (seat.crashes.length >= crashBudget.crashesMax) this.#step('agent.suspend');
+    if (seat.crashes.length >= crashBudget.crashesMax || this.#before === 'suspended') this.#step('agent.suspend');
+    if (seat.queue.length > 0) self.tell({ type: 'agent.waiting' }, 'control');
   }
 
   receive(event: CellEvent): CellSnapshot {
@@ -132,7 +141,11 @@ class Cell {
         this.#step('kernel.shutdown');
         this.#drain();
         break;
+      case 'agent.waiting':
+        this.#next();
+        break;
       case 'xstate.stop':
+        this.#answerFailure();
         this.#stopChart();
         break;
       case 'kernel.shutdown':
@@ -149,8 +162,7 @@ class Cell {
   /** Messages that come while suspended wait; the inbox’s bound counts them too. */
   #take(message: ReceivedMessage): void {
     if (this.#busyWith || this.#input.seat.mode !== 'running') {
-      this.#queue.push(message);
-      this.#input.seat.waiting = this.#queue.length;
+      this.#input.seat.queue.push(message);
     } else this.#run(message);
   }
 
@@ -206,11 +218,8 @@ class Cell {
   }
 
   #next(): void {
-    while (this.#queue.length > 0 && !this.#busyWith && this.#mayRun()) {
-      const message = this.#queue.shift()!;
-      this.#input.seat.waiting = this.#queue.length;
-      this.#run(message);
-    }
+    const { queue } = this.#input.seat;
+    while (queue.length > 0 && !this.#busyWith && this.#mayRun()) this.#run(queue.shift()!);
   }
 
   #mayRun(): boolean {
@@ -224,23 +233,29 @@ class Cell {
     else if (behaviour.kind === 'handler') behaviour.onRefused?.(refusal, messageId, context);
   }
 
-  /** The one who waits for an answer learns that none will come; then the crash takes its course to the supervisor. */
   #crash(error: unknown): never {
-    const { seat, context, monotonic } = this.#input;
+    const { seat, monotonic } = this.#input;
     seat.crashes.push(monotonic());
-    if (this.#busyWith?.header.replyWith) {
-      context.reply(this.#busyWith, {
-        performative: 'failure',
-        content: { reason: 'The agent failed while it handled this message.' },
-      });
-    }
+    this.#answerFailure();
     throw error;
   }
 
+  /** This life ends in the middle of a message: the one who waits for the answer learns that none will come. */
+  #answerFailure(): void {
+    const message = this.#busyWith;
+    this.#busyWith = undefined;
+    if (!message?.header.replyWith) return;
+    this.#input.context.reply(message, {
+      performative: 'failure',
+      content: { reason: 'The agent failed while it handled this message.' },
+    });
+  }
+
   #drain(): void {
-    if (this.#busyWith || this.#queue.length > 0) {
+    const { queue } = this.#input.seat;
+    if (this.#busyWith || queue.length > 0) {
       this.#next();
-      if (this.#busyWith || this.#queue.length > 0) return;
+      if (this.#busyWith || queue.length > 0) return;
     }
     this.#step('agent.drained');
     this.#stopChart();

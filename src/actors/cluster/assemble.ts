@@ -5,7 +5,7 @@ import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
 import { swimProfiles } from '../../protocols/swim/config.ts';
 import type { Member } from '../../protocols/swim/member.ts';
 import { raiseBootEpoch } from '../boot-epoch.ts';
-import type { Address, LinkServer } from '../kernel/ports.ts';
+import type { Address } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { NodeBase } from '../node-base.ts';
 import { memberView } from '../node-control.ts';
@@ -14,7 +14,7 @@ import { createCertificateRenewal } from './certificate-renewal.ts';
 import { Directory } from './directory.ts';
 import { Gossip } from './gossip.ts';
 import type { GossipMemberEvent } from './gossip-member.ts';
-import type { LinkListenerInput } from './link-listener.ts';
+import { LinkPort } from './link-listener.ts';
 import { linkView } from './link-view.ts';
 import { Links, linksPath } from './links.ts';
 import type { NodeIdentity } from './node-identity.ts';
@@ -25,7 +25,7 @@ export interface ClusterParts {
   readonly links: Links;
   readonly gossip: Gossip;
   readonly renewal: CertificateRenewal;
-  readonly listener: LinkListenerInput;
+  readonly port: LinkPort;
   addresses(): { readonly link: Address; readonly gossip: Address };
 }
 
@@ -43,31 +43,34 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     clusterId: config.cluster.id,
     identity: () => identity.tls,
     hello: () => helloOf(base),
-    spawn: (spec) => void kernel.startChild(linksPath, spec),
+    spawn: (spec) => kernel.startChild(linksPath, spec),
     stop: (id) => void kernel.stopChild(linksPath, id),
   });
   watchLinks(base, links);
-  let server: LinkServer | undefined;
-  identity.onInstalled(() => server?.setIdentity(identity.tls));
+  const port = new LinkPort(async () => {
+    const { tls } = identity;
+    const server = await ports.network.listenLinks({
+      address: config.cluster.bind,
+      identity: tls,
+      onChannel: (channel) => links.accept(channel),
+      onRefused: (remote, reason) => links.refusedByTls(remote, reason),
+    });
+    // It may have been renewed while the port was being bound.
+    if (identity.tls !== tls) server.setIdentity(identity.tls);
+    return server;
+  });
+  identity.onInstalled(() => port.server?.setIdentity(identity.tls));
   const gossip = createGossip(base, links);
   return {
     identity,
     links,
     gossip,
     renewal: createRenewal(base),
-    listener: {
-      listen: () =>
-        ports.network.listenLinks({
-          address: config.cluster.bind,
-          identity: identity.tls,
-          onChannel: (channel) => links.accept(channel),
-          onRefused: (remote, reason) => links.refusedByTls(remote, reason),
-        }),
-      onServer: (now) => {
-        server = now;
-      },
-    },
-    addresses: () => ({ link: server?.address ?? config.cluster.bind, gossip: gossip.address ?? config.cluster.bind }),
+    port,
+    addresses: () => ({
+      link: port.server?.address ?? config.cluster.bind,
+      gossip: gossip.address ?? config.cluster.bind,
+    }),
   };
 }
 

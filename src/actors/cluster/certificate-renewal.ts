@@ -6,7 +6,7 @@ import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
-import type { CertificateRenewal } from './cert-rotator.ts';
+import type { CertificateRenewal, Renewed } from './cert-rotator.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { replacePair } from './pending-renewal.ts';
 
@@ -33,6 +33,9 @@ const clockSkewMs = 60_000;
 /** Renewal by a CA key on this machine. CSRs to a CA node come through the same four functions. */
 export function createCertificateRenewal(deps: RenewalDependencies): CertificateRenewal {
   const { identity, clock, crypto, disk } = deps;
+  // One after the other: a rotator that is restarted knows nothing of the files that its last life is still writing, and
+  // the key of one renewal beside the certificate of another would keep the node from its next start.
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     dueInMs: () => identity.svid.notAfter - deps.renewalThresholdMs - clock.now(),
     async renew() {
@@ -56,23 +59,30 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
       });
       return issued.ok ? ok({ certPem: issued.value, keyPem: privateKeyToPem(key.privateKey) }) : issued;
     },
-    async install({ certPem, keyPem }) {
-      // Before any file is touched: what peers would refuse must not take the place of what they accept.
-      const accepted = identity.accepts(certPem, keyPem, clock.now());
-      if (!accepted.ok) return accepted;
-      await replacePair(disk, deps, { certPem, keyPem });
-      const installed = identity.install(certPem, keyPem, clock.now());
-      if (!installed.ok) return installed;
-      // Rotation protects, so it does not wait for the audit log; a refusal there is the log’s own alarm.
-      await deps.record('success', []);
-      deps.rotated();
-      return installed;
+    install(renewed) {
+      const result = turn.then(() => installed(deps, renewed));
+      turn = result.catch(() => undefined);
+      return result;
     },
     failed(error, attempt) {
       const reason = error instanceof Error ? error.message : String(error);
       void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
     },
   };
+}
+
+async function installed(deps: RenewalDependencies, { certPem, keyPem }: Renewed): Promise<Result<void>> {
+  const { identity, clock, disk } = deps;
+  // Before any file is touched: what peers would refuse must not take the place of what they accept.
+  const accepted = identity.accepts(certPem, keyPem, clock.now());
+  if (!accepted.ok) return accepted;
+  await replacePair(disk, deps, { certPem, keyPem });
+  const shown = identity.install(certPem, keyPem, clock.now());
+  if (!shown.ok) return shown;
+  // Rotation protects, so it does not wait for the audit log; a refusal there is the log’s own alarm.
+  await deps.record('success', []);
+  deps.rotated();
+  return shown;
 }
 
 /** Years may lie between the start, which judged the other files, and a renewal: this one is judged when it is read. */

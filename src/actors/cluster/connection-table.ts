@@ -29,14 +29,14 @@ export interface Connection {
  */
 export class ConnectionTable {
   readonly #clock: Clock;
-  readonly #onFree: () => void;
+  readonly #onFree: (connection: Connection) => void;
   readonly #all = new Map<string, Connection>();
   /** Connection ids by what they dial. */
   readonly #dialers = new Map<string, string>();
   #made = 0;
 
-  /** `onFree` is called for each place that is given up. */
-  constructor(clock: Clock, onFree: () => void) {
+  /** `onFree` is called with each connection whose place is given up. */
+  constructor(clock: Clock, onFree: (connection: Connection) => void) {
     this.#clock = clock;
     this.#onFree = onFree;
   }
@@ -102,7 +102,7 @@ export class ConnectionTable {
     if (key !== undefined && this.#dialers.get(key) === connection.id) this.#dialers.delete(key);
     if (connection.session) connection.session.close('goodbye', 'the connection ends');
     else connection.channel?.close(closeCodes.goodbye.code, 'the connection ends');
-    if (held) this.#onFree();
+    if (held) this.#onFree(connection);
   }
 
   /** Gives up the places whose actors do not run yet. */

@@ -6,6 +6,11 @@ export interface GossipMemberInput {
   readonly gossip: Gossip;
   /** How long a leave claim is given to spread before the socket closes. */
   readonly leaveMs: number;
+  /**
+   * Whether this node goes for good: only then does it tell the others that it leaves. A member that is restarted with a
+   * sibling goes on with what it knows, and nobody else needs to notice.
+   */
+  readonly departs: () => boolean;
 }
 
 /** What the chart hears. */
@@ -19,6 +24,11 @@ const isMode =
   (mode: PartitionMode) =>
   ({ event }: { event: GossipMemberEvent }) =>
     event.type === 'gossip.partition' && event.mode === mode;
+
+const toldToStop = [
+  { guard: 'departs' as const, target: '#gossip-member.leaving' as const },
+  { target: '#gossip-member.interrupted' as const },
+];
 
 /** What this node is as a member. Datagrams and claims pass through `Gossip`, which reads nothing of this chart. */
 export const gossipMember = setup({
@@ -35,6 +45,7 @@ export const gossipMember = setup({
     toIsolated: isMode('isolated'),
     isMajority: ({ context }) => context.gossip.partition() === 'majority',
     isMinority: ({ context }) => context.gossip.partition() === 'minority',
+    departs: ({ context }) => context.departs(),
   },
   actors: {
     open: fromPromise<void, Gossip>(({ input }) => input.open()),
@@ -56,7 +67,7 @@ export const gossipMember = setup({
     joining: {
       entry: 'join',
       always: { guard: 'hasNoSeeds', target: 'active' },
-      on: { 'gossip.joined': 'active', 'kernel.shutdown': 'leaving' },
+      on: { 'gossip.joined': 'active', 'kernel.shutdown': toldToStop },
     },
     active: {
       initial: 'judging',
@@ -66,7 +77,7 @@ export const gossipMember = setup({
           { guard: 'toMinority', target: '.minority' },
           { guard: 'toIsolated', target: '.isolated' },
         ],
-        'kernel.shutdown': 'leaving',
+        'kernel.shutdown': toldToStop,
       },
       states: {
         judging: {
@@ -84,5 +95,7 @@ export const gossipMember = setup({
     leaving: { entry: 'leave', after: { leaving: 'closing' }, on: { 'gossip.left': 'closing' } },
     closing: { invoke: { src: 'close', input: ({ context }) => context.gossip, onDone: 'left', onError: 'left' } },
     left: { type: 'final' },
+    // Its next life opens the socket anew.
+    interrupted: { type: 'final' },
   },
 });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { NodeId } from '../../names.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import { encodePushPull } from '../../protocols/link/push-pull-frame.ts';
@@ -39,6 +40,9 @@ export class Gossip {
   #joined = false;
   #closed = false;
   #listening = false;
+  #turn: Promise<void> = Promise.resolve();
+  /** Runs a function as a part of the actor that opened this. */
+  #asMember: <R>(body: () => R) => R = (body) => body();
 
   constructor(options: GossipOptions) {
     const { identity } = options;
@@ -84,15 +88,19 @@ export class Gossip {
   }
 
   /** Opens the socket and starts the rules’ timers; after a crash of the chart, anew with what is known already. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
     const { network, bind } = this.#options;
-    await this.#release();
-    this.#socket = await network.bindDatagrams(bind);
-    this.#socket.onMessage((bytes) => this.#receive(bytes));
-    this.#listen();
-    this.#closed = false;
-    this.#joined = false;
-    this.#input({ type: 'start', now: this.#now() });
+    return this.#inTurn(async () => {
+      await this.#release();
+      this.#socket = await network.bindDatagrams(bind);
+      this.#socket.onMessage((bytes) => this.#receive(bytes));
+      this.#listen();
+      this.#closed = false;
+      this.#joined = false;
+      // A bug in a timer belongs to the member, whoever’s frame or datagram it was that set it.
+      this.#asMember = AsyncLocalStorage.snapshot();
+      this.#input({ type: 'start', now: this.#now() });
+    });
   }
 
   /** Dials the seeds; what they answer to a push/pull makes this node a member. */
@@ -109,9 +117,17 @@ export class Gossip {
     for (const link of this.#options.links.all()) this.#sendPushPull(link, 'push-pull');
   }
 
-  async close(): Promise<void> {
+  /** Idempotent. */
+  close(): Promise<void> {
     this.#closed = true;
-    await this.#release();
+    return this.#inTurn(() => this.#release());
+  }
+
+  /** One after the other: a chart that is restarted may begin while what its last life began is still under way. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(act);
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
   async #release(): Promise<void> {
@@ -150,10 +166,11 @@ export class Gossip {
         this.#send(effect.to, effect.address, effect.packet);
         return;
       case 'schedule': {
-        const timer = clock.setTimeout(() => {
+        const due = (): void => {
           this.#timers.delete(timer);
           this.#input({ type: 'timer', timer: effect.timer, now: this.#now() });
-        }, effect.delayMs);
+        };
+        const timer = this.#asMember(() => clock.setTimeout(due, effect.delayMs));
         this.#timers.add(timer);
         return;
       }

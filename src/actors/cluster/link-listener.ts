@@ -1,78 +1,85 @@
-import { assign, fromCallback, fromPromise, setup } from 'xstate';
+import { fromCallback, fromPromise, setup } from 'xstate';
 import type { LinkServer } from '../kernel/ports.ts';
 
+/**
+ * The port for links. It outlives the lives of its listener; opening and closing come one after the other, because a
+ * life may begin while what the one before it began is still under way.
+ */
+export class LinkPort {
+  readonly #listen: () => Promise<LinkServer>;
+  #server: LinkServer | undefined;
+  #turn: Promise<void> = Promise.resolve();
+
+  /** `listen` binds the port; rejects with ADDRESS_IN_USE. */
+  constructor(listen: () => Promise<LinkServer>) {
+    this.#listen = listen;
+  }
+
+  /** What listens now, if anything does: for rotation and views. */
+  get server(): LinkServer | undefined {
+    return this.#server;
+  }
+
+  /** Listens anew. Rejects as `listen` does. */
+  open(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#release();
+      this.#server = await this.#listen();
+    });
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#release());
+  }
+
+  async #release(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    await server?.close();
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(act);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
 export interface LinkListenerInput {
-  readonly listen: () => Promise<LinkServer>;
-  /** The server that listens now, or none: for rotation and views. */
-  readonly onServer: (server: LinkServer | undefined) => void;
-}
-
-interface LinkListenerContext extends LinkListenerInput {
-  readonly server: LinkServer | undefined;
-}
-
-/** Listens; a server that comes when nobody waits for it any more is closed again. */
-async function bind(listen: LinkListenerInput['listen'], signal: AbortSignal): Promise<LinkServer> {
-  const server = closedOnce(await listen());
-  if (signal.aborted) await server.close();
-  return server;
-}
-
-/** The end of a listener asks for the close, and so does whatever ends it before that. */
-function closedOnce(server: LinkServer): LinkServer {
-  let closed: Promise<void> | undefined;
-  return {
-    address: server.address,
-    setIdentity: (identity) => server.setIdentity(identity),
-    close: () => {
-      closed ??= server.close();
-      return closed;
-    },
-  };
+  readonly port: LinkPort;
 }
 
 /** Owns the port for links. A port that is taken is a crash with ADDRESS_IN_USE: the supervisor decides. */
 export const linkListener = setup({
   types: {
-    context: {} as LinkListenerContext,
+    context: {} as LinkListenerInput,
     input: {} as LinkListenerInput,
     events: {} as { readonly type: 'kernel.shutdown' },
   },
   actors: {
-    bind: fromPromise<LinkServer, LinkListenerInput>(({ input, signal }) => bind(input.listen, signal)),
+    open: fromPromise<void, LinkPort>(({ input }) => input.open()),
+    close: fromPromise<void, LinkPort>(({ input }) => input.close()),
     /** A chart that crashes or is killed runs no exit actions, but its actors are stopped: the port is freed here. */
-    hold: fromCallback<{ type: string }, LinkListenerContext>(({ input }) => () => {
-      input.onServer(undefined);
-      void input.server?.close();
-    }),
-    close: fromPromise<void, LinkServer | undefined>(async ({ input }) => input?.close()),
-  },
-  actions: {
-    keep: assign((_, params: { server: LinkServer }) => ({ server: params.server })),
-    publish: ({ context }) => context.onServer(context.server),
+    release: fromCallback<{ type: string }, LinkPort>(
+      ({ input }) =>
+        () =>
+          void input.close(),
+    ),
   },
 }).createMachine({
   id: 'link-listener',
-  context: ({ input }) => ({ ...input, server: undefined }),
+  context: ({ input }) => input,
   initial: 'binding',
+  invoke: { src: 'release', input: ({ context }) => context.port },
   states: {
     binding: {
-      invoke: {
-        src: 'bind',
-        input: ({ context }) => context,
-        onDone: {
-          target: 'listening',
-          actions: [{ type: 'keep', params: ({ event }) => ({ server: event.output }) }, 'publish'],
-        },
-      },
+      invoke: { src: 'open', input: ({ context }) => context.port, onDone: 'listening' },
       on: { 'kernel.shutdown': 'stopped' },
     },
-    listening: {
-      invoke: { src: 'hold', input: ({ context }) => context },
-      on: { 'kernel.shutdown': 'closing' },
-    },
+    listening: { on: { 'kernel.shutdown': 'closing' } },
     closing: {
-      invoke: { src: 'close', input: ({ context }) => context.server, onDone: 'stopped', onError: 'stopped' },
+      invoke: { src: 'close', input: ({ context }) => context.port, onDone: 'stopped', onError: 'stopped' },
     },
     stopped: { type: 'final' },
   },

@@ -1,3 +1,4 @@
+import type { Result } from '../../errors.ts';
 import type { TrustDomain } from '../../names.ts';
 import type { Hello } from '../../protocols/link/hello.ts';
 import type { Clock, Metrics, Network, Random, TlsIdentity } from '../kernel/ports.ts';
@@ -13,8 +14,8 @@ export interface LinksOptions {
   readonly clusterId: string;
   readonly identity: () => TlsIdentity;
   readonly hello: () => Hello;
-  /** Starts a peer-connection under the supervisor of links. */
-  readonly spawn: (spec: WorkerSpec) => void;
+  /** Starts a peer-connection under the supervisor of links, which refuses while it is being restarted itself. */
+  readonly spawn: (spec: WorkerSpec) => Promise<Result<unknown>>;
   /** Forgets one that has ended. */
   readonly stop: (id: string) => void;
 }

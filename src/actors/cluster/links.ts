@@ -8,7 +8,6 @@ import type { Hello } from '../../protocols/link/hello.ts';
 import { chooseLink } from '../../protocols/link/pairing.ts';
 import { addressText } from '../address.ts';
 import type { Address, LinkChannel } from '../kernel/ports.ts';
-import type { Ref } from '../kernel/ref.ts';
 import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
 import { type LinkEnd, LinkSession } from './link-session.ts';
 import type { LinksOptions } from './links-options.ts';
@@ -16,10 +15,10 @@ import {
   type DialTarget,
   dialRefusal,
   type PeerConnectionEvent,
-  type PeerConnectionInput,
   type PeerConnectionWork,
-  peerConnection,
+  peerConnectionSpec,
 } from './peer-connection.ts';
+import { Redials } from './redials.ts';
 import { keyOf, WantedPeers } from './wanted-peers.ts';
 
 /** Where peer-connections live in the tree: one child each. */
@@ -43,6 +42,7 @@ export class Links {
   readonly #retiring = new Map<NodeId, LinkSession>();
   readonly #wanted = new WantedPeers();
   readonly #connections: ConnectionTable;
+  readonly #redials: Redials;
   readonly #frames = new Map<FrameKind, Listener<[LinkSession, Frame]>>();
   readonly #onReady: Listener<[LinkSession]>[] = [];
   readonly #onClosed: Listener<[LinkSession, string]>[] = [];
@@ -53,14 +53,17 @@ export class Links {
 
   constructor(options: LinksOptions) {
     this.#options = options;
-    this.#connections = new ConnectionTable(options.clock, () => this.#dialPostponed());
+    this.#connections = new ConnectionTable(options.clock, (connection) => this.#freed(connection));
+    this.#redials = new Redials(options.clock, options.random, (target) => {
+      if (this.#isWanted(target)) this.#dial(target);
+    });
   }
 
   /** Wants a link: dials, and dials again with backoff, until it is up or `forget`. Idempotent; an address may change. */
   ensure(target: DialTarget): void {
     if (target.nodeId === this.#options.hello().nodeId) return;
     this.#wanted.want(target);
-    this.#dial(target);
+    if (this.#isWanted(target)) this.#dial(target);
   }
 
   /** No longer wants a link to the node; one that is up is left to end by itself. */
@@ -116,6 +119,7 @@ export class Links {
     this.#closing = true;
     this.#wanted.clear();
     this.#connections.releaseClaims();
+    this.#redials.clear();
   }
 
   #dial(target: DialTarget): void {
@@ -130,26 +134,25 @@ export class Links {
     if (this.#wanted.postpone(target)) this.#refused(addressText(target.address), refusal);
   }
 
+  #isWanted(target: DialTarget): boolean {
+    return this.#wanted.isWanted(target, (nodeId) => this.#ready.has(nodeId));
+  }
+
   /** A place is free. */
-  #dialPostponed(): void {
+  #freed({ target, session }: Connection): void {
     const next = this.#wanted.takePostponed((nodeId) => this.#ready.has(nodeId));
     if (next) this.#dial(next);
+    const nodeId = target?.nodeId ?? session?.nodeId;
+    const address = target?.address ?? (nodeId && this.#wanted.addressOf(nodeId));
+    if (address && !this.#closing) this.#redials.later({ address, ...(nodeId && { nodeId }) });
   }
 
   #spawn(kind: string, restart: 'temporary' | 'transient', what: Beginning): void {
     const connection = this.#connections.claim(kind, what);
     const work = this.#workFor(connection);
-    this.#options.spawn({
-      kind: 'worker',
-      id: connection.id,
-      logic: peerConnection,
-      restart,
-      shutdown: 2_000,
-      input: ({ self }: { self: Ref<PeerConnectionEvent> }): PeerConnectionInput => ({
-        work,
-        notify: (event) => void self.tell(event, 'control'),
-        ...what,
-      }),
+    const started = this.#options.spawn(peerConnectionSpec(connection.id, restart, work, what));
+    void started.then(({ ok }) => {
+      if (!ok) this.#connections.release(connection);
     });
   }
 
@@ -175,7 +178,7 @@ export class Links {
         const refused = dialRefusal(error);
         if (refused) this.#refused(addressText(target.address), { code: refused.code, reasons: [refused.message] });
       },
-      wanted: (target) => !this.#closing && this.#wanted.isWanted(target, (nodeId) => this.#ready.has(nodeId)),
+      wanted: (target) => !this.#closing && this.#isWanted(target),
       random: () => random.uint32(),
       leave: () => this.#connections.leave(connection),
       release: () => this.#connections.release(connection),

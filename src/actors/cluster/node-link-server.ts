@@ -19,7 +19,8 @@ export async function listenForWebSocketLinks(options: LinkListenOptions, clock:
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: [linkProtocol],
-    handshakeTimeout: limits.linkHandshakeMsMax,
+    // Later than the guard’s deadline: Node’s own, at the same moment, would say neither why nor whose socket it was.
+    handshakeTimeout: 2 * limits.linkHandshakeMsMax,
     maxHeaderSize: limits.headerBytesMax,
   });
   const handshakes = new HandshakeGuard({ clock, onRefused: options.onRefused });

@@ -3,6 +3,8 @@ import { CaxtonError } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import { backoffMs, linkBackoff } from '../../protocols/link/backoff.ts';
 import type { Address, LinkChannel } from '../kernel/ports.ts';
+import type { Ref } from '../kernel/ref.ts';
+import type { WorkerSpec } from '../kernel/spec.ts';
 import type { LinkEnd, LinkSession } from './link-session.ts';
 
 /** Whom to dial; without a node id whoever answers there is judged by certificate and cluster alone. */
@@ -168,3 +170,22 @@ export const peerConnection = setup({
 /** The refusal inside a failed dial, if it was one. */
 export const dialRefusal = (error: unknown): CaxtonError | undefined =>
   error instanceof CaxtonError && error.code === 'CERTIFICATE_REFUSED' ? error : undefined;
+
+/** How a connection stands in the tree; a dialer is transient, an accepted one temporary. */
+export const peerConnectionSpec = (
+  id: string,
+  restart: 'temporary' | 'transient',
+  work: PeerConnectionWork,
+  what: Pick<PeerConnectionInput, 'target' | 'channel'>,
+): WorkerSpec => ({
+  kind: 'worker',
+  id,
+  logic: peerConnection,
+  restart,
+  shutdown: 2_000,
+  input: ({ self }: { self: Ref<PeerConnectionEvent> }): PeerConnectionInput => ({
+    work,
+    notify: (event) => void self.tell(event, 'control'),
+    ...what,
+  }),
+});

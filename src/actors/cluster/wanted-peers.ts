@@ -19,10 +19,11 @@ export class WantedPeers {
   /** Those for which there was no place; at most as many as are wanted. */
   readonly #postponed = new Map<string, DialTarget>();
 
-  /** An address may change. */
+  /** An address may change. Who answered at a seed is remembered: it need not be dialled again to find out. */
   want({ nodeId, address }: DialTarget): void {
-    if (nodeId === undefined) this.#seeds.set(keyOf({ address }), { address, nodeId: undefined });
-    else this.#addresses.set(nodeId, address);
+    const key = keyOf({ address });
+    if (nodeId !== undefined) this.#addresses.set(nodeId, address);
+    else if (!this.#seeds.has(key)) this.#seeds.set(key, { address, nodeId: undefined });
   }
 
   /** The node, and every seed where it answered. */

@@ -29,6 +29,7 @@ export interface SpecFault {
     | 'invalid-period'
     | 'invalid-auto-shutdown'
     | 'invalid-backoff'
+    | 'invalid-on-started'
     | 'invalid-children'
     /** Simple-one-for-one with another number of children than its one template. */
     | 'invalid-template'
@@ -164,6 +165,9 @@ function checkSupervisor(spec: SupervisorSpec, path: string, fault: Report, faul
       'invalid-backoff',
       'backoff has initialMs and maxMs, whole milliseconds ≥ 1 and ≥ initialMs, and factor ≥ 1.',
     );
+  }
+  if (spec.onStarted !== undefined && typeof spec.onStarted !== 'function') {
+    fault('invalid-on-started', 'onStarted is a function of the number of the life.');
   }
   if (!Array.isArray(spec.children)) {
     fault('invalid-children', 'children is a list of specs.');

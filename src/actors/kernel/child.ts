@@ -171,6 +171,8 @@ export class Child implements Parent {
   /** The owner has ended and hears nothing any more: whoever still waits is let go. */
   abandon(): void {
     this.#noRestart();
+    // It has ended as well; the news of that reaches nobody any more, so nobody must wait for it.
+    this.occupant = undefined;
     this.#runtime.registry.remove(this.place);
     this.#settle({ reason: 'shutdown' });
   }

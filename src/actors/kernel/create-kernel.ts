@@ -6,6 +6,7 @@ import { specRefusal } from './child-spec.ts';
 import { DeadLetterOffice, type DeadLetterReport } from './dead-letters.ts';
 import { type Defer, nodeLoop } from './event-loop.ts';
 import type { ActorView, Kernel } from './kernel.ts';
+import type { LifeHook } from './life-hook.ts';
 import { LifeLinks } from './life-links.ts';
 import { Monitors } from './monitors.ts';
 import { ActorNames } from './names.ts';
@@ -51,6 +52,8 @@ export interface KernelOptions {
   readonly transport?: Transport;
   /** Which places another node may reach; default none. */
   readonly exposed?: Exposed;
+  /** The testing kit’s fault injection; see `Ports.faults`. */
+  readonly faults?: LifeHook;
 }
 
 type Ending = Awaited<Kernel['ended']>;
@@ -75,6 +78,7 @@ class TreeKernel implements Kernel {
   readonly #runtime: Runtime;
   #root: Child | undefined;
   #stopAsked = false;
+  #over = false;
   readonly #end: (ending: Ending) => void;
 
   constructor(options: KernelOptions) {
@@ -100,10 +104,14 @@ class TreeKernel implements Kernel {
           // A listener must not be able to stop a restart.
         }
       },
-      bear: (spec, place, incarnation, parent) =>
-        spec.kind === 'worker'
-          ? new Worker(runtime, spec, place, incarnation, parent)
-          : new Supervisor(runtime, spec, place, incarnation, parent),
+      bear: (spec, place, incarnation, parent) => {
+        const life =
+          spec.kind === 'worker'
+            ? new Worker(runtime, spec, place, incarnation, parent)
+            : new Supervisor(runtime, spec, place, incarnation, parent);
+        options.faults?.(life, place);
+        return life;
+      },
     };
     this.#runtime = runtime;
     const { registry } = runtime;
@@ -144,6 +152,11 @@ class TreeKernel implements Kernel {
 
   get remote(): Kernel['remote'] {
     return this.#remote?.held;
+  }
+
+  get stopping(): boolean {
+    const root = this.#root?.occupant;
+    return this.#stopAsked || this.#over || (root instanceof Supervisor && root.closing);
   }
 
   monitor: Kernel['monitor'] = (target, watcher) => this.#monitors.monitor(target, watcher);
@@ -208,6 +221,7 @@ class TreeKernel implements Kernel {
 
   #rootEnded(root: Child, occupant: Occupant): void {
     const exit = occupant.exit ?? { reason: 'crash' };
+    this.#over = true;
     root.ended(occupant, exit);
     this.#runtime.registry.remove(root.place);
     if (exit.error !== undefined) this.#end({ reason: 'gave-up', error: exit.error });

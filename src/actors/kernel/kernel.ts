@@ -69,6 +69,8 @@ export interface Kernel {
   /** Everybody alive, in start order, depth first. */
   tree(): readonly ActorView[];
   readonly deadLetters: DeadLetters;
+  /** Whether the whole tree stops: who is told to shut down then is not restarted with a sibling, but over for good. */
+  readonly stopping: boolean;
   /** Stops the tree right to left, each child within its shutdown time. Idempotent. */
   stop(): Promise<void>;
   /**

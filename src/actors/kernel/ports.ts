@@ -1,5 +1,6 @@
 import type { Crypto } from '../../crypto/port.ts';
 import type { ManagementApi } from '../operations/management-api.ts';
+import type { LifeHook } from './life-hook.ts';
 
 /**
  * The ports: everything that an actor needs of the world. Each has a Node version (`node-*.ts` beside the room that
@@ -18,6 +19,8 @@ export interface Ports {
   readonly managementApi?: ManagementApi | undefined;
   /** One hook that every actor turn passes; costs nothing while unset. */
   tap: Tap | undefined;
+  /** Fault injection (`FaultInjector` of the testing kit). Only the program that makes a node can set it. */
+  readonly faults?: LifeHook | undefined;
 }
 
 /** Time. Fits XState’s `clock` option as it is. */

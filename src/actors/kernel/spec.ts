@@ -59,6 +59,11 @@ export interface SupervisorSpec {
   readonly group?: string;
   /** Started left to right, stopped right to left. More can be added while it runs. */
   readonly children: readonly ChildSpec[];
+  /**
+   * Called each time the supervisor has started with these children; `life` is 1 for the first. Children that were added
+   * while it ran are gone with the life before, so whoever added them adds them again. Must not throw.
+   */
+  readonly onStarted?: (life: number) => void;
 }
 
 export type ChildSpec = WorkerSpec | SupervisorSpec;

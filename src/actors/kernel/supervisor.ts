@@ -126,6 +126,7 @@ export class Supervisor implements Occupant, Owner, House {
     const tap = this.#runtime.tap();
     if (tap !== undefined) show(tap, { type: 'actor.started', path: this.path, incarnation: this.incarnation });
     this.#parent.childStarted(this);
+    this.spec.onStarted?.(this.incarnation);
   }
 
   #judgeEnd(child: Child, exit: Exit): void {

@@ -7,6 +7,8 @@ export interface MessageRouterInput {
   readonly asks: PendingAsks;
   /** How long asks may still be answered once the node drains. */
   readonly drainMs: number;
+  /** Whether the node goes for good. A router that is restarted with a sibling refuses nothing and ends no ask. */
+  readonly departs: () => boolean;
 }
 
 /** What the router is doing. `Routing` carries the messages and reads the mode that the entry actions set. */
@@ -21,7 +23,10 @@ export const messageRouter = setup({
       | { type: 'kernel.shutdown' },
   },
   delays: { drain: ({ context }) => context.drainMs },
-  guards: { nothingPending: ({ context }) => context.asks.size === 0 },
+  guards: {
+    nothingPending: ({ context }) => context.asks.size === 0,
+    departs: ({ context }) => context.departs(),
+  },
   actions: {
     setMode: ({ context }, params: { mode: RouterMode }) => {
       context.routing.mode = params.mode;
@@ -37,7 +42,7 @@ export const messageRouter = setup({
     routing: {
       entry: { type: 'setMode', params: { mode: 'routing' } },
       initial: 'normal',
-      on: { 'kernel.shutdown': 'draining' },
+      on: { 'kernel.shutdown': [{ guard: 'departs', target: 'draining' }, { target: 'interrupted' }] },
       states: {
         normal: { on: { 'router.degraded': 'degraded' } },
         // Some members cannot be reached: messages among the reachable go on.
@@ -51,5 +56,7 @@ export const messageRouter = setup({
       on: { 'router.settled': { guard: 'nothingPending', target: 'stopped' } },
     },
     stopped: { type: 'final', entry: [{ type: 'setMode', params: { mode: 'stopped' } }, 'endAsks'] },
+    // Messages go on meanwhile: they do not pass this chart.
+    interrupted: { type: 'final' },
   },
 });

@@ -20,7 +20,8 @@ export interface Self {
   incarnation: number;
   alive: SignedClaim<AliveClaim>;
   leave: SignedClaim<LeaveClaim> | undefined;
-  sinceMs: number;
+  /** Undefined before the start. */
+  sinceMs: number | undefined;
   /** The highest stale epoch that was reported to the shell. */
   staleEpoch: number | undefined;
 }
@@ -36,7 +37,7 @@ export function createSelf(options: SwimOptions): Self {
     incarnation: firstIncarnation,
     alive: signedAlive(options, firstIncarnation),
     leave: undefined,
-    sinceMs: 0,
+    sinceMs: undefined,
     staleEpoch: undefined,
   };
 }
@@ -110,6 +111,6 @@ export const viewOfSelf = ({ self }: SwimState): Member => ({
   addresses: self.alive.claim.addresses,
   boxKey: self.alive.claim.boxKey,
   self: true,
-  sinceMs: self.sinceMs,
+  sinceMs: self.sinceMs ?? 0,
   accusers: [],
 });

@@ -61,7 +61,7 @@ export interface SwimState {
 
 /** What can happen to a member. `now` is in milliseconds of a clock that never goes back. */
 export type SwimInput =
-  /** Once, first: starts the timers. */
+  /** First: starts the timers; and again when the shell has lost all of them. */
   | { readonly type: 'start'; readonly now: number }
   /** A packet whose seal proved `from` and whose claims were verified. */
   | { readonly type: 'packet'; readonly from: NodeId; readonly packet: Packet; readonly now: number }

@@ -102,6 +102,11 @@ export function hurry(turn: Turn, record: MemberRecord): void {
   if (record.suspicion) moveDeadline(turn, record);
 }
 
+/** Sets the timer of a suspicion anew, for the time that it has left. */
+export function resumeSuspicion(turn: Turn, record: MemberRecord): void {
+  if (record.suspicion) scheduleExpiry(turn, record, Math.max(0, record.suspicion.deadlineMs - turn.now));
+}
+
 /**
  * The time to refute is over: dead when enough have signed, unreachable when this node failed to reach it itself.
  *

@@ -26,7 +26,7 @@ import { pushPullTick, schedulePushPull } from './push-pull.ts';
 import { createRoster } from './roster.ts';
 import { announceLeave, createSelf, viewOfSelf } from './self.ts';
 import type { SwimInput, SwimOptions, SwimState, SwimStep, SwimTimer, Turn } from './state.ts';
-import { hurry, suspicionExpires } from './suspicion.ts';
+import { hurry, resumeSuspicion, suspicionExpires } from './suspicion.ts';
 
 export { isNews } from './belief.ts';
 export { pushPull } from './push-pull.ts';
@@ -110,11 +110,18 @@ function dispatch(turn: Turn, input: SwimInput): void {
   }
 }
 
-/** Members that start together must not probe together, so the first tick comes at a random part of the interval. */
+/**
+ * Members that start together must not probe together, so the first tick comes at a random part of the interval. Started
+ * again, the timers of before are gone and what they stood for must not wait for them: nobody would judge the probes
+ * under way, let the gossip out or end a suspicion.
+ */
 function start(turn: Turn): void {
-  const { self, chance, options } = turn.state;
+  const { self, chance, options, probes, roster } = turn.state;
   const { probeIntervalMs, pushPullIntervalMs } = options.config;
-  self.sinceMs = turn.now;
+  self.sinceMs ??= turn.now;
+  probes.clear();
+  turn.state.gossipScheduled = false;
+  for (const record of roster.records.values()) resumeSuspicion(turn, record);
   turn.effects.push({ type: 'schedule', timer: { type: 'probe' }, delayMs: drawBelow(chance, probeIntervalMs) });
   schedulePushPull(turn, drawBelow(chance, pushPullIntervalMs));
 }

@@ -106,6 +106,60 @@ describe('the host of agents', () => {
     expect(taken).toBeLessThanOrEqual(limits.inboxMessagesMax + 2 * 64);
   });
 
+  describe.each(['/node/agents', '/node/agents/default'])('after the end of %s', (path) => {
+    const seen: unknown[] = [];
+    const noting = { kind: 'handler', handler: ({ content }: ReceivedMessage) => void seen.push(content) } as const;
+    const other = 'other/carol' as AgentId;
+    afterEach(() => void seen.splice(0));
+
+    it('has all its agents back, those of other tenants too', async () => {
+      const { host, kernel } = await lab();
+      unwrap(await host.start(bob, noting, undefined));
+      unwrap(await host.start(other, noting, undefined));
+      kernel.kill(path);
+      await settle();
+      for (const receiver of [bob, other]) unwrap(host.deliver(message(receiver, receiver)));
+      await settle();
+      expect([seen, host.size, host.modeOf(bob)]).toEqual([[bob, other], 2, 'running']);
+      expect((await host.stop(bob)).ok).toBe(true);
+      expect(refusalOf(host.deliver(message())).code).toBe('UNKNOWN_AGENT');
+      expect((await host.start(bob, quiet, undefined)).ok).toBe(true);
+    });
+
+    it('does not bring back one that is stopped just then, nor one that had ended', async () => {
+      const { host, kernel } = await lab();
+      const chart = setup({}).createMachine({ initial: 'gone', states: { gone: { type: 'final' } } });
+      unwrap(await host.start(bob, noting, undefined));
+      await host.start(other, { kind: 'chart', chart }, undefined);
+      await settle();
+      expect(host.modeOf(other)).toBe('stopped');
+      kernel.kill(path);
+      await host.stop(bob);
+      await settle();
+      const agents = kernel.tree().filter(({ path: at, kind }) => kind === 'worker' && at.startsWith('/node/agents'));
+      expect([agents, host.size]).toEqual([[], 1]);
+    });
+
+    it('has the others back when one cannot start any more', async () => {
+      const { host, kernel } = await lab();
+      let starts = 0;
+      const chart = setup({}).createMachine({
+        context: () => {
+          starts += 1;
+          if (starts > 1) throw new Error('only once');
+          return {};
+        },
+      });
+      unwrap(await host.start('default/aged' as AgentId, { kind: 'chart', chart }, undefined));
+      unwrap(await host.start(bob, noting, undefined));
+      kernel.kill(path);
+      await settle();
+      unwrap(host.deliver(message('still here')));
+      await settle();
+      expect([seen, host.modeOf('default/aged' as AgentId)]).toEqual([['still here'], 'stopped']);
+    });
+  });
+
   it('keeps a crashing agent from its neighbours', async () => {
     const { host, kernel } = await lab();
     const carol = 'default/carol' as AgentId;

@@ -35,7 +35,18 @@ export async function hosting() {
     kind: 'supervisor',
     id: 'node',
     strategy: 'one-for-one',
-    children: [{ kind: 'supervisor', id: 'agents', strategy: 'one-for-one', intensity: 100, children: [] }],
+    children: [
+      {
+        kind: 'supervisor',
+        id: 'agents',
+        strategy: 'one-for-one',
+        intensity: 100,
+        children: [],
+        onStarted: (life) => {
+          if (life > 1) host.started(life);
+        },
+      },
+    ],
   });
   const modes: { agent: AgentId; mode: AgentMode }[] = [];
   const said: { sender: AgentId; draft: unknown }[] = [];

@@ -27,7 +27,7 @@ afterEach(() => kernel?.stop());
 
 async function seated(behaviour: Behaviour) {
   const clock = new ManualClock(1_000);
-  const seat: Seat = { mode: 'verifying', waiting: 0, crashes: [], onMode: (mode) => modes.push(mode) };
+  const seat: Seat = { mode: 'verifying', queue: [], crashes: [], onMode: (mode) => modes.push(mode) };
   const modes: string[] = [];
   const replies: unknown[] = [];
   const context = {
@@ -92,13 +92,13 @@ describe('an agent’s cell', () => {
     for (const content of ['a', 'b', 'c']) send(received(content));
     await settle();
     expect(log).toEqual(['begin a']);
-    expect(seat.waiting).toBe(2);
+    expect(seat.queue.length).toBe(2);
     for (let i = 0; i < 3; i++) {
       release.shift()!();
       await settle();
     }
     expect(log).toEqual(['begin a', 'end a', 'begin b', 'end b', 'begin c', 'end c']);
-    expect(seat.waiting).toBe(0);
+    expect(seat.queue.length).toBe(0);
   });
 
   it('holds messages back while suspended and hands them on when resumed', async () => {
@@ -198,5 +198,36 @@ describe('an agent’s cell', () => {
     await stopped;
     expect(log).toEqual(['a', 'b']);
     expect(modes.slice(-2)).toEqual(['stopping', 'stopped']);
+  });
+
+  it('hands what a life had taken out of the inbox to the next one, and loses only what was in hand', async () => {
+    const log: unknown[] = [];
+    const never = new Promise<void>(() => {});
+    const { send, replies, seat } = await seated({
+      kind: 'handler',
+      handler: ({ content }) => {
+        log.push(content);
+        return content === 'in hand' ? never : undefined;
+      },
+    });
+    for (const content of ['in hand', 'second', 'third']) send(received(content, 'waiting'));
+    await settle();
+    expect(seat.queue.length).toBe(2);
+    kernel!.kill('/agents/one');
+    await settle();
+    expect(log).toEqual(['in hand', 'second', 'third']);
+    expect(replies).toEqual([{ performative: 'failure', content: { reason: expect.stringContaining('failed') } }]);
+  });
+
+  it.each(['suspended', 'compromised'] as const)('that is %s is so after a crash as well', async (mode) => {
+    const log: unknown[] = [];
+    const { ref, send, seat } = await seated({ kind: 'handler', handler: ({ content }) => void log.push(content) });
+    ref.tell({ type: mode === 'suspended' ? 'agent.suspend' : 'agent.compromised' }, 'control');
+    await settle();
+    kernel!.kill('/agents/one');
+    await settle();
+    send(received('x'));
+    await settle();
+    expect([seat.mode, log]).toEqual([mode, []]);
   });
 });

@@ -7,7 +7,7 @@ import { privateKeyToPem, rawPublicKey } from '../../../src/crypto/keys.ts';
 import { ok, unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
-import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import { crypto, dayMs, domain, makeCa, nodeOne, now, refusalOf } from '../../crypto/fixtures.ts';
 
@@ -96,6 +96,21 @@ describe('a renewal', () => {
     expect(renewal.dueInMs()).toBe(dayMs / 2);
     clock.advance(dayMs / 2);
     expect(renewal.dueInMs()).toBe(0);
+  });
+
+  it('leaves a pair that belongs together when a rotator is restarted while its last life still writes', async () => {
+    for (let slow = 0; slow < 8; slow++) {
+      const { renewal, disk, identity } = lab();
+      let writes = 0;
+      disk.before = async (act) => {
+        // One of the writes takes longer than all others.
+        if ((act === 'write' || act === 'remove') && writes++ === slow) await settle(6);
+      };
+      const [first, second] = [unwrap(await renewal.renew()), unwrap(await renewal.renew())];
+      unwrap((await Promise.all([renewal.install(first), renewal.install(second)]))[1]!);
+      expect([textOf(disk, 'node.key'), textOf(disk, 'node.crt')]).toEqual([second.keyPem, second.certPem]);
+      expect(identity.tls.keyPem).toBe(second.keyPem);
+    }
   });
 
   it('makes a fresh key and a certificate that lives as long as the one before', async () => {

@@ -5,7 +5,7 @@ import { gossipMember } from '../../../src/actors/cluster/gossip-member.ts';
 import type { Address } from '../../../src/actors/kernel/ports.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 
-async function started(seeds: readonly Address[], mode = 'isolated') {
+async function started(seeds: readonly Address[], mode = 'isolated', departs = () => true) {
   const clock = new ManualClock();
   const log: string[] = [];
   const note = (what: string) => async () => void log.push(what);
@@ -17,7 +17,7 @@ async function started(seeds: readonly Address[], mode = 'isolated') {
     join: () => void log.push('join'),
     leave: () => void log.push('leave'),
   } as unknown as Gossip;
-  const actor = createActor(gossipMember, { clock, input: { gossip, leaveMs: 300 } });
+  const actor = createActor(gossipMember, { clock, input: { gossip, leaveMs: 300, departs } });
   actor.start();
   await settle();
   return { clock, log, actor, state: () => actor.getSnapshot().value };
@@ -42,6 +42,19 @@ describe('the chart of a member', () => {
     for (const mode of ['minority', 'majority', 'isolated'] as const) {
       actor.send({ type: 'gossip.partition', mode });
       expect(state()).toEqual({ active: mode });
+    }
+  });
+
+  it('that is restarted with a sibling does not leave', async () => {
+    for (const act of [
+      () => {},
+      (actor: { send(event: { type: 'gossip.joined' }): void }) => actor.send({ type: 'gossip.joined' }),
+    ]) {
+      const { actor, log } = await started([seed], 'majority', () => false);
+      act(actor);
+      actor.send({ type: 'kernel.shutdown' });
+      await settle();
+      expect([log, actor.getSnapshot().status]).toEqual([['open', 'join'], 'done']);
     }
   });
 

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Directory } from '../../../src/actors/cluster/directory.ts';
 import { Gossip } from '../../../src/actors/cluster/gossip.ts';
@@ -15,7 +16,7 @@ import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import type { Frame, FrameKind } from '../../../src/protocols/link/frame.ts';
 import { swimProfiles } from '../../../src/protocols/swim/config.ts';
-import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 import { crypto, dayMs, domain, makeCa, now } from '../../crypto/fixtures.ts';
 
 const ca = makeCa();
@@ -224,5 +225,42 @@ describe('the gossip of a node', () => {
     a.gossip.join();
     expect(a.heard.joined).toBe(2);
     expect(statuses(a).sort()).toEqual(['node-1 alive', 'node-2 alive']);
+  });
+
+  it('has one socket, however often its chart was killed while it opened, and none once it is closed', async () => {
+    const { bindDatagrams } = wire.network;
+    let open = 0;
+    wire.network.bindDatagrams = async (address) => {
+      const socket = await bindDatagrams(address);
+      await settle(2);
+      open += 1;
+      const close = async () => {
+        await socket.close();
+        open -= 1;
+      };
+      return { ...socket, close };
+    };
+    const c = gossiping(wire, 'node-3', 7_703);
+    await Promise.all([c.gossip.open(), c.gossip.open(), c.gossip.open()]);
+    expect(open).toBe(1);
+    await Promise.all([c.gossip.open(), c.gossip.close()]);
+    expect([open, wire.clock.pending]).toEqual([0, expect.any(Number)]);
+  });
+
+  it('has the throws of its timers belong to whoever opened it, and not to whose frame set them', async () => {
+    const whose = new AsyncLocalStorage<string>();
+    const seen = new Set<string | undefined>();
+    const { clock } = wire;
+    const setTimeout = clock.setTimeout.bind(clock);
+    clock.setTimeout = (callback, delayMs) => {
+      seen.add(whose.getStore());
+      return setTimeout(callback, delayMs);
+    };
+    const c = gossiping(wire, 'node-3', 7_703);
+    await whose.run('the member', () => c.gossip.open());
+    whose.run('a link', () => connect(c, a));
+    await clock.advanceAsync(5_000);
+    // The other two opened outside of any actor.
+    expect([...seen].sort()).toEqual(['the member', undefined]);
   });
 });

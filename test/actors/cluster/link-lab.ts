@@ -198,7 +198,10 @@ export function chartHost(clock: Clock, crashes: unknown[]) {
     });
     actor.start();
   };
-  const spawn = (spec: WorkerSpec): void => queueMicrotask(() => start(spec));
+  const spawn = async (spec: WorkerSpec) => {
+    queueMicrotask(() => start(spec));
+    return ok(undefined);
+  };
   return { actors, spawn, stop: (id: string) => void actors.delete(id) };
 }
 

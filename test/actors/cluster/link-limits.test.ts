@@ -8,6 +8,7 @@ import { WantedPeers } from '../../../src/actors/cluster/wanted-peers.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import type { Address, LinkChannel, LinkChannelHandler } from '../../../src/actors/kernel/ports.ts';
 import { utf8 } from '../../../src/actors/kernel/utf8.ts';
+import { ok } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import { closeCodes } from '../../../src/protocols/link/close-codes.ts';
@@ -236,7 +237,7 @@ describe('who is not dialled because all places are taken', () => {
   it('is not dialled any more when nobody wants it', async () => {
     const clock = new ManualClock(nodeClock.now());
     const waiting: unknown[] = [];
-    const node = await start({ clock, spawn: (spec) => void waiting.push(spec) });
+    const node = await start({ clock, spawn: async (spec) => ok(waiting.push(spec)) });
     for (let place = 0; place < limits.linksMax; place++) node.links.accept(peerOf('node-3', 0).channel);
     node.links.ensure({ nodeId: 'node-2' as NodeId, address: { host: '127.0.0.1', port: 9 } });
     node.links.forget('node-2' as NodeId);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type LinkListenerInput, linkListener } from '../../../src/actors/cluster/link-listener.ts';
+import { LinkPort, linkListener } from '../../../src/actors/cluster/link-listener.ts';
 import { createNodeNetwork } from '../../../src/actors/cluster/node-network.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
@@ -18,7 +18,7 @@ afterEach(() => undo.run());
 
 /** A server that is only remembered: what the chart does with it is what is tested. */
 function fakeServer() {
-  const seen = { closes: 0, servers: [] as (LinkServer | undefined)[] };
+  const seen = { closes: 0 };
   const server: LinkServer = {
     address: loopback,
     setIdentity() {},
@@ -29,7 +29,7 @@ function fakeServer() {
   return { server, seen };
 }
 
-async function startListener(input: LinkListenerInput, over: Partial<WorkerSpec> = {}): Promise<Kernel> {
+async function startListener(port: LinkPort, over: Partial<WorkerSpec> = {}): Promise<Kernel> {
   const kernel = createKernel({ clock: nodeClock, metrics: createMetrics(), onStray: () => {} });
   undo.add(kernel, (running) => running.stop());
   const startedWhen: WorkerSpec['startedWhen'] = (snapshot) => snapshot.matches('listening');
@@ -37,7 +37,7 @@ async function startListener(input: LinkListenerInput, over: Partial<WorkerSpec>
     kind: 'supervisor',
     id: 'node',
     strategy: 'one-for-one',
-    children: [{ kind: 'worker', id: 'link-listener', logic: linkListener, input, startedWhen, ...over }],
+    children: [{ kind: 'worker', id: 'link-listener', logic: linkListener, input: { port }, startedWhen, ...over }],
   });
   return kernel;
 }
@@ -47,21 +47,18 @@ const stateOf = (kernel: Kernel): unknown => kernel.tree().find(({ path }) => pa
 describe('the link listener', () => {
   it('listens, shows its server, and closes it in order', async () => {
     const { server, seen } = fakeServer();
-    const kernel = await startListener({
-      listen: async () => server,
-      onServer: (now) => void seen.servers.push(now),
-    });
+    const port = new LinkPort(async () => server);
+    const kernel = await startListener(port);
     expect(stateOf(kernel)).toBe('listening');
-    expect(seen.servers.at(-1)?.address).toEqual(loopback);
+    expect(port.server?.address).toEqual(loopback);
     await kernel.stop();
-    expect(seen.closes).toBe(1);
-    expect(seen.servers.at(-1)).toBeUndefined();
+    expect([seen.closes, port.server]).toEqual([1, undefined]);
   });
 
   it('fails to start with ADDRESS_IN_USE on a port that is taken', async () => {
     const { server } = await serveLinks(undo, network, identity);
     const listen = () => network.listenLinks({ address: server.address, identity, onChannel() {}, onRefused() {} });
-    const failure = await startListener({ listen, onServer() {} }).then(
+    const failure = await startListener(new LinkPort(listen)).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -72,13 +69,11 @@ describe('the link listener', () => {
 
   it('frees the port when it is killed, so that its successor can listen there', async () => {
     const { server, seen } = fakeServer();
-    const kernel = await startListener(
-      { listen: async () => server, onServer: (now) => void seen.servers.push(now) },
-      { shutdown: 'brutal-kill' },
-    );
+    const port = new LinkPort(async () => server);
+    const kernel = await startListener(port, { shutdown: 'brutal-kill' });
     await kernel.stopChild('/node', 'link-listener');
     await until('the server is closed', () => seen.closes === 1);
-    expect(seen.servers.at(-1)).toBeUndefined();
+    expect(port.server).toBeUndefined();
   });
 
   it('frees a port that it gets only after it was stopped', async () => {
@@ -86,17 +81,41 @@ describe('the link listener', () => {
     const bound = Promise.withResolvers<LinkServer>();
     const kernel = createKernel({ clock: nodeClock, metrics: createMetrics() });
     undo.add(kernel, (running) => running.stop());
-    const input: LinkListenerInput = { listen: () => bound.promise, onServer: (now) => void seen.servers.push(now) };
+    const port = new LinkPort(() => bound.promise);
     await kernel.start({
       kind: 'supervisor',
       id: 'node',
       strategy: 'one-for-one',
-      children: [{ kind: 'worker', id: 'link-listener', logic: linkListener, input }],
+      children: [{ kind: 'worker', id: 'link-listener', logic: linkListener, input: { port } }],
     });
     expect(stateOf(kernel)).toBe('binding');
     await kernel.stopChild('/node', 'link-listener');
     bound.resolve(server);
     await until('the server is closed', () => seen.closes === 1);
-    expect(seen.servers.filter((shown) => shown !== undefined)).toEqual([]);
+    expect(port.server).toBeUndefined();
+  });
+
+  it('that is killed while it binds is restarted on the same port, at whatever moment that is', async () => {
+    const { server } = await serveLinks(undo, network, identity);
+    const { address } = server;
+    await server.close();
+    let open = 0;
+    const port = new LinkPort(async () => {
+      const bound = await network.listenLinks({ address, identity, onChannel() {}, onRefused() {} });
+      open += 1;
+      return { ...bound, close: () => bound.close().finally(() => (open -= 1)) };
+    });
+    for (let turns = 0; turns < 12; turns += 1) {
+      const lives = createKernel({ clock: nodeClock, metrics: createMetrics() });
+      undo.add(lives, (running) => running.stop());
+      const child = { kind: 'worker', id: 'link-listener', logic: linkListener, input: { port } } as const;
+      await lives.start({ kind: 'supervisor', id: 'node', strategy: 'one-for-one', children: [child] });
+      for (let turn = 0; turn < turns; turn += 1) await (turn % 2 === 0 ? null : new Promise(setImmediate));
+      lives.kill('/node/link-listener');
+      // A second restart would be one too many for its supervisor.
+      await until('it listens again', () => lives.tree().at(-1)?.incarnation === 2 && stateOf(lives) === 'listening');
+      await lives.stop();
+    }
+    await until('nothing is left', () => open === 0);
   });
 });

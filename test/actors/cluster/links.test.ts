@@ -6,6 +6,7 @@ import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import type { LinkChannel, LinkChannelHandler } from '../../../src/actors/kernel/ports.ts';
+import { ok, refuse } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import { encodeFrame } from '../../../src/protocols/link/frame.ts';
@@ -316,7 +317,7 @@ describe('a peer is refused, and the reason told,', () => {
 
   it('when this node has all the connections that it may have', async () => {
     const waiting: unknown[] = [];
-    const a = await start(one, { spawn: (spec) => void waiting.push(spec) });
+    const a = await start(one, { spawn: async (spec) => ok(waiting.push(spec)) });
     const channels = Array.from({ length: limits.linksMax + 1 }, () => fakeChannel());
     for (const { channel } of channels) a.links.accept(channel);
     expect(waiting).toHaveLength(limits.linksMax);
@@ -476,7 +477,7 @@ describe('the actors of links', () => {
   it('that the supervisor refuses to start keep neither a channel open nor a peer from being dialled', async () => {
     const clock = new ManualClock(nodeClock.now());
     const specs: string[] = [];
-    const a = await start(one, { clock, spawn: ({ id }) => void specs.push(id) });
+    const a = await start(one, { clock, spawn: async ({ id }) => ok(specs.push(id)) });
     const { channel, closes } = fakeChannel();
     a.links.accept(channel);
     const target = { address: a.address, nodeId: two };
@@ -485,10 +486,55 @@ describe('the actors of links', () => {
     expect(specs).toEqual(['accept-1', 'dial-2']);
     clock.advance(limits.linkHandshakeMsMax);
     expect(closes).toEqual([4000]);
-    a.links.ensure(target);
+    clock.advance(1_000);
     expect(specs).toEqual(['accept-1', 'dial-2', 'dial-3']);
     a.links.stop();
     expect(clock.pending).toBe(0);
+  });
+
+  it('that the supervisor refuses to start are tried again at once, by another actor', async () => {
+    const clock = new ManualClock(nodeClock.now());
+    const specs: string[] = [];
+    const a = await start(one, {
+      clock,
+      spawn: async ({ id }) => (specs.push(id) < 3 ? refuse('STOPPED', 'It is being restarted.') : ok(undefined)),
+    });
+    const { channel, closes } = fakeChannel();
+    a.links.accept(channel);
+    await settle();
+    expect(closes).toEqual([4000]);
+    a.links.ensure({ address: a.address, nodeId: two });
+    await clock.advanceAsync(500);
+    expect(specs).toEqual(['accept-1', 'dial-2', 'dial-3']);
+    a.links.stop();
+    await clock.advanceAsync(limits.linkHandshakeMsMax);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('that were killed are dialled again, though nobody asks for them and the peer does not dial', async () => {
+    const kernel = createKernel({ clock: nodeClock, metrics: createMetrics() });
+    undo.add(kernel, (running) => running.stop());
+    await kernel.start(oneForOne('node', [oneForOne('links', [], { intensity: 100 })]));
+    const a = await start(one, { spawn: (spec) => kernel.startChild('/node/links', spec) });
+    const b = await start(two);
+    b.links.ensure({ address: a.address, nodeId: one });
+    await linked(a, two);
+    a.links.ensure({ address: b.address, nodeId: two });
+    b.links.forget(one);
+    kernel.kill('/node/links');
+    await until('the link is lost', () => a.closed.length === 1);
+    await linked(a, two);
+    a.links.stop();
+  });
+
+  it('are not dialled again to find out who is behind a seed', async () => {
+    const [a, b] = [await start(one), await start(two)];
+    const seed = { address: b.address };
+    a.links.ensure(seed);
+    await linked(a, two);
+    a.links.ensure(seed);
+    await settle();
+    expect([a.actors.size, b.actors.size]).toEqual([1, 1]);
   });
 
   it('come back when their supervisor is restarted with a sibling', async () => {
@@ -498,7 +544,7 @@ describe('the actors of links', () => {
     await kernel.start(
       rest('node', [worker('listener', polite('listener', log)), oneForOne('links', [], { intensity: 100 })]),
     );
-    const a = await start(one, { spawn: (spec) => void kernel.startChild('/node/links', spec) });
+    const a = await start(one, { spawn: (spec) => kernel.startChild('/node/links', spec) });
     const b = await start(two);
     // Accepted here, so that its loss would have this node dial; and the peer does not, so that only this node can.
     b.links.ensure({ address: a.address, nodeId: one });

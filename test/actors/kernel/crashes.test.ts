@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AnyActorLogic, createActor, fromCallback, fromPromise, setup, spawnChild } from 'xstate';
+import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import { chargeStrayThrows } from '../../../src/actors/kernel/stray.ts';
 import { occupantOfTurn } from '../../../src/actors/kernel/turn.ts';
@@ -301,4 +302,87 @@ test('without a place to report to, a stray throw of no actor goes on as it woul
   expect(() => source.emit('uncaughtException', new Error('nobody’s'))).toThrow('nobody’s');
   undo();
   expect(source.listenerCount('uncaughtException') + source.listenerCount('unhandledRejection')).toBe(0);
+});
+
+describe('a supervisor that was killed', () => {
+  test('lets nobody wait for ever who asks for its children in the same turn', async () => {
+    const { kernel, log } = lab();
+    const tree = one('node', [one('room', [worker('a', polite('a', log)), worker('b', polite('b', log))])]);
+    await kernel.start(tree);
+    const asked = kernel.terminateChild('/node/room', 'b');
+    kernel.kill('/node/room');
+    await kernel.stopChild('/node/room', 'a');
+    expect(await asked).toMatchObject({ refusal: { answer: 'stopping' } });
+    expect(await kernel.terminateChild('/node/room', 'b')).toMatchObject({ refusal: { answer: 'stopping' } });
+    await settle();
+    expect(kernel.countChildren('/node/room')).toMatchObject({ value: { active: 2 } });
+    await kernel.stop();
+  });
+
+  test('says so each time it has started, with the number of its life, and one whose start fails does not', async () => {
+    const lives: number[] = [];
+    const { kernel, log } = lab();
+    const room = one('room', [worker('a', polite('a', log))], { onStarted: (life) => lives.push(life) });
+    let whole = true;
+    const failing = worker(
+      'b',
+      plain(() => {}),
+      {
+        input: () => {
+          if (!whole) throw new Error('not now');
+        },
+      },
+    );
+    await kernel.start(
+      one('node', [room, one('other', [failing], { onStarted: () => lives.push(100) })], { intensity: 3 }),
+    );
+    expect(lives).toEqual([1, 100]);
+    kernel.kill('/node/room');
+    await settle();
+    expect(lives).toEqual([1, 100, 2]);
+    whole = false;
+    kernel.kill('/node/other');
+    await settle();
+    expect(lives).toEqual([1, 100, 2]);
+    await kernel.stop();
+  });
+});
+
+test('a kernel stops as a whole when it is told to, or when its root gives up or cannot start', async () => {
+  const seen: boolean[] = [];
+  const logic = (kernel: () => Kernel) =>
+    plain((message) => {
+      if (message.type === 'crash') boom();
+      seen.push(kernel().stopping);
+    });
+  const told = lab();
+  await told.kernel.start(
+    one('node', [
+      worker(
+        'a',
+        logic(() => told.kernel),
+      ),
+    ]),
+  );
+  told.kernel.ref('/node/a').tell({ type: 'x' });
+  await settle();
+  const stopped = told.kernel.stop();
+  expect([seen, told.kernel.stopping]).toEqual([[false], true]);
+  await stopped;
+  const gaveUp = lab();
+  await gaveUp.kernel.start(
+    one(
+      'node',
+      [
+        worker(
+          'a',
+          logic(() => gaveUp.kernel),
+        ),
+      ],
+      { intensity: 0 },
+    ),
+  );
+  gaveUp.kernel.ref('/node/a').tell({ type: 'crash' });
+  expect((await gaveUp.kernel.ended).reason).toBe('gave-up');
+  expect(gaveUp.kernel.stopping).toBe(true);
 });

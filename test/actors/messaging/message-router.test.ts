@@ -6,11 +6,11 @@ import type { Routing } from '../../../src/actors/messaging/routing.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { alice, bob } from './messaging-lab.ts';
 
-function charted() {
+function charted(departs = () => true) {
   const clock = new ManualClock();
   const asks = new PendingAsks(clock);
   const routing = { mode: 'starting' } as Routing;
-  const actor = createActor(messageRouter, { clock, input: { routing, asks, drainMs: 2_000 } });
+  const actor = createActor(messageRouter, { clock, input: { routing, asks, drainMs: 2_000, departs } });
   asks.onSettled = () => actor.send({ type: 'router.settled' });
   actor.start();
   return { clock, asks, routing, actor };
@@ -30,6 +30,13 @@ describe('the message router', () => {
     const { routing, actor } = charted();
     actor.send({ type: 'kernel.shutdown' });
     expect([routing.mode, actor.getSnapshot().status]).toEqual(['stopped', 'done']);
+  });
+
+  it('that is restarted with a sibling refuses nothing and ends no ask', () => {
+    const { routing, actor, asks } = charted(() => false);
+    void asks.wait('m1', alice, bob, 60_000, undefined);
+    actor.send({ type: 'kernel.shutdown' });
+    expect([routing.mode, asks.size, actor.getSnapshot().status]).toEqual(['routing', 1, 'done']);
   });
 
   it('drains until the last answer came', () => {

@@ -67,6 +67,12 @@ export class Stage {
     return this.input({ type: 'start', now: this.now });
   }
 
+  /** As a shell that is restarted: its timers are gone, and it starts the rules again. */
+  startsAgain(): readonly SwimEffect[] {
+    this.#timers = [];
+    return this.start();
+  }
+
   /** Claims that came with the push/pull of somebody, by default of a stranger. */
   hears(from: string, ...signed: readonly SignedClaim[]): readonly SwimEffect[] {
     return this.input({ type: 'claims', from: id(from), claims: signed, now: this.now });

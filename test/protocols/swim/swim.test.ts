@@ -199,3 +199,49 @@ test('timers that nobody waits for any more are ignored', () => {
     expect(step(state, { type: 'timer', timer, now: 1 }).effects.filter(({ type }) => type !== 'schedule')).toEqual([]);
   }
 });
+
+describe('a member whose shell was restarted', () => {
+  test('probes, exchanges and gossips on', () => {
+    const stage = new Stage(['node-2', 'node-3']);
+    stage.start();
+    stage.passes(5_000);
+    stage.hears('node-2', claims.alive('node-4'));
+    const timers = stage.startsAgain().flatMap((effect) => (effect.type === 'schedule' ? [effect.timer.type] : []));
+    expect(timers).toEqual(['probe', 'push-pull', 'gossip']);
+    stage.takeSent();
+    stage.passes(2_000);
+    expect(new Set(stage.takeSent().map(({ packet }) => packet.kind))).toEqual(new Set(['ping', 'ping-req', 'gossip']));
+  });
+
+  test('does not think that the probes are still under way that nobody judges any more', () => {
+    const stage = new Stage(['node-2', 'node-3']);
+    stage.start();
+    for (let restart = 0; restart < 50; restart += 1) {
+      stage.input({ type: 'link.lost', peer: id('node-2'), now: stage.now });
+      stage.startsAgain();
+    }
+    expect(stage.state.probes.size).toBe(0);
+  });
+
+  test('gives an accused member the time that it had left, and no more', () => {
+    const stage = new Stage(['node-2', 'node-3']);
+    stage.start();
+    stage.failsToReach('node-2');
+    stage.passes(1_500);
+    expect(stage.status('node-2')).toBe('suspect');
+    stage.startsAgain();
+    stage.passes(499);
+    expect(stage.status('node-2')).toBe('suspect');
+    stage.passes(1);
+    expect(stage.status('node-2')).toBe('unreachable');
+  });
+
+  test('is alive since its first start', () => {
+    const stage = new Stage(['node-2']);
+    stage.passes(1_000);
+    stage.start();
+    stage.passes(1_000);
+    stage.startsAgain();
+    expect(memberOf(stage.state, id('node-1'))?.sinceMs).toBe(1_000);
+  });
+});

@@ -1,0 +1,172 @@
+/**
+ * A node as a process, as a program that embeds one: with fault injection, agents to talk to, and a word for how it is.
+ * Driven by its parent over IPC. `node faulty-node.ts <config file> <deployer key file>`
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { AgentContext } from '../../src/actors/agents/behaviour.ts';
+import { chargeStrayThrows } from '../../src/actors/kernel/stray.ts';
+import { createNode } from '../../src/actors/node.ts';
+import { loadConfig } from '../../src/config.ts';
+import { privateKeyFromPem } from '../../src/crypto/keys.ts';
+import { unwrap } from '../../src/errors.ts';
+import { FaultInjector } from '../../src/testing/faults.ts';
+
+/** How an actor is made to fail. */
+export type How = 'crash' | 'kill' | 'timer' | 'promise' | 'crash twice';
+
+export type Order =
+  | { readonly do: 'fault'; readonly how: How; readonly path: string }
+  /** `tidy`: after a garbage collection. */
+  | { readonly do: 'look'; readonly tidy?: true }
+  | { readonly do: 'load'; readonly targets: readonly string[]; readonly everyMs: number }
+  | { readonly do: 'rest' };
+
+/** What became of the questions that this node’s asker put. */
+export interface Tally {
+  asked: number;
+  answered: number;
+  wrong: number;
+  /** Messages to the asker that were no answer it waited for. */
+  stray: number;
+  open: number;
+  /** The longest that a question was open, in milliseconds. */
+  slowestMs: number;
+  readonly refused: Record<string, number>;
+}
+
+/** How the node is. */
+export interface Look {
+  readonly actors: readonly { readonly path: string; readonly kind: string; readonly state: unknown }[];
+  readonly members: readonly { readonly nodeId: string; readonly status: string; readonly link: string }[];
+  readonly agents: readonly { readonly agentId: string; readonly state: string }[];
+  readonly partition: string;
+  readonly audit: string;
+  readonly tally: Tally;
+  readonly resources: Readonly<Record<string, number>>;
+  readonly fds: readonly string[];
+  readonly heapMb: number;
+  readonly late: number;
+}
+
+const [configPath, deployerPath] = process.argv.slice(2) as [string, string];
+const faults = new FaultInjector();
+const deployer = unwrap(privateKeyFromPem(readFileSync(deployerPath, 'utf8')));
+const config = unwrap(loadConfig(readFileSync(configPath, 'utf8'), { file: configPath }));
+const node = await createNode(config, {
+  deployer,
+  ports: { faults: faults.hook },
+  onFault: (message) => process.send?.({ fault: message }),
+});
+chargeStrayThrows(node.kernel, process);
+
+const tally: Tally = { asked: 0, answered: 0, wrong: 0, stray: 0, open: 0, slowestMs: 0, refused: {} };
+for (const tenant of ['default', 'other'])
+  await node.deploy(
+    `${tenant}/echo-${node.id}`,
+    (message, agent) => {
+      agent.reply(message, { performative: 'inform', content: message.content });
+    },
+    { policy: { allowedSenders: ['*'], permittedOperations: [{ performatives: ['request'] }] } },
+  );
+const { agent: asker } = await node.deploy(
+  `default/asker-${node.id}`,
+  () => {
+    tally.stray += 1;
+  },
+  {
+    actions: ['request agent:*'],
+    policy: { allowedSenders: ['*'], permittedOperations: [{ performatives: '*' }] },
+  },
+);
+
+let number = 0;
+async function ask(agent: AgentContext, to: string): Promise<void> {
+  const mine = ++number;
+  const since = performance.now();
+  tally.asked += 1;
+  tally.open += 1;
+  const answer = await agent.ask(
+    { to: to as `${string}/${string}`, performative: 'request', content: { mine } },
+    { timeoutMs: 3_000 },
+  );
+  tally.open -= 1;
+  tally.slowestMs = Math.max(tally.slowestMs, performance.now() - since);
+  if (!answer.ok) {
+    const { code } = answer.refusal;
+    tally.refused[code] = (tally.refused[code] ?? 0) + 1;
+  } else if (answer.value.sender === to && (answer.value.content as { mine?: unknown }).mine === mine)
+    tally.answered += 1;
+  else tally.wrong += 1;
+}
+
+let load: NodeJS.Timeout | undefined;
+
+/** What the process holds open: sockets and files by what they are, not by number. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd')
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).replace(/\[\d+\]|:\d+$/, '');
+      } catch {
+        return '';
+      }
+    })
+    .filter((what) => what !== '')
+    .sort();
+}
+
+function look(tidy: boolean): Look {
+  const { control } = node;
+  if (tidy) globalThis.gc?.();
+  const resources: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
+  const { partition, audit } = control.status();
+  return {
+    actors: control.actors().map(({ path, kind, state }) => ({ path, kind, state })),
+    members: control.members().map(({ nodeId, status, link }) => ({ nodeId, status, link })),
+    agents: control.agents().map(({ agentId, state }) => ({ agentId, state })),
+    partition,
+    audit: audit.state,
+    tally,
+    resources,
+    fds: openFiles(),
+    heapMb: process.memoryUsage().heapUsed / 1_048_576,
+    late: control.metrics().find(({ name }) => name === 'caxton_late_throws_total')?.value ?? 0,
+  };
+}
+
+function inject(how: How, path: string): boolean {
+  if (how === 'kill') return faults.kill(path);
+  if (how === 'timer' || how === 'promise') return faults.stray(path, how);
+  const done = faults.crash(path);
+  if (how === 'crash twice') setTimeout(() => faults.crash(path), 400);
+  return done;
+}
+
+function obey(order: Order): unknown {
+  switch (order.do) {
+    case 'fault':
+      return inject(order.how, order.path);
+    case 'look':
+      return look(order.tidy === true);
+    case 'load':
+      load = setInterval(() => {
+        for (const target of order.targets) void ask(asker, target);
+      }, order.everyMs);
+      return true;
+    case 'rest':
+      clearInterval(load);
+      return true;
+  }
+}
+
+process.on('message', ({ id, order, stop }: { id: number; order: Order; stop?: true }) => {
+  if (stop) void node.stop();
+  else process.send?.({ id, answer: obey(order) });
+});
+process.on('disconnect', () => void node.stop());
+process.send?.({ up: true });
+const { reason } = await node.ended;
+clearInterval(load);
+process.exitCode = reason === 'stopped' ? 0 : 1;
+if (process.connected) process.disconnect();
