@@ -83,7 +83,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     auditProve: (sequence) => parts.proofs.prove(sequence),
     auditConsistency: ({ from, to }) => parts.proofs.consistency(from, to),
     auditAccept: (log, caller) => parts.proofs.accept(log, caller),
-    async audit({ type, caller, reasons }) {
+    async audit({ type, caller, reasons, credential }) {
       const event = {
         type,
         identity: caller.identity,
@@ -91,7 +91,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
         outcome: type === 'LoginSuccess' ? ('success' as const) : ('refused' as const),
         reasons,
         requestId: caller.requestId,
-        metadata: {},
+        metadata: credential === undefined ? {} : { credential },
       };
       const recorded = await audit.record(event);
       return recorded.ok ? ok(undefined) : recorded;

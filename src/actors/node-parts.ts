@@ -56,7 +56,11 @@ export async function assemble(
     kernel,
     monotonic: () => ports.clock.monotonic(),
     voice: messaging.voice,
-    onMode: (agent) => changed(agent),
+    onMode: (agent, mode) => {
+      changed(agent);
+      // Protective, so nobody waits for the record: the cell takes no message from now on.
+      if (mode === 'compromised') noteCompromised(base, agent);
+    },
   });
   const deployments = new Deployments({
     nodeId,
@@ -66,7 +70,7 @@ export async function assemble(
     registry: messaging.registry,
     host,
     modulesPath: config.agents.modulesPath,
-    record: ({ type, manifest: { agentId, generation, kind }, caller, failure }) =>
+    record: ({ type, manifest: { agentId, generation, kind }, caller, failure, detail }) =>
       audit.record({
         type,
         identity: agentId,
@@ -75,7 +79,7 @@ export async function assemble(
         reasons: failure?.reasons ?? [],
         ...(failure ? { code: failure.code } : {}),
         ...(caller ? { requestId: caller.requestId } : {}),
-        metadata: { generation, kind, by: caller?.identity ?? 'program' },
+        metadata: { generation, kind, by: caller?.identity ?? 'program', ...detail },
       }),
   });
   const embedding = new Embedding({
@@ -110,6 +114,17 @@ export async function assemble(
     requestStop: () => {},
   };
   return parts;
+}
+
+function noteCompromised({ audit }: NodeBase, agent: AgentId): void {
+  audit.note({
+    type: 'AgentCompromised',
+    identity: agent,
+    sourceIp: '',
+    outcome: 'success',
+    reasons: ['The agent was marked as compromised: it takes no messages and is kept for those who look into it.'],
+    metadata: { mode: 'compromised' },
+  });
 }
 
 /**

@@ -5,6 +5,7 @@ import type { NodeId } from '../names.ts';
 import type { AgentContext, Behaviour } from './agents/behaviour.ts';
 import type { SignedDeployment } from './agents/deployments.ts';
 import type { Deploy } from './agents/embedding.ts';
+import { recordBootChanges } from './boot-changes.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { type CreateNodeOptions, recordNode } from './node-base.ts';
@@ -106,6 +107,8 @@ async function start(parts: NodeParts): Promise<void> {
   try {
     await kernel.start(nodeTree(parts));
     unwrap(await recordNode(parts, 'NodeStarted'));
+    const { config, files, ports, audit } = parts;
+    unwrap(await recordBootChanges({ config, files, store: ports.store, record: (fact) => audit.record(fact) }));
     await parts.deployments.restore((agent, result) => {
       if (!result.ok) parts.fault(`${agent} was not brought back: ${result.refusal.reasons.join(' ')}`, undefined);
     });

@@ -21,6 +21,8 @@ export interface MemoryDiskOptions {
   readonly random?: Random;
   /** Bytes that all files together may have. Past it: ENOSPC, after as much of an append as fits. Default: no end. */
   readonly capacityBytes?: number;
+  /** Whether it writes out of order: a power cut then leaves holes in what was not synced. Default false. */
+  readonly scattersWrites?: boolean;
 }
 
 interface Fault {
@@ -90,7 +92,10 @@ export class MemoryDisk implements Disk {
     const found = new MemoryDisk({ ...this.#options, random: this.#random, capacityBytes: this.capacityBytes });
     this.#off = true;
     for (const [path, { file, mode }] of this.#entries) {
-      const left = file?.afterPowerCut(kept ?? drawPart(this.#random));
+      const part = kept ?? drawPart(this.#random);
+      const left = this.#options.scattersWrites
+        ? file?.afterScatteredPowerCut(part, () => this.#random.uint32() % 2 === 0)
+        : file?.afterPowerCut(part);
       found.#entries.set(path, left ? { file: left, mode } : { mode });
     }
     return found;
@@ -109,6 +114,7 @@ export class MemoryDisk implements Disk {
   async writeFileAtomic(path: string, bytes: Uint8Array, mode: number): Promise<void> {
     const content = Uint8Array.from(bytes);
     const entry = await this.#reach('write', path);
+    this.#stillOn('write', path);
     this.#inFolder('write', path);
     if (entry && !entry.file) throw diskError('EISDIR', 'write', path);
     // The new file stands beside the old one until it takes its name.
@@ -118,6 +124,7 @@ export class MemoryDisk implements Disk {
 
   async openAppend(path: string, mode: number): Promise<AppendFile> {
     const entry = await this.#reach('open', path);
+    this.#stillOn('open', path);
     this.#inFolder('open', path);
     if (entry && !entry.file) throw diskError('EISDIR', 'open', path);
     const file = entry?.file ?? new MemoryFile(new Uint8Array());
@@ -125,6 +132,7 @@ export class MemoryDisk implements Disk {
     this.#entries.set(normalize(path), { file, mode: exact });
     return new OpenFile(file, {
       before: (act) => this.#reach(act, path),
+      stillOn: (act) => this.#stillOn(act, path),
       space: () => this.#space(),
       full: () => diskError('ENOSPC', 'write', path),
       closed: () => diskError('EBADF', 'write', path),
@@ -143,12 +151,14 @@ export class MemoryDisk implements Disk {
 
   async makeFolder(path: string, mode: number): Promise<void> {
     const entry = await this.#reach('makeFolder', path);
+    this.#stillOn('makeFolder', path);
     if (entry?.file) throw diskError('EEXIST', 'mkdir', path);
     this.#makeAll(normalize(path), mode);
   }
 
   async remove(path: string): Promise<void> {
     const entry = await this.#reach('remove', path);
+    this.#stillOn('remove', path);
     if (entry && !entry.file) throw diskError('EISDIR', 'rm', path);
     this.#entries.delete(normalize(path));
   }
@@ -169,6 +179,11 @@ export class MemoryDisk implements Disk {
     for (let above = dirname(place); above !== dirname(above); above = dirname(above))
       if (this.#entries.get(above)?.file) throw diskError('ENOTDIR', act, path);
     return this.#entries.get(place) ?? (isGround(place) ? { mode: 0o755 } : undefined);
+  }
+
+  /** To be asked in the very turn of a change: between reaching a file and changing it another act may cut the power. */
+  #stillOn(act: DiskAct, path: string): void {
+    if (this.#off) throw diskError('EIO', act, path);
   }
 
   #inFolder(act: DiskAct, path: string): void {
@@ -192,6 +207,7 @@ export class MemoryDisk implements Disk {
 /** What an open file needs of its disk. */
 interface OpenFileDisk {
   before(act: 'append' | 'sync' | 'truncate'): Promise<unknown>;
+  stillOn(act: DiskAct): void;
   space(): number;
   full(): Error;
   closed(): Error;
@@ -238,7 +254,10 @@ class OpenFile implements AppendFile {
   #inTurn(act: 'append' | 'sync' | 'truncate' | undefined, change: () => void): Promise<void> {
     const result = this.#turn.then(async () => {
       if (!this.#open) throw this.#disk.closed();
-      if (act) await this.#disk.before(act);
+      if (act) {
+        await this.#disk.before(act);
+        this.#disk.stillOn(act);
+      }
       change();
     });
     this.#turn = result.catch(() => undefined);

@@ -1,3 +1,5 @@
+const sectorBytes = 512;
+
 /** One file of a memory disk: what programs see, and what a power cut leaves of it. */
 export class MemoryFile {
   /** Has room at its end, so that a long log is not copied at each append. */
@@ -51,5 +53,20 @@ export class MemoryFile {
     if (this.#synced && kept === 0) return new MemoryFile(this.#synced.slice());
     const length = this.#syncedLength + Math.floor((this.#length - this.#syncedLength) * kept);
     return new MemoryFile(this.#buffer.slice(0, length));
+  }
+
+  /**
+   * As `afterPowerCut`, for a disk that writes out of order: of what is left, each sector of 512 bytes that was not
+   * synced has been written, or is zeros still, as `isWritten` draws.
+   */
+  afterScatteredPowerCut(kept: number, isWritten: () => boolean): MemoryFile {
+    const left = this.afterPowerCut(kept);
+    const bytes = left.bytes;
+    for (let at = this.#syncedLength; at < bytes.length; ) {
+      const end = Math.min(bytes.length, at - (at % sectorBytes) + sectorBytes);
+      if (!isWritten()) bytes.fill(0, at, end);
+      at = end;
+    }
+    return left;
   }
 }

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
+import { covers, parseAction } from '../../protocols/authorization/action.ts';
 import { type Manifest, placementAllows } from '../../protocols/deployment/manifest.ts';
 import type { Disk, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
@@ -42,12 +43,15 @@ export interface EmbeddedAgent {
 
 /** What the audit log is told of a deployment or removal. */
 export interface DeploymentAct {
-  readonly type: 'AgentDeployed' | 'AgentRemoved';
+  /** PrivilegeEscalation: a replacement may do what the agent could not; TokenRefresh: it has another capability. */
+  readonly type: 'AgentDeployed' | 'AgentRemoved' | 'PrivilegeEscalation' | 'TokenRefresh';
   readonly manifest: Manifest;
   /** Who asked for it; undefined: the program around the node, or the node itself at its start. */
   readonly caller: Caller | undefined;
   /** Why it failed after it had been recorded as done; none for the record of the act itself. */
   readonly failure?: Refusal;
+  /** What the type has to say beside the manifest. */
+  readonly detail?: Readonly<Record<string, string>>;
 }
 
 interface Deployed {
@@ -223,7 +227,7 @@ export class Deployments {
         'DEPLOYMENT_REFUSED',
         `${agentId} was deployed here with generation ${highest} already; ${manifest.generation} is older.`,
       );
-    const recorded = await this.#options.record(act);
+    const recorded = await this.#recordAll([act, ...(before ? this.#newRights(before, deployed) : [])]);
     if (!recorded.ok) return recorded;
     // Asked for together, so that both are written or none.
     await Promise.all([
@@ -238,6 +242,30 @@ export class Deployments {
     // It was recorded as deployed, so that it did not come about belongs there too.
     await this.#options.record({ ...act, failure: started.refusal });
     return started;
+  }
+
+  async #recordAll(acts: readonly DeploymentAct[]): Promise<Result<unknown>> {
+    for (const act of acts) {
+      const recorded = await this.#options.record(act);
+      if (!recorded.ok) return recorded;
+    }
+    return ok(undefined);
+  }
+
+  /** What a replacement changes in the agent’s rights: all of it in full, because rights grow without much noise. */
+  #newRights(before: Deployed, after: Deployed): readonly DeploymentAct[] {
+    const { manifest, caller, signed } = after;
+    if (signed.capability === before.signed.capability) return [];
+    const actions = (token: string): readonly string[] => {
+      const capability = token === '' ? undefined : this.#options.trust.capability(token);
+      return capability?.ok ? capability.value.actions : [];
+    };
+    const [held, given] = [actions(before.signed.capability), actions(signed.capability)];
+    const added = given.filter((action) => !held.some((other) => includes(other, action)));
+    const refreshed: DeploymentAct = { type: 'TokenRefresh', manifest, caller };
+    return added.length === 0
+      ? [refreshed]
+      : [refreshed, { type: 'PrivilegeEscalation', manifest, caller, detail: { added: added.join(', ') } }];
   }
 
   async #keep(agent: AgentId, deployed: Deployed | undefined): Promise<void> {
@@ -265,6 +293,12 @@ export class Deployments {
     this.#options.registry.withdraw(agent);
     await this.#options.host.stop(agent);
   }
+}
+
+/** Whether an action, as a capability states it, is contained in another. */
+function includes(held: string, action: string): boolean {
+  const [wide, narrow] = [parseAction(held), parseAction(action)];
+  return wide.ok && narrow.ok && covers(wide.value, narrow.value);
 }
 
 function readStored(bytes: Uint8Array): Result<SignedDeployment> {

@@ -109,7 +109,8 @@ function watchLinks({ audit, events, nodeId }: NodeBase, links: Links): void {
       sourceIp: link.channel.remote.host,
       outcome: 'success',
       reasons: [],
-      metadata: { serial: view.serial, side: view.side, tls: view.tlsProtocol, group: view.keyExchange },
+      certificateSerial: view.serial,
+      metadata: { side: view.side, tls: view.tlsProtocol, group: view.keyExchange },
     });
   });
   links.onClosed((link, reason) => {
@@ -120,7 +121,8 @@ function watchLinks({ audit, events, nodeId }: NodeBase, links: Links): void {
       sourceIp: link.channel.remote.host,
       outcome: 'success',
       reasons: [reason],
-      metadata: { serial: link.svid.serial },
+      certificateSerial: link.svid.serial,
+      metadata: {},
     });
   });
   links.onRefused(({ remote, refusal }) => {
@@ -248,7 +250,8 @@ function createRenewal({ config, ports, files, audit, events, nodeId }: NodeBase
         sourceIp: '',
         outcome,
         reasons,
-        metadata: { serial: identity.svid.serial },
+        certificateSerial: identity.svid.serial,
+        metadata: {},
       }),
     rotated: () => {
       const { serial, notAfter } = identity.svid;

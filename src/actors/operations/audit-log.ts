@@ -1,42 +1,19 @@
-import type { Crypto } from '../../crypto/port.ts';
-import type { VaultRing } from '../../crypto/vault.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type AuditType, classOf } from '../../protocols/audit/event-type.ts';
-import { type AuditPolicy, auditPolicy } from '../../protocols/audit/level.ts';
+import { auditPolicy } from '../../protocols/audit/level.ts';
 import type { AuditEvent, AuditMetadata, AuditRecord, Outcome } from '../../protocols/audit/record.ts';
-import type { Clock, Disk } from '../kernel/ports.ts';
 import { AuditBatches, everything, isClassA } from './audit-batches.ts';
 import { type AuditDraft, type AuditPlace, eventOf } from './audit-draft.ts';
 import { AuditFile, asError, asResult } from './audit-file.ts';
 import { AuditIntake } from './audit-intake.ts';
+import type { AuditLogOptions, AuditMode } from './audit-log-options.ts';
 import { AuditQueue, type Entry } from './audit-queue.ts';
 import { AuditReader } from './audit-reader.ts';
 import { AuditReserve } from './audit-reserve.ts';
 import { rootText, verifyLog } from './audit-verification.ts';
 import { AuditWindows } from './audit-windows.ts';
 import type { AuditHead, AuditPart, AuditVerification } from './control.ts';
-
-export type AuditMode = 'opening' | 'writing' | 'sparing' | 'rotating' | 'blocked' | 'closing' | 'closed';
-
-export interface AuditLogOptions {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  readonly crypto: Crypto;
-  readonly nodeId: string;
-  /** The name of this log in its checkpoints. */
-  readonly origin: string;
-  /** Asked for at each new segment and reading, so that a rotated ring takes over. */
-  readonly vault: () => VaultRing;
-  /** Made when it is not there; files `audit-<first record>.seg`, mode 0600. */
-  readonly folder: string;
-  /** How much is kept of what; default `auditPolicy()`. */
-  readonly policy?: AuditPolicy;
-  /** As in `VerifyLogOptions`. */
-  readonly verifyThreads?: number;
-  /** Records that may wait; default `limits.auditQueueRecordsMax`. */
-  readonly queueRecordsMax?: number;
-}
 
 const notKept: Result<AuditPlace> = ok({ sequence: 0 });
 /**

@@ -1,5 +1,6 @@
 import { assign, fromPromise, setup } from 'xstate';
-import type { AuditLog, AuditMode } from './audit-log.ts';
+import type { AuditLog } from './audit-log.ts';
+import type { AuditMode } from './audit-log-options.ts';
 import { isDiskFull } from './audit-reserve.ts';
 
 export interface AuditWriterInput {

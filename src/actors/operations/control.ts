@@ -40,6 +40,8 @@ export interface NodeControl {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
     caller: Caller;
     reasons: readonly string[];
+    /** A keyed hash of what was presented: attempts with one credential can be told, and nobody learns it. */
+    credential?: string;
   }): Promise<Result<void>>;
   /** Begins an orderly stop; the answer is given before the API closes. */
   shutdown(caller: Caller): Promise<Result<void>>;

@@ -31,6 +31,8 @@ export interface ManagementApiOptions {
   /** Requests per source and identity; absent: no limit. */
   readonly rateLimit?: { readonly count: number; readonly periodMs: number };
   readonly readApiKey: (text: string) => Result<{ readonly hash: string }>;
+  /** A keyed hash that may stand in the audit log for a credential that was refused; absent: none is mentioned. */
+  readonly standIn?: (secret: string) => string;
   /** A route threw: a bug, for the log. The client was told the request id and nothing more. */
   readonly onBug?: (error: unknown, requestId: string) => void;
 }
@@ -56,7 +58,7 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
   const { control, clock, crypto } = options;
   const admit = createAdmission({
     authenticate: createAuthenticate(options.apiKeys, options.readApiKey),
-    logins: createLoginRecord(control, clock),
+    logins: createLoginRecord(control, clock, options.standIn),
     clock,
     rateLimit: options.rateLimit,
   });

@@ -7,6 +7,7 @@ import { osCrypto } from '../../../src/crypto/port.ts';
 import { createVaultRing } from '../../../src/crypto/vault.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
+import { crashTwice } from './audit-crash.ts';
 import { auditLab, deployed, firstSegment, inState, logParts, recordsOf, testVault, until } from './audit-lab.ts';
 
 const folder = '/audit';
@@ -237,4 +238,14 @@ describe('a log that somebody takes away while it is written', () => {
     expect((await log.record(deployed('default/three'))).ok).toBe(false);
     expect(log.head().sequence).toBe(1);
   });
+});
+
+describe('a disk that discards and reorders what was not synced', () => {
+  // The acceptance script runs ten thousand of them.
+  it('leaves every record of an act that was answered, wherever the power is cut', async () => {
+    for (let seed = 1; seed <= 100; seed++)
+      await crashTwice(seed).catch((error: unknown) => {
+        throw new Error(`seed ${seed}: ${error}`, { cause: error });
+      });
+  }, 30_000);
 });

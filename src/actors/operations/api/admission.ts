@@ -53,7 +53,7 @@ export function createAdmission({ authenticate, logins, clock, rateLimit }: Admi
     const admitted = spend(caller);
     if (!admitted.ok) return admitted;
     if (!identified.ok) {
-      const recorded = await logins.failed(caller, identified.refusal.reasons);
+      const recorded = await logins.failed(caller, identified.refusal.reasons, authorization);
       return recorded.ok ? refuse('UNAUTHENTICATED', unauthenticatedText) : recorded;
     }
     const recorded = logins.succeeded(caller);

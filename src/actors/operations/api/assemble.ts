@@ -21,6 +21,7 @@ export function assembleApi({ config, ports, files, fault }: NodeBase, control: 
       clock: ports.clock,
       crypto: ports.crypto,
       readApiKey,
+      standIn: (secret) => files.vault.ring.hash(secret),
       ...(defaultLimit ? { rateLimit: defaultLimit } : {}),
       onBug: (error, requestId) => fault(`the API failed at request ${requestId}`, error),
     });

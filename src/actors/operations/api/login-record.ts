@@ -16,10 +16,16 @@ interface Login {
 export interface LoginRecord {
   /** Resolves when the login is durable; AUDIT_BLOCKED when it cannot be. */
   succeeded(caller: Caller): Promise<Result<void>>;
-  failed(caller: Caller, reasons: readonly string[]): Promise<Result<void>>;
+  /** `credential`: what was presented, if anything; it is not recorded itself. */
+  failed(caller: Caller, reasons: readonly string[], credential: string | undefined): Promise<Result<void>>;
 }
 
-export function createLoginRecord(control: NodeControl, clock: Clock): LoginRecord {
+/** `standIn`: what may stand in a record for a credential; without it none is mentioned. */
+export function createLoginRecord(
+  control: NodeControl,
+  clock: Clock,
+  standIn?: (secret: string) => string,
+): LoginRecord {
   // A forgotten login is only audited once more, so the table may drop what it likes.
   const logins = new LRUCache<string, Login>({ max: limits.apiLoginsMax });
   return {
@@ -35,7 +41,10 @@ export function createLoginRecord(control: NodeControl, clock: Clock): LoginReco
       });
       return login.recorded;
     },
-    failed: (caller, reasons) => record(control, 'LoginFailure', caller, reasons),
+    failed: (caller, reasons, credential) => {
+      const mentioned = credential === undefined ? undefined : standIn?.(credential);
+      return record(control, 'LoginFailure', caller, reasons, mentioned);
+    },
   };
 }
 
@@ -45,9 +54,15 @@ async function record(
   type: 'LoginSuccess' | 'LoginFailure',
   caller: Caller,
   reasons: readonly string[],
+  credential?: string,
 ): Promise<Result<void>> {
   try {
-    const recorded = await control.audit({ type, caller, reasons });
+    const recorded = await control.audit({
+      type,
+      caller,
+      reasons,
+      ...(credential === undefined ? {} : { credential }),
+    });
     return recorded.ok ? ok(undefined) : { ok: false, refusal: blocked(recorded.refusal) };
   } catch {
     return refuse('AUDIT_BLOCKED', 'The login could not be recorded.');

@@ -18,7 +18,7 @@ function desk(over: Partial<NodeControl> = {}, rateLimit?: { count: number; peri
   const control = fakeControl(over);
   const admit = createAdmission({
     authenticate: createAuthenticate([{ name: 'dev', hash: right.hash }], readApiKey),
-    logins: createLoginRecord(control, clock),
+    logins: createLoginRecord(control, clock, (secret) => `hmac:${secret.length}`),
     clock,
     rateLimit,
   });
@@ -85,6 +85,15 @@ describe('the record of logins', () => {
     clock.advance(1);
     await come(bearer);
     expect(control.audited).toHaveLength(3);
+  });
+
+  it('mentions a credential that was refused by its stand-in, and never itself', async () => {
+    const { come, control } = desk();
+    await come('Bearer cxk_wrong');
+    await come(undefined);
+    expect(control.audited).toMatchObject([{ type: 'LoginFailure', credential: 'hmac:16' }, { type: 'LoginFailure' }]);
+    expect(control.audited[1]).not.toHaveProperty('credential');
+    expect(JSON.stringify(control.audited)).not.toContain('cxk_wrong');
   });
 
   it('lets nobody in and nobody know while the audit log is blocked', async () => {
