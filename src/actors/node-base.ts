@@ -13,6 +13,9 @@ import type { NodeFiles } from './node-files.ts';
 import { AuditLog } from './operations/audit-log.ts';
 import type { Caller, NodeEvent } from './operations/control.ts';
 
+/** More than the node has actors of its own that are busy at once; each peer has one. */
+const ownActorsMax = 1_024;
+
 export interface CreateNodeOptions {
   /** Link addresses of members, beside those of the configuration. */
   readonly join?: readonly string[];
@@ -65,6 +68,8 @@ export async function assembleBase(
     clock,
     metrics,
     tap: () => ports.tap,
+    // The others are tenants; all that keeps the node itself alive has its turn before the next of them.
+    weightOf: (group) => (group === '' ? ownActorsMax : 1),
     ...(ports.faults ? { faults: ports.faults } : {}),
     onRestart: ({ path, reason, error }) => {
       const why = error instanceof Error ? error.message : reason;
