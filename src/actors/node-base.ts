@@ -16,6 +16,9 @@ import { AuditLog } from './operations/audit-log.ts';
 import { AuditUpkeep } from './operations/audit-upkeep.ts';
 import type { Caller, NodeEvent } from './operations/control.ts';
 
+/** More than the node has actors of its own that are busy at once; each peer has one. */
+const ownActorsMax = 1_024;
+
 export interface CreateNodeOptions {
   /** Link addresses of members, beside those of the configuration. */
   readonly join?: readonly string[];
@@ -99,6 +102,8 @@ export async function assembleBase(
     transport,
     exposed: exposedActors(options.expose ?? []),
     tap: () => ports.tap,
+    // The others are tenants; all that keeps the node itself alive has its turn before the next of them.
+    weightOf: (group) => (group === '' ? ownActorsMax : 1),
     ...(ports.faults ? { faults: ports.faults } : {}),
     onRestart: ({ path, reason, error }) => {
       const why = error instanceof Error ? error.message : reason;

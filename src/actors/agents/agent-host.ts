@@ -7,18 +7,13 @@ import { type AgentId, localNameOf, tenantOf } from '../../names.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
-import type { AgentContext, Behaviour, Draft, ReceivedMessage } from './behaviour.ts';
-import { type CellEvent, type CellInput, cellOf, isAbandoned, type Seat } from './cell.ts';
+import { AgentVoice, type Voice } from './agent-voice.ts';
+import type { AgentContext, Behaviour, ReceivedMessage } from './behaviour.ts';
+import type { CellEvent, CellInput, Seat } from './cell.ts';
+import { cellOf } from './cell-logic.ts';
 import type { AgentMode } from './lifecycle.ts';
 
 const agentsPath = '/node/agents';
-
-/** What the host needs to give an agent a voice. */
-export interface Voice {
-  tell(sender: AgentId, draft: Draft): ReturnType<AgentContext['tell']>;
-  ask(sender: AgentId, draft: Draft, options?: Parameters<AgentContext['ask']>[1]): ReturnType<AgentContext['ask']>;
-  find(service: string, tenant: string): readonly AgentId[];
-}
 
 interface Hosted {
   readonly agentId: AgentId;
@@ -70,19 +65,14 @@ export class AgentHost {
   async start(agentId: AgentId, behaviour: Behaviour, key: KeyObject | undefined): Promise<Result<void>> {
     if (this.#hosted.has(agentId)) return refuse('ALREADY_EXISTS', `${agentId} runs here already.`);
     if (this.isFull) return refuse('LIMIT_EXCEEDED', `This node hosts ${limits.agentsMax} agents already.`);
-    const { kernel, monotonic } = this.#options;
+    const { kernel } = this.#options;
     const tenant = tenantOf(agentId);
     const name = localNameOf(agentId);
     const supervisor = `${agentsPath}/${tenant}`;
-    const seat: Seat = {
-      mode: 'verifying',
-      queue: [],
-      crashes: [],
-      onMode: (mode) => this.#options.onMode(agentId, mode),
-    };
-    const context = this.#contextFor(agentId, seat);
+    const seat: Seat = { mode: 'verifying', queue: [], crashes: [] };
+    const context = new AgentVoice(agentId, seat, this.#options.voice);
     const ref = kernel.ref<CellEvent>(`${supervisor}/${name}`);
-    const input: CellInput = { seat, behaviour, context, self: ref, monotonic };
+    const input: CellInput = { seat, behaviour, context, self: ref, host: this.#options };
     const spec: WorkerSpec = { kind: 'worker', id: name, logic: cellOf(behaviour), input, restart: 'transient' };
     const hosted: Hosted = { agentId, seat, ref, key, context, spec, settled: false };
     this.#hosted.set(agentId, hosted);
@@ -116,7 +106,7 @@ export class AgentHost {
       const started = await kernel.startChild(`${agentsPath}/${tenant}`, spec);
       if (!started.ok && started.refusal.answer === 'start-failed') {
         seat.mode = 'stopped';
-        seat.onMode('stopped');
+        this.#options.onMode(agentId, 'stopped');
       }
     }
   }
@@ -186,30 +176,5 @@ export class AgentHost {
     });
     // The cache is bounded, so it may have forgotten one that runs.
     return !started.ok && started.refusal.code === 'ALREADY_EXISTS' ? ok(undefined) : started;
-  }
-
-  #contextFor(id: AgentId, seat: Seat): AgentContext {
-    const { voice } = this.#options;
-    return {
-      id,
-      tell: (draft) => voice.tell(id, draft),
-      ask: (draft, options) => voice.ask(id, draft, options),
-      find: (service) => voice.find(service, tenantOf(id)),
-      reply: (to, answer) => {
-        if (isAbandoned(to)) return refuse('STOPPED', 'The life that had this message in hand has ended.');
-        // Who agrees has more to say.
-        if (answer.performative !== 'agree') seat.answered = to;
-        return voice.tell(id, {
-          to: to.sender,
-          performative: answer.performative,
-          content: answer.content,
-          ...(answer.language === undefined ? {} : { language: answer.language }),
-          protocol: to.protocol,
-          ontology: to.header.ontology,
-          conversationId: to.conversationId,
-          inReplyTo: to.header.replyWith === '' ? to.id : to.header.replyWith,
-        });
-      },
-    };
   }
 }

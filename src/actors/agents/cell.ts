@@ -1,7 +1,7 @@
-import { type ActorLogic, type AnyActorRef, createActor, type Snapshot } from 'xstate';
+import { type AnyActorRef, createActor } from 'xstate';
 import type { Refusal } from '../../errors.ts';
+import type { AgentId } from '../../names.ts';
 import { judgeContent } from '../kernel/check.ts';
-import { fromHandler, type HandlerLogic } from '../kernel/handler.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { AgentContext, Behaviour, ChartAgentEvent, ReceivedMessage } from './behaviour.ts';
 import { type AgentMode, type LifecycleEvent, nextMode } from './lifecycle.ts';
@@ -23,8 +23,13 @@ export interface CellInput {
   readonly behaviour: Behaviour;
   readonly context: AgentContext;
   readonly self: Ref<CellEvent>;
-  /** Milliseconds, monotonic. */
-  readonly monotonic: () => number;
+  /** The same for all cells of a host. */
+  readonly host: {
+    /** Milliseconds, monotonic. */
+    readonly monotonic: () => number;
+    /** Hears of each change of the mode. */
+    readonly onMode: (agent: AgentId, mode: AgentMode) => void;
+  };
 }
 
 /** What outlives an incarnation of the cell, and what the router may read without asking the actor. */
@@ -36,68 +41,10 @@ export interface Seat {
   answered?: ReceivedMessage;
   /** When the agent crashed, monotonic milliseconds, newest last. */
   crashes: number[];
-  onMode: (mode: AgentMode) => void;
 }
 
 /** More crashes than this in the window and the agent is suspended instead of restarted: one bad agent is no outage. */
 export const crashBudget = { crashesMax: 5, windowMs: 10_000 } as const;
-
-/**
- * The actor around one agent: no chart of its own, so that a message costs a function call and not a transition on top
- * of the agent’s own, and an idle agent no XState actor at all unless its code is a chart. That one is a child of the
- * cell and of nobody else: what it forges with `sendParent` ends here.
- */
-export const cellOf = ({ kind }: Behaviour): ActorLogic<CellSnapshot, CellEvent, CellInput> | HandlerCell =>
-  kind === 'chart' ? chartCell : handlerCell;
-
-type HandlerCell = HandlerLogic<CellEvent, CellInput>;
-
-const handlerCell = fromHandler<CellEvent, CellInput>((self) => {
-  const receive = (event: CellEvent): void => {
-    cell.receive(event);
-    if (cell.mode === 'stopped') self.finish();
-  };
-  const cell = new Cell(self.input, undefined, self.became);
-  self.onShutdown(() => receive({ type: 'kernel.shutdown' }));
-  self.onEnd(() => cell.receive({ type: 'xstate.stop' }));
-  cell.start();
-  return receive;
-});
-
-type CellSnapshot = Snapshot<undefined> & Pick<ModeSnapshot, 'cell' | 'value'>;
-
-const chartCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
-  getInitialSnapshot: (scope, input) => {
-    const actor = scope.self as unknown as AnyActorRef;
-    const cell = new Cell(input, { actor, stopChild: scope.stopChild }, () => {});
-    return new ModeSnapshot(cell) as ModeSnapshot & CellSnapshot;
-  },
-  start: ({ cell }) => cell.start(),
-  transition: (snapshot, event) => {
-    snapshot.cell.receive(event);
-    return snapshot;
-  },
-  getPersistedSnapshot: (snapshot) => snapshot,
-};
-
-/** One for a whole life: XState lets no logic say anything new when it has started, and by then it runs. */
-class ModeSnapshot {
-  readonly cell: Cell;
-  readonly output = undefined;
-  readonly error = undefined;
-
-  constructor(cell: Cell) {
-    this.cell = cell;
-  }
-
-  get value(): AgentMode {
-    return this.cell.mode;
-  }
-
-  get status(): 'active' | 'done' {
-    return this.cell.mode === 'stopped' ? 'done' : 'active';
-  }
-}
 
 /** Messages that a life had in hand when it ended. What its code still does afterwards must not answer them again. */
 const abandoned = new WeakSet<ReceivedMessage>();
@@ -116,12 +63,16 @@ const withContent = (message: ReceivedMessage, content: unknown): ReceivedMessag
 });
 
 /** What an agent’s chart lives in. */
-interface ChartParent {
+export interface ChartParent {
   readonly actor: AnyActorRef;
   readonly stopChild: (child: AnyActorRef) => void;
 }
 
-class Cell {
+/**
+ * What an agent’s actor does in one life: hands over one message after the other and steps the lifecycle. What it lives
+ * in is in `cell-logic.ts`.
+ */
+export class Cell {
   readonly #input: CellInput;
   readonly #parent: ChartParent | undefined;
   readonly #became: (mode: AgentMode) => void;
@@ -141,7 +92,7 @@ class Cell {
   }
 
   start(): void {
-    const { seat, behaviour, context, self, monotonic } = this.#input;
+    const { seat, behaviour, context, self, host } = this.#input;
     if (this.#before === 'compromised') {
       // A crash is no way out of it.
       this.#step('agent.compromised');
@@ -157,7 +108,7 @@ class Cell {
       this.#chart.start();
     }
     this.#step('agent.started');
-    const since = monotonic() - crashBudget.windowMs;
+    const since = host.monotonic() - crashBudget.windowMs;
     seat.crashes = seat.crashes.filter((at) => at > since);
     if (seat.crashes.length >= crashBudget.crashesMax || this.#before === 'suspended') this.#step('agent.suspend');
     if (seat.queue.length > 0) self.tell({ type: 'agent.waiting' }, 'control');
@@ -278,8 +229,8 @@ class Cell {
   }
 
   #crash(error: unknown): never {
-    const { seat, monotonic } = this.#input;
-    seat.crashes.push(monotonic());
+    const { seat, host } = this.#input;
+    seat.crashes.push(host.monotonic());
     this.#answerFailure();
     throw error;
   }
@@ -314,9 +265,10 @@ class Cell {
   #step(type: LifecycleEvent): void {
     const mode = nextMode(this.mode, type);
     this.mode = mode;
-    if (mode === this.#input.seat.mode) return;
-    this.#input.seat.mode = mode;
-    this.#input.seat.onMode(mode);
+    const { seat, context, host } = this.#input;
+    if (mode === seat.mode) return;
+    seat.mode = mode;
+    host.onMode(context.id, mode);
     this.#became(mode);
   }
 }

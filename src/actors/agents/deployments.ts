@@ -2,7 +2,6 @@ import type { KeyObject } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
-import { covers, parseAction } from '../../protocols/authorization/action.ts';
 import { type Manifest, placementAllows } from '../../protocols/deployment/manifest.ts';
 import type { Disk, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
@@ -13,6 +12,7 @@ import type { AgentHost } from './agent-host.ts';
 import { loadAgentModule } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
 import { DeploymentLine } from './deployment-line.ts';
+import { newRights } from './new-rights.ts';
 
 export interface SignedDeployment {
   /** Signed by a trusted deployer; text form. */
@@ -255,13 +255,8 @@ export class Deployments {
   /** What a replacement changes in the agent’s rights: all of it in full, because rights grow without much noise. */
   #newRights(before: Deployed, after: Deployed): readonly DeploymentAct[] {
     const { manifest, caller, signed } = after;
-    if (signed.capability === before.signed.capability) return [];
-    const actions = (token: string): readonly string[] => {
-      const capability = token === '' ? undefined : this.#options.trust.capability(token);
-      return capability?.ok ? capability.value.actions : [];
-    };
-    const [held, given] = [actions(before.signed.capability), actions(signed.capability)];
-    const added = given.filter((action) => !held.some((other) => includes(other, action)));
+    const added = newRights(this.#options.trust, before.signed.capability, signed.capability);
+    if (added === undefined) return [];
     const refreshed: DeploymentAct = { type: 'TokenRefresh', manifest, caller };
     return added.length === 0
       ? [refreshed]
@@ -293,12 +288,6 @@ export class Deployments {
     this.#options.registry.withdraw(agent);
     await this.#options.host.stop(agent);
   }
-}
-
-/** Whether an action, as a capability states it, is contained in another. */
-function includes(held: string, action: string): boolean {
-  const [wide, narrow] = [parseAction(held), parseAction(action)];
-  return wide.ok && narrow.ok && covers(wide.value, narrow.value);
 }
 
 function readStored(bytes: Uint8Array): Result<SignedDeployment> {

@@ -1,5 +1,5 @@
 import type { AgentId } from '../../names.ts';
-import type { Voice } from '../agents/agent-host.ts';
+import type { Voice } from '../agents/agent-voice.ts';
 import type { ClusterParts } from '../cluster/assemble.ts';
 import { Patience } from '../cluster/patience.ts';
 import type { NodeBase } from '../node-base.ts';

@@ -58,6 +58,7 @@ export const ocsfClasses: Readonly<Record<AuditType, OcsfClass>> = {
   AuditRetired: place(1008, 'Event Log Activity', 2, 'Delete'),
   AuditForked: place(2004, 'Detection Finding', 1, 'Create', 5),
   WitnessChanged: updated,
+  TrustChanged: updated,
   VaultKeyRotated: updated,
 };
 

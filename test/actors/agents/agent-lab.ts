@@ -1,4 +1,5 @@
-import { AgentHost, type Voice } from '../../../src/actors/agents/agent-host.ts';
+import { AgentHost } from '../../../src/actors/agents/agent-host.ts';
+import type { Voice } from '../../../src/actors/agents/agent-voice.ts';
 import type { AgentMode } from '../../../src/actors/agents/lifecycle.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { assign, setup } from 'xstate';
 import type { AgentContext, Behaviour, ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
-import { type CellEvent, type CellInput, cellOf, crashBudget, type Seat } from '../../../src/actors/agents/cell.ts';
+import { type CellEvent, type CellInput, crashBudget, type Seat } from '../../../src/actors/agents/cell.ts';
+import { cellOf } from '../../../src/actors/agents/cell-logic.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
@@ -27,7 +28,7 @@ afterEach(() => kernel?.stop());
 
 async function seated(behaviour: Behaviour) {
   const clock = new ManualClock(1_000);
-  const seat: Seat = { mode: 'verifying', queue: [], crashes: [], onMode: (mode) => modes.push(mode) };
+  const seat: Seat = { mode: 'verifying', queue: [], crashes: [] };
   const modes: string[] = [];
   const replies: unknown[] = [];
   const context = {
@@ -56,7 +57,7 @@ async function seated(behaviour: Behaviour) {
           behaviour,
           context,
           self,
-          monotonic: () => clock.monotonic(),
+          host: { monotonic: () => clock.monotonic(), onMode: (_, mode) => void modes.push(mode) },
         }),
       },
     ],

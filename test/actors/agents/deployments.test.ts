@@ -1,14 +1,21 @@
-import { createHash } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { setup } from 'xstate';
+import type { Behaviour } from '../../../src/actors/agents/behaviour.ts';
 import { Deployments, type SignedDeployment } from '../../../src/actors/agents/deployments.ts';
 import { utf8 } from '../../../src/actors/kernel/utf8.ts';
+import { ComposedMessage } from '../../../src/actors/messaging/composed-message.ts';
+import { Content } from '../../../src/actors/messaging/content.ts';
 import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
-import { ok, type Result, refuse } from '../../../src/errors.ts';
+import { ok, type Result, refuse, unwrap } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
+import type { AgentId } from '../../../src/names.ts';
 import type { Manifest } from '../../../src/protocols/deployment/manifest.ts';
+import { settle } from '../../../src/testing/manual-clock.ts';
 import { refusalOf } from '../../crypto/fixtures.ts';
+import { messageHeader } from '../messaging/fixtures.ts';
 import {
   alice,
   bob,
@@ -172,6 +179,111 @@ describe('a deployment', () => {
     expect((await deployments.remove(bob)).ok).toBe(true);
     expect(recorded.at(-1)).toBe(`AgentRemoved ${bob} 1 running`);
     expect([store.held.size, host.size, registry.find(bob)]).toEqual([0, 0, undefined]);
+  });
+});
+
+describe('many deployments at once', () => {
+  const name = (n: number) => `tenant-${n % 3}/agent-${n}` as AgentId;
+  const embedded = (n: number, over: Partial<Manifest> = {}, key?: KeyObject) => ({
+    manifest: signedManifest(name(n), { tenant: `tenant-${n % 3}`, ...over }, key),
+    capability: '',
+  });
+  const handler = { kind: 'handler', handler: () => {} } as const;
+  const bring =
+    (signed: SignedDeployment, behaviour: Behaviour = handler) =>
+    () => ({
+      signed,
+      behaviour,
+      key: undefined,
+    });
+
+  it('stand each for itself: what is refused, throws or cannot start leaves the others alone', async () => {
+    const { deployments, host, registry, recorded, store } = await lab();
+    const broken = setup({}).createMachine({
+      context: () => {
+        throw new Error('no context');
+      },
+    });
+    const results = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, n) => {
+        if (n % 10 === 1) return deployments.embed(bring(embedded(n, {}, stranger.privateKey)));
+        if (n % 10 === 2)
+          return deployments.embed(bring(embedded(n, { kind: 'chart' }), { kind: 'chart', chart: broken }));
+        if (n % 10 === 3)
+          return deployments.embed(() => {
+            throw new Error('cannot be signed');
+          });
+        return deployments.embed(bring(embedded(n)));
+      }),
+    );
+    for (const [n, result] of results.entries()) {
+      const [runs, known] = [host.modeOf(name(n)), registry.find(name(n))?.nodeId];
+      if (n % 10 === 3) expect([n, result.status, runs, known]).toEqual([n, 'rejected', undefined, undefined]);
+      else if (n % 10 === 1 || n % 10 === 2) {
+        expect(result).toMatchObject({ status: 'fulfilled', value: { ok: false } });
+        expect([n, runs, known]).toEqual([n, undefined, undefined]);
+      } else expect([n, runs, known]).toEqual([n, 'running', one]);
+    }
+    expect(recorded.filter((line) => line.includes('failed: SUPERVISION'))).toHaveLength(10);
+    expect([recorded.length, host.size, store.held.size]).toEqual([90, 70, 0]);
+  });
+
+  it('go on while one of them crashes, and it is restarted', async () => {
+    const { deployments, host } = await lab();
+    let calls = 0;
+    const crashing: Behaviour = {
+      kind: 'handler',
+      handler: () => {
+        calls += 1;
+        if (calls === 1) throw new Error('bad day');
+      },
+    };
+    const first = deployments.embed(bring(embedded(0), crashing)).then(() => {
+      const message = new ComposedMessage(messageHeader({ receiver: name(0) }), unwrap(Content.fromValue('hi')));
+      host.deliver(message);
+      host.deliver(message);
+    });
+    const rest = await Promise.all(Array.from({ length: 200 }, (_, n) => deployments.embed(bring(embedded(n + 1)))));
+    await first;
+    await settle();
+    expect([calls, host.modeOf(name(0)), rest.every(({ ok }) => ok)]).toEqual([2, 'running', true]);
+  });
+
+  it('of one agent leave the highest generation that was let in, and its removal leaves none', async () => {
+    const { deployments, host, registry } = await lab();
+    const generations = await Promise.all(
+      [1, 2, 3].map((generation) => deployments.embed(bring(embedded(0, { generation })))),
+    );
+    expect(generations.map(({ ok }) => ok)).toEqual([true, false, false]);
+    expect((await deployments.embed(bring(embedded(0, { generation: 9 })))).ok).toBe(true);
+    expect(registry.find(name(0))?.manifest.generation).toBe(9);
+    const removed = await Promise.all([deployments.remove(name(0)), deployments.remove(name(0))]);
+    expect(removed.map(({ ok }) => ok)).toEqual([true, false]);
+    expect([host.size, registry.find(name(0))]).toEqual([0, undefined]);
+    const older = refusalOf(await deployments.embed(bring(embedded(0, { generation: 8 }))));
+    expect(older.text).toContain('generation 9');
+  });
+
+  it('are refused once the node stops, those that wait and those that come', async () => {
+    const { deployments, host, recorded } = await lab();
+    const all = Array.from({ length: 200 }, (_, n) => deployments.embed(bring(embedded(n))));
+    deployments.close();
+    const results = await Promise.all(all);
+    const refused = results.filter(({ ok }) => !ok).map((result) => refusalOf(result).code);
+    expect(new Set(refused)).toEqual(new Set(['STOPPED']));
+    expect([refused.length + host.size, recorded.length]).toEqual([200, host.size]);
+    expect(refusalOf(await deployments.remove(name(0))).code).toBe('STOPPED');
+  });
+
+  it('are refused without a record when the node is full', async () => {
+    const { deployments, host, recorded } = await lab();
+    await deployments.embed(bring(embedded(0)));
+    vi.spyOn(host, 'isFull', 'get').mockReturnValue(true);
+    expect(refusalOf(await deployments.embed(bring(embedded(1))))).toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+      text: expect.stringContaining(`${limits.agentsMax} agents already`),
+    });
+    expect(recorded).toHaveLength(1);
   });
 });
 

@@ -289,3 +289,24 @@ describe('deploying', () => {
     node = await createNode(cluster.config(), { deployer: cluster.deployer });
   });
 });
+
+describe('a node that stops while it deploys', () => {
+  it('answers every deployment, and its audit log is whole', async () => {
+    const own = await developmentCluster({ folder: join(folder, 'stopping') });
+    const stopping = await createNode(own.config(), { deployer: own.deployer });
+    const all = Array.from({ length: 500 }, (_, n) => stopping.deploy(`default/agent-${n}`, () => {}));
+    const settled = Promise.allSettled(all);
+    await Promise.any(all);
+    await stopping.stop();
+    const results = await settled;
+    const codes = new Set(results.map((result) => (result.status === 'rejected' ? result.reason.code : 'runs')));
+    expect(results.some(({ status }) => status === 'fulfilled')).toBe(true);
+    for (const code of codes) expect(['runs', 'STOPPED', 'SUPERVISION', 'AUDIT_BLOCKED']).toContain(code);
+    const again = await createNode(own.config(), { deployer: own.deployer });
+    try {
+      expect(await again.control.auditVerify()).toMatchObject({ ok: true, value: { valid: true } });
+    } finally {
+      await again.stop();
+    }
+  });
+});

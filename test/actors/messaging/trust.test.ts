@@ -67,4 +67,38 @@ describe('trusted signatures', () => {
       'MALFORMED',
     );
   });
+
+  describe('that this node makes itself', () => {
+    const sign = (key: KeyObject, kind: 'deployment' | 'capability' = 'deployment') => {
+      const trusted = trust();
+      const source = kind === 'deployment' ? signedManifest(alice, {}, key) : signedCapability(alice, [], {}, key);
+      const payload = Buffer.from(source.split('.')[1]!, 'base64url');
+      return { trusted, source, text: trusted.sign(kind, key, payload) };
+    };
+
+    it('are the same as everybody’s, and good with others too', () => {
+      for (const kind of ['deployment', 'capability'] as const) {
+        const { source, text } = sign(deployer.privateKey, kind);
+        expect(text).toBe(source);
+      }
+      expect(trust().manifest(sign(deployer.privateKey).text).ok).toBe(true);
+    });
+
+    it('count for what their key is trusted with, and no more', () => {
+      const { trusted, text } = sign(deployer.privateKey);
+      expect(unwrap(trusted.manifest(text)).agentId).toBe(alice);
+      const unknown = sign(stranger.privateKey);
+      expect(refusalOf(unknown.trusted.manifest(unknown.text)).code).toBe('DEPLOYMENT_REFUSED');
+      const token = sign(stranger.privateKey, 'capability');
+      expect(token.trusted.capability(token.text).ok).toBe(false);
+    });
+
+    it('make no other text trusted, and nothing readable that is not', () => {
+      const { trusted, text } = sign(deployer.privateKey);
+      const forged = `${text.slice(0, -4)}${text.endsWith('AAAA') ? 'BBBB' : 'AAAA'}`;
+      expect(refusalOf(trusted.manifest(forged)).code).toBe('DEPLOYMENT_REFUSED');
+      const broken = trusted.sign('deployment', deployer.privateKey, Buffer.from('{}'));
+      expect(refusalOf(trusted.manifest(broken)).code).toBe('DEPLOYMENT_REFUSED');
+    });
+  });
 });

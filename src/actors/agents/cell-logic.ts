@@ -1,0 +1,62 @@
+import type { ActorLogic, AnyActorRef, Snapshot } from 'xstate';
+import { fromHandler, type HandlerLogic } from '../kernel/handler.ts';
+import type { Behaviour } from './behaviour.ts';
+import { Cell, type CellEvent, type CellInput } from './cell.ts';
+import type { AgentMode } from './lifecycle.ts';
+
+/**
+ * The actor around one agent: no chart of its own, so that a message costs a function call and not a transition on top
+ * of the agent’s own, and an idle agent no XState actor at all unless its code is a chart. That one is a child of the
+ * cell and of nobody else: what it forges with `sendParent` ends here.
+ */
+export const cellOf = ({ kind }: Behaviour): ActorLogic<CellSnapshot, CellEvent, CellInput> | HandlerCell =>
+  kind === 'chart' ? chartCell : handlerCell;
+
+type HandlerCell = HandlerLogic<CellEvent, CellInput>;
+
+const handlerCell = fromHandler<CellEvent, CellInput>((self) => {
+  const receive = (event: CellEvent): void => {
+    cell.receive(event);
+    if (cell.mode === 'stopped') self.finish();
+  };
+  const cell = new Cell(self.input, undefined, self.became);
+  self.onShutdown(() => receive({ type: 'kernel.shutdown' }));
+  self.onEnd(() => cell.receive({ type: 'xstate.stop' }));
+  cell.start();
+  return receive;
+});
+
+type CellSnapshot = Snapshot<undefined> & Pick<ModeSnapshot, 'cell' | 'value'>;
+
+const chartCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
+  getInitialSnapshot: (scope, input) => {
+    const actor = scope.self as unknown as AnyActorRef;
+    const cell = new Cell(input, { actor, stopChild: scope.stopChild }, () => {});
+    return new ModeSnapshot(cell) as ModeSnapshot & CellSnapshot;
+  },
+  start: ({ cell }) => cell.start(),
+  transition: (snapshot, event) => {
+    snapshot.cell.receive(event);
+    return snapshot;
+  },
+  getPersistedSnapshot: (snapshot) => snapshot,
+};
+
+/** One for a whole life: XState lets no logic say anything new when it has started, and by then it runs. */
+class ModeSnapshot {
+  readonly cell: Cell;
+  readonly output = undefined;
+  readonly error = undefined;
+
+  constructor(cell: Cell) {
+    this.cell = cell;
+  }
+
+  get value(): AgentMode {
+    return this.cell.mode;
+  }
+
+  get status(): 'active' | 'done' {
+    return this.cell.mode === 'stopped' ? 'done' : 'active';
+  }
+}
