@@ -200,6 +200,30 @@ export const limits = {
   auditDenialWindowMs: 60_000,
   /** Hashes in a proof of the audit log’s tree: its depth at 2⁵³ records and ten over, C2SP’s bound. Past it: refused. */
   treeProofHashesMax: 63,
+  /** A signed note, such as a checkpoint, in UTF-16 units. Past it: refused. */
+  noteCharsMax: 16_384,
+  /** Signatures under one note; C2SP wants 16 at least. Past it: refused. */
+  noteSignaturesMax: 32,
+  /** The name of a key in a note, in UTF-16 units: the longest trust domain and node id fit. Past it: refused. */
+  noteKeyNameCharsMax: 350,
+  /** Checkpoints of one peer’s log that wait to be judged here. Past it: not answered. */
+  witnessRequestsPerPeerMax: 4,
+  /** Witnesses that a node asks to countersign its audit log. */
+  auditWitnessesMax: 3,
+  /** Leaves kept in memory for the proofs that witnesses need; a witness that is further behind makes the log be read. */
+  auditLeavesKeptMax: 65_536,
+  /** A log that grew has itself countersigned after this long, or as soon as so many records came; not sooner than that. */
+  checkpointMs: 1_000,
+  checkpointRecordsMax: 1_000,
+  checkpointPauseMs: 100,
+  /** A checkpoint is kept for later at least this often, if there is a new one, and every 1,000 records. */
+  checkpointArchiveMs: 3_600_000,
+  /** A checkpoint with all certificates, as one line. */
+  checkpointEvidenceCharsMax: 524_288,
+  /** How long a witness may take to answer. */
+  witnessAnswerMsMax: 2_000,
+  /** A log that grew and that nobody countersigned for this long says so. */
+  unwitnessedMsMax: 60_000,
   /** Requests that wait for the state database. Past it: refused. */
   storeRequestsMax: 65_536,
   /** One value in the state database. Past it: refused. */

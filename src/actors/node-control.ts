@@ -13,6 +13,7 @@ import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Clock, Metrics } from './kernel/ports.ts';
 import type { AgentRegistry } from './messaging/agent-registry.ts';
 import type { AuditLog } from './operations/audit-log.ts';
+import type { AuditProofs } from './operations/audit-proofs.ts';
 import type {
   AgentView,
   Caller,
@@ -41,6 +42,7 @@ export interface NodeControlParts {
   readonly host: AgentHost;
   readonly deployments: Deployments;
   readonly audit: AuditLog;
+  readonly proofs: AuditProofs;
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
   readonly stop: (caller: Caller) => void;
@@ -73,7 +75,12 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     remove: (agent, caller) => deployments.remove(agent, caller),
     send: (request) => send(host, parts.consoleAgent, request),
     auditTail: ({ limit }) => audit.tail(limit),
-    auditVerify: () => audit.verify(),
+    auditVerify: (part) => parts.proofs.verify(part),
+    auditCheckpoint: () => parts.proofs.checkpoint(),
+    auditWitnessed: () => parts.proofs.witnessed(),
+    auditProve: (sequence) => parts.proofs.prove(sequence),
+    auditConsistency: ({ from, to }) => parts.proofs.consistency(from, to),
+    auditAccept: (log, caller) => parts.proofs.accept(log, caller),
     async audit({ type, caller, reasons, credential }) {
       const event = {
         type,

@@ -11,6 +11,9 @@ import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base
 import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
 import type { NodeFiles } from './node-files.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
+import { assembleWitness, notaryPath, type WitnessParts } from './operations/assemble-witness.ts';
+import type { AuditNotaryEvent } from './operations/audit-notary.ts';
+import { AuditProofs } from './operations/audit-proofs.ts';
 import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
 
 /** A node taken apart: what the supervision tree runs, and what the node’s handle offers. */
@@ -20,6 +23,7 @@ export interface NodeParts extends NodeBase {
   readonly host: AgentHost;
   readonly deployments: Deployments;
   readonly embedding: Embedding;
+  readonly witness: WitnessParts;
   readonly control: NodeControl;
   readonly api: ApiParts;
   state: NodeStatus['state'];
@@ -85,8 +89,9 @@ export async function assemble(
     deployer: options.deployer,
     program: options.program,
   });
+  const witness = assembleWitness(base, cluster);
   const control = createNodeControl(
-    await controlParts({ ...base, cluster, messaging, host, deployments }, () => parts),
+    await controlParts({ ...base, cluster, messaging, host, deployments, witness }, () => parts),
   );
   const api = assembleApi(base, control);
   const parts: NodeParts = {
@@ -96,6 +101,7 @@ export async function assemble(
     host,
     deployments,
     embedding,
+    witness,
     control,
     api,
     state: 'starting',
@@ -125,7 +131,7 @@ export async function closeParts({ messaging, cluster, api, audit }: NodeParts):
   await audit.end();
 }
 
-type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments'>;
+type BuiltParts = Pick<NodeParts, keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments' | 'witness'>;
 
 /** `whole` gives what is made after the control: it is asked only while the node runs. */
 async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<NodeControlParts> {
@@ -148,6 +154,13 @@ async function controlParts(built: BuiltParts, whole: () => NodeParts): Promise<
     host: built.host,
     deployments: built.deployments,
     audit: built.audit,
+    proofs: new AuditProofs({
+      clock: ports.clock,
+      nodeId,
+      audit: built.audit,
+      witness: built.witness,
+      accepted: () => kernel.ref<AuditNotaryEvent>(notaryPath).tell({ type: 'audit.accepted' }, 'control'),
+    }),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

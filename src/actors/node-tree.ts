@@ -6,6 +6,7 @@ import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
 import { auditKeeper } from './operations/audit-keeper.ts';
+import { auditNotary } from './operations/audit-notary.ts';
 import { auditWriter, auditWriterInput } from './operations/audit-writer.ts';
 import { managementApi } from './operations/management-api.ts';
 
@@ -73,6 +74,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
         onStarted: (life) => parts.host.started(life),
       },
       supervisor('operations', 'one-for-one', [
+        worker('audit-notary', auditNotary, parts.witness),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],

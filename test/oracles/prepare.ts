@@ -1,7 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 
 /** What the oracles compare with, by the command that shows that it is there. */
-const needed = [{ command: 'erl', arguments: ['-noshell', '-eval', 'halt().'], package: 'erlang-base' }] as const;
+const needed = [
+  { command: 'erl', arguments: ['-noshell', '-eval', 'halt().'], package: 'erlang-base' },
+  { command: 'go', arguments: ['version'], package: 'golang-go' },
+  { command: 'ls', arguments: ['/usr/share/gocode/src/golang.org/x/mod/sumdb'], package: 'golang-golang-x-mod-dev' },
+] as const;
 
 const missing = needed.filter((tool) => spawnSync(tool.command, tool.arguments).status !== 0);
 if (missing.length > 0) {

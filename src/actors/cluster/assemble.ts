@@ -24,6 +24,7 @@ export interface ClusterParts {
   readonly identity: NodeIdentity;
   readonly links: Links;
   readonly gossip: Gossip;
+  readonly directory: Directory;
   readonly renewal: CertificateRenewal;
   readonly port: LinkPort;
   addresses(): { readonly link: Address; readonly gossip: Address };
@@ -60,11 +61,13 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     return server;
   });
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
-  const gossip = createGossip(base, links);
+  const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain });
+  const gossip = createGossip(base, links, directory);
   return {
     identity,
     links,
     gossip,
+    directory,
     renewal: createRenewal(base),
     port,
     addresses: () => ({
@@ -131,11 +134,10 @@ function watchLinks({ audit, events, nodeId }: NodeBase, links: Links): void {
   });
 }
 
-function createGossip(base: NodeBase, links: Links): Gossip {
+function createGossip(base: NodeBase, links: Links, directory: Directory): Gossip {
   const { config, ports, files, kernel, bootEpoch, nodeId } = base;
   const box = ports.crypto.generateKeyPair('x25519');
   const boxPublic = rawPublicKey(box.publicKey);
-  const directory = new Directory({ caPem: files.identity.tls.caPem, trustDomain: config.cluster.trustDomain });
   const seals = new PairSeals({
     crypto: ports.crypto,
     clusterId: config.cluster.id,

@@ -44,6 +44,13 @@ export class Directory {
     return known && !isOver(known, now) ? known.claimKey : undefined;
   }
 
+  /** The certificate and the binding that vouch for the key; undefined once they have run out. */
+  entryOf(node: NodeId, now: number): DirectoryEntry | undefined {
+    const known = this.#known.get(node);
+    if (!known || isOver(known, now)) return undefined;
+    return { nodeId: node, certificate: known.certificate, binding: known.binding };
+  }
+
   /** All that count, from another one on at each call: what a document has no room for travels with a later one. */
   entries(now: number): readonly DirectoryEntry[] {
     this.#dropOver(now);

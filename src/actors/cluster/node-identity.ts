@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { bindClaimKey } from '../../crypto/identity.ts';
 import { rawPublicKey } from '../../crypto/keys.ts';
+import { signNote } from '../../crypto/note.ts';
 import { signWith } from '../../crypto/signature.ts';
 import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
@@ -21,6 +22,8 @@ export interface NodeIdentity {
   readonly binding: Uint8Array;
   /** Signs a gossip claim. */
   signClaim(bytes: Uint8Array): Uint8Array;
+  /** Signs a note, such as a checkpoint of the audit log, with the claim key. */
+  signNote(bytes: Uint8Array): Uint8Array;
   /** Whether `install` would take it; changes nothing. CERTIFICATE_REFUSED, MALFORMED. */
   accepts(certPem: string, keyPem: string, now: number): Result<void>;
   /** Takes a renewed certificate: checked like a peer’s before anything changes. Calls the listeners. */
@@ -74,6 +77,7 @@ export function createNodeIdentity(files: NodeIdentityFiles, now: number): Resul
       return held.binding;
     },
     signClaim: (bytes) => signWith(files.claimKey, 'caxton gossip claim v1', bytes),
+    signNote: (bytes) => signNote(files.claimKey, bytes),
     accepts(certPem, keyPem, at) {
       const judged = judge(certPem, keyPem, at);
       return judged.ok ? ok(undefined) : judged;

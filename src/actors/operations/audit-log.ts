@@ -13,7 +13,7 @@ import { AuditReader } from './audit-reader.ts';
 import { AuditReserve } from './audit-reserve.ts';
 import { rootText, verifyLog } from './audit-verification.ts';
 import { AuditWindows } from './audit-windows.ts';
-import type { AuditHead, AuditVerification } from './control.ts';
+import type { AuditHead, AuditPart, AuditVerification } from './control.ts';
 
 const notKept: Result<AuditPlace> = ok({ sequence: 0 });
 
@@ -146,8 +146,8 @@ export class AuditLog {
   }
 
   /** Reads all segments again and checks them against the tree and the head that this process knows. */
-  async verify(): Promise<Result<AuditVerification>> {
-    return asResult(this.#options.folder, () => verifyLog(this.#options, this.#file.committed));
+  async verify(part?: AuditPart): Promise<Result<AuditVerification>> {
+    return asResult(this.#options.folder, () => verifyLog(this.#options, this.#file.committed, part));
   }
 
   /** For the writer: what it is doing. `blocked` and `closed` refuse everybody who waits; `error` says why. */

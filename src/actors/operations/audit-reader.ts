@@ -1,7 +1,7 @@
 import { sha256 } from '../../crypto/port.ts';
 import type { VaultRing } from '../../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
-import { type CompactRange, emptyRange } from '../../protocols/audit/merkle.ts';
+import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
 import { type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
 import type { Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
@@ -71,6 +71,24 @@ export class AuditReader {
         sequence += 1;
       }
     }
+  }
+
+  /**
+   * The tree when it had this size, grown from the segment that begins before it. LIMIT_EXCEEDED when the log never was
+   * so long; FILE_UNREADABLE when what came before it is not kept any more.
+   */
+  async rangeAt(size: number): Promise<CompactRange> {
+    const head = this.head().range;
+    if (size === head.size) return head;
+    if (size > head.size)
+      throw new CaxtonError('LIMIT_EXCEEDED', `The audit log has ${head.size} records, not ${size}.`);
+    const { disk, vault } = this.#options;
+    const segment = (await this.#segments()).findLast(({ first }) => first <= size + 1);
+    if (!segment) throw new CaxtonError('FILE_UNREADABLE', `The audit records up to ${size} were retired.`);
+    const opened = unwrap(openSegment(segment, await readSegmentFile(disk, segment), vault()));
+    const tree = new GrowingTree(opened.identity.range, sha256);
+    for await (const leaf of this.leafHashes(segment.first, size)) tree.append(leaf);
+    return tree.range;
   }
 
   /** The newest records, oldest first; one that cannot be read as a record is left out. */

@@ -22,7 +22,18 @@ export interface NodeControl {
   /** Sends as this node’s console agent and, if asked, waits for the answer. */
   send(request: SendRequest, caller: Caller): Promise<Result<SendOutcome>>;
   auditTail(options: { limit: number }): Promise<Result<readonly unknown[]>>;
-  auditVerify(): Promise<Result<AuditVerification>>;
+  /** The whole log, or the part of it between two sequences, both included. */
+  auditVerify(part?: AuditPart): Promise<Result<AuditVerification>>;
+  /** What this node last signed of its own log, and who countersigned it. */
+  auditCheckpoint(): AuditCheckpointView;
+  /** What this node has countersigned of other nodes’ logs. */
+  auditWitnessed(): readonly WitnessedLogView[];
+  /** One record with all that shows that it is in the log. */
+  auditProve(sequence: number): Promise<Result<AuditProofView>>;
+  /** That the log of one size grew out of the log of another. */
+  auditConsistency(sizes: { readonly from: number; readonly to: number }): Promise<Result<AuditConsistencyView>>;
+  /** Takes a log that does not continue its own past for what it says now; class A audited before. */
+  auditAccept(log: NodeId, caller: Caller): Promise<Result<void>>;
   /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
   audit(event: {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
@@ -139,6 +150,54 @@ export interface AuditVerification {
   readonly firstBad?: { readonly sequence: number; readonly reason: string };
 }
 
+/** Sequences, from 1; without `to` up to the newest. */
+export interface AuditPart {
+  readonly from: number;
+  readonly to?: number;
+}
+
+export interface AuditCheckpointView {
+  readonly origin: string;
+  /** Records under the newest checkpoint; 0 before the first. */
+  readonly size: number;
+  /** Records under the newest one that somebody countersigned. */
+  readonly witnessedSize: number;
+  readonly witnesses: readonly { readonly nodeId: NodeId; readonly at: string }[];
+  /** The newest checkpoint with the certificates that vouch for its keys: JSON, see `docs/audit-proof.md`. */
+  readonly evidence?: string;
+  /** The log does not continue what was signed of it before. */
+  readonly fork?: { readonly kind: string; readonly size: number; readonly by: NodeId };
+}
+
+export interface WitnessedLogView {
+  readonly nodeId: NodeId;
+  readonly size: number;
+  /** Of the tree, hexadecimal; empty before anything was countersigned. */
+  readonly root: string;
+  /** The checkpoint with the certificate that vouches for the log’s key, while that is known. */
+  readonly evidence?: string;
+  /** What the log showed since that does not fit. */
+  readonly fork?: { readonly kind: string; readonly size: number; readonly root: string };
+}
+
+export interface AuditProofView {
+  readonly sequence: number;
+  /** Records under the checkpoint of the proof, and how many countersigned it. */
+  readonly size: number;
+  readonly witnesses: number;
+  /** The text of a `.tlog-proof` file. */
+  readonly proof: string;
+}
+
+export interface AuditConsistencyView {
+  readonly from: number;
+  readonly to: number;
+  /** Root of the tree of `to`, hexadecimal. */
+  readonly root: string;
+  /** The proof, each hash in base64. */
+  readonly hashes: readonly string[];
+}
+
 /** What a node tells whoever watches it: the terminal of `npm start`, the inspector later. Plain data, no secrets. */
 export type NodeEvent =
   | { readonly type: 'node.started'; readonly nodeId: NodeId; readonly status: NodeStatus }
@@ -172,6 +231,14 @@ export type NodeEvent =
       readonly refusal: Refusal;
     }
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
+  | {
+      readonly type: 'audit.forked';
+      readonly nodeId: NodeId;
+      /** Whose audit log does not continue what was signed of it. */
+      readonly log: NodeId;
+      readonly kind: string;
+      readonly size: number;
+    }
   | {
       readonly type: 'certificate.rotated';
       readonly nodeId: NodeId;

@@ -29,12 +29,14 @@ export const auditTypes = [
   'AuditRepaired',
   'AuditRecovered',
   'AuditRetired',
+  'AuditForked',
+  'WitnessChanged',
 ] as const;
 
 export type AuditType = (typeof auditTypes)[number];
 
 /** What the log says of itself: no policy takes these out, since without them a gap could not be told from an attack. */
-export const ownTypes: readonly AuditType[] = ['AuditRepaired', 'AuditRecovered', 'AuditRetired'];
+export const ownTypes: readonly AuditType[] = ['AuditRepaired', 'AuditRecovered', 'AuditRetired', 'AuditForked'];
 
 /**
  * How a record is kept. `A`: each one in full, durable before the act it records is answered. `B`: counted within a
@@ -65,6 +67,7 @@ const classes: Readonly<Record<AuditType, AuditClass>> = {
   AuditRepaired: 'A',
   AuditRecovered: 'A',
   AuditRetired: 'A',
+  AuditForked: 'A',
   AccessGranted: 'B',
   // Observations: nobody waits for them, and a flapping peer repeats them without end.
   LinkEstablished: 'B',
@@ -72,6 +75,7 @@ const classes: Readonly<Record<AuditType, AuditClass>> = {
   MemberChanged: 'B',
   PartitionChanged: 'B',
   SupervisionEvent: 'B',
+  WitnessChanged: 'B',
 };
 
 export const classOf = (type: AuditType): AuditClass => classes[type];

@@ -13,6 +13,8 @@ export const frameKinds = {
   registry: 8,
   'push-pull': 9,
   'push-pull-reply': 10,
+  checkpoint: 24,
+  cosignature: 25,
 } as const;
 
 export type FrameKind = keyof typeof frameKinds;

@@ -53,6 +53,14 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
     act: 'segments are older than the retention',
     elsewhere: 'test/actors/operations/audit-upkeep.test.ts',
   },
+  AuditForked: {
+    act: 'a log does not continue what was signed of it',
+    elsewhere: 'test/actors/operations/audit-notary.test.ts',
+  },
+  WitnessChanged: {
+    act: 'nobody countersigns the log, or a witness forgot it',
+    elsewhere: 'test/actors/operations/audit-notary.test.ts',
+  },
 };
 
 const root = join(import.meta.dirname, '..', '..', '..');

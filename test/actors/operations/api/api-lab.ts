@@ -110,6 +110,23 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
       calls.push({ name: 'auditTail', argument });
       return ok([{ seq: 1, type: 'NodeStarted', outcome: 'success' }]);
     },
+    auditCheckpoint: () => ({
+      origin: 'caxton.test/node/node-1/audit',
+      size: 9,
+      witnessedSize: 9,
+      witnesses: [{ nodeId: node1, at: '2026-01-31T12:00:00.000Z' }],
+      evidence: '{}',
+    }),
+    auditWitnessed: () => [{ nodeId: node1, size: 7, root: 'ab'.repeat(32) }],
+    auditProve: async (sequence) => {
+      calls.push({ name: 'auditProve', argument: sequence });
+      return ok({ sequence, size: 9, witnesses: 2, proof: 'c2sp.org/tlog-proof@v1\n' });
+    },
+    auditConsistency: async ({ from, to }) => ok({ from, to, root: 'ab'.repeat(32), hashes: [] }),
+    auditAccept: async (log, caller) => {
+      calls.push({ name: 'auditAccept', argument: log, caller });
+      return ok(undefined);
+    },
     auditVerify: async () => ok({ valid: true, records: 9, headSequence: 9, headHash: 'ab'.repeat(32) }),
     async audit(event) {
       audited.push(event);

@@ -1,0 +1,300 @@
+import { sha256 } from '../../crypto/port.ts';
+import type { Result } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { NodeId } from '../../names.ts';
+import {
+  checkpointText,
+  decodeCheckpoint,
+  logOrigin,
+  type VerifiedCheckpoint,
+  verifyCheckpoint,
+  witnessName,
+} from '../../protocols/audit/checkpoint.ts';
+import { type CompactRange, GrowingTree, rootOf } from '../../protocols/audit/merkle.ts';
+import { sameHash } from '../../protocols/audit/proof.ts';
+import {
+  encodeNote,
+  type NoteCrypto,
+  type NoteKey,
+  type NoteSignature,
+  noteKeyId,
+  readSignatureLine,
+} from '../../protocols/audit/signed-note.ts';
+import type { ForkKind } from '../../protocols/audit/witness.ts';
+import type { CheckpointAnswer, FrameParts } from '../../protocols/link/checkpoint-frame.ts';
+import type { Clock, Metrics, Store } from '../kernel/ports.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import { LogProofs } from './log-proofs.ts';
+import type { ProvableLog } from './provable-log.ts';
+import { keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
+import { WitnessRequests } from './witness-requests.ts';
+
+/** What happens to this node’s own log, to be recorded and told. */
+export type CheckpointNews =
+  | { readonly type: 'forked'; readonly kind: ForkKind; readonly size: number; readonly by: NodeId | undefined }
+  | { readonly type: 'witness.forgot'; readonly witness: NodeId; readonly size: number }
+  | { readonly type: 'unwitnessed'; readonly since: number }
+  | { readonly type: 'witnessed' };
+
+export interface AuditCheckpointsOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly noteCrypto: NoteCrypto;
+  readonly trustDomain: string;
+  readonly nodeId: NodeId;
+  readonly ownKey: Uint8Array;
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  readonly log: ProvableLog;
+  /** Peers whose links are up. */
+  readonly peers: () => readonly NodeId[];
+  readonly send: (peer: NodeId, frame: FrameParts) => boolean;
+  readonly claimKeyOf: (node: NodeId) => Uint8Array | undefined;
+  /** Whether there should be somebody else: a cluster of one has no witness to miss. */
+  readonly expectsWitnesses: boolean;
+  /** A checkpoint that somebody countersigned: to be kept beside the log. */
+  readonly keep: (checkpoint: VerifiedCheckpoint) => Promise<void>;
+  readonly tell: (news: CheckpointNews) => Promise<unknown>;
+}
+
+export interface LogFork {
+  readonly kind: ForkKind;
+  /** The size that was signed once and does not fit the log as it is. */
+  readonly size: number;
+  /** Which witness showed it; undefined: this node’s own memory. */
+  readonly by: NodeId | undefined;
+}
+
+const attemptsMax = 3;
+
+/**
+ * Signs checkpoints of this node’s own audit log and has them countersigned. It never signs a tree that does not
+ * continue what it signed before: the last one is kept in the store, apart from the log, before anybody sees it.
+ */
+export class AuditCheckpoints {
+  readonly #options: AuditCheckpointsOptions;
+  readonly #proofs: LogProofs;
+  readonly #requests: WitnessRequests;
+  /** The size that each witness signed last, as far as this process knows. */
+  readonly #sizes = new Map<NodeId, number>();
+  #signed: SignedHead | undefined;
+  #cosigned: VerifiedCheckpoint | undefined;
+  #fork: LogFork | undefined;
+  #unwitnessedSince: number | undefined;
+  #toldUnwitnessed = false;
+
+  constructor(options: AuditCheckpointsOptions) {
+    this.#options = options;
+    this.#proofs = new LogProofs(options.log);
+    this.#requests = new WitnessRequests(options);
+  }
+
+  /** The last checkpoint that was signed here. */
+  get signed(): SignedHead | undefined {
+    return this.#signed;
+  }
+
+  /** The last one that a witness countersigned in the life of this process. */
+  get cosigned(): VerifiedCheckpoint | undefined {
+    return this.#cosigned;
+  }
+
+  get fork(): LogFork | undefined {
+    return this.#fork;
+  }
+
+  get proofs(): LogProofs {
+    return this.#proofs;
+  }
+
+  get key(): NoteKey {
+    const { trustDomain, nodeId, ownKey } = this.#options;
+    return { name: logOrigin(trustDomain, nodeId), type: 'ed25519', publicKey: ownKey };
+  }
+
+  /** Whether records have come since the last checkpoint, or a witness has not signed it. */
+  get isDue(): boolean {
+    const { sequence } = this.#options.log.head();
+    const waits = this.#unwitnessedSince !== undefined && !this.#toldUnwitnessed;
+    return sequence > (this.#signed?.size ?? 0) || this.#behind().length > 0 || waits;
+  }
+
+  /** Whether so many records have come since the last checkpoint that the next one is due before its time. */
+  get hasMany(): boolean {
+    return this.#options.log.head().sequence - (this.#signed?.size ?? 0) >= limits.checkpointRecordsMax;
+  }
+
+  takeAnswer(peer: NodeId, frame: FrameParts): Result<void> {
+    return this.#requests.take(peer, frame);
+  }
+
+  /** Compares the log with what was signed of it last; `fork` says what came of it. Rejects when it cannot be read. */
+  async recover(): Promise<void> {
+    const { store, log } = this.#options;
+    this.#signed ??= await readSigned(store);
+    const signed = this.#signed;
+    if (!signed) return;
+    const head = log.head().range;
+    if (head.size < signed.size) return this.#forked({ kind: 'rollback', size: signed.size, by: undefined });
+    // What was signed last and is not kept any more cannot be compared; the witnesses still can.
+    if ((await log.first()) > signed.size + 1) return;
+    const grown = await grownFrom(signed.range, log);
+    const same = sameHash(rootOf(grown, sha256), rootOf(head, sha256));
+    if (!same) await this.#forked({ kind: 'inconsistent', size: signed.size, by: undefined });
+  }
+
+  /** Signs the head if it is new and asks the witnesses that have not signed it. */
+  async round(): Promise<void> {
+    if (this.#fork) return;
+    const { range } = this.#options.log.head();
+    if (range.size === 0) return;
+    await this.#proofs.follow(range);
+    if (range.size > (this.#signed?.size ?? 0)) await this.#sign(range);
+    const signed = this.#signed!;
+    const asked = await Promise.all(this.#behind().map((peer) => this.#ask(peer, signed)));
+    const given = asked.filter((signature) => signature !== undefined);
+    if (given.length > 0) await this.#keep(signed, given);
+    await this.#watch();
+  }
+
+  /** A person takes the log as it is for its history: what was signed before is forgotten here. */
+  async accept(): Promise<void> {
+    await this.#options.store.delete(...signedHeadPlace);
+    this.#signed = undefined;
+    this.#fork = undefined;
+    this.#sizes.clear();
+  }
+
+  async #sign(range: CompactRange): Promise<void> {
+    const { sign, store, noteCrypto } = this.#options;
+    const root = rootOf(range, sha256);
+    const text = checkpointText({ origin: this.key.name, size: range.size, root, extensions: [] });
+    const keyId = noteKeyId(this.key, noteCrypto);
+    const signature = { name: this.key.name, keyId, signature: sign(utf8.encode(text)) };
+    const signed = { size: range.size, root, range, note: { text, signatures: [signature] } };
+    // First kept, then shown: a checkpoint that is out must never be forgotten.
+    await keepSigned(store, signed);
+    this.#signed = signed;
+  }
+
+  /** The witnesses of this log among the peers: always the same ones while their links stand. */
+  #behind(): readonly NodeId[] {
+    const { peers, nodeId } = this.#options;
+    const weight = (peer: NodeId) => Buffer.from(sha256(utf8.encode(`${nodeId} ${peer}`))).toString('hex');
+    const chosen = peers()
+      .map((peer) => ({ peer, weight: weight(peer) }))
+      .sort((a, b) => (a.weight < b.weight ? -1 : 1))
+      .slice(0, limits.auditWitnessesMax);
+    return chosen.map(({ peer }) => peer).filter((peer) => this.#sizes.get(peer) !== this.#signed?.size);
+  }
+
+  async #ask(peer: NodeId, signed: SignedHead): Promise<NoteSignature | undefined> {
+    for (let attempt = 0; attempt < attemptsMax && !this.#fork; attempt++) {
+      const oldSize = Math.min(this.#sizes.get(peer) ?? 0, signed.size);
+      const proof = await this.#proofs.consistency(oldSize, signed.size);
+      const answer = await this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
+      this.#options.metrics.count('audit_witness_asked', { verdict: answer?.verdict ?? 'none' });
+      if (!answer || answer.verdict === 'refused') return undefined;
+      if (answer.verdict === 'cosigned') return this.#takeSignature(peer, signed, answer.text);
+      if (!(await this.#goesOn(peer, signed, answer))) return undefined;
+    }
+    return undefined;
+  }
+
+  #takeSignature(peer: NodeId, signed: SignedHead, line: string): NoteSignature | undefined {
+    const signature = readSignatureLine(line.endsWith('\n') ? line.slice(0, -1) : line);
+    if (!signature) return undefined;
+    const note = { ...signed.note, signatures: [...signed.note.signatures, signature] };
+    const judged = this.#verified(encodeNote(note), [peer]);
+    if (!judged.ok || judged.value.cosignatures.length !== 1) {
+      this.#options.metrics.count('audit_witness_untrue');
+      return undefined;
+    }
+    this.#sizes.set(peer, signed.size);
+    return signature;
+  }
+
+  /** What a witness holds against the checkpoint; whether to ask again. Only what this log’s own key signed counts. */
+  async #goesOn(peer: NodeId, signed: SignedHead, { verdict, text }: CheckpointAnswer): Promise<boolean> {
+    const { tell, metrics } = this.#options;
+    const before = this.#sizes.get(peer) ?? 0;
+    if (text === '') {
+      this.#sizes.set(peer, 0);
+      if (before > 0) await tell({ type: 'witness.forgot', witness: peer, size: before });
+      return before > 0;
+    }
+    const shown = this.#verified(text, []);
+    if (!shown.ok) {
+      metrics.count('audit_witness_untrue');
+      return false;
+    }
+    const { size, root } = shown.value;
+    if (size > signed.size) await this.#forked({ kind: 'rollback', size, by: peer });
+    else if (!sameHash(root, rootOf(await this.#proofs.rangeAt(size), sha256))) {
+      if (verdict === 'conflict') await this.#confess(peer, signed, size);
+      await this.#forked({ kind: size === signed.size ? 'equivocation' : 'inconsistent', size, by: peer });
+    }
+    if (this.#fork || (verdict === 'conflict' && size === before)) return false;
+    this.#sizes.set(peer, size);
+    return true;
+  }
+
+  /** The witness asked for a proof that there is not: it gets one that does not hold, so that it knows as well. */
+  async #confess(peer: NodeId, signed: SignedHead, oldSize: number): Promise<void> {
+    const proof = await this.#proofs.consistency(oldSize, signed.size);
+    await this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
+  }
+
+  #verified(note: string, witnesses: readonly NodeId[]): Result<VerifiedCheckpoint> {
+    const { noteCrypto, trustDomain, claimKeyOf } = this.#options;
+    const decoded = decodeCheckpoint(note);
+    if (!decoded.ok) return decoded;
+    const keys: NoteKey[] = [];
+    for (const node of witnesses) {
+      const publicKey = claimKeyOf(node);
+      if (publicKey) keys.push({ name: witnessName(trustDomain, node), type: 'cosignature', publicKey });
+    }
+    return verifyCheckpoint(decoded.value, { log: this.key, witnesses: keys }, noteCrypto);
+  }
+
+  async #keep(signed: SignedHead, given: readonly NoteSignature[]): Promise<void> {
+    const before = this.#cosigned?.size === signed.size ? this.#cosigned.note.signatures.slice(1) : [];
+    const again = new Set(given.map(({ name }) => name));
+    const signatures = [...signed.note.signatures, ...before.filter(({ name }) => !again.has(name)), ...given];
+    const verified = this.#verified(encodeNote({ ...signed.note, signatures }), this.#options.peers());
+    if (!verified.ok) return;
+    this.#cosigned = verified.value;
+    this.#options.metrics.gauge('audit_witnessed_sequence', signed.size);
+    await this.#options.keep(verified.value);
+  }
+
+  /** Says once when nobody countersigns, and once when somebody does again. */
+  async #watch(): Promise<void> {
+    const { clock, expectsWitnesses, tell } = this.#options;
+    if (!expectsWitnesses || this.#fork) return;
+    if (this.#cosigned && this.#cosigned.size === this.#signed?.size) {
+      this.#unwitnessedSince = undefined;
+      if (this.#toldUnwitnessed) await tell({ type: 'witnessed' });
+      this.#toldUnwitnessed = false;
+      return;
+    }
+    this.#unwitnessedSince ??= clock.monotonic();
+    if (this.#toldUnwitnessed || clock.monotonic() - this.#unwitnessedSince < limits.unwitnessedMsMax) return;
+    this.#toldUnwitnessed = true;
+    await tell({ type: 'unwitnessed', since: this.#cosigned?.size ?? 0 });
+  }
+
+  async #forked(fork: LogFork): Promise<void> {
+    // Several witnesses may show it at once.
+    if (this.#fork) return;
+    this.#fork = fork;
+    await this.#options.tell({ type: 'forked', ...fork });
+  }
+}
+
+/** The tree that a log’s records make after those of an older tree. */
+async function grownFrom(range: CompactRange, log: ProvableLog): Promise<CompactRange> {
+  const tree = new GrowingTree(range, sha256);
+  for await (const leaf of log.leafHashes(range.size + 1, log.head().sequence)) tree.append(leaf);
+  return tree.range;
+}

@@ -1,0 +1,202 @@
+import { sha256 } from '../../crypto/port.ts';
+import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { NodeId } from '../../names.ts';
+import { witnessName } from '../../protocols/audit/checkpoint.ts';
+import { encodeCheckpointEvidence } from '../../protocols/audit/evidence.ts';
+import { rootOf } from '../../protocols/audit/merkle.ts';
+import { sameHash } from '../../protocols/audit/proof.ts';
+import { encodeProofFile } from '../../protocols/audit/proof-file.ts';
+import { encodeNote, type SignedNote } from '../../protocols/audit/signed-note.ts';
+import { toBase64 } from '../../protocols/base64.ts';
+import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
+import type { Clock } from '../kernel/ports.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import type { WitnessParts } from './assemble-witness.ts';
+import { asError } from './audit-file.ts';
+import type { AuditLog } from './audit-log.ts';
+import type {
+  AuditCheckpointView,
+  AuditConsistencyView,
+  AuditPart,
+  AuditProofView,
+  AuditVerification,
+  Caller,
+  WitnessedLogView,
+} from './control.ts';
+
+export interface AuditProofsOptions {
+  readonly clock: Clock;
+  readonly nodeId: NodeId;
+  readonly audit: AuditLog;
+  readonly witness: WitnessParts;
+  /** This node’s own log was accepted as it is. */
+  readonly accepted: () => void;
+}
+
+/** How often a record is looked for in a newer checkpoint, and for how long. */
+const lookMs = 100;
+const looksMax = 30;
+
+/** What a node shows others of its audit log, and of what it has seen of theirs. */
+export class AuditProofs {
+  readonly #options: AuditProofsOptions;
+
+  constructor(options: AuditProofsOptions) {
+    this.#options = options;
+  }
+
+  /** As `AuditLog.verify`; what was countersigned of the log must be in it besides. */
+  async verify(part?: AuditPart): Promise<Result<AuditVerification>> {
+    const { audit, witness } = this.#options;
+    const verified = await audit.verify(part);
+    const { cosigned, proofs, fork } = witness.checkpoints;
+    if (!verified.ok || !verified.value.valid) return verified;
+    if (fork) {
+      const reason = `The log does not continue what was signed of it: the checkpoint of record ${fork.size} has another tree.`;
+      const sequence = Math.min(fork.size, verified.value.headSequence + 1);
+      return ok({ ...verified.value, valid: false, firstBad: { sequence, reason } });
+    }
+    if (!cosigned) return verified;
+    return this.#reading(async () => {
+      const root = rootOf(await proofs.rangeAt(cosigned.size), sha256);
+      if (sameHash(root, cosigned.root)) return ok(verified.value);
+      const reason = 'The log is not the one that was countersigned.';
+      return ok({ ...verified.value, valid: false, firstBad: { sequence: cosigned.size, reason } });
+    });
+  }
+
+  checkpoint(): AuditCheckpointView {
+    const { signed, cosigned, fork, key } = this.#options.witness.checkpoints;
+    const newest = cosigned && cosigned.size === signed?.size ? cosigned.note : signed?.note;
+    const evidence = newest && this.#evidence(newest);
+    return {
+      origin: key.name,
+      size: signed?.size ?? 0,
+      witnessedSize: cosigned?.size ?? 0,
+      witnesses: (cosigned?.cosignatures ?? []).map(({ name, timeSeconds }) => ({
+        nodeId: name.split('/')[2] as NodeId,
+        at: new Date(timeSeconds * 1_000).toISOString(),
+      })),
+      ...(evidence !== undefined && { evidence }),
+      ...(fork && { fork: { kind: fork.kind, size: fork.size, by: fork.by ?? this.#options.nodeId } }),
+    };
+  }
+
+  witnessed(): readonly WitnessedLogView[] {
+    const { witness, keyEntryOf } = this.#options.witness;
+    return witness.logs().map(({ nodeId, head, fork }) => {
+      const entry = keyEntryOf(nodeId);
+      return {
+        nodeId,
+        size: head?.size ?? 0,
+        root: head ? hex(head.root) : '',
+        ...(head && entry && { evidence: encodeCheckpointEvidence({ note: head.note, keys: [entry] }) }),
+        ...(fork && { fork: { kind: fork.kind, size: fork.size, root: hex(fork.root) } }),
+      };
+    });
+  }
+
+  /** NOT_FOUND for a record that is not there; TIMED_OUT when no checkpoint with it was signed in time. */
+  async prove(sequence: number): Promise<Result<AuditProofView>> {
+    const { audit, witness } = this.#options;
+    const head = audit.reader.head().sequence;
+    if (sequence < 1 || sequence > head) return refuse('NOT_FOUND', `The audit log has records 1 to ${head}.`);
+    const covering = await this.#covering(sequence);
+    if (!covering) {
+      const { fork } = witness.checkpoints;
+      return fork
+        ? refuse('PROOF_INVALID', 'The log does not continue what was signed of it, so nothing of it is signed now.')
+        : refuse('TIMED_OUT', `No checkpoint with record ${sequence} was signed in time.`);
+    }
+    return this.#reading(async () => {
+      let record: Uint8Array | undefined;
+      for await (const found of audit.reader.records(sequence, sequence)) record = found.bytes;
+      if (!record) return refuse('NOT_FOUND', `Record ${sequence} is not kept any more.`);
+      const proof = await witness.checkpoints.proofs.inclusion(sequence, covering.size);
+      const note = encodeNote(covering.note);
+      const keys = this.#keysOf(covering.note);
+      const file = encodeProofFile({ record, keys, index: sequence - 1, proof, note }, utf8);
+      return ok({ sequence, size: covering.size, witnesses: keys.length - 1, proof: file });
+    });
+  }
+
+  /** LIMIT_EXCEEDED for sizes that the log has not; FILE_UNREADABLE for what is not kept any more. */
+  async consistency(from: number, to: number): Promise<Result<AuditConsistencyView>> {
+    const { audit, witness } = this.#options;
+    const head = audit.reader.head().sequence;
+    if (from > to || to > head) return refuse('LIMIT_EXCEEDED', `The audit log has ${head} records.`);
+    return this.#reading(async () => {
+      const { proofs } = witness.checkpoints;
+      const hashes = await proofs.consistency(from, to);
+      return ok({ from, to, root: hex(rootOf(await proofs.rangeAt(to), sha256)), hashes: hashes.map(toBase64) });
+    });
+  }
+
+  /** NOT_FOUND when nothing is held against the log here; AUDIT_BLOCKED when the act cannot be recorded. */
+  async accept(log: NodeId, caller: Caller): Promise<Result<void>> {
+    const { audit, witness, nodeId, accepted } = this.#options;
+    const { checkpoints } = witness;
+    const known = witness.witness.logs().find((seen) => seen.nodeId === log);
+    if (log === nodeId ? !checkpoints.fork : !known?.fork)
+      return refuse('NOT_FOUND', `Nothing is held against the audit log of ${log} here.`);
+    const size = log === nodeId ? checkpoints.fork?.size : known?.head?.size;
+    const root = known?.head ? { root: hex(known.head.root) } : {};
+    const recorded = await audit.record({
+      type: 'AuditForked',
+      identity: caller.identity,
+      sourceIp: caller.sourceIp,
+      outcome: 'success',
+      reasons: [`The audit log of ${log} is accepted as it is; what was signed of it before no longer binds it here.`],
+      requestId: caller.requestId,
+      metadata: { log, size: size ?? 0, ...root, act: 'accepted' },
+    });
+    if (!recorded.ok) return recorded;
+    if (log !== nodeId) {
+      await witness.witness.forgive(log);
+      return ok(undefined);
+    }
+    await checkpoints.accept();
+    accepted();
+    return ok(undefined);
+  }
+
+  /** The newest checkpoint over a record: a countersigned one if that comes soon, else what this node signed alone. */
+  async #covering(sequence: number): Promise<{ readonly size: number; readonly note: SignedNote } | undefined> {
+    const { clock, witness } = this.#options;
+    const { checkpoints } = witness;
+    for (let looks = 0; looks < looksMax && !checkpoints.fork; looks++) {
+      if (checkpoints.cosigned && checkpoints.cosigned.size >= sequence) return checkpoints.cosigned;
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, lookMs));
+    }
+    const { signed } = checkpoints;
+    return signed && signed.size >= sequence ? signed : undefined;
+  }
+
+  #evidence(note: SignedNote): string {
+    return encodeCheckpointEvidence({ note: encodeNote(note), keys: this.#keysOf(note) });
+  }
+
+  /** Of this node first, then of those whose signatures are under the note. */
+  #keysOf({ signatures }: SignedNote): readonly DirectoryEntry[] {
+    const { nodeId, witness } = this.#options;
+    const names = new Set(signatures.map(({ name }) => name));
+    const domain = witness.checkpoints.key.name.split('/')[0]!;
+    const others = [...names].map((name) => name.split('/')[2] as NodeId).filter((node) => node !== nodeId);
+    return [nodeId, ...others.filter((node) => names.has(witnessName(domain, node)))]
+      .map(witness.keyEntryOf)
+      .filter((entry) => entry !== undefined)
+      .slice(0, limits.noteSignaturesMax);
+  }
+
+  async #reading<T>(read: () => Promise<Result<T>>): Promise<Result<T>> {
+    try {
+      return await read();
+    } catch (error) {
+      const { code, reasons } = asError(error, 'of this node');
+      return { ok: false, refusal: { code, reasons: [reasons[0]!, ...reasons.slice(1)] } };
+    }
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

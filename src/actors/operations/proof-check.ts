@@ -1,0 +1,132 @@
+import { verifyClaimKeyBinding } from '../../crypto/identity.ts';
+import { verifyNoteSignature } from '../../crypto/note.ts';
+import { sha256 } from '../../crypto/port.ts';
+import { verifyNodeSvid } from '../../crypto/svid.ts';
+import { ok, type Result, refuse } from '../../errors.ts';
+import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../../names.ts';
+import {
+  decodeCheckpoint,
+  logOrigin,
+  type SignedCheckpoint,
+  type VerifiedCheckpoint,
+  verifyCheckpoint,
+  witnessName,
+} from '../../protocols/audit/checkpoint.ts';
+import { cosignatureTime } from '../../protocols/audit/cosignature.ts';
+import type { CheckpointEvidence } from '../../protocols/audit/evidence.ts';
+import { leafHash } from '../../protocols/audit/merkle.ts';
+import { verifyInclusion } from '../../protocols/audit/proof.ts';
+import { decodeProofFile } from '../../protocols/audit/proof-file.ts';
+import { type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
+import type { NoteCrypto, NoteKey } from '../../protocols/audit/signed-note.ts';
+import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
+import type { Unverified } from '../../unverified.ts';
+import { utf8 } from '../kernel/utf8.ts';
+
+/** What somebody outside has to know already. */
+export interface ProofTrust {
+  /** The cluster’s CA certificate. */
+  readonly caPem: string;
+  /** Milliseconds since 1970: when a checkpoint without a witness is judged, for nothing else dates it. */
+  readonly now: number;
+}
+
+/** A checkpoint whose keys lead to the CA. */
+export interface ProvenCheckpoint {
+  readonly checkpoint: VerifiedCheckpoint;
+  readonly trustDomain: TrustDomain;
+  /** Whose log it is. */
+  readonly nodeId: NodeId;
+  /** Who countersigned it. */
+  readonly witnesses: readonly { readonly nodeId: NodeId; readonly timeSeconds: number }[];
+}
+
+export interface ProvenRecord extends ProvenCheckpoint {
+  readonly sequence: number;
+  readonly record: AuditRecord;
+}
+
+/** What the rules of notes need of cryptography. */
+export const noteCrypto: NoteCrypto = { sha256, utf8, verify: verifyNoteSignature };
+
+/**
+ * Checks a proof file (`caxton audit prove`) with nothing but the CA’s certificate: that the record stands at its place
+ * in the log, as the log’s node signed it and the witnesses named countersigned it. How many witnesses are enough is for
+ * the caller to say. MALFORMED, LIMIT_EXCEEDED, CERTIFICATE_REFUSED, SIGNATURE_INVALID, PROOF_INVALID.
+ */
+export function verifyAuditProof(file: string, trust: ProofTrust): Result<ProvenRecord> {
+  const decoded = decodeProofFile(file, utf8);
+  if (!decoded.ok) return decoded;
+  const { unverified } = decoded.value;
+  const proven = verifyEvidence({ unverified }, trust);
+  if (!proven.ok) return proven;
+  const { index, proof, record } = unverified;
+  const included = verifyInclusion(proven.value.checkpoint, index, leafHash(record, sha256), proof, sha256);
+  if (!included.ok) return included;
+  const read = readAuditLine(utf8.decode(record));
+  if (!read.ok) return read;
+  return ok({ ...proven.value, sequence: index + 1, record: read.value });
+}
+
+/**
+ * Believes a checkpoint whose keys are bound to certificates of the CA. A witness’s certificate must have been valid when
+ * it countersigned, and the log’s when the first did. CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED.
+ */
+export function verifyEvidence(
+  { unverified: { note, keys } }: Unverified<CheckpointEvidence>,
+  { caPem, now }: ProofTrust,
+): Result<ProvenCheckpoint> {
+  const decoded = decodeCheckpoint(note);
+  if (!decoded.ok) return decoded;
+  const log = logOf(decoded.value.unverified.origin);
+  if (!log) return refuse('MALFORMED', 'The checkpoint is not one of a node’s audit log.');
+  const { trustDomain, nodeId } = log;
+  const witnesses: { readonly key: NoteKey; readonly nodeId: NodeId }[] = [];
+  let firstMs = now;
+  for (const entry of keys) {
+    const name = witnessName(trustDomain, entry.nodeId);
+    const at = timeOf(decoded.value.unverified, name);
+    if (at === undefined) continue;
+    const publicKey = claimKeyOf(entry, { caPem, trustDomain, now: at });
+    if (!publicKey.ok) return publicKey;
+    firstMs = Math.min(firstMs, at);
+    witnesses.push({ key: { name, type: 'cosignature', publicKey: publicKey.value }, nodeId: entry.nodeId });
+  }
+  const own = keys.find((entry) => entry.nodeId === nodeId);
+  if (!own) return refuse('CERTIFICATE_REFUSED', `There is no certificate of ${nodeId}, whose log it is.`);
+  const ownKey = claimKeyOf(own, { caPem, trustDomain, now: firstMs });
+  if (!ownKey.ok) return ownKey;
+  const logKey: NoteKey = { name: logOrigin(trustDomain, nodeId), type: 'ed25519', publicKey: ownKey.value };
+  const believed = { log: logKey, witnesses: witnesses.map(({ key }) => key) };
+  const checkpoint = verifyCheckpoint(decoded.value, believed, noteCrypto);
+  if (!checkpoint.ok) return checkpoint;
+  const given = checkpoint.value.cosignatures.map(({ name, timeSeconds }) => ({
+    nodeId: witnesses.find(({ key }) => key.name === name)!.nodeId,
+    timeSeconds,
+  }));
+  return ok({ checkpoint: checkpoint.value, trustDomain, nodeId, witnesses: given });
+}
+
+/** The other way round from `logOrigin`. */
+function logOf(origin: string): { readonly trustDomain: TrustDomain; readonly nodeId: NodeId } | undefined {
+  const [trustDomain = '', node, nodeId = '', audit, ...more] = origin.split('/');
+  if (node !== 'node' || audit !== 'audit' || more.length > 0) return undefined;
+  return isTrustDomain(trustDomain) && isNodeId(nodeId) ? { trustDomain, nodeId } : undefined;
+}
+
+/** When the witness of that name says that it signed, in milliseconds; its word counts once the signature does. */
+function timeOf({ note }: SignedCheckpoint, name: string): number | undefined {
+  const times = note.signatures
+    .filter((signature) => signature.name === name)
+    .map(({ signature }) => cosignatureTime(signature))
+    .filter((time) => time !== undefined);
+  return times.length === 0 ? undefined : Math.max(...times) * 1_000;
+}
+
+function claimKeyOf(
+  { nodeId, certificate, binding }: DirectoryEntry,
+  expect: { readonly caPem: string; readonly trustDomain: TrustDomain; readonly now: number },
+): Result<Uint8Array> {
+  const svid = verifyNodeSvid(certificate, { ...expect, nodeId });
+  return svid.ok ? verifyClaimKeyBinding(svid.value, binding) : svid;
+}
