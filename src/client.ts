@@ -2,6 +2,10 @@ import type { ActorView } from './actors/kernel/kernel.ts';
 import type { MetricSample } from './actors/kernel/ports.ts';
 import type {
   AgentView,
+  AuditCheckpointView,
+  AuditConsistencyView,
+  AuditPart,
+  AuditProofView,
   AuditVerification,
   DeployRequest,
   LinkView,
@@ -9,10 +13,11 @@ import type {
   NodeStatus,
   SendOutcome,
   SendRequest,
+  WitnessedLogView,
 } from './actors/operations/control.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
-import { type AgentId, localNameOf, tenantOf } from './names.ts';
+import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';
 
 export interface ClientOptions {
   /** `https://host:port`; an IPv6 host in brackets. */
@@ -54,7 +59,20 @@ export interface Client {
   auditRecords(
     options?: CallOptions & { readonly limit?: number; readonly from?: number },
   ): Promise<readonly unknown[]>;
-  auditVerification(options?: CallOptions): Promise<AuditVerification>;
+  /** `part`: only the segments that hold these records, from 1, both included. */
+  auditVerification(options?: CallOptions & { readonly part?: AuditPart }): Promise<AuditVerification>;
+  /** What the node last signed of its own audit log, and who countersigned it. */
+  auditCheckpoint(options?: CallOptions): Promise<AuditCheckpointView>;
+  /** What the node has countersigned of others’ logs. */
+  auditWitnessed(options?: CallOptions): Promise<readonly WitnessedLogView[]>;
+  /** One record as a `.tlog-proof` file: check it with `verifyAuditProof`. */
+  auditProof(sequence: number, options?: CallOptions): Promise<AuditProofView>;
+  auditConsistency(
+    sizes: { readonly from: number; readonly to: number },
+    options?: CallOptions,
+  ): Promise<AuditConsistencyView>;
+  /** Lets the node take a log that does not continue its own past for what it says now. */
+  auditAccept(log: NodeId, options?: CallOptions): Promise<void>;
   actors(options?: CallOptions): Promise<readonly ActorView[]>;
   metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
   /** Begins an orderly stop of the node; resolves when it has begun. */
@@ -111,7 +129,15 @@ export function createClient(options: ClientOptions): Client {
       const suffix = query.size === 0 ? '' : `?${query}`;
       return list(`/api/v1/audit/records${suffix}`, answers.records, call);
     },
-    auditVerification: (call) => get('/api/v1/audit/verification', answers.verification, call),
+    auditVerification: ({ part, ...call } = {}) =>
+      get(`/api/v1/audit/verification${part ? `?${queryOf(part)}` : ''}`, answers.verification, call),
+    auditCheckpoint: (call) => get('/api/v1/audit/checkpoint', answers.checkpoint, call),
+    auditWitnessed: (call) => list('/api/v1/audit/witnessed', answers.witnessed, call),
+    auditProof: (sequence, call) => get(`/api/v1/audit/proofs/${sequence}`, answers.proof, call),
+    auditConsistency: (sizes, call) => get(`/api/v1/audit/consistency?${queryOf(sizes)}`, answers.consistency, call),
+    async auditAccept(log, call) {
+      await post('/api/v1/audit/acceptances', { log }, answers.done, call);
+    },
     actors: (call) => list('/api/v1/actors', answers.actors, call),
     metrics: (call) => list('/api/v1/metrics', answers.metrics, call),
     async shutdown(call) {
@@ -120,3 +146,6 @@ export function createClient(options: ClientOptions): Client {
     close: () => connection.close(),
   };
 }
+
+const queryOf = (part: { readonly from: number; readonly to?: number }): string =>
+  new URLSearchParams(Object.entries(part).map(([key, value]): [string, string] => [key, String(value)])).toString();

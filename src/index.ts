@@ -36,6 +36,7 @@ export type { Tap, TapEvent } from './actors/kernel/ports.ts';
 export { createNode, type Node } from './actors/node.ts';
 export type { CreateNodeOptions } from './actors/node-base.ts';
 export type { NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';
+export { type ProofTrust, type ProvenRecord, verifyAuditProof } from './actors/operations/proof-check.ts';
 export { loadConfig, type NodeConfig } from './config.ts';
 export {
   type DevelopmentCluster,

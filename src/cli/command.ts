@@ -36,13 +36,16 @@ export interface Verb {
   /** More, for the verb’s own help. */
   readonly details?: string;
   readonly options: Options;
+  /** One word without a name; `text` gives it under `name`. */
+  readonly argument?: { readonly name: string; readonly value: string; readonly about: string };
   readonly examples: readonly string[];
   /** Loads the code that only this verb needs, then runs it. */
   run(invocation: Invocation): Promise<ExitCode>;
 }
 
 /** A verb that reads its own arguments. */
-export interface RawVerb extends Pick<Verb, 'noun' | 'verb' | 'summary' | 'details' | 'options' | 'examples'> {
+export interface RawVerb
+  extends Pick<Verb, 'noun' | 'verb' | 'summary' | 'details' | 'options' | 'argument' | 'examples'> {
   runRaw(argv: readonly string[]): Promise<ExitCode>;
 }
 

@@ -92,10 +92,27 @@ refused, and when the agent answers with refuse, failure or not-understood.`,
   {
     noun: 'audit',
     verb: 'verify',
-    summary: 'check the hash chain of a node’s audit log from its first record',
-    details: 'Exit code 1 when the chain does not hold.',
-    options: nodeOptions,
-    examples: ['caxton audit verify', 'caxton audit verify --node node-2'],
+    summary: 'check that a node’s audit log is what it was',
+    details: `Without more, the node checks its own log and says who countersigned it. With --against-witness its peers are asked
+what they countersigned, and the proofs are checked here. With --offline a copy of the log’s folder is checked, and with
+--proof a file of “caxton audit prove”; neither asks a node. Exit code 1 when something does not hold.`,
+    options: {
+      from: { type: 'string', value: 'SEQ', about: 'only the segments from this record on' },
+      to: { type: 'string', value: 'SEQ', about: 'and up to this one' },
+      'against-witness': { type: 'boolean', about: 'ask every other node of the profile as well' },
+      proof: { type: 'string', value: 'FILE', about: 'check the proof of one record' },
+      offline: { type: 'string', value: 'DIR', about: 'check a copy of a log’s folder' },
+      vault: { type: 'string', value: 'FILE', about: 'the key ring that opens it (with --offline)' },
+      evidence: { type: 'string', value: 'FILE', about: 'checkpoints from elsewhere, JSON lines (with --offline)' },
+      ca: { type: 'string', value: 'FILE', about: 'the cluster’s CA certificate (default: the profile’s)' },
+      ...nodeOptions,
+    },
+    examples: [
+      'caxton audit verify',
+      'caxton audit verify --node node-2 --against-witness',
+      'caxton audit verify --proof record-17.tlog-proof --ca ca.crt',
+      'caxton audit verify --offline ./audit-copy --vault vault.key --ca ca.crt',
+    ],
     run: async (invocation) => (await import('./audit/verify.ts')).verify(invocation),
   },
   {
@@ -118,6 +135,31 @@ from all others of the node.`,
       'caxton audit export --format ocsf --since 2026-01-31',
     ],
     run: async (invocation) => (await import('./audit/export.ts')).exportRecords(invocation),
+  },
+  {
+    noun: 'audit',
+    verb: 'prove',
+    summary: 'print one record with all that shows that it is in the log',
+    details:
+      'Whoever has the CA’s certificate can check it without a node: caxton audit verify --proof FILE --ca FILE.',
+    argument: { name: 'sequence', value: 'SEQ', about: 'the sequence of the record' },
+    options: {
+      out: { type: 'string', value: 'FILE', about: 'write it there (default: print it)' },
+      ...nodeOptions,
+    },
+    examples: ['caxton audit prove 17', 'caxton audit prove 17 --node node-2 --out record-17.tlog-proof'],
+    run: async (invocation) => (await import('./audit/prove.ts')).prove(invocation),
+  },
+  {
+    noun: 'audit',
+    verb: 'accept',
+    summary: 'go on with the audit log of a node that lost records',
+    details: `For a log that its witnesses do not countersign any more, once you know why and have saved what is left. What was
+signed of it before stays in the audit logs of its witnesses.`,
+    argument: { name: 'log', value: 'NODE', about: 'whose log it is' },
+    options: nodeOptions,
+    examples: ['caxton audit accept node-2', 'caxton audit accept node-2 --node node-1'],
+    run: async (invocation) => (await import('./audit/accept.ts')).accept(invocation),
   },
   {
     noun: 'server',

@@ -55,6 +55,10 @@ export function verbHelp(verb: AnyVerb, { strong }: Style): string {
   const needed = Object.entries(verb.options)
     .filter(([, { required }]) => required)
     .map(([name, { value }]) => ` --${name} ${value}`);
+  if (verb.argument) {
+    shown.unshift([verb.argument.value, verb.argument.about]);
+    needed.unshift(` ${verb.argument.value}`);
+  }
   return `${verb.summary[0]!.toUpperCase()}${verb.summary.slice(1)}.
 ${verb.details ? `${verb.details}\n` : ''}
 ${strong('Usage')}

@@ -51,11 +51,16 @@ export function readArguments(verb: AnyVerb, argv: readonly string[], terminal: 
     tokens: true,
   });
   if (values.help !== undefined) return undefined;
+  const words: string[] = [];
   for (const token of tokens) {
-    if (token.kind === 'positional') throw new UsageError(`“${shown(token.value)}” is not expected here.`, help);
+    if (token.kind === 'positional') words.push(token.value);
     if (token.kind === 'option') checkOption(token, known, help);
   }
-  const given = values as Readonly<Record<string, readonly (string | boolean)[] | undefined>>;
+  const surplus = words[verb.argument ? 1 : 0];
+  if (surplus !== undefined) throw new UsageError(`“${shown(surplus)}” is not expected here.`, help);
+  if (verb.argument && words.length === 0) throw new UsageError(`${verb.argument.value} is missing.`, help);
+  const options = values as Readonly<Record<string, readonly (string | boolean)[] | undefined>>;
+  const given = verb.argument ? { ...options, [verb.argument.name]: words } : options;
   for (const [name, { required, multiple }] of Object.entries(known)) {
     if (required && given[name] === undefined) throw new UsageError(`--${name} is missing.`, help);
     if (!multiple && (given[name]?.length ?? 0) > 1) throw new UsageError(`--${name} is given twice.`, help);

@@ -118,6 +118,27 @@ export const answers = {
     headHash: 'text',
     'firstBad?': { sequence: 'number', reason: 'text' },
   },
+  checkpoint: {
+    origin: 'text',
+    size: 'number',
+    witnessedSize: 'number',
+    witnesses: [{ nodeId: 'text', at: 'text' }],
+    'evidence?': 'text',
+    'fork?': { kind: 'text', size: 'number', by: 'text' },
+  },
+  witnessed: {
+    items: [
+      {
+        nodeId: 'text',
+        size: 'number',
+        root: 'text',
+        'evidence?': 'text',
+        'fork?': { kind: 'text', size: 'number', root: 'text' },
+      },
+    ],
+  },
+  proof: { sequence: 'number', size: 'number', witnesses: 'number', proof: 'text' },
+  consistency: { from: 'number', to: 'number', root: 'text', hashes: ['text'] },
   actors: { items: [{ path: 'text', kind: 'text', incarnation: 'number', restarts: 'number', waiting: 'number' }] },
   metrics: { items: [{ name: 'text', kind: 'text', labels: 'object', value: 'number' }] },
   /** An answer that says only that it was done. */

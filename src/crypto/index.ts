@@ -24,6 +24,7 @@ export {
   publicKeyToText,
   rawPublicKey,
 } from './keys.ts';
+export { signNote, verifyNoteSignature } from './note.ts';
 export { type Crypto, type KeyPair, type KeyType, osCrypto, sha256 } from './port.ts';
 export {
   type DocumentKind,

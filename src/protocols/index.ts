@@ -15,7 +15,19 @@ export {
   request,
   type Transition,
 } from './acl/protocol-table.ts';
+export {
+  type Checkpoint,
+  type CheckpointKeys,
+  decodeCheckpoint,
+  logOrigin,
+  type SignedCheckpoint,
+  type VerifiedCheckpoint,
+  verifyCheckpoint,
+  witnessName,
+} from './audit/checkpoint.ts';
+export type { Cosignature } from './audit/cosignature.ts';
 export { type AuditClass, type AuditType, auditTypes, classOf } from './audit/event-type.ts';
+export { type CheckpointEvidence, decodeCheckpointEvidence } from './audit/evidence.ts';
 export {
   type CompactRange,
   compactRange,
@@ -34,7 +46,9 @@ export {
   verifyConsistency,
   verifyInclusion,
 } from './audit/proof.ts';
+export { decodeProofFile, type RecordProof } from './audit/proof-file.ts';
 export { type AuditEvent, type AuditMetadata, type AuditRecord, type Outcome, readAuditLine } from './audit/record.ts';
+export type { NoteCrypto, NoteKey, NoteSignature, SignedNote } from './audit/signed-note.ts';
 export { type Action, actionOfMessage, actionText, covers, parseAction } from './authorization/action.ts';
 export { type AgentPattern, matchesAgent, parseAgentPattern } from './authorization/agent-pattern.ts';
 export { type AuthorizationRequest, authorize, type Decision, type Layer } from './authorization/authorize.ts';

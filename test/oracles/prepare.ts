@@ -4,6 +4,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 const needed = [
   { command: 'erl', arguments: ['-noshell', '-eval', 'halt().'], packages: ['erlang-base'] },
   { command: 'rsyslogd', arguments: ['-v'], packages: ['rsyslog', 'rsyslog-gnutls'] },
+  { command: 'go', arguments: ['version'], packages: ['golang-go'] },
+  {
+    command: 'ls',
+    arguments: ['/usr/share/gocode/src/golang.org/x/mod/sumdb'],
+    packages: ['golang-golang-x-mod-dev'],
+  },
 ] as const;
 
 const missing = needed.filter((tool) => spawnSync(tool.command, tool.arguments).status !== 0);

@@ -1,5 +1,7 @@
+import { sha256 } from '../../crypto/port.ts';
 import type { VaultRing } from '../../crypto/vault.ts';
-import { type CompactRange, emptyRange } from '../../protocols/audit/merkle.ts';
+import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
+import type { TreeHead } from '../../protocols/audit/proof.ts';
 import { readAuditLine } from '../../protocols/audit/record.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import { type Block, leavesOf } from './audit-block.ts';
@@ -15,28 +17,57 @@ export interface SegmentReport {
   /** The tree after its last good record. */
   readonly after: CompactRange;
   readonly bad?: { readonly sequence: number; readonly reason: string };
+  /** Which log it says it is one of; undefined as `before`. */
+  readonly origin: string | undefined;
+  /** The roots of the trees of the sizes that were asked for. */
+  readonly roots: readonly TreeHead[];
   /** The newest sequence that one of its records says was retired; 0 for none. */
   readonly retiredThrough: number;
 }
 
-/** Opens a segment’s blocks and grows its tree. Never throws for what the bytes hold: that is `bad`. */
-export async function checkSegment(segment: Segment, bytes: Uint8Array, vault: VaultRing): Promise<SegmentReport> {
+/**
+ * Opens a segment’s blocks and grows its tree. Never throws for what the bytes hold: that is `bad`.
+ *
+ * @param sizes of which the roots are wanted, where they fall into this segment.
+ */
+export async function checkSegment(
+  segment: Segment,
+  bytes: Uint8Array,
+  vault: VaultRing,
+  sizes: readonly number[] = [],
+): Promise<SegmentReport> {
   const opened = openSegment(segment, bytes, vault);
   if (!opened.ok) {
     const bad = { sequence: segment.first, reason: opened.refusal.reasons.join(' ') };
-    return { first: segment.first, before: undefined, after: emptyRange, bad, retiredThrough: 0 };
+    const nothing = { before: undefined, origin: undefined, after: emptyRange, roots: [], retiredThrough: 0 };
+    return { first: segment.first, ...nothing, bad };
   }
   let retiredThrough = 0;
-  const scan = await scanSegment(opened.value, bytes, (block) => {
+  const roots: TreeHead[] = [];
+  const scan = await scanSegment(opened.value, bytes, (block, before, after) => {
+    for (const size of sizes)
+      if (size > before.size && size <= after.size) roots.push({ size, root: rootWithin(block, before, size) });
     retiredThrough = Math.max(retiredThrough, retiredBy(block));
   });
   return {
     first: segment.first,
     before: opened.value.identity.range,
     after: scan.range,
+    origin: opened.value.identity.origin,
+    roots,
     ...(scan.bad && { bad: { sequence: scan.bad.sequence, reason: scan.bad.reason } }),
     retiredThrough,
   };
+}
+
+/** The root of the tree when it had this size, which it reached within the block. */
+function rootWithin({ leaves }: Block, before: CompactRange, size: number): Uint8Array {
+  const tree = new GrowingTree(before, sha256);
+  for (const leaf of leavesOf(leaves)) {
+    if (tree.size === size) break;
+    tree.append(sha256(leaf));
+  }
+  return tree.root();
 }
 
 const retirement = Buffer.from('"type":"AuditRetired"');

@@ -115,7 +115,8 @@ export class AuditCheckpoints {
   /** Whether records have come since the last checkpoint, or a witness has not signed it. */
   get isDue(): boolean {
     const { sequence } = this.#options.log.head();
-    return sequence > (this.#signed?.size ?? 0) || this.#behind().length > 0;
+    const waits = this.#unwitnessedSince !== undefined && !this.#toldUnwitnessed;
+    return sequence > (this.#signed?.size ?? 0) || this.#behind().length > 0 || waits;
   }
 
   /** Whether so many records have come since the last checkpoint that the next one is due before its time. */
@@ -229,11 +230,19 @@ export class AuditCheckpoints {
     }
     const { size, root } = shown.value;
     if (size > signed.size) await this.#forked({ kind: 'rollback', size, by: peer });
-    else if (!sameHash(root, rootOf(await this.#proofs.rangeAt(size), sha256)))
+    else if (!sameHash(root, rootOf(await this.#proofs.rangeAt(size), sha256))) {
+      if (verdict === 'conflict') await this.#confess(peer, signed, size);
       await this.#forked({ kind: size === signed.size ? 'equivocation' : 'inconsistent', size, by: peer });
+    }
     if (this.#fork || (verdict === 'conflict' && size === before)) return false;
     this.#sizes.set(peer, size);
     return true;
+  }
+
+  /** The witness asked for a proof that there is not: it gets one that does not hold, so that it knows as well. */
+  async #confess(peer: NodeId, signed: SignedHead, oldSize: number): Promise<void> {
+    const proof = await this.#proofs.consistency(oldSize, signed.size);
+    await this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
   }
 
   #verified(note: string, witnesses: readonly NodeId[]): Result<VerifiedCheckpoint> {

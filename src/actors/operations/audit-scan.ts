@@ -18,12 +18,12 @@ export interface SegmentScan {
 
 /**
  * Opens every block of a segment and grows the tree with its records. Lets others run between stretches of records.
- * `onBlock` sees each good block.
+ * `onBlock` sees each good block, the tree before it and the one after it.
  */
 export async function scanSegment(
   segment: OpenedSegment,
   bytes: Uint8Array,
-  onBlock: (block: Block, first: number) => void = () => {},
+  onBlock: (block: Block, before: CompactRange, after: CompactRange) => void = () => {},
 ): Promise<SegmentScan> {
   const tree = new GrowingTree(segment.identity.range, sha256);
   let goodBytes = segment.blocksAt;
@@ -43,10 +43,10 @@ export async function scanSegment(
       return fault ? end(tree.size + 1, fault.reason, fault.torn) : { range: tree.range, goodBytes, blocks };
     }
     const block = next.value;
-    const first = tree.size + 1;
+    const before = tree.range;
     const stranger = grow(tree, block);
     if (stranger !== undefined) return end(stranger, 'It does not stand in its place.', false);
-    onBlock(block, first);
+    onBlock(block, before, tree.range);
     goodBytes = block.end;
     blocks += 1;
     stretch += block.records;

@@ -33,7 +33,7 @@ const bytes = (max: number) =>
   });
 
 /** A node’s certificate and binding, as `keyJson` writes them. */
-export const keyShape = object({
+const keyShape = object({
   nodeId: name(isNodeId, 'a node id'),
   certificate: bytes(limits.certificateBytesMax),
   binding: bytes(512),

@@ -22,7 +22,7 @@ export interface SignedNote {
 }
 
 /** What a key signs with: a note as it stands, or a checkpoint with the time (c2sp.org/tlog-cosignature). */
-export const noteKeyTypes = { ed25519: 0x01, cosignature: 0x04 } as const;
+const noteKeyTypes = { ed25519: 0x01, cosignature: 0x04 } as const;
 
 /** A key that is known beforehand. */
 export interface NoteKey {
@@ -46,8 +46,7 @@ const unprintable = /[\p{Cs}]|(?!\n)[\p{Cc}]/u;
 const keyName = /^[^\s+\p{Z}\p{Cc}]+$/u;
 const keyIdBytes = 4;
 
-/** Whether a text can be the name of a key. */
-export const isKeyName = (name: string): boolean => name.length <= limits.noteKeyNameCharsMax && keyName.test(name);
+const isKeyName = (name: string): boolean => name.length <= limits.noteKeyNameCharsMax && keyName.test(name);
 
 /** The note as people pass it on. */
 export const encodeNote = ({ text, signatures }: SignedNote): string =>

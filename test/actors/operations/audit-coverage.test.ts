@@ -49,17 +49,17 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
     act: 'a log that was blocked is written again',
     elsewhere: 'test/actors/operations/audit-writer.test.ts',
   },
-  AuditForked: {
-    act: 'a peer’s log does not continue its own past',
-    elsewhere: 'test/actors/operations/audit-witness.test.ts',
-  },
-  WitnessChanged: {
-    act: 'somebody takes such a log for what it says now',
-    elsewhere: 'test/actors/operations/audit-witness.test.ts',
-  },
   AuditRetired: {
     act: 'segments are older than the retention',
     elsewhere: 'test/actors/operations/audit-upkeep.test.ts',
+  },
+  AuditForked: {
+    act: 'a log does not continue what was signed of it',
+    elsewhere: 'test/actors/operations/audit-notary.test.ts',
+  },
+  WitnessChanged: {
+    act: 'nobody countersigns the log, or a witness forgot it',
+    elsewhere: 'test/actors/operations/audit-notary.test.ts',
   },
 };
 

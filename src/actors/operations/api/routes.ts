@@ -3,12 +3,12 @@ import { ok, type Result } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type AgentId, isName } from '../../../names.ts';
 import type { NodeStatus } from '../control.ts';
+import { auditProofRoutes } from './audit-proof-routes.ts';
 import { type ApiRoute, route } from './route.ts';
 import {
   actorView,
   agentId,
   agentView,
-  auditVerification,
   linkView,
   listOf,
   memberView,
@@ -141,13 +141,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     response: listOf(z.unknown()),
     handle: async ({ control, query }) => mapped(await control.auditTail(query), (list) => ({ items: [...list] })),
   }),
-  route({
-    method: 'GET',
-    url: '/api/v1/audit/verification',
-    access: 'authenticated',
-    response: auditVerification,
-    handle: ({ control }) => control.auditVerify(),
-  }),
+  ...auditProofRoutes,
   route({
     method: 'GET',
     url: '/api/v1/actors',

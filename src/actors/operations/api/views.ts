@@ -5,12 +5,16 @@ import type { ActorView } from '../../kernel/kernel.ts';
 import type { MetricSample } from '../../kernel/ports.ts';
 import type {
   AgentView,
+  AuditCheckpointView,
+  AuditConsistencyView,
   AuditHead,
+  AuditProofView,
   AuditVerification,
   LinkView,
   MemberView,
   NodeStatus,
   SendOutcome,
+  WitnessedLogView,
 } from '../control.ts';
 
 /** The shapes that the API gives out. What a view has beside these fields never leaves the node. */
@@ -118,4 +122,35 @@ export const auditVerification: z.ZodType<AuditVerification> = z.object({
   headSequence: count,
   headHash: z.string(),
   firstBad: z.object({ sequence: count, reason: z.string() }).exactOptional(),
+});
+
+export const auditCheckpoint: z.ZodType<AuditCheckpointView> = z.object({
+  origin: z.string(),
+  size: count,
+  witnessedSize: count,
+  witnesses: z.array(z.object({ nodeId, at: z.string() })),
+  evidence: z.string().exactOptional(),
+  fork: z.object({ kind: z.string(), size: count, by: nodeId }).exactOptional(),
+});
+
+export const witnessedLog: z.ZodType<WitnessedLogView> = z.object({
+  nodeId,
+  size: count,
+  root: z.string(),
+  evidence: z.string().exactOptional(),
+  fork: z.object({ kind: z.string(), size: count, root: z.string() }).exactOptional(),
+});
+
+export const auditProof: z.ZodType<AuditProofView> = z.object({
+  sequence: count,
+  size: count,
+  witnesses: count,
+  proof: z.string(),
+});
+
+export const auditConsistency: z.ZodType<AuditConsistencyView> = z.object({
+  from: count,
+  to: count,
+  root: z.string(),
+  hashes: z.array(z.string()),
 });

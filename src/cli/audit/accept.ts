@@ -1,0 +1,38 @@
+import { createClient } from '../../client.ts';
+import { CaxtonError } from '../../errors.ts';
+import { isNodeId } from '../../names.ts';
+import { type ExitCode, type Invocation, UsageError } from '../command.ts';
+import { profileOf } from '../connect.ts';
+import { writeJson } from '../output.ts';
+import { printable } from '../printable.ts';
+
+/** Lets the cluster take a log that lost records for what it says now: at its witnesses first, then at its own node. */
+export async function accept(invocation: Invocation): Promise<ExitCode> {
+  const { terminal, text, json } = invocation;
+  const log = text('log') ?? '';
+  if (!isNodeId(log)) throw new UsageError('NODE is the id of a node.', 'caxton audit accept --help');
+  const profile = await profileOf(invocation);
+  const only = text('node');
+  const nodes = profile.nodes.filter(({ id }) => only === undefined || id === only);
+  if (nodes.length === 0) throw new UsageError(`The profile ${profile.path} has no node “${only}”.`);
+  const items: { node: string; outcome: string }[] = [];
+  let isDone = true;
+  for (const { id, api } of [...nodes].sort((a, b) => Number(a.id === log) - Number(b.id === log))) {
+    const client = createClient({ address: api, caPem: profile.caPem, apiKey: profile.apiKey });
+    try {
+      await client.auditAccept(log);
+      items.push({ node: id, outcome: 'accepted' });
+    } catch (error) {
+      if (!(error instanceof CaxtonError)) throw error;
+      // A node that holds nothing against the log has nothing to accept.
+      const isNothing = error.code === 'NOT_FOUND';
+      isDone &&= isNothing;
+      items.push({ node: id, outcome: isNothing ? 'had nothing against it' : error.message });
+    } finally {
+      client.close();
+    }
+  }
+  if (json) writeJson(terminal, { items });
+  else for (const { node, outcome } of items) terminal.out(`${node}: ${printable(outcome)}\n`);
+  return isDone ? 0 : 1;
+}

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { nodeClock } from '../../actors/kernel/node-clock.ts';
+import { verifyFolder } from '../../actors/operations/folder-verification.ts';
+import { nodeDisk } from '../../actors/operations/node-disk.ts';
+import { type ProofTrust, verifyAuditProof } from '../../actors/operations/proof-check.ts';
+import { vaultRingFromText } from '../../crypto/vault.ts';
+import { unwrap } from '../../errors.ts';
+import { type ExitCode, type Invocation, UsageError } from '../command.ts';
+import { profileOf } from '../connect.ts';
+import { writeJson } from '../output.ts';
+import { printable } from '../printable.ts';
+import { styleFor } from '../style.ts';
+import { tellVerification } from './verify.ts';
+
+/** Checks a file of `caxton audit prove`; asks no node. */
+export async function verifyProofFile(invocation: Invocation): Promise<ExitCode> {
+  const { terminal, text } = invocation;
+  const file = await readFile(resolve(terminal.cwd, text('proof')!), 'utf8');
+  const proven = unwrap(verifyAuditProof(file, await trustOf(invocation)));
+  const { sequence, nodeId, record, witnesses, checkpoint } = proven;
+  const signers = witnesses.map((witness) => ({
+    nodeId: witness.nodeId,
+    at: new Date(witness.timeSeconds * 1_000).toISOString(),
+  }));
+  if (invocation.json) {
+    writeJson(terminal, { valid: true, nodeId, sequence, size: checkpoint.size, witnesses: signers, record });
+    return 0;
+  }
+  const { good, bad } = styleFor(terminal.outIsTerminal, terminal.env);
+  terminal.out(`${good('proven')}: record ${sequence} of the audit log of ${nodeId}\n`);
+  for (const { nodeId: witness, at } of signers) terminal.out(`countersigned by ${witness} at ${at}\n`);
+  if (signers.length === 0)
+    terminal.out(`${bad('countersigned by nobody')}: this rests on the word of ${nodeId} alone\n`);
+  terminal.out(`${printable(JSON.stringify(record))}\n`);
+  return 0;
+}
+
+/** Checks a copy of a log’s folder; asks no node. */
+export async function verifyCopy(invocation: Invocation): Promise<ExitCode> {
+  const { terminal, text } = invocation;
+  const vaultFile = text('vault');
+  if (vaultFile === undefined)
+    throw new UsageError('--offline needs --vault FILE, the key ring of the node.', 'caxton audit verify --help');
+  const evidence = text('evidence');
+  const checked = await verifyFolder({
+    disk: nodeDisk,
+    folder: resolve(terminal.cwd, text('offline')!),
+    vault: unwrap(vaultRingFromText(await readFile(resolve(terminal.cwd, vaultFile), 'utf8'))),
+    trust: await trustOf(invocation),
+    ...(evidence !== undefined && {
+      evidence: (await readFile(resolve(terminal.cwd, evidence), 'utf8')).split('\n'),
+    }),
+  });
+  if (invocation.json) {
+    writeJson(terminal, checked);
+    return checked.valid ? 0 : 1;
+  }
+  tellVerification(invocation, checked.origin, checked);
+  const { checkpoints, witnessedSize, witnesses } = checked;
+  terminal.out(`compared with ${checkpoints} checkpoints; countersigned: record ${witnessedSize}`);
+  terminal.out(witnesses.length === 0 ? '\n' : ` by ${printable(witnesses.join(', '))}\n`);
+  return checked.valid ? 0 : 1;
+}
+
+async function trustOf(invocation: Invocation): Promise<ProofTrust> {
+  const { terminal, text } = invocation;
+  const file = text('ca');
+  const caPem =
+    file === undefined ? (await profileOf(invocation)).caPem : await readFile(resolve(terminal.cwd, file), 'utf8');
+  return { caPem, now: nodeClock.now() };
+}
