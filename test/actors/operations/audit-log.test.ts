@@ -241,6 +241,7 @@ describe('a policy', () => {
     };
     for (let i = 0; i < 100; i++) log.grant('default/planner', 'default/echo', 'request', fact);
     expect(asked).toBe(1);
+    await until('the first is written', () => log.head().sequence === 1);
     clock.advance(limits.auditAggregateWindowMs);
     log.grant('default/planner', 'default/echo', 'request', fact);
     expect(asked).toBe(2);
