@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { limits } from '../../../src/limits.ts';
 import { blockMark } from '../../../src/protocols/audit/block-head.ts';
+import { auditPolicy } from '../../../src/protocols/audit/level.ts';
 import {
   type AuditLab,
   auditLab,
@@ -202,6 +203,50 @@ describe('denials', () => {
       sourceIp: '10.0.0.1',
       count: 50 - inFull,
     });
+  });
+});
+
+describe('a policy', () => {
+  it('says for each event whether it is kept, counted, or kept without its details', async () => {
+    const policy = auditPolicy({
+      AgentDeployed: 'metadata',
+      AgentRemoved: 'aggregate',
+      LoginFailure: 'none',
+      AccessGranted: 'full',
+    });
+    const { log } = await running({ policy });
+    expect(await log.record({ ...deployed(), reasons: ['a detail'] })).toMatchObject({ value: { sequence: 1 } });
+    for (let i = 0; i < 3; i++) await log.record({ ...deployed(), type: 'AgentRemoved' });
+    expect(await log.record(denied('10.0.0.1'))).toEqual({ ok: true, value: { sequence: 0 } });
+    for (let i = 0; i < 2; i++) log.note(granted('default/planner'));
+    for (let i = 0; i < 2; i++)
+      log.grant('default/planner', 'default/echo', 'request', () => granted('default/planner'));
+    await log.record(deployed('default/last'));
+    const records = await recordsOf(log);
+    expect(records.map(({ type }) => type)).toEqual([
+      'AgentDeployed',
+      'AgentRemoved',
+      ...Array.from({ length: 4 }, () => 'AccessGranted'),
+      'AgentDeployed',
+    ]);
+    expect(records[0]).toMatchObject({ level: 'metadata', reasons: [] });
+  });
+
+  it('counts what was granted again without asking for it', async () => {
+    const { log, clock } = await running();
+    let asked = 0;
+    const fact = () => {
+      asked += 1;
+      return granted('default/planner');
+    };
+    for (let i = 0; i < 100; i++) log.grant('default/planner', 'default/echo', 'request', fact);
+    expect(asked).toBe(1);
+    await until('the first is written', () => log.head().sequence === 1);
+    clock.advance(limits.auditAggregateWindowMs);
+    log.grant('default/planner', 'default/echo', 'request', fact);
+    expect(asked).toBe(2);
+    await until('all is written', () => log.head().sequence === 3);
+    expect((await recordsOf(log)).map(({ count }) => count)).toEqual([undefined, 99, undefined]);
   });
 });
 
