@@ -5,13 +5,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { audit } from './audit/bench.ts';
+import { kernel } from './kernel/bench.ts';
 import { link } from './link/bench.ts';
 import { local } from './local/bench.ts';
 import { machine } from './runner/machine.ts';
 import { type Report, reportText } from './runner/report.ts';
 import { start } from './start/bench.ts';
 
-const benches = { start, link, local, audit } as const;
+const benches = { start, link, local, kernel, audit } as const;
 
 const words = process.argv.slice(2);
 const quick = words.includes('--quick');

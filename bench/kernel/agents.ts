@@ -1,4 +1,5 @@
-/** What whole agents cost, signed, recorded, announced: `agents.ts handler | chart`. */
+/** What whole agents cost, each signed, recorded, announced and supervised: `agents.ts handler | chart`. */
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type AgentCode, type ChartAgentEvent, type ChartAgentInput, setup } from '../../src/index.ts';
@@ -17,27 +18,44 @@ const heap = (): number => {
 const chart = setup({
   types: { context: {} as ChartAgentInput, events: {} as ChartAgentEvent, input: {} as ChartAgentInput },
 }).createMachine({ context: ({ input }) => ({ agent: input.agent }), initial: 'idle', states: { idle: {} } });
-const handler: AgentCode = () => {};
-const code = process.argv[2] === 'chart' ? chart : handler;
+const code: AgentCode = process.argv[2] === 'chart' ? chart : () => {};
+
+/** What no deployment of an agent with a new key can do without: the pair of keys, and a signature of a manifest’s length. */
+function signaturesAlone(agents: number): number {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const manifest = Buffer.alloc(400, 'caxton ');
+  const begin = performance.now();
+  for (let count = 0; count < agents; count += 1) {
+    generateKeyPairSync('ed25519');
+    sign(null, manifest, privateKey);
+  }
+  return performance.now() - begin;
+}
+
+const alone = 20;
 
 async function round({ agents }: { agents: number }): Promise<Reading> {
   const cluster = await makeCluster(['node-1']);
   try {
     const node = await startNode(cluster.folder, 'node-1');
-    await node.deploy('default/first', code);
-    const before = heap();
-    const begin = performance.now();
+    const first = performance.now();
+    for (let n = 0; n < alone; n += 1) await node.deploy(`default/first-${n}`, code);
+    const oneMs = (performance.now() - first) / alone;
+    const signMs = signaturesAlone(agents);
     const names = Array.from({ length: agents }, (_, n) => `default/agent-${n}` as const);
+    const before = heap();
+    const used = process.cpuUsage();
+    const begin = performance.now();
     await Promise.all(names.map((name) => node.deploy(name, code)));
     const deployMs = performance.now() - begin;
+    const { user, system } = process.cpuUsage(used);
     const bytes = (heap() - before) / agents;
-    const stopBegin = performance.now();
+    const end = performance.now();
     await node.stop();
-    return { deployMs, bytes, stopMs: performance.now() - stopBegin };
+    return { oneMs, deployMs, cpuMs: (user + system) / 1_000, bytes, signMs, stopMs: performance.now() - end };
   } finally {
     await cluster.remove();
   }
 }
 
-if (process.send) play({ round });
-else console.log(await round({ agents: Number(process.argv[3] ?? 10_000) }));
+play({ round });

@@ -35,7 +35,7 @@ async function compare(
 
 const median = (values: readonly number[] | undefined): number => spreadOf(values ?? []).median;
 
-/** The kernel itself, without agents: nothing is signed, judged or audited here. */
+/** The kernel itself: nothing is signed, judged or audited there. And in the last table, agents of a node. */
 export async function kernel({ quick }: BenchOptions): Promise<Report> {
   const tables = [
     await tells(quick),
@@ -43,14 +43,18 @@ export async function kernel({ quick }: BenchOptions): Promise<Report> {
     await spawns(quick),
     await restarts(quick),
     await overload(quick),
+    await agents(quick),
   ];
-  return { title: 'bench/kernel: actors without anything above them', about, tables };
+  return { title: 'bench/kernel: actors, and what an agent adds to one', about, tables };
 }
 
 const about = [
   'Each contender has a process of its own, and they take turns. “Queue” is the least that a queue can do: an array that ' +
     'is filled, and emptied in the next turn of the event loop, without bound, lane, timeout or supervisor. Each figure: ' +
     'median (least to greatest) of the rounds.',
+  'Whole agents: `node.deploy` for all of them at once, each with a new key of its own; audit log and state database are ' +
+    'on disk and wait for it. “Keys and signatures alone”: as many pairs of keys and signatures, one after the other in ' +
+    'the same process, just before. “Bytes idle” is the heap that one agent keeps, all that the node knows of it included.',
 ];
 
 async function tells(quick: boolean): Promise<Table> {
@@ -110,7 +114,7 @@ async function asks(quick: boolean): Promise<Table> {
 }
 
 async function spawns(quick: boolean): Promise<Table> {
-  const most = quick ? 1_000 : 50_000;
+  const most = quick ? 10_000 : 50_000;
   const bare = `XState ${versions.xstate}, the same chart bare`;
   const readings = await compare(
     { Handler: ['spawns', 'handler'], Chart: ['spawns', 'chart'], [bare]: ['spawns', 'xstate'] },
@@ -188,6 +192,44 @@ async function overload(quick: boolean): Promise<Table> {
       verdict('control within 5 ms at p99', p99 < 5, `${shortNumber(p99)} ms`),
       verdict('nothing of control or supervision lost', lost === 0, `${lost}`),
       verdict('heap bounded', grown < 32, `${shortNumber(grown)} MB more afterwards`),
+    ],
+  };
+}
+
+async function agents(quick: boolean): Promise<Table> {
+  const count = quick ? 500 : 10_000;
+  const readings = await compare(
+    { Handlers: ['agents', 'handler'], Charts: ['agents', 'chart'] },
+    { agents: count },
+    roundsOf(quick, { rounds: 3, warmUps: 1 }),
+  );
+  const seconds = (values: readonly number[]) => spreadOf(values.map((ms) => ms / 1_000));
+  const most = (quantity: string): number =>
+    Math.max(...[...readings.values()].map((all) => median(all[quantity]) / 1_000));
+  return {
+    title: `${count.toLocaleString('en')} whole agents of one node: each signed, recorded durably, announced and supervised`,
+    head: [
+      '',
+      's to deploy all',
+      '÷ keys and signatures alone',
+      's of processor',
+      's to stop all',
+      'bytes idle',
+      'ms for one alone',
+    ],
+    rows: [...readings].map(([name, all]) => [
+      name,
+      shownSpread(seconds(all.deployMs!)),
+      shownSpread(ratioOf(all.deployMs!, all.signMs!)),
+      shownSpread(seconds(all.cpuMs!)),
+      shownSpread(seconds(all.stopMs!)),
+      shortNumber(median(all.bytes)),
+      shownSpread(spreadOf(all.oneMs!)),
+    ]),
+    after: [
+      verdict('deployed in under 5 s', most('deployMs') < 5, `${shortNumber(most('deployMs'))} s`),
+      verdict('stopped in under 2 s', most('stopMs') < 2, `${shortNumber(most('stopMs'))} s`),
+      ...noise(readings, 'deployMs'),
     ],
   };
 }
