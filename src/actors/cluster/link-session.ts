@@ -67,6 +67,7 @@ export class LinkSession {
   #hello: Hello | undefined;
   #ended = false;
   #toldCongested = false;
+  readonly #onFlowing: (() => void)[] = [];
   #heardAt: number;
   #timer: unknown;
   #expiry: unknown;
@@ -176,6 +177,13 @@ export class LinkSession {
     if (congested === this.#toldCongested) return;
     this.#toldCongested = congested;
     this.#options.onCongestion(congested);
+    if (!congested) for (const work of this.#onFlowing.splice(0)) work();
+  }
+
+  /** Calls once when a link that is congested flows again; never when it ends before. */
+  whenFlowing(work: () => void): void {
+    this.#onFlowing.push(work);
+    this.#tellCongestion(this.congested);
   }
 
   #receive(bytes: Uint8Array): void {

@@ -1,21 +1,14 @@
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
-import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
 import type { Manifest } from '../../protocols/deployment/manifest.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import type { Change } from '../../protocols/registry/change.ts';
-import {
-  type RegistryDelta,
-  type RegistryRecord,
-  readRegistryDelta,
-  registryDeltaText,
-} from '../../protocols/registry/record.ts';
+import { type RegistryDelta, type RegistryRecord, readRegistryDelta } from '../../protocols/registry/record.ts';
 import {
   applyRecords,
   byService,
   emptyRegistry,
-  fullDelta,
   lookup,
   nodeBooted,
   type Registration,
@@ -26,6 +19,7 @@ import {
 import type { PeerLink } from '../cluster/links.ts';
 import type { Patience } from '../cluster/patience.ts';
 import { utf8 } from '../kernel/utf8.ts';
+import { Announcements } from './announcements.ts';
 import type { Trust } from './trust.ts';
 
 export interface FoundAgent {
@@ -40,8 +34,8 @@ export interface AgentRegistryOptions {
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
   readonly trust: Trust;
-  /** Sends to every ready link. */
-  readonly broadcast: (header: Uint8Array, content: Uint8Array) => void;
+  /** Every ready link. */
+  readonly links: () => Iterable<PeerLink>;
   readonly onChanges: (changes: readonly Change[]) => void;
   /** How many refused records a peer may cost this node. */
   readonly patience: Patience;
@@ -55,10 +49,6 @@ export interface PeerRefusal {
   readonly refusal: Refusal;
 }
 
-const emptyHeader = new Uint8Array(0);
-/** More than a record takes beside its two documents, and than the delta around all of them. */
-const recordOverheadBytes = 512;
-
 /**
  * Which agent lives where, as every node tells the others about its own over their links. What a node says counts only
  * with the signed documents inside.
@@ -66,12 +56,14 @@ const recordOverheadBytes = 512;
 export class AgentRegistry {
   readonly #options: AgentRegistryOptions;
   #state: RegistryState = emptyRegistry;
-  #version = 0;
-  /** What `find` answered since the last change: the router asks for every message. */
+  readonly #announcements: Announcements;
+  /** What `find` answered since the agent last changed: the router asks for every message. */
   readonly #found = new Map<AgentId, FoundAgent>();
 
   constructor(options: AgentRegistryOptions) {
     this.#options = options;
+    const { nodeId, links } = options;
+    this.#announcements = new Announcements({ nodeId, state: () => this.#state, links });
     this.#take(nodeBooted(this.#state, options.nodeId, options.bootEpoch));
   }
 
@@ -117,7 +109,7 @@ export class AgentRegistry {
     const booted = nodeBooted(this.#state, link.nodeId, link.hello.bootEpoch);
     if (booted.ok) this.#take(booted);
     else this.#options.onRefused(link.nodeId, [booted]);
-    for (const content of this.#everything()) link.send('registry', emptyHeader, content);
+    this.#announcements.linkReady(link);
   }
 
   /** A registry frame from a peer. */
@@ -150,27 +142,14 @@ export class AgentRegistry {
     return ok(undefined);
   }
 
-  /**
-   * All that this node says of itself. What one frame cannot hold goes in parts, of which none can say that it is all
-   * there is; so the tombstones go with them.
-   */
-  #everything(): readonly Uint8Array[] {
-    const { nodeId } = this.#options;
-    const full = fullDelta(this.#state, nodeId);
-    const whole = encode(full);
-    if (whole.length <= limits.pushPullBytesMax) return [whole];
-    const gone = [...(this.#state.nodes.get(nodeId)?.gone.values() ?? [])].map(({ record }) => record);
-    return partsOf([...full.records, ...gone]).map((records) => encode({ full: false, records }));
-  }
-
   #write(draft: RegistryRecord): Result<void> {
-    const { nodeId, broadcast } = this.#options;
-    const delta: RegistryDelta = { full: false, records: [{ ...draft, version: ++this.#version }] };
-    const step = applyRecords(this.#state, nodeId, delta, this.#verify);
+    const record = { ...draft, version: this.#announcements.next() };
+    const delta: RegistryDelta = { full: false, records: [record] };
+    const step = applyRecords(this.#state, this.#options.nodeId, delta, this.#verify);
     const [refused] = step.refusals;
     if (refused) return { ok: false, refusal: refused.refusal };
     this.#take(ok(step));
-    broadcast(emptyHeader, encode(delta));
+    this.#announcements.add(record);
     return ok(undefined);
   }
 
@@ -187,7 +166,7 @@ export class AgentRegistry {
     if (!step.ok) return;
     this.#state = step.value.state;
     if (step.value.changes.length === 0) return;
-    this.#found.clear();
+    for (const { agentId } of step.value.changes) this.#found.delete(agentId);
     this.#options.onChanges(step.value.changes);
   }
 }
@@ -199,24 +178,6 @@ const foundOf = ({ record, manifest, capability }: Registration): FoundAgent => 
   // Verified with this very key before the record was taken.
   deployer: record.manifest.split('.')[2] ?? '',
 });
-
-/** As many records in each part as surely fit. */
-function partsOf(records: readonly RegistryRecord[]): readonly (readonly RegistryRecord[])[] {
-  const parts: RegistryRecord[][] = [];
-  let room = 0;
-  for (const record of records) {
-    const bytes = record.manifest.length + record.capability.length + recordOverheadBytes;
-    if (bytes > room) {
-      parts.push([]);
-      room = limits.pushPullBytesMax - recordOverheadBytes;
-    }
-    parts.at(-1)!.push(record);
-    room -= bytes;
-  }
-  return parts;
-}
-
-const encode = (delta: RegistryDelta): Uint8Array => utf8.encode(registryDeltaText(delta));
 
 function decode(content: Uint8Array): Result<RegistryDelta> {
   try {

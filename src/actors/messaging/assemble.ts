@@ -101,9 +101,7 @@ function createRegistry(
     nodeId,
     bootEpoch,
     trust: files.trust,
-    broadcast: (header, content) => {
-      for (const link of links.all()) link.send('registry', header, content);
-    },
+    links: () => links.all(),
     patience: new Patience(ports.clock, refusedRecordsRate),
     onChanges: (changes) => {
       agentsChanged();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/actors/kernel/utf8.ts';
-import { unwrap } from '../../../src/errors.ts';
+import { ok, refuse, unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { AgentId } from '../../../src/names.ts';
 import { type RegistryRecord, readRegistryDelta, registryDeltaText } from '../../../src/protocols/registry/record.ts';
@@ -9,6 +9,7 @@ import {
   alice,
   bob,
   type FakeLink,
+  fakeLink,
   type MessagingLab,
   messagingLab,
   one,
@@ -37,31 +38,93 @@ function tell(lab: MessagingLab, { link }: FakeLink, records: readonly RegistryR
 const deltaOf = (content: Uint8Array) => unwrap(readRegistryDelta(utf8.decode(content)));
 
 describe('the registry of agents', () => {
-  it('announces its own agents to all links and finds them', () => {
+  it('announces its own agents to all links and finds them', async () => {
     const { registry, broadcasts } = messagingLab();
     const manifest = signedManifest(alice, { services: ['asking'] });
     expect(registry.announce(alice, manifest, '').ok).toBe(true);
     expect(registry.find(alice)).toMatchObject({ nodeId: one, capability: undefined, manifest: { generation: 1 } });
     expect(registry.offering('default/asking')).toEqual([{ agentId: alice, nodeId: one }]);
+    await Promise.resolve();
     expect(broadcasts.map(deltaOf)).toMatchObject([{ full: false, records: [{ agentId: alice, state: 'live' }] }]);
   });
 
-  it('withdraws them again, with a higher version', () => {
+  it('withdraws them again, with a higher version', async () => {
     const { registry, broadcasts } = messagingLab();
     registry.announce(alice, signedManifest(alice), '');
+    await Promise.resolve();
     registry.withdraw(alice);
     expect(registry.find(alice)).toBeUndefined();
+    await Promise.resolve();
     const [live, gone] = broadcasts.map((content) => deltaOf(content).records[0]!);
     expect(gone).toMatchObject({ agentId: alice, state: 'gone', manifest: '' });
     expect(gone!.version).toBeGreaterThan(live!.version);
   });
 
-  it('announces nothing that others would refuse', () => {
+  it('announces nothing that others would refuse', async () => {
     const { registry, broadcasts } = messagingLab();
     const elsewhere = signedManifest(alice, { placement: { nodes: [two] } });
     expect(refusalOf(registry.announce(alice, elsewhere, '')).code).toBe('DEPLOYMENT_REFUSED');
     expect(refusalOf(registry.announce(alice, signedManifest(bob), '')).code).toBe('DEPLOYMENT_REFUSED');
+    await Promise.resolve();
     expect(broadcasts).toEqual([]);
+  });
+
+  describe('tells many at once', () => {
+    const names = Array.from({ length: 1_000 }, (_, i) => `default/a${i}` as AgentId);
+    const announce = ({ registry }: MessagingLab, some: readonly AgentId[] = names) => {
+      for (const name of some) unwrap(registry.announce(name, signedManifest(name), ''));
+    };
+    const told = (contents: readonly Uint8Array[]) => contents.flatMap((content) => deltaOf(content).records);
+
+    it('in few frames, each within its bound, and of each agent just the newest', async () => {
+      const lab = messagingLab();
+      announce(lab);
+      lab.registry.withdraw(names[7]!);
+      await Promise.resolve();
+      expect(lab.broadcasts.length).toBeLessThan(5);
+      for (const content of lab.broadcasts) expect(content.length).toBeLessThanOrEqual(limits.pushPullBytesMax);
+      const records = told(lab.broadcasts);
+      expect(new Set(records.map(({ agentId }) => agentId))).toEqual(new Set(names));
+      expect(records.find(({ agentId }) => agentId === names[7])).toMatchObject({ state: 'gone' });
+      const versions = records.map(({ version }) => version);
+      expect(versions).toEqual(versions.toSorted((a, b) => a - b));
+      const receiver = messagingLab({ nodeId: two });
+      const { link } = receiver.connect(one);
+      for (const content of lab.broadcasts)
+        receiver.registry.receive(link, { kind: 'registry', header: new Uint8Array(0), content });
+      expect([receiver.refusedRecords, receiver.registry.all().length]).toEqual([[], 999]);
+    });
+
+    it('and a link that takes no more the rest, once it flows again', async () => {
+      const lab = messagingLab();
+      announce(lab, names.slice(0, 10));
+      const slow = fakeLink(three);
+      slow.answer = refuse('UNREACHABLE', 'Too much waits.');
+      lab.registry.linkReady(slow.link);
+      await Promise.resolve();
+      announce(lab, names.slice(10, 20));
+      lab.registry.withdraw(names[0]!);
+      await Promise.resolve();
+      expect([slow.sent.length, slow.flowing.length]).toEqual([0, 1]);
+      slow.answer = ok(undefined);
+      slow.flowing.shift()!();
+      const records = told(slow.sent.map(({ content }) => content));
+      expect(records.map(({ agentId }) => agentId).sort()).toEqual(names.slice(0, 20).sort());
+      expect(records.filter(({ state }) => state === 'gone').map(({ agentId }) => agentId)).toEqual([names[0]]);
+    });
+
+    it('although one of them was refused here before', async () => {
+      const lab = messagingLab();
+      expect(lab.registry.announce(alice, signedManifest(bob), '').ok).toBe(false);
+      announce(lab, names.slice(0, 1));
+      await Promise.resolve();
+      expect(lab.registry.announce(alice, signedManifest(bob), '').ok).toBe(false);
+      announce(lab, names.slice(1, 2));
+      await Promise.resolve();
+      announce(lab, names.slice(2, 3));
+      await Promise.resolve();
+      expect(told(lab.broadcasts).map(({ agentId }) => agentId)).toEqual(names.slice(0, 3));
+    });
   });
 
   it('tells a new link everything, and nothing of others', () => {

@@ -112,12 +112,19 @@ export interface FakeLink {
   readonly link: PeerLink;
   readonly sent: Sent[];
   readonly violations: string[];
+  /** What waits for the link to flow. */
+  readonly flowing: (() => void)[];
   /** What `send` answers from now on. */
   answer: Result<void>;
 }
 
 export function fakeLink(nodeId: NodeId, bootEpoch = 1, side: 'dialer' | 'acceptor' = 'dialer'): FakeLink {
-  const fake = { sent: [] as Sent[], violations: [] as string[], answer: ok(undefined) as Result<void> };
+  const fake = {
+    sent: [] as Sent[],
+    violations: [] as string[],
+    flowing: [] as (() => void)[],
+    answer: ok(undefined) as Result<void>,
+  };
   const link = {
     nodeId,
     side,
@@ -126,6 +133,7 @@ export function fakeLink(nodeId: NodeId, bootEpoch = 1, side: 'dialer' | 'accept
       if (fake.answer.ok) fake.sent.push({ kind, header: new Uint8Array(header), content: new Uint8Array(content) });
       return fake.answer;
     },
+    whenFlowing: (work: () => void) => void fake.flowing.push(work),
     violated: (text: string) => void fake.violations.push(text),
   } as unknown as PeerLink;
   return Object.assign(fake, { link });
@@ -160,6 +168,12 @@ export function messagingLab(options: LabOptions = {}) {
   const told: { agent: AgentId; refusal: Refusal; messageId: string }[] = [];
   const emitted: NodeEvent[] = [];
   const broadcasts: Uint8Array[] = [];
+  // Stands for all links at once; the others only show what a link is told when it comes up.
+  const everyone = fakeLink('everyone' as NodeId).link;
+  everyone.send = (_kind, _header, content = new Uint8Array(0)) => {
+    broadcasts.push(content);
+    return ok(undefined);
+  };
   const refusedRecords: (PeerRefusal & { peer: NodeId })[] = [];
   const events = createNodeEvents();
   events.subscribe((event) => void emitted.push(event));
@@ -169,7 +183,7 @@ export function messagingLab(options: LabOptions = {}) {
     nodeId,
     bootEpoch: 1,
     trust: world,
-    broadcast: (_, content) => void broadcasts.push(content),
+    links: () => [everyone],
     patience: new Patience(clock, { count: 100, periodMs: 1_000, burst: 10_000 }),
     onChanges: () => authority?.agentsChanged(),
     onRefused: (peer, refusals) => void refusedRecords.push(...refusals.map((refusal) => ({ ...refusal, peer }))),
