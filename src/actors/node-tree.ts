@@ -70,7 +70,14 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
         children: [],
         onStarted: (life) => parts.host.started(life),
       },
-      { kind: 'supervisor', id: 'program', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
+      {
+        kind: 'supervisor',
+        id: 'program',
+        strategy: 'one-for-one',
+        intensity: 100,
+        periodMs: 5_000,
+        children: parts.actors,
+      },
       supervisor('operations', 'one-for-one', [
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
