@@ -5,6 +5,7 @@ import { type ClusterLayout, clusterLayout } from '../src/development/layout.ts'
 import {
   type AgentCode,
   type AgentContext,
+  type CreateNodeOptions,
   createNode,
   developmentCluster,
   type Node,
@@ -47,11 +48,16 @@ export async function makeCluster(nodes: readonly string[]): Promise<BenchCluste
  * A node of such a cluster in this process. One that waits to be joined dials nobody: were both to dial, a second link
  * could take the place of the first while a round runs.
  */
-export async function startNode(folder: string, id: string, way: 'joins' | 'is joined' = 'joins'): Promise<Node> {
+export async function startNode(
+  folder: string,
+  id: string,
+  way: 'joins' | 'is joined' = 'joins',
+  options: CreateNodeOptions = {},
+): Promise<Node> {
   const { config: configOf, deployer } = await developmentCluster({ folder, nodes: [id] });
   const config = configOf(id);
   const cluster = way === 'joins' ? config.cluster : { ...config.cluster, join: [] };
-  return createNode({ ...config, cluster }, { deployer });
+  return createNode({ ...config, cluster }, { deployer, ...options });
 }
 
 /** Deploys an agent, and gives its own voice: what it says is judged as the agent’s. */

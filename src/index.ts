@@ -32,7 +32,15 @@ export type {
 export { type DeploymentFacts, signDeployment } from './actors/agents/deployer.ts';
 export type { SignedDeployment } from './actors/agents/deployments.ts';
 export type { AgentCode, AgentPolicy, CheckedHandler, Deploy, DeployOptions } from './actors/agents/embedding.ts';
+export { type ExposedActor, programPath } from './actors/exposed-actors.ts';
+export type { Asked, AskOptions as ActorAskOptions } from './actors/kernel/asks.ts';
+export type { Check, StandardSchema } from './actors/kernel/check.ts';
+export { fromHandler, type HandlerSelf } from './actors/kernel/handler.ts';
+export type { Kernel } from './actors/kernel/kernel.ts';
+export type { Down, Monitor } from './actors/kernel/monitors.ts';
 export type { Tap, TapEvent } from './actors/kernel/ports.ts';
+export type { Ref } from './actors/kernel/ref.ts';
+export type { ChildSpec, SupervisorSpec, WorkerSpec } from './actors/kernel/spec.ts';
 export { createNode, type Node } from './actors/node.ts';
 export type { CreateNodeOptions } from './actors/node-base.ts';
 export type { NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';

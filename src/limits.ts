@@ -51,8 +51,10 @@ export const limits = {
    * Past it: `tell`, `ask` and answers are refused with INBOX_FULL.
    */
   actorWindowBytes: 4_194_304,
+  /** And how many packets: a burst of them fits a node’s half of an inbox. */
+  actorWindowPackets: 2_048,
   /** With what ends things (the end of a life, a refusal), which must not be lost. Past it: the node counts as lost. */
-  actorWindowBytesMax: 8_388_608,
+  actorWindowBytesMax: 16_777_216,
   /** What a packet counts beside its bytes. */
   actorPacketBytes: 64,
   /** Packets, and bytes in the window, after which the receiver acknowledges; at the latest after the time. */
@@ -345,7 +347,11 @@ const relations: readonly [string, boolean][] = [
   ['a push/pull fits a frame', limits.frameBytesMax >= frameOverheadBytes + limits.pushPullBytesMax],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],
   ['the largest message between actors fits their window', limits.actorWindowBytes >= 2 * limits.frameBytesMax],
-  ['there is room for what ends things', limits.actorWindowBytesMax >= 2 * limits.actorWindowBytes],
+  [
+    'the end of everything between two nodes has room',
+    limits.actorWindowBytesMax >= limits.actorWindowBytes + 128 * (limits.monitorsMax + limits.asksPerNodeMax),
+  ],
+  ['a burst between actors fits half of an inbox', 2 * limits.actorWindowPackets <= limits.inboxMessagesMax],
   ['acknowledgements come before the window is full', limits.actorWindowBytes >= 4 * limits.actorAckBytes],
   ['an inbox takes the largest message of another node', limits.inboxBytesPerNodeMax >= 8 * limits.contentBytesMax],
   ['two heartbeats may be lost', limits.linkSilenceMsMax >= 3 * limits.linkHeartbeatMs],

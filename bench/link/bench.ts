@@ -10,11 +10,13 @@ import { noise, shortNumber, shownSpread, type Table } from '../runner/table.ts'
 import { type NatsServer, natsInstallCommand, startNatsServer } from './nats-server.ts';
 
 const own = 'Caxton, agent to agent';
+const actors = 'Caxton, actor to actor';
 const program = (name: string): string => join(import.meta.dirname, `${name}.ts`);
 
 /** Authorised request/reply between two nodes, beside what carries bytes without asking who may. */
 export async function link({ quick }: BenchOptions): Promise<Report> {
   const cluster = await makeCluster(['node-1', 'node-2']);
+  const actorsCluster = await makeCluster(['node-1', 'node-2']);
   const players: Player[] = [];
   const start = async (name: string, ...args: string[]): Promise<Player> => {
     const player = await startPlayer(program(name), args);
@@ -31,6 +33,8 @@ export async function link({ quick }: BenchOptions): Promise<Report> {
     const grpc = await start('grpc', 'server', folder);
     await start('caxton', 'echo', folder);
     clients.set(own, await start('caxton', 'asker', folder));
+    await start('actors', 'echo', actorsCluster.folder);
+    clients.set(actors, await start('actors', 'asker', actorsCluster.folder));
     clients.set(`ws ${versions.ws}, bare echo`, await start('ws', 'client', folder, ws.said));
     if (nats) {
       await start('nats', 'server', folder, String(nats.port));
@@ -49,6 +53,7 @@ export async function link({ quick }: BenchOptions): Promise<Report> {
     for (const player of players) await player.stop();
     await nats?.stop();
     await cluster.remove();
+    await actorsCluster.remove();
   }
 }
 
@@ -56,7 +61,8 @@ const about = [
   '300 bytes each way over mutual TLS. Client and server are a process each, on loopback, over one connection, with P-256 certificates of one CA. ' +
     'Caxton: an agent’s `ask` to an agent on another node; each message and each answer is judged (sender, replay, ' +
     'capability, policy, rate) and audited. Its rate limit is set to 1,000,000/s, where the default is 100/s; ' +
-    'previews are off. The others authenticate the connection and authorise nothing. NATS has its server as a ' +
+    'previews are off. Actor to actor: the kernel’s own `ask` by an address on the other node, where the question is ' +
+    'judged by what that node opens and by a check of its form, and the answer by the asker’s. The others authenticate the connection and authorise nothing. NATS has its server as a ' +
     'third process between the two. Each figure: median (least to greatest) of the rounds; latencies: the ' +
     'median round’s.',
 ];

@@ -11,6 +11,7 @@ import { type ExposedActor, exposedActors } from './exposed-actors.ts';
 import { createKernel } from './kernel/create-kernel.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Ports } from './kernel/ports.ts';
+import type { ChildSpec } from './kernel/spec.ts';
 import type { NodeFiles } from './node-files.ts';
 import { AuditLog } from './operations/audit-log.ts';
 import { AuditUpkeep } from './operations/audit-upkeep.ts';
@@ -32,6 +33,8 @@ export interface CreateNodeOptions {
    * each node of the cluster.
    */
   readonly program?: AgentAddress;
+  /** Actors of this program, started with the node below `programPath`. `node.kernel.startChild` adds more. */
+  readonly actors?: readonly ChildSpec[];
   /**
    * Which of this program’s actors (`programPath`) other nodes may write to, ask, watch or link to, and what they may
    * say. Default: none. A path outside `programPath` is refused with CONFIG_INVALID.
@@ -59,6 +62,8 @@ export interface NodeBase {
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
   readonly seeds: readonly Address[];
+  /** The program’s own. */
+  readonly actors: readonly ChildSpec[];
   /** Where faults that nobody else hears of are told. */
   readonly fault: (message: string, error: unknown) => void;
 }
@@ -132,6 +137,7 @@ export async function assembleBase(
     nodeId,
     bootEpoch: await nextBootEpoch(store),
     seeds: [...config.cluster.join, ...(options.join ?? []).map(seedOf)],
+    actors: options.actors ?? [],
     fault,
   };
 }

@@ -73,7 +73,14 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
         children: [],
         onStarted: (life) => parts.host.started(life),
       },
-      { kind: 'supervisor', id: 'program', strategy: 'one-for-one', intensity: 100, periodMs: 5_000, children: [] },
+      {
+        kind: 'supervisor',
+        id: 'program',
+        strategy: 'one-for-one',
+        intensity: 100,
+        periodMs: 5_000,
+        children: parts.actors,
+      },
       supervisor('operations', 'one-for-one', [
         ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
         worker('audit-notary', auditNotary, parts.witness),

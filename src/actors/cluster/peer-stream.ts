@@ -8,7 +8,7 @@ import {
   encodeStreamControl,
   type StreamControl,
 } from '../../protocols/link/actor-frame.ts';
-import { ActorStream, packetCost } from '../../protocols/link/actor-stream.ts';
+import { ActorStream, endingWindow, packetCost, usualWindow } from '../../protocols/link/actor-stream.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
@@ -109,10 +109,9 @@ export class PeerStream {
     const grants = this.#phase === 'open' && this.#stream.owes !== 'nothing' && this.#options.patient();
     const ack = grants ? this.#stream.received : this.#stream.granted;
     const header = encodeActorHeader(utf8, { ack, packet });
-    const windowBytes = ending ? limits.actorWindowBytesMax : limits.actorWindowBytes;
-    if (!this.#stream.push({ header, content }, windowBytes)) {
+    if (!this.#stream.push({ header, content }, ending ? endingWindow : usualWindow)) {
       if (ending) this.#giveUp();
-      return refuse('INBOX_FULL', `${this.#stream.underWay} bytes are on their way to ${peer} already.`);
+      return refuse('INBOX_FULL', `Too much is on its way to ${peer} already.`);
     }
     if (grants) this.#stream.grant();
     this.#pump();

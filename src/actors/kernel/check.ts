@@ -28,18 +28,27 @@ const problemCharsMax = 500;
 /** Judges content. Never throws: a check that throws, or says anything but true, has refused. */
 export function judgeContent(check: Check, content: unknown): Judged {
   try {
-    if (typeof check === 'function')
-      return check(content) === true ? { content } : { problems: 'not of the expected form' };
+    if (typeof check === 'function') return judgedByPredicate(check(content), content);
     return judgedBySchema(check['~standard'].validate(content));
   } catch (error) {
     return { problems: shortened(error instanceof Error ? error.message : 'not of the expected form') };
   }
 }
 
+const tooLate = { problems: 'its check answers later, which is not supported' } as const;
+
+function judgedByPredicate(outcome: unknown, content: unknown): Judged {
+  if (outcome === true) return { content };
+  // A promise is truthy: an `async` predicate would let everything through.
+  if (!(outcome instanceof Promise)) return { problems: 'not of the expected form' };
+  outcome.catch(() => {});
+  return tooLate;
+}
+
 function judgedBySchema(outcome: unknown): Judged {
   if (outcome instanceof Promise) {
     outcome.catch(() => {});
-    return { problems: 'its schema answers later, which is not supported' };
+    return tooLate;
   }
   const { issues, value } = outcome as { issues?: readonly Issue[]; value?: unknown };
   if (issues === undefined) return { content: value };

@@ -6,6 +6,17 @@ export interface Sent {
   readonly content: Uint8Array;
 }
 
+/** How much may be under way. */
+export interface Window {
+  readonly bytes: number;
+  readonly packets: number;
+}
+
+/** For what begins something: it can be refused. */
+export const usualWindow: Window = { bytes: limits.actorWindowBytes, packets: limits.actorWindowPackets };
+/** For what ends something: room for the end of everything that the two may have with each other. */
+export const endingWindow: Window = { bytes: limits.actorWindowBytesMax, packets: Number.POSITIVE_INFINITY };
+
 /** What a packet takes of the window. */
 export const packetCost = ({ header, content }: Sent): number =>
   header.length + content.length + limits.actorPacketBytes;
@@ -57,10 +68,10 @@ export class ActorStream {
     return this.#kept.length - this.#head;
   }
 
-  /** Takes a packet to be sent; false when it would be more than `windowBytes` under way. */
-  push(sent: Sent, windowBytes: number): boolean {
+  /** Takes a packet to be sent; false when it would be more under way than the window. */
+  push(sent: Sent, { bytes, packets }: Window): boolean {
     const cost = packetCost(sent);
-    if (this.#keptCost + cost > windowBytes) return false;
+    if (this.#keptCost + cost > bytes || this.waiting >= packets) return false;
     this.#kept.push(sent);
     this.#keptCost += cost;
     return true;

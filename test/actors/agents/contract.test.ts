@@ -53,6 +53,9 @@ describe('judging content', () => {
         throw 'no';
       },
     ],
+    ['is a predicate that answers later', (() => Promise.resolve(true)) as never],
+    ['is a predicate that fails later', (() => Promise.reject(new Error('no'))) as never],
+    ['is a predicate that says something true', (() => 'yes') as never],
     ['answers later', schema(() => Promise.resolve({ value: 1 }))],
     ['fails later', schema(() => Promise.reject(new Error('no')))],
     ['answers with nothing', schema(() => undefined)],

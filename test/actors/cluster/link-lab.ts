@@ -165,6 +165,7 @@ export interface LinkNodeOptions {
   readonly bootEpoch?: number;
   readonly clusterId?: string;
   readonly port?: number;
+  readonly features?: readonly string[];
   readonly spawn?: LinksOptions['spawn'];
 }
 
@@ -211,7 +212,7 @@ export async function startLinkNode(
   identity: TlsIdentity,
   options: LinkNodeOptions = {},
 ): Promise<LinkNode> {
-  const { clock = nodeClock, bootEpoch = 1, clusterId = 'cluster-1', port = 0 } = options;
+  const { clock = nodeClock, bootEpoch = 1, clusterId = 'cluster-1', port = 0, features = [] } = options;
   const crashes: unknown[] = [];
   const host = chartHost(clock, crashes);
   const network = createNodeNetwork({ clock });
@@ -224,7 +225,7 @@ export async function startLinkNode(
     clusterId,
     bootEpoch,
     dial: 0,
-    features: [],
+    features,
     addresses: [],
     group: '',
     notices: [],

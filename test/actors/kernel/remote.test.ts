@@ -41,6 +41,12 @@ class FakeWire {
     return this.#ends.get(to)?.packet(from, arrival(packet));
   }
 
+  /** Two nodes hold each other for lost, and can reach each other again. */
+  lose(one: string, other: string): void {
+    this.#ends.get(one)?.lost(other);
+    this.#ends.get(other)?.lost(one);
+  }
+
   cut(node: string): void {
     this.#cut.add(node);
     for (const [other, end] of this.#ends) {
@@ -235,5 +241,77 @@ test('lives that are unlinked, or end normally, leave the other alone', async ()
   await settle();
   expect(two.tree()).toHaveLength(4);
   expect(two.remote?.visitors).toBe(0);
+  await stop();
+});
+
+test('a question that is passed on goes from node to node, and its answer all the way back', async () => {
+  const { wire, one: here, two, stop } = await pair();
+  const three = lab({ transport: wire.transport('node-3'), exposed: () => open });
+  await three.kernel.start(one('node', [worker('doubler', doubler)]));
+  const relay = fromHandler<Double>(() => (message) => two.ref<Double>('node-3!/node/doubler').tell(message));
+  await two.startChild('/node', worker('relay', relay));
+  const ref = here.ref<Double>('node-2!/node/relay');
+  expect(await here.ask(ref, { type: 'double', n: 4 }, checked)).toEqual({ ok: true, value: { n: 8 } });
+  // Who asks a neighbour need not expect that the question leaves the node; then there is no check for the answer.
+  const near = two.ref<Double>('/node/relay');
+  expect(await two.ask(near, { type: 'double', n: 4 })).toMatchObject({ refusal: { code: 'NOT_SUPPORTED' } });
+  expect(await two.ask(near, { type: 'double', n: 4 }, checked)).toEqual({ ok: true, value: { n: 8 } });
+  for (const kernel of [here, two, three.kernel]) expect(kernel.remote).toEqual(nothing);
+  await three.kernel.stop();
+  await stop();
+});
+
+test('a question that is passed on is forgotten by all when its asker is gone', async () => {
+  const { wire, one: here, two, stop } = await pair();
+  const three = lab({ transport: wire.transport('node-3'), exposed: () => open });
+  await three.kernel.start(
+    one('node', [
+      worker(
+        'silent',
+        fromHandler<Double>(() => () => {}),
+      ),
+    ]),
+  );
+  const relay = fromHandler<Double>(() => (message) => two.ref<Double>('node-3!/node/silent').tell(message));
+  await two.startChild('/node', worker('relay', relay));
+  const gone = new AbortController();
+  const options = { ...checked, signal: gone.signal };
+  const asked = here.ask(here.ref<Double>('node-2!/node/relay'), { type: 'double', n: 4 }, options);
+  await until(() => three.kernel.remote?.asked === 1);
+  gone.abort();
+  expect(await asked).toMatchObject({ refusal: { code: 'CANCELLED' } });
+  await until(() => three.kernel.remote?.asked === 0);
+  for (const kernel of [here, two]) expect(kernel.remote).toEqual(nothing);
+  await three.kernel.stop();
+  await stop();
+});
+
+test('an answer is judged by who asked, wherever it comes from', async () => {
+  const { one: here, two, stop } = await pair();
+  const question = { type: 'double', n: 1 } as const;
+  const accepts = (answer: unknown): boolean => (answer as { n: number }).n > 100;
+  expect(await two.ask(two.ref<Double>('/node/doubler'), question, { accepts })).toMatchObject({
+    refusal: { code: 'MALFORMED' },
+  });
+  const far = here.ref<Double>('node-2!/node/doubler');
+  expect(await here.ask(far, question, { accepts })).toMatchObject({ refusal: { code: 'MALFORMED' } });
+  expect(await here.ask(far, { type: 'double', n: 51 }, { accepts })).toEqual({ ok: true, value: { n: 102 } });
+  await stop();
+});
+
+test('a node that was lost and is asked again does not take an answer of before', async () => {
+  const { wire, one: here, two, stop } = await pair();
+  const far = await probe<Double>(two, '/node', 'far');
+  const ask = () => here.ask(here.ref<Double>('node-2!/node/far'), { type: 'double', n: 1 }, checked);
+  const first = ask();
+  const old = await far.expectMessage();
+  wire.lose('node-1', 'node-2');
+  expect(await first).toMatchObject({ refusal: { code: 'UNREACHABLE' } });
+  const second = ask();
+  const next = await far.expectMessage();
+  expect(old.replyTo.tell({ n: 1 })).toMatchObject({ refusal: { code: 'STOPPED' } });
+  expect(two.deadLetters.byReason().get('asker gone')).toBe(1);
+  next.replyTo.tell({ n: 2 });
+  expect(await second).toEqual({ ok: true, value: { n: 2 } });
   await stop();
 });

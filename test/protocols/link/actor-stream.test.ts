@@ -1,14 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../src/limits.ts';
-import { ActorStream, packetCost, type Sent } from '../../../src/protocols/link/actor-stream.ts';
+import {
+  ActorStream,
+  endingWindow,
+  packetCost,
+  type Sent,
+  usualWindow,
+} from '../../../src/protocols/link/actor-stream.ts';
 
 const packet = (n: number, bytes = 0): Sent => ({
   header: Uint8Array.of(n >> 8, n & 0xff),
   content: new Uint8Array(bytes),
 });
 const numberOf = ({ header }: Sent): number => header[0]! * 256 + header[1]!;
-const window = limits.actorWindowBytes;
 
 /** Two ends and a wire that carries in order while it holds, and forgets what is on it when it breaks. */
 function twoEnds() {
@@ -30,7 +35,7 @@ function twoEnds() {
     there,
     got,
     push(n: number): void {
-      here.push(packet(n), window);
+      here.push(packet(n), endingWindow);
       write();
     },
     carry(count: number): void {
@@ -83,17 +88,24 @@ describe('a stream of packets', () => {
   test('takes no more than its window, and more for what ends things', () => {
     const stream = new ActorStream();
     let taken = 0;
-    while (stream.push(packet(taken, 10_000), window)) taken++;
-    expect(stream.underWay).toBeLessThanOrEqual(window);
-    expect(stream.underWay + packetCost(packet(0, 10_000))).toBeGreaterThan(window);
-    expect(stream.push(packet(0), limits.actorWindowBytesMax)).toBe(true);
+    while (stream.push(packet(taken, 10_000), usualWindow)) taken++;
+    expect(stream.underWay).toBeLessThanOrEqual(usualWindow.bytes);
+    expect(stream.underWay + packetCost(packet(0, 10_000))).toBeGreaterThan(usualWindow.bytes);
+    expect(stream.push(packet(0), endingWindow)).toBe(true);
     expect(stream.acknowledge(taken)).toBe(true);
-    expect(stream.push(packet(0, 10_000), window)).toBe(true);
+    expect(stream.push(packet(0, 10_000), usualWindow)).toBe(true);
+  });
+
+  test('takes no more packets than one node may have in an inbox, and more for what ends things', () => {
+    const stream = new ActorStream();
+    for (let n = 0; n < limits.actorWindowPackets; n++) expect(stream.push(packet(n), usualWindow)).toBe(true);
+    expect(stream.push(packet(0), usualWindow)).toBe(false);
+    expect(stream.push(packet(0), endingWindow)).toBe(true);
   });
 
   test('follows nobody who acknowledges what was never sent, and bears one who repeats himself', () => {
     const stream = new ActorStream();
-    for (let n = 0; n < 10; n++) stream.push(packet(n), window);
+    for (let n = 0; n < 10; n++) stream.push(packet(n), usualWindow);
     expect(stream.acknowledge(11)).toBe(false);
     expect(stream.acknowledge(4)).toBe(true);
     expect(stream.acknowledge(2)).toBe(true);
