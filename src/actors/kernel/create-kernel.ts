@@ -18,7 +18,7 @@ import type { Ref } from './ref.ts';
 import { Registry } from './registry.ts';
 import { type Exposed, RemoteNodes } from './remote-nodes.ts';
 import { type Runtime, show } from './runtime.ts';
-import { Scheduler } from './scheduler.ts';
+import { Scheduler, type Turns } from './scheduler.ts';
 import { type SlowTurnReport, SlowTurns } from './slow-turns.ts';
 import { reportStraysOf } from './stray.ts';
 import { Supervisor } from './supervisor.ts';
@@ -42,6 +42,8 @@ export interface KernelOptions {
   readonly onStray?: (error: unknown) => void;
   /** How the scheduler puts off its next slice; default `setImmediate`. A simulation brings its own. */
   readonly defer?: Defer;
+  /** Who gives the turns; default a scheduler of its own. The testing kit brings one that is told when. */
+  readonly scheduler?: Turns;
   /** What is worth a line in the log about lost messages. */
   readonly onDeadLetter?: (report: DeadLetterReport) => void;
   /** A turn that took `limits.slowTurnMs` or longer; once a minute for each actor. */
@@ -90,7 +92,7 @@ class TreeKernel implements Kernel {
       clock,
       metrics,
       random: options.random ?? nodeRandom,
-      scheduler: new Scheduler(clock, loop, slow.add),
+      scheduler: options.scheduler ?? new Scheduler(clock, loop, slow.add),
       registry: new Registry(this.deadLetters, options.weightOf),
       deadLetters: this.deadLetters,
       tap: options.tap ?? (() => undefined),
