@@ -19,9 +19,17 @@
  * await cluster.close();
  * ```
  *
+ * Actors are tested without a node: `createTestKernel` runs them in virtual time and gives each turn when the test says
+ * so, and its probes expect messages.
+ *
  * The parts are there for themselves, each behind one of the node’s ports (`createNode(config, { ports })`). None of it
  * is for production: nothing is encrypted in the memory network, and who knows the seed knows every key.
  */
+export { ActorExit } from '../actors/kernel/actor-exit.ts';
+export type { Asked } from '../actors/kernel/asks.ts';
+export { fromHandler, type Handle, type HandlerLogic, type HandlerSelf } from '../actors/kernel/handler.ts';
+export type { Kernel } from '../actors/kernel/kernel.ts';
+export type { Down, Monitor } from '../actors/kernel/monitors.ts';
 export type {
   Address,
   AppendFile,
@@ -35,20 +43,30 @@ export type {
   Ports,
   Random,
   Store,
+  TapEvent,
   TlsIdentity,
 } from '../actors/kernel/ports.ts';
+export type { Lane, Message, Ref, SendOptions, Undelivered } from '../actors/kernel/ref.ts';
+export type { ChildSpec, SupervisorSpec, WorkerSpec } from '../actors/kernel/spec.ts';
+export { sendTarget } from '../actors/kernel/xstate-bridge.ts';
 export type { ManagementApi } from '../actors/operations/management-api.ts';
 export type { Crypto } from '../crypto/port.ts';
 export { type TracedEvent, traceHash, traceLine } from './event-trace.ts';
 export { FaultInjector, type FaultInjectorOptions, InjectedFault, type Stray } from './faults.ts';
 export { HostClock } from './host-clock.ts';
 export { ManualClock, settle } from './manual-clock.ts';
+export { ManualScheduler } from './manual-scheduler.ts';
 export { type DiskAct, MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export { type HostOptions, MemoryNetwork, type MemoryNetworkOptions } from './memory-network.ts';
 export { MemoryStore } from './memory-store.ts';
 export { type PathConditions, quietPath } from './network/paths.ts';
 export type { Traffic } from './network/world.ts';
+export { type Pace, realPace, virtualPace } from './pace.ts';
+export type { Pattern } from './pattern.ts';
+export type { ExpectOptions, OfKind } from './probe.ts';
 export { insecureSeededCrypto } from './seeded-crypto.ts';
 export { drawChance, drawPart, seededRandom } from './seeded-random.ts';
 export { createTestCluster, type TestCluster, type TestClusterOptions } from './test-cluster.ts';
+export { createTestKernel, inEveryOrder, type TestKernel, type TestKernelOptions } from './test-kernel.ts';
 export type { TestNode } from './test-node.ts';
+export { TestProbe, type TestProbeOptions } from './test-probe.ts';

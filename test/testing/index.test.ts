@@ -25,21 +25,30 @@ it('the example at the top of the kit runs', async () => {
 
 it('has what it says that it has', () => {
   expect(Object.keys(kit).sort()).toEqual([
+    'ActorExit',
     'FaultInjector',
     'HostClock',
     'InjectedFault',
     'ManualClock',
+    'ManualScheduler',
     'MemoryDisk',
     'MemoryNetwork',
     'MemoryStore',
+    'TestProbe',
     'createTestCluster',
+    'createTestKernel',
     'drawChance',
     'drawPart',
+    'fromHandler',
+    'inEveryOrder',
     'insecureSeededCrypto',
     'quietPath',
+    'realPace',
     'seededRandom',
+    'sendTarget',
     'settle',
     'traceHash',
     'traceLine',
+    'virtualPace',
   ]);
 });

@@ -10,7 +10,7 @@ import { type Ref, type Undelivered, undelivered } from './ref.ts';
 import { RemoteRef } from './remote-ref.ts';
 import { both } from './remote-reply.ts';
 import { ReplyRef } from './reply-ref.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Turns } from './scheduler.ts';
 import { occupantOfTurn } from './turn.ts';
 import { accepted } from './waiting-senders.ts';
 
@@ -39,12 +39,12 @@ export type AnswerTo<Q> = Q extends { readonly replyTo: Ref<infer A> } ? A : nev
 /** The questions of one kernel that wait for an answer. */
 export class Asks {
   readonly #clock: Clock;
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: Turns;
   readonly #deadLetters: DeadLetterOffice;
   readonly #deadlines = new Map<number, Deadlines>();
   #pending = 0;
 
-  constructor(clock: Clock, scheduler: Scheduler, deadLetters: DeadLetterOffice) {
+  constructor(clock: Clock, scheduler: Turns, deadLetters: DeadLetterOffice) {
     this.#clock = clock;
     this.#scheduler = scheduler;
     this.#deadLetters = deadLetters;

@@ -21,7 +21,7 @@ import type { Ref } from './ref.ts';
 import { Registry } from './registry.ts';
 import { RemoteNodes } from './remote-nodes.ts';
 import { type Runtime, safely, show } from './runtime.ts';
-import { Scheduler } from './scheduler.ts';
+import { Scheduler, type Turns } from './scheduler.ts';
 import { type SlowTurnReport, SlowTurns } from './slow-turns.ts';
 import { reportStraysOf } from './stray.ts';
 import { find, suspend, view } from './subtree.ts';
@@ -47,6 +47,8 @@ export interface KernelOptions {
   readonly onStray?: (error: unknown) => void;
   /** How the scheduler puts off its next slice; default `setImmediate`. A simulation brings its own. */
   readonly defer?: Defer;
+  /** Who gives the turns; default a scheduler of its own. The testing kit brings one that is told when. */
+  readonly scheduler?: Turns;
   /** What is worth a line in the log about lost messages. */
   readonly onDeadLetter?: (report: DeadLetterReport) => void;
   /** A chart’s state that could not be saved, removed or, where the spec says to begin anew then, restored. */
@@ -97,7 +99,7 @@ class TreeKernel implements Kernel {
       clock,
       metrics,
       random: options.random ?? nodeRandom,
-      scheduler: new Scheduler(clock, loop, slow.add),
+      scheduler: options.scheduler ?? new Scheduler(clock, loop, slow.add),
       registry: new Registry(this.deadLetters, options.weightOf),
       deadLetters: this.deadLetters,
       suspensions: new Suspensions(),

@@ -1,5 +1,5 @@
 import type { Clock } from './ports.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Turns } from './scheduler.ts';
 import { outsideTurns } from './turn.ts';
 
 /** Something that runs out. The links belong to the list that it is in. */
@@ -18,7 +18,7 @@ const exactMsMax = 1_000;
 /** Those that run out equally long after they began, so that the first to come is the first to go. */
 export class Deadlines {
   readonly #clock: Clock;
-  readonly #scheduler: Scheduler;
+  readonly #scheduler: Turns;
   readonly #ms: number;
   readonly #emptied: (ms: number) => void;
   #first: Expiring | undefined;
@@ -27,7 +27,7 @@ export class Deadlines {
   #tidying = false;
 
   /** `emptied`: called with `ms` when nobody is left. */
-  constructor(clock: Clock, scheduler: Scheduler, ms: number, emptied: (ms: number) => void) {
+  constructor(clock: Clock, scheduler: Turns, ms: number, emptied: (ms: number) => void) {
     this.#clock = clock;
     this.#scheduler = scheduler;
     this.#ms = ms;

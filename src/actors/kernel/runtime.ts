@@ -4,7 +4,7 @@ import type { Occupant, Parent } from './occupant.ts';
 import type { Place } from './place.ts';
 import type { Clock, Metrics, Random, Tap, TapEvent } from './ports.ts';
 import type { Registry } from './registry.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Turns } from './scheduler.ts';
 import type { ChildSpec } from './spec.ts';
 import type { Suspensions } from './suspensions.ts';
 import { apart } from './turn.ts';
@@ -15,7 +15,7 @@ export interface Runtime {
   readonly metrics: Metrics;
   /** The jitter of restarts that are put off. */
   readonly random: Random;
-  readonly scheduler: Scheduler;
+  readonly scheduler: Turns;
   readonly registry: Registry;
   readonly deadLetters: DeadLetterOffice;
   /** The orders to suspend that are in force. */

@@ -40,6 +40,22 @@ export class TurnGroup {
   }
 }
 
+/** Whoever gives turns: the scheduler, or the testing kit’s, which gives them when it is told to. */
+export interface Turns {
+  /**
+   * Queues a turn unless one is queued. Never runs anything on the caller’s stack. `patient`: it may wait for the next
+   * round of the event loop, such as what may go on and on by itself.
+   */
+  ready(taker: TurnTaker, patient?: boolean): void;
+  /** Monotonic milliseconds, at most one round of the event loop old: for what is done a million times a second. */
+  readonly roundTime: number;
+  /**
+   * Calls `tidy` once this round’s turns and promises have all been run; false when there is no round under way, and
+   * nothing is called. For what would be undone and done again with every message.
+   */
+  afterRound(tidy: () => void): boolean;
+}
+
 /**
  * Gives turns: round robin between the groups that have something to do, each as many turns in a row as its weight,
  * and round robin within a group. So a tenant of 10,000 busy actors gets no more turns than one with a single actor.
@@ -49,7 +65,7 @@ export class TurnGroup {
  * timers. What is asked of actors while a round still has time (by the promise of an answer, say) is done in the same
  * round: going round once for each question would cost more than the question.
  */
-export class Scheduler {
+export class Scheduler implements Turns {
   readonly #clock: Clock;
   readonly #loop: EventLoop;
   readonly #slow: SlowTurn;
@@ -71,10 +87,6 @@ export class Scheduler {
     this.#slow = slow;
   }
 
-  /**
-   * Queues a turn unless one is queued. Never runs anything on the caller’s stack. `patient`: it may wait for the next
-   * round of the event loop, such as what may go on and on by itself.
-   */
   ready(taker: TurnTaker, patient = false): void {
     if (taker.queued) return;
     taker.queued = true;
@@ -86,15 +98,10 @@ export class Scheduler {
     this.#arm(patient);
   }
 
-  /** Monotonic milliseconds, at most one round of the event loop old: for what is done a million times a second. */
   get roundTime(): number {
     return this.#roundOpen ? this.#now : this.#clock.monotonic();
   }
 
-  /**
-   * Calls `tidy` once this round’s turns and promises have all been run; false when there is no round under way, and
-   * nothing is called. For what would be undone and done again with every message.
-   */
   afterRound(tidy: () => void): boolean {
     if (this.#loop.settled === undefined || !(this.#slicing || this.#roundOpen)) return false;
     this.#tidy.push(tidy);

@@ -1,38 +1,21 @@
 import type { Defer } from '../../../src/actors/kernel/event-loop.ts';
-import { fromHandler, type HandlerLogic } from '../../../src/actors/kernel/handler.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
-import type { Message, Ref } from '../../../src/actors/kernel/ref.ts';
-import { settle } from './lab.ts';
+import type { Message } from '../../../src/actors/kernel/ref.ts';
+import { type Pace, settle, TestProbe } from '../../../src/testing/index.ts';
 
-/** An actor that keeps what it gets, for a test to look at. */
-export interface Probe<M = Message> {
-  readonly ref: Ref<M>;
-  /** The next message that nobody has expected yet; fails when none comes within `turns` rounds of the event loop. */
-  expectMessage(turns?: number): Promise<M>;
-  /** Fails when a message comes within `turns` rounds, or has come. */
-  expectNoMessage(turns?: number): Promise<void>;
-}
+/** The lab’s actors take their turns by themselves, while its clock stands still: a wait is some rounds of the loop. */
+const lively: Pace = {
+  expectMs: 0,
+  silenceMs: 0,
+  async until(done) {
+    for (let round = 0; round < 50 && !done(); round += 1) await settle(1);
+    return done();
+  },
+};
 
-/** Starts a probe under a supervisor that runs. */
-export async function probe<M = Message>(kernel: Kernel, supervisor: string, id: string): Promise<Probe<M>> {
-  const got: M[] = [];
-  const logic: HandlerLogic<M> = fromHandler<M>(() => (message) => got.push(message));
-  const started = await kernel.startChild(supervisor, { kind: 'worker', id, logic, restart: 'temporary' });
-  if (!started.ok) throw new Error(`the probe ${id} did not start: ${started.refusal.reasons.join(' ')}`);
-  const ref = kernel.ref<M>(`${supervisor}/${id}`);
-  return {
-    ref,
-    async expectMessage(turns = 50) {
-      for (let turn = 0; got.length === 0 && turn < turns; turn += 1) await settle(1);
-      if (got.length === 0) throw new Error(`${ref.path} got no message`);
-      return got.shift()!;
-    },
-    async expectNoMessage(turns = 8) {
-      await settle(turns);
-      if (got.length > 0) throw new Error(`${ref.path} got ${JSON.stringify(got[0])}`);
-    },
-  };
-}
+/** Starts a probe under a supervisor of the lab’s kernel. */
+export const probe = <M extends object = Message>(kernel: Kernel, under: string, id: string): Promise<TestProbe<M>> =>
+  TestProbe.start<M>(kernel, { under, id, pace: lively });
 
 /** The scheduler’s slices in the hand of a test: none runs by itself. */
 export interface ManualSlices {

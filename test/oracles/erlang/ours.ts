@@ -1,12 +1,11 @@
 import { setup } from 'xstate';
 import { ActorExit } from '../../../src/actors/kernel/actor-exit.ts';
-import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { fromHandler, type HandlerSelf } from '../../../src/actors/kernel/handler.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
-import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import type { TapEvent } from '../../../src/actors/kernel/ports.ts';
 import type { ChildSpec, SupervisorSpec, WorkerSpec } from '../../../src/actors/kernel/spec.ts';
-import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import type { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { TestKernel } from '../../../src/testing/test-kernel.ts';
 import { type Case, type Manner, type Reason, type Step, type SupervisorTree, slowMs, type Tree } from './case.ts';
 
 /** Runs one case on our kernel under virtual time; the same trace as Erlang’s, one string for each step. */
@@ -18,8 +17,8 @@ export async function runOurs(one: Case): Promise<readonly string[]> {
   return trace;
 }
 
-/** Rounds of the event loop that one step may take. */
-const roundsMax = 2_000;
+/** Timers that one step may take: none of a case is periodic. */
+const timersMax = 1_000;
 
 const boom = (reason: Reason): Error => {
   if (reason === 'crash') return new Error('planned');
@@ -29,28 +28,18 @@ const boom = (reason: Reason): Error => {
 class Run {
   alive = true;
   readonly #case: Case;
-  readonly #clock = new ManualClock();
+  readonly #kit: TestKernel;
+  readonly #clock: ManualClock;
   readonly #kernel: Kernel;
   readonly #starts = new Map<string, number>();
   readonly #living = new Set<string>();
   #events: string[] = [];
-  /** Slices that the scheduler has put off and that have not run: none means that nobody has anything to do. */
-  #slices = 0;
 
   constructor(one: Case) {
     this.#case = one;
-    this.#kernel = createKernel({
-      clock: this.#clock,
-      metrics: createMetrics(),
-      tap: () => this.#hear,
-      defer: (slice) => {
-        this.#slices += 1;
-        setImmediate(() => {
-          this.#slices -= 1;
-          slice();
-        });
-      },
-    });
+    this.#kit = new TestKernel({ kernel: { tap: () => this.#hear } });
+    this.#clock = this.#kit.clock;
+    this.#kernel = this.#kit.kernel;
     void this.#kernel.ended.then(() => {
       this.alive = false;
     });
@@ -86,7 +75,7 @@ class Run {
     const kernel = this.#kernel;
     switch (step.kind) {
       case 'at':
-        await this.#clock.advanceAsync(step.second * 1_000 - this.#clock.monotonic());
+        this.#clock.advance(step.second * 1_000 - this.#clock.monotonic());
         return 'ok';
       case 'fault': {
         const paths = new Set(kernel.tree().map((view) => view.path));
@@ -118,9 +107,8 @@ class Run {
   }
 
   async #settle(done: () => boolean): Promise<void> {
-    for (let round = 0; round < roundsMax; round += 1) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      if (this.#slices > 0) continue;
+    for (let fired = 0; fired < timersMax; fired += 1) {
+      await this.#kit.runUntilQuiet();
       const next = this.#clock.nextInMs;
       if (next !== undefined) this.#clock.advance(next);
       else if (done()) return;
