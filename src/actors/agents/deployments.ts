@@ -152,16 +152,10 @@ export class Deployments {
     const signed = readStored(bytes);
     if (!signed.ok) return signed;
     return this.#exclusively(signed.value, async (manifest) => {
-      const behaviour = await this.#load(manifest);
-      if (!behaviour.ok) return behaviour;
-      return this.#start({
-        manifest,
-        signed: signed.value,
-        behaviour: behaviour.value,
-        key: undefined,
-        kept: true,
-        caller: undefined,
-      });
+      const loaded = await this.#load(manifest);
+      if (!loaded.ok) return loaded;
+      const rest = { key: undefined, kept: true, caller: undefined };
+      return this.#start({ manifest, signed: signed.value, behaviour: loaded.value, ...rest });
     });
   }
 
