@@ -70,6 +70,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
         strategy: 'one-for-one',
         intensity: 100,
         periodMs: 5_000,
+        stopTogether: true,
         children: [],
         onStarted: (life) => parts.host.started(life),
       },

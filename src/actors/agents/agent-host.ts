@@ -169,6 +169,8 @@ export class AgentHost {
       periodMs: 1_000,
       // Tenants share the turns equally, however many agents of theirs are busy.
       group: tenant,
+      // One that does not end holds up its own end and nobody else’s.
+      stopTogether: true,
       children: [],
       onStarted: (life) => {
         if (life > 1) void this.#rehouse(tenant);

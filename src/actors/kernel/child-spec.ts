@@ -31,6 +31,7 @@ export interface SpecFault {
     | 'invalid-auto-shutdown'
     | 'invalid-backoff'
     | 'invalid-on-started'
+    | 'invalid-stop-together'
     | 'invalid-children'
     /** Simple-one-for-one with another number of children than its one template. */
     | 'invalid-template'
@@ -191,6 +192,9 @@ function checkSupervisor(spec: SupervisorSpec, path: string, fault: Report, faul
   }
   if (spec.onStarted !== undefined && typeof spec.onStarted !== 'function') {
     fault('invalid-on-started', 'onStarted is a function of the number of the life.');
+  }
+  if (spec.stopTogether !== undefined && typeof spec.stopTogether !== 'boolean') {
+    fault('invalid-stop-together', 'stopTogether is true or false.');
   }
   if (!Array.isArray(spec.children)) {
     fault('invalid-children', 'children is a list of specs.');

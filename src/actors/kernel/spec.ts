@@ -95,6 +95,11 @@ export interface SupervisorSpec {
   /** Default infinity. */
   readonly shutdown?: ShutdownTime;
   readonly significant?: boolean;
+  /**
+   * Whether its children, strangers to each other, are told to stop all at once when it stops, as instances of a template
+   * are: then all of them together take as long as the slowest one may. Default false: one after the other, as OTP.
+   */
+  readonly stopTogether?: boolean;
   /** The group of all below that name none themselves, such as a tenant; see `WorkerSpec`. */
   readonly group?: string;
   /** Started left to right, stopped right to left. More can be added while it runs. */

@@ -223,11 +223,12 @@ export class Supervisor implements Occupant, Owner, House {
     if (!this.closing) culprit.awaitRestart(exit, delayMs);
   }
 
-  /** Stops the children right to left, instances of a template all at once, then ends. The first reason stands. */
+  /** Stops the children right to left, or strangers all at once, then ends. The first reason stands. */
   async #close(exit: Exit): Promise<void> {
     if (this.closing) return;
     this.closing = true;
-    if (this.#simple) await Promise.all(this.children.reversed().map((child) => child.stop()));
+    if (this.#simple || this.spec.stopTogether === true)
+      await Promise.all(this.children.reversed().map((child) => child.stop()));
     else for (const child of this.children.reversed()) await child.stop();
     this.#end(exit);
   }

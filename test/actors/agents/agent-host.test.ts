@@ -200,6 +200,25 @@ describe('the host of agents', () => {
     expect(said.map(({ draft }) => (draft as { performative: string }).performative)).toEqual(expected);
   });
 
+  it('stops agents together: those that never end cost one shutdown time, and not one each', async () => {
+    const { host, kernel, clock } = await lab();
+    const names = ['default/a', 'default/b', 'other/c', 'other/d'] as AgentId[];
+    for (const name of names) {
+      unwrap(await host.start(name, { kind: 'handler', handler: () => new Promise(() => {}) }, undefined));
+      unwrap(host.deliver(message('stay', name)));
+    }
+    await settle();
+    let stopped = false;
+    void kernel.stop().then(() => {
+      stopped = true;
+    });
+    await clock.advanceAsync(4_900);
+    expect(stopped).toBe(false);
+    await clock.advanceAsync(200);
+    await settle();
+    expect(stopped).toBe(true);
+  });
+
   it('keeps a crashing agent from its neighbours', async () => {
     const { host, kernel } = await lab();
     const carol = 'default/carol' as AgentId;

@@ -42,6 +42,7 @@ export async function hosting() {
         id: 'agents',
         strategy: 'one-for-one',
         intensity: 100,
+        stopTogether: true,
         children: [],
         onStarted: (life) => {
           if (life > 1) host.started(life);

@@ -52,6 +52,7 @@ describe('each wrong field has its own name', () => {
     ['invalid-intensity', spec({ intensity: limits.restartsRememberedMax + 1 }, supervisor)],
     ['invalid-period', spec({ periodMs: 0 }, supervisor)],
     ['invalid-on-started', spec({ onStarted: true }, supervisor)],
+    ['invalid-stop-together', spec({ stopTogether: 'yes' }, supervisor)],
     ['invalid-children', spec({ children: undefined }, supervisor)],
     ['too-many-children', spec({ children: new Array(limits.childrenMax + 1).fill(good) }, supervisor)],
     ['too-deep', deep],
