@@ -6,6 +6,7 @@ import { cellOf } from '../../../src/actors/agents/cell-logic.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
+import type { Tap } from '../../../src/actors/kernel/ports.ts';
 import type { Ref } from '../../../src/actors/kernel/ref.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 import { messageHeader } from '../messaging/fixtures.ts';
@@ -40,7 +41,11 @@ async function seated(behaviour: Behaviour) {
     },
     find: () => [],
   } as unknown as AgentContext;
-  kernel = createKernel({ clock, metrics: createMetrics() });
+  const shown: unknown[] = [];
+  const tap: Tap = (event) => {
+    if (event.type === 'actor.transition') shown.push(event.state);
+  };
+  kernel = createKernel({ clock, metrics: createMetrics(), tap: () => tap });
   await kernel.start({
     kind: 'supervisor',
     id: 'agents',
@@ -67,13 +72,39 @@ async function seated(behaviour: Behaviour) {
     clock,
     seat,
     modes,
+    shown,
     replies,
     ref,
     send: (message: ReceivedMessage) => ref.tell({ type: 'agent.message', message }),
   };
 }
 
+const idle = setup({}).createMachine({ initial: 'idle', states: { idle: {} } });
+
 describe('an agent’s cell', () => {
+  it.each([
+    ['handler', { kind: 'handler', handler: () => {} } as const],
+    ['chart', { kind: 'chart', chart: idle } as const],
+  ])('shows in the tree what an agent of kind %s is doing', async (_, behaviour) => {
+    const { ref } = await seated(behaviour);
+    const state = () => kernel!.tree().find(({ path }) => path === ref.path)?.state;
+    const seen = [state()];
+    for (const type of ['agent.suspend', 'agent.resume', 'agent.compromised'] as const) {
+      ref.tell({ type }, 'control');
+      await settle();
+      seen.push(state());
+    }
+    expect(seen).toEqual(['running', 'suspended', 'running', 'compromised']);
+  });
+
+  it('shows the tap each mode of an agent without a chart', async () => {
+    const { ref, shown } = await seated({ kind: 'handler', handler: () => {} });
+    ref.tell({ type: 'agent.suspend' }, 'control');
+    await settle();
+    await kernel!.stop();
+    expect(shown).toEqual(['starting', 'running', 'suspended', 'stopping', 'stopped']);
+  });
+
   it('passes verifying and starting before it runs', async () => {
     const { modes } = await seated({ kind: 'handler', handler: () => {} });
     expect(modes).toEqual(['starting', 'running']);
