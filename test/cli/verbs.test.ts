@@ -26,7 +26,7 @@ beforeAll(async () => {
       send: (request, caller) => current().send(request, caller),
       metrics: () => current().metrics(),
       auditTail: (options) => current().auditTail(options),
-      auditVerify: () => current().auditVerify(),
+      auditVerify: (part) => current().auditVerify(part),
       shutdown: (caller) => current().shutdown(caller),
     },
   });
@@ -328,9 +328,9 @@ describe('caxton audit', () => {
     });
   });
 
-  it('verify exits with 1 when the chain does not hold', async () => {
+  it('verify exits with 1 when the log does not hold', async () => {
     const good = await caxton(['audit', 'verify']);
-    expect(good).toMatchObject({ code: 0, out: expect.stringContaining('node-1: 9 records, the chain holds') });
+    expect(good).toMatchObject({ code: 0, out: expect.stringContaining('node-1: 9 records, the log holds') });
     const broken = {
       valid: false,
       records: 9,
@@ -342,10 +342,13 @@ describe('caxton audit', () => {
     const bad = await caxton(['audit', 'verify']);
     expect(bad).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/THE CHAIN IS BROKEN[\s\S]*first bad record: 4: hash/),
+      out: expect.stringMatching(/THE LOG WAS CHANGED[\s\S]*first bad record: 4: hash/),
     });
     const json = await caxton(['audit', 'verify', '--output', 'json']);
-    expect([json.code, JSON.parse(json.out)]).toEqual([1, { nodeId: 'node-1', ...broken }]);
+    expect([json.code, JSON.parse(json.out)]).toMatchObject([
+      1,
+      { nodeId: 'node-1', ...broken, checkpoint: { size: 9 } },
+    ]);
   });
 });
 

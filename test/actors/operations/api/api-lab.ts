@@ -5,7 +5,7 @@ import { nodeClock } from '../../../../src/actors/kernel/node-clock.ts';
 import type { Address, Clock, TlsIdentity } from '../../../../src/actors/kernel/ports.ts';
 import type { AgentView, Caller, NodeControl, NodeStatus } from '../../../../src/actors/operations/control.ts';
 import { createManagementApi, type ManagementApi } from '../../../../src/actors/operations/management-api.ts';
-import { createApiKey, readApiKey } from '../../../../src/crypto/api-key.ts';
+import { type ApiKey, createApiKey, readApiKey } from '../../../../src/crypto/api-key.ts';
 import { issueCa, issueServerCertificate } from '../../../../src/crypto/certificate.ts';
 import { privateKeyToPem } from '../../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
@@ -175,12 +175,14 @@ export interface ApiLabOptions {
   readonly clock?: Clock;
   readonly rateLimit?: { readonly count: number; readonly periodMs: number };
   readonly tls?: TlsIdentity;
+  /** Default: a key of its own. */
+  readonly apiKey?: ApiKey;
 }
 
 /** A management API on loopback. Close it with `lab.api.close()`. */
 export async function apiLab(options: ApiLabOptions = {}): Promise<ApiLab> {
   const control = fakeControl(options.over);
-  const { key, hash } = createApiKey(osCrypto);
+  const { key, hash } = options.apiKey ?? createApiKey(osCrypto);
   const bugs: unknown[] = [];
   const api = createManagementApi({
     control,
