@@ -45,6 +45,8 @@ export interface AuditFileOptions {
   readonly origin: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Hears the leaves’ hashes of records that are durable now, and the sequence of the first. Must not throw. */
+  readonly onLeaves?: (first: number, hashes: readonly Uint8Array[]) => void;
 }
 
 const dayMs = 86_400_000;
@@ -115,7 +117,7 @@ export class AuditFile {
    */
   async commit(events: readonly AuditEvent[]): Promise<number> {
     const { file, committed } = this.#opened();
-    const { leaves, range, count } = grown(committed.range, events);
+    const { leaves, hashes, range, count } = grown(committed.range, events);
     const block = sealedBlock(committed.opened, this.#options.crypto, committed.blocks, count, leaves);
     try {
       await file.append(block);
@@ -128,6 +130,7 @@ export class AuditFile {
       throw error;
     }
     this.#committed = { ...committed, bytes: file.bytes, blocks: committed.blocks + 1, range };
+    this.#options.onLeaves?.(committed.range.size + 1, hashes);
     return count;
   }
 
@@ -234,7 +237,12 @@ export class UnwritableEvent extends Error {
 function grown(
   before: CompactRange,
   events: readonly AuditEvent[],
-): { readonly leaves: Uint8Array; readonly range: CompactRange; readonly count: number } {
+): {
+  readonly leaves: Uint8Array;
+  readonly hashes: readonly Uint8Array[];
+  readonly range: CompactRange;
+  readonly count: number;
+} {
   let text = '';
   let count = 0;
   for (const event of events) {
@@ -244,8 +252,9 @@ function grown(
   }
   const leaves = Buffer.from(text, 'utf8');
   const tree = new GrowingTree(before, sha256);
-  for (const leaf of leavesOf(leaves)) tree.append(sha256(leaf));
-  return { leaves, range: tree.range, count };
+  const hashes = Array.from(leavesOf(leaves), (leaf) => sha256(leaf));
+  for (const hash of hashes) tree.append(hash);
+  return { leaves, hashes, range: tree.range, count };
 }
 
 function written(event: AuditEvent, sequence: number, index: number): string {

@@ -42,7 +42,11 @@ export class AuditLog {
     const { disk, clock, folder, vault, policy, queueRecordsMax } = options;
     this.#options = options;
     const recordsMax = queueRecordsMax ?? limits.auditQueueRecordsMax;
-    this.#file = new AuditFile({ ...options, now: () => clock.now() });
+    this.#file = new AuditFile({
+      ...options,
+      now: () => clock.now(),
+      onLeaves: (first, hashes) => this.reader.remember(first, hashes),
+    });
     this.#reserve = new AuditReserve(disk, folder);
     this.#queue = new AuditQueue(
       clock,

@@ -1,6 +1,7 @@
 import { sha256 } from '../../crypto/port.ts';
 import type { VaultRing } from '../../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
 import { type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
 import type { Disk } from '../kernel/ports.ts';
@@ -30,6 +31,9 @@ export interface AuditReaderOptions {
  */
 export class AuditReader {
   readonly #options: AuditReaderOptions;
+  /** The newest leaves, and the sequence of the first of them. */
+  #recent: Uint8Array[] = [];
+  #recentFrom = 1;
 
   constructor(options: AuditReaderOptions) {
     this.#options = options;
@@ -62,8 +66,26 @@ export class AuditReader {
     }
   }
 
+  /** Takes the leaves of records that have just become durable: who follows the log reads no file for them. */
+  remember(first: number, hashes: readonly Uint8Array[]): void {
+    if (first !== this.#recentFrom + this.#recent.length) {
+      this.#recent = [];
+      this.#recentFrom = first;
+    }
+    for (const hash of hashes) this.#recent.push(hash);
+    if (this.#recent.length <= 2 * limits.auditLeavesKeptMax) return;
+    const over = this.#recent.length - limits.auditLeavesKeptMax;
+    this.#recent = this.#recent.slice(over);
+    this.#recentFrom += over;
+  }
+
   /** The tree’s leaf hashes of these records, 32 bytes each, in order. */
   async *leafHashes(from: number, to: number): AsyncGenerator<Uint8Array> {
+    const last = Math.min(to, this.head().sequence);
+    if (from >= this.#recentFrom && last < this.#recentFrom + this.#recent.length) {
+      yield* this.#recent.slice(from - this.#recentFrom, last + 1 - this.#recentFrom);
+      return;
+    }
     for await (const { block, first } of this.#blocks(from, to)) {
       let sequence = first;
       for (const leaf of leavesOf(block.leaves)) {
