@@ -34,7 +34,6 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     disk: ports.disk,
     clock: ports.clock,
     folder: config.security.audit.logPath,
-    keysOf: (checkpoint) => signersOf(checkpoint, trustDomain, nodeId, links.all(), keyEntryOf),
   });
   const common = {
     clock: ports.clock,
@@ -53,6 +52,7 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     peers: () => links.all().map((link) => link.nodeId),
     send: (peer, { header, content }: FrameParts) => links.get(peer)?.send('checkpoint', header, content).ok ?? false,
     expectsWitnesses: config.cluster.expectedSize > 1,
+    keysOf: (checkpoint) => signersOf(checkpoint, trustDomain, nodeId, links.all(), keyEntryOf),
     keep: (checkpoint) => file.keep(checkpoint),
     tell: (news) => tell(base, news),
   });

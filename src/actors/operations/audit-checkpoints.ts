@@ -10,7 +10,7 @@ import {
   verifyCheckpoint,
   witnessName,
 } from '../../protocols/audit/checkpoint.ts';
-import { type CompactRange, GrowingTree, rootOf } from '../../protocols/audit/merkle.ts';
+import { type CompactRange, rootOf } from '../../protocols/audit/merkle.ts';
 import { sameHash } from '../../protocols/audit/proof.ts';
 import {
   encodeNote,
@@ -22,9 +22,11 @@ import {
 } from '../../protocols/audit/signed-note.ts';
 import type { ForkKind } from '../../protocols/audit/witness.ts';
 import type { CheckpointAnswer, FrameParts } from '../../protocols/link/checkpoint-frame.ts';
+import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Clock, Metrics, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
-import { LogProofs } from './log-proofs.ts';
+import { grownFrom, LogProofs } from './log-proofs.ts';
+import { Loneliness } from './loneliness.ts';
 import type { ProvableLog } from './provable-log.ts';
 import { keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
 import { WitnessRequests } from './witness-requests.ts';
@@ -52,9 +54,16 @@ export interface AuditCheckpointsOptions {
   readonly claimKeyOf: (node: NodeId) => Uint8Array | undefined;
   /** Whether there should be somebody else: a cluster of one has no witness to miss. */
   readonly expectsWitnesses: boolean;
+  /** What vouches now for the keys that signed a checkpoint. */
+  readonly keysOf: (checkpoint: VerifiedCheckpoint) => readonly DirectoryEntry[];
   /** A checkpoint that somebody countersigned: to be kept beside the log. */
-  readonly keep: (checkpoint: VerifiedCheckpoint) => Promise<void>;
+  readonly keep: (checkpoint: CosignedCheckpoint) => Promise<void>;
   readonly tell: (news: CheckpointNews) => Promise<unknown>;
+}
+
+/** With the certificates of that moment: those that follow them may begin too late to vouch for it. */
+export interface CosignedCheckpoint extends VerifiedCheckpoint {
+  readonly keys: readonly DirectoryEntry[];
 }
 
 export interface LogFork {
@@ -78,15 +87,15 @@ export class AuditCheckpoints {
   /** The size that each witness signed last, as far as this process knows. */
   readonly #sizes = new Map<NodeId, number>();
   #signed: SignedHead | undefined;
-  #cosigned: VerifiedCheckpoint | undefined;
+  #cosigned: CosignedCheckpoint | undefined;
   #fork: LogFork | undefined;
-  #unwitnessedSince: number | undefined;
-  #toldUnwitnessed = false;
+  readonly #loneliness: Loneliness;
 
   constructor(options: AuditCheckpointsOptions) {
     this.#options = options;
     this.#proofs = new LogProofs(options.log);
     this.#requests = new WitnessRequests(options);
+    this.#loneliness = new Loneliness(options.clock);
   }
 
   /** The last checkpoint that was signed here. */
@@ -95,7 +104,7 @@ export class AuditCheckpoints {
   }
 
   /** The last one that a witness countersigned in the life of this process. */
-  get cosigned(): VerifiedCheckpoint | undefined {
+  get cosigned(): CosignedCheckpoint | undefined {
     return this.#cosigned;
   }
 
@@ -115,8 +124,7 @@ export class AuditCheckpoints {
   /** Whether records have come since the last checkpoint, or a witness has not signed it. */
   get isDue(): boolean {
     const { sequence } = this.#options.log.head();
-    const waits = this.#unwitnessedSince !== undefined && !this.#toldUnwitnessed;
-    return sequence > (this.#signed?.size ?? 0) || this.#behind().length > 0 || waits;
+    return sequence > (this.#signed?.size ?? 0) || this.#behind().length > 0 || this.#loneliness.isGrowing;
   }
 
   /** Whether so many records have come since the last checkpoint that the next one is due before its time. */
@@ -154,7 +162,10 @@ export class AuditCheckpoints {
     const asked = await Promise.all(this.#behind().map((peer) => this.#ask(peer, signed)));
     const given = asked.filter((signature) => signature !== undefined);
     if (given.length > 0) await this.#keep(signed, given);
-    await this.#watch();
+    if (!this.#options.expectsWitnesses || this.#fork) return;
+    const changed = this.#loneliness.look(this.#cosigned?.size === signed.size);
+    if (changed === 'unwitnessed') await this.#options.tell({ type: changed, since: this.#cosigned?.size ?? 0 });
+    if (changed === 'witnessed') await this.#options.tell({ type: changed });
   }
 
   /** A person takes the log as it is for its history: what was signed before is forgotten here. */
@@ -263,25 +274,9 @@ export class AuditCheckpoints {
     const signatures = [...signed.note.signatures, ...before.filter(({ name }) => !again.has(name)), ...given];
     const verified = this.#verified(encodeNote({ ...signed.note, signatures }), this.#options.peers());
     if (!verified.ok) return;
-    this.#cosigned = verified.value;
+    this.#cosigned = { ...verified.value, keys: this.#options.keysOf(verified.value) };
     this.#options.metrics.gauge('audit_witnessed_sequence', signed.size);
-    await this.#options.keep(verified.value);
-  }
-
-  /** Says once when nobody countersigns, and once when somebody does again. */
-  async #watch(): Promise<void> {
-    const { clock, expectsWitnesses, tell } = this.#options;
-    if (!expectsWitnesses || this.#fork) return;
-    if (this.#cosigned && this.#cosigned.size === this.#signed?.size) {
-      this.#unwitnessedSince = undefined;
-      if (this.#toldUnwitnessed) await tell({ type: 'witnessed' });
-      this.#toldUnwitnessed = false;
-      return;
-    }
-    this.#unwitnessedSince ??= clock.monotonic();
-    if (this.#toldUnwitnessed || clock.monotonic() - this.#unwitnessedSince < limits.unwitnessedMsMax) return;
-    this.#toldUnwitnessed = true;
-    await tell({ type: 'unwitnessed', since: this.#cosigned?.size ?? 0 });
+    await this.#options.keep(this.#cosigned);
   }
 
   async #forked(fork: LogFork): Promise<void> {
@@ -290,11 +285,4 @@ export class AuditCheckpoints {
     this.#fork = fork;
     await this.#options.tell({ type: 'forked', ...fork });
   }
-}
-
-/** The tree that a log’s records make after those of an older tree. */
-async function grownFrom(range: CompactRange, log: ProvableLog): Promise<CompactRange> {
-  const tree = new GrowingTree(range, sha256);
-  for await (const leaf of log.leafHashes(range.size + 1, log.head().sequence)) tree.append(leaf);
-  return tree.range;
 }

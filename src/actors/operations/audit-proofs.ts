@@ -1,18 +1,17 @@
 import { sha256 } from '../../crypto/port.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
-import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
-import { witnessName } from '../../protocols/audit/checkpoint.ts';
 import { encodeCheckpointEvidence } from '../../protocols/audit/evidence.ts';
 import { rootOf } from '../../protocols/audit/merkle.ts';
 import { sameHash } from '../../protocols/audit/proof.ts';
 import { encodeProofFile } from '../../protocols/audit/proof-file.ts';
-import { encodeNote, type SignedNote } from '../../protocols/audit/signed-note.ts';
+import { encodeNote } from '../../protocols/audit/signed-note.ts';
 import { toBase64 } from '../../protocols/base64.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { WitnessParts } from './assemble-witness.ts';
+import type { CosignedCheckpoint } from './audit-checkpoints.ts';
 import { asError } from './audit-file.ts';
 import type { AuditLog } from './audit-log.ts';
 import type {
@@ -24,6 +23,7 @@ import type {
   Caller,
   WitnessedLogView,
 } from './control.ts';
+import type { SignedHead } from './signed-head.ts';
 
 export interface AuditProofsOptions {
   readonly clock: Clock;
@@ -68,8 +68,8 @@ export class AuditProofs {
 
   checkpoint(): AuditCheckpointView {
     const { signed, cosigned, fork, key } = this.#options.witness.checkpoints;
-    const newest = cosigned && cosigned.size === signed?.size ? cosigned.note : signed?.note;
-    const evidence = newest && this.#evidence(newest);
+    const newest = cosigned && cosigned.size === signed?.size ? cosigned : signed;
+    const evidence = newest && encodeCheckpointEvidence({ note: encodeNote(newest.note), keys: this.#keysOf(newest) });
     return {
       origin: key.name,
       size: signed?.size ?? 0,
@@ -115,7 +115,7 @@ export class AuditProofs {
       if (!record) return refuse('NOT_FOUND', `Record ${sequence} is not kept any more.`);
       const proof = await witness.checkpoints.proofs.inclusion(sequence, covering.size);
       const note = encodeNote(covering.note);
-      const keys = this.#keysOf(covering.note);
+      const keys = this.#keysOf(covering);
       const file = encodeProofFile({ record, keys, index: sequence - 1, proof, note }, utf8);
       return ok({ sequence, size: covering.size, witnesses: keys.length - 1, proof: file });
     });
@@ -162,7 +162,7 @@ export class AuditProofs {
   }
 
   /** The newest checkpoint over a record: a countersigned one if that comes soon, else what this node signed alone. */
-  async #covering(sequence: number): Promise<{ readonly size: number; readonly note: SignedNote } | undefined> {
+  async #covering(sequence: number): Promise<CosignedCheckpoint | SignedHead | undefined> {
     const { clock, witness } = this.#options;
     const { checkpoints } = witness;
     for (let looks = 0; looks < looksMax && !checkpoints.fork; looks++) {
@@ -173,20 +173,10 @@ export class AuditProofs {
     return signed && signed.size >= sequence ? signed : undefined;
   }
 
-  #evidence(note: SignedNote): string {
-    return encodeCheckpointEvidence({ note: encodeNote(note), keys: this.#keysOf(note) });
-  }
-
-  /** Of this node first, then of those whose signatures are under the note. */
-  #keysOf({ signatures }: SignedNote): readonly DirectoryEntry[] {
-    const { nodeId, witness } = this.#options;
-    const names = new Set(signatures.map(({ name }) => name));
-    const domain = witness.checkpoints.key.name.split('/')[0]!;
-    const others = [...names].map((name) => name.split('/')[2] as NodeId).filter((node) => node !== nodeId);
-    return [nodeId, ...others.filter((node) => names.has(witnessName(domain, node)))]
-      .map(witness.keyEntryOf)
-      .filter((entry) => entry !== undefined)
-      .slice(0, limits.noteSignaturesMax);
+  /** Of this node first, then of those who countersigned it. */
+  #keysOf(checkpoint: CosignedCheckpoint | SignedHead): readonly DirectoryEntry[] {
+    const own = this.#options.witness.keyEntryOf(this.#options.nodeId);
+    return 'keys' in checkpoint ? checkpoint.keys : own ? [own] : [];
   }
 
   async #reading<T>(read: () => Promise<Result<T>>): Promise<Result<T>> {

@@ -1,19 +1,16 @@
 import { join } from 'node:path';
 import { limits } from '../../limits.ts';
-import type { VerifiedCheckpoint } from '../../protocols/audit/checkpoint.ts';
 import { encodeCheckpointEvidence } from '../../protocols/audit/evidence.ts';
 import { encodeNote } from '../../protocols/audit/signed-note.ts';
-import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
+import type { CosignedCheckpoint } from './audit-checkpoints.ts';
 
 export interface CheckpointFileOptions {
   readonly disk: Disk;
   readonly clock: Clock;
   /** Of the audit log. */
   readonly folder: string;
-  /** What vouches for the keys under a checkpoint, now. */
-  readonly keysOf: (checkpoint: VerifiedCheckpoint) => readonly DirectoryEntry[];
 }
 
 /** The newest countersigned checkpoint: one JSON object. */
@@ -34,9 +31,9 @@ export class CheckpointFile {
   }
 
   /** Rejects with what the disk rejects with. */
-  async keep(checkpoint: VerifiedCheckpoint): Promise<void> {
-    const { disk, folder, keysOf, clock } = this.#options;
-    const text = encodeCheckpointEvidence({ note: encodeNote(checkpoint.note), keys: keysOf(checkpoint) });
+  async keep(checkpoint: CosignedCheckpoint): Promise<void> {
+    const { disk, folder, clock } = this.#options;
+    const text = encodeCheckpointEvidence({ note: encodeNote(checkpoint.note), keys: checkpoint.keys });
     await disk.writeFileAtomic(join(folder, newestCheckpointName), utf8.encode(`${text}\n`), 0o600);
     const { size } = checkpoint;
     const last = this.#archived;

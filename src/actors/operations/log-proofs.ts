@@ -1,6 +1,6 @@
 import { sha256 } from '../../crypto/port.ts';
 import { limits } from '../../limits.ts';
-import { type CompactRange, emptyRange } from '../../protocols/audit/merkle.ts';
+import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
 import {
   beginConsistencyProof,
   beginInclusionProof,
@@ -81,4 +81,11 @@ export class LogProofs {
     this.#ranges.set(range.size, range);
     if (this.#ranges.size > rangesMax) this.#ranges.delete(this.#ranges.keys().next().value!);
   }
+}
+
+/** The tree that a log’s records make after those of an older tree. Rejects when they cannot be read. */
+export async function grownFrom(range: CompactRange, log: ProvableLog): Promise<CompactRange> {
+  const tree = new GrowingTree(range, sha256);
+  for await (const leaf of log.leafHashes(range.size + 1, log.head().sequence)) tree.append(leaf);
+  return tree.range;
 }

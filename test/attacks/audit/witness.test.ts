@@ -172,6 +172,7 @@ function logLab(size: number) {
     },
     rangeAt: async (at) => extendRange(emptyRange, leaves.slice(0, at), sha256),
   };
+  let bindings = 0;
   const news: CheckpointNews[] = [];
   const kept: VerifiedCheckpoint[] = [];
   const asked: { oldSize: number; id: number }[] = [];
@@ -190,6 +191,8 @@ function logLab(size: number) {
           queueMicrotask(() => void made.takeAnswer(witness.nodeId, encodeCheckpointAnswer(utf8, { ...given, id })));
         return true;
       },
+      // Certificates change; what signed with the old ones is vouched for by those.
+      keysOf: () => [{ ...witness.entry, binding: Uint8Array.of(++bindings) }],
       keep: async (checkpoint) => void kept.push(checkpoint),
       tell: async (told) => void news.push(told),
     });
@@ -239,6 +242,8 @@ describe('a lying witness against a log', () => {
     }));
     await lab.round();
     expect(lab.made.cosigned?.cosignatures).toHaveLength(1);
+    expect(lab.kept.at(-1)).toMatchObject({ size: 5, keys: [{ binding: Uint8Array.of(1) }] });
+    expect(lab.made.cosigned?.keys).toEqual([{ ...witness.entry, binding: Uint8Array.of(1) }]);
   });
 
   it('cannot make it believe in a fork that its own key did not sign', async () => {
