@@ -43,7 +43,7 @@ async function seated(behaviour: Behaviour) {
   } as unknown as AgentContext;
   const shown: unknown[] = [];
   const tap: Tap = (event) => {
-    if (event.type === 'actor.transition') shown.push(event.state);
+    if (event.type === 'actor.transition') shown.push(event.to);
   };
   kernel = createKernel({ clock, metrics: createMetrics(), tap: () => tap });
   await kernel.start({
