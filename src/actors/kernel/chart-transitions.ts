@@ -41,7 +41,9 @@ export class TransitionWatch {
   }
 
   #hear(event: InspectionEvent): void {
-    // Every kind that matters is about an actor of this system.
+    // Said while an actor is being made, when it has no snapshot to be asked for.
+    if (event.type === '@xstate.actor') return;
+    // Every other kind is about an actor of this system.
     const actor = event.actorRef as AnyActorRef;
     const snapshot = actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined;
     if (snapshot?.machine === undefined) return;
