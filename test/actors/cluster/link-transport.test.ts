@@ -172,6 +172,30 @@ describe('kernels over links of TLS', () => {
     expect(two.kernel.remote).toEqual(nothing);
   });
 
+  test('take the next boot of a node for another, although it numbers its streams the same', async () => {
+    const { ca, one, two } = await pair();
+    const downs: Down[] = [];
+    two.kernel.monitor(two.kernel.ref('one!/node/silent'), (down) => downs.push(down));
+    const asked = two.kernel.ask(
+      two.kernel.ref<Echo>('one!/node/silent'),
+      { type: 'echo', it: 1 },
+      { accepts: anything },
+    );
+    await until('both stand', () => one.kernel.remote?.visitors === 1 && one.kernel.remote.asked === 1);
+    // The old process says nothing any more, and nobody has noticed yet.
+    const silent = { kind: 'worker', id: 'silent', logic: fromHandler<Echo>(() => () => {}) } as const;
+    const next = await startKernelNode(undo, ca, 'one', { bootEpoch: 2, exposed: () => open, children: [silent] });
+    await linkUp(next.node, two.node);
+    await until('the new link is there', () => two.node.links.get(one.node.nodeId)?.hello.bootEpoch === 2);
+    await until('the watch fires', () => downs.length === 1);
+    expect(downs).toMatchObject([{ reason: 'node-lost' }]);
+    expect(await asked).toMatchObject({ refusal: { code: 'UNREACHABLE' } });
+    two.kernel.monitor(two.kernel.ref('one!/node/silent'), (down) => downs.push(down));
+    await until('the next watch stands', () => next.kernel.remote?.visitors === 1);
+    expect(next.kernel.remote?.asked).toBe(0);
+    expect(downs).toHaveLength(1);
+  });
+
   test('say that a node which knows no such frames cannot be reached, and send it none', async () => {
     const ca = makeCa();
     const one = await startKernelNode(undo, ca, 'one');
