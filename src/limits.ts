@@ -133,6 +133,8 @@ export const limits = {
   sliceMsMax: 8,
   /** Turns in one scheduler slice, for clocks that stand still. */
   sliceTurnsMax: 4_096,
+  /** Steps that a chart may take by itself for one event, if it names no bound. Past it: it crashes. */
+  chartStepsMax: 10_000,
   /** Children of one supervisor. Past it: a new one is refused with LIMIT_EXCEEDED. */
   childrenMax: 131_072,
   /** Supervisors above an actor. Past it: the tree is refused with SUPERVISION. */
@@ -191,6 +193,8 @@ export const limits = {
   trustKeysMax: 64,
   /** A notice, as the text that is signed. */
   noticeBytesMax: 262_144,
+  /** What somebody’s error says, in UTF-16 units, as part of a reason. Past it: cut. */
+  reasonCharsMax: 1_000,
   /** Reasons collected in one refusal. */
   reasonsMax: 16,
   /** A deployment manifest with its signature. */

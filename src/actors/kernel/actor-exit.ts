@@ -21,7 +21,16 @@ export class ActorExit extends Error {
 
 /** How a life ends whose code threw this. */
 export function exitOf(thrown: unknown): Exit {
-  if (!(thrown instanceof ActorExit)) return { reason: 'crash', error: thrown };
+  if (!isActorExit(thrown)) return { reason: 'crash', error: thrown };
   const { reason, detail } = thrown;
   return detail === undefined ? { reason } : { reason, detail };
+}
+
+function isActorExit(thrown: unknown): thrown is ActorExit {
+  try {
+    return thrown instanceof ActorExit;
+  } catch {
+    // A proxy may throw at every look.
+    return false;
+  }
 }

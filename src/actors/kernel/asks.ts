@@ -77,9 +77,12 @@ export class Asks {
       const reason = `${limits.pendingAsksMax} questions wait for an answer already.`;
       return Promise.resolve(refuse('LIMIT_EXCEEDED', reason));
     }
+    const question = questionOf(message);
+    if (question === undefined) return Promise.resolve(undelivered('MALFORMED', 'A question is an object.', message));
     const promise = new Promise<Result<never>>(takeResolver);
     const reply = new PendingReply(this, this.#deadlinesOf(timeoutMs), takenResolver, accepts);
-    const told = ref.tell({ ...message, replyTo: reply } as unknown as Q);
+    question.replyTo = reply;
+    const told = ref.tell(question as Q);
     if (told.ok) {
       reply.told = true;
       if (signal !== undefined) reply.heed(signal);
@@ -114,6 +117,16 @@ export class Asks {
     // The usual timeout is kept: it would be made again with the next question.
     if (ms !== defaultTimeoutMs) this.#deadlines.delete(ms);
   };
+}
+
+/** A copy with room for where the answer goes; `undefined` when there is nothing to copy, or a look at it throws. */
+function questionOf(message: unknown): { replyTo: unknown } | undefined {
+  if (typeof message !== 'object' || message === null) return undefined;
+  try {
+    return { ...message, replyTo: undefined };
+  } catch {
+    return undefined;
+  }
 }
 
 const noOptions: AskOptions = Object.freeze({});

@@ -1,7 +1,7 @@
 import { ok, type Refusal, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Child } from './child.ts';
-import { instanceRefusal, specRefusal } from './child-spec.ts';
+import { instanceRefusal, keptSpec, specRefusal } from './child-spec.ts';
 import type { ChildCounts, Children, ChildView } from './children.ts';
 import { describe, type Exit } from './occupant.ts';
 import type { Message, Ref } from './ref.ts';
@@ -163,7 +163,7 @@ export class ChildRequests {
     const { path, spec } = this.#house;
     const template = spec.children[0];
     if (!this.#simple || template === undefined) {
-      return specRefusal(asked as ChildSpec, path, spec.autoShutdown) ?? (asked as ChildSpec);
+      return specRefusal(asked as ChildSpec, path, spec.autoShutdown) ?? keptSpec(asked as ChildSpec);
     }
     const wrong = instanceRefusal(asked, `${path}/${template.id}`);
     if (wrong !== undefined) return wrong;

@@ -127,12 +127,19 @@ function checkLife(spec: ChildSpec, autoShutdown: AutoShutdown | undefined, faul
 
 type Report = (name: SpecFault['name'], reason: string) => void;
 
+/** A spec as it was checked: what its author does with his own later changes nothing. */
+export function keptSpec(spec: ChildSpec): ChildSpec {
+  return spec.kind === 'worker' ? { ...spec } : { ...spec, children: spec.children.map(keptSpec) };
+}
+
 function checkWorker(spec: WorkerSpec, fault: Report): void {
   if (!isLogic(spec.logic)) {
     fault('invalid-logic', 'logic is a machine, another XState actor logic, or made by fromHandler.');
   }
   if (spec.startedWhen !== undefined && typeof spec.startedWhen !== 'function') {
     fault('invalid-started-when', 'startedWhen is a function of a snapshot.');
+  } else if (spec.startedWhen !== undefined && spec.logic instanceof HandlerLogic) {
+    fault('invalid-started-when', 'startedWhen is for charts: a handler has started when its begin returns.');
   }
   if (spec.startTimeoutMs !== undefined && !isWhole(spec.startTimeoutMs, 1, timerMsMax)) {
     fault('invalid-start-timeout', 'startTimeoutMs is whole milliseconds ≥ 1.');

@@ -4,7 +4,7 @@ import { Asks } from './asks.ts';
 import { ChartShelf, type SnapshotFault } from './chart-shelf.ts';
 import { Child, type Notice } from './child.ts';
 import { type ChildRefusal, type ChildRequests, refuseChild } from './child-requests.ts';
-import { specRefusal } from './child-spec.ts';
+import { keptSpec, specRefusal } from './child-spec.ts';
 import { DeadLetterOffice, type DeadLetterReport } from './dead-letters.ts';
 import { type Defer, nodeLoop } from './event-loop.ts';
 import type { Exposed } from './exposure.ts';
@@ -143,7 +143,7 @@ class TreeKernel implements Kernel {
     if (this.#stopAsked) throw new CaxtonError('STOPPED', 'This kernel was stopped before it was started.');
     const wrong = specRefusal(spec, '');
     if (wrong !== undefined) throw CaxtonError.from(wrong);
-    const root = new Child(this.#runtime, spec, '', { notice: (notice) => this.#hear(notice) });
+    const root = new Child(this.#runtime, keptSpec(spec), '', { notice: (notice) => this.#hear(notice) });
     this.#root = root;
     const failure = await outsideTurns(() => root.start());
     if (failure === undefined) return;

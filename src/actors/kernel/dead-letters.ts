@@ -14,7 +14,7 @@ export type DeadLetterReason =
   | 'unknown'
   /** A chart’s `sendTo` found the inbox full, and has no way to hear of it. */
   | 'inbox full'
-  /** A chart’s `sendTo` was refused for another reason. */
+  /** A chart’s `sendTo` was refused for another reason, or what a chart was told is no event. */
   | 'refused'
   /** The inbox drops what does not fit. */
   | 'dropped'

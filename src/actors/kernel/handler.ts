@@ -1,3 +1,4 @@
+import { CaxtonError } from '../../errors.ts';
 import { shutdownMessage } from './occupant.ts';
 import type { Message, Ref } from './ref.ts';
 
@@ -11,7 +12,10 @@ export interface HandlerSelf<M = Message, I = unknown> {
   readonly finish: () => void;
   /** Called on the order to shut down, instead of finishing at once: finish what must be, then call `finish`. */
   readonly onShutdown: (prepare: () => void) => void;
-  /** Called once when this life is over, whatever ended it. */
+  /**
+   * Called once when this life is over, whatever ended it; at once when it is over already. Of several the last comes
+   * first.
+   */
   readonly onEnd: (cleanUp: () => void) => void;
   /** Says what it is doing now, for the tap and for whoever looks at the tree. */
   readonly became: (state: string) => void;
@@ -54,8 +58,9 @@ export class HandlerBody implements HandlerSelf<never, never> {
   readonly #logic: HandlerLogic<never, never>;
   #handle: Handle<never> | undefined;
   #prepare: (() => void) | undefined;
-  #cleanUp: (() => void) | undefined;
   #state: string | undefined;
+  #cleanUps: (() => void)[] | undefined;
+  #over = false;
 
   constructor(logic: HandlerLogic<never, never>, input: never, host: HandlerHost) {
     this.input = input;
@@ -68,17 +73,23 @@ export class HandlerBody implements HandlerSelf<never, never> {
   }
 
   start(): void {
-    this.#handle = this.#logic.begin(this);
+    const handle: unknown = this.#logic.begin(this);
+    // It may have ended itself meanwhile.
+    if (this.#over) return;
+    if (typeof handle !== 'function') {
+      if (handle instanceof Promise) handle.catch(() => {});
+      throw new CaxtonError(
+        'SUPERVISION',
+        'What begins a handler returns a function of a message, and no promise of it.',
+      );
+    }
+    this.#handle = handle as Handle<never>;
   }
 
   send(message: object): void {
-    if (message === shutdownMessage) {
-      if (this.#prepare === undefined) this.finish();
-      else this.#prepare();
-      return;
-    }
-    const outcome = this.#handle?.(message as never);
-    if (outcome instanceof Promise) outcome.catch((error: unknown) => this.#host.crash(error));
+    if (message !== shutdownMessage) this.#heed(this.#handle?.(message as never));
+    else if (this.#prepare === undefined) this.finish();
+    else this.#heed(this.#prepare());
   }
 
   // Made when asked for, so that they can be taken out of the object and yet cost an idle actor nothing.
@@ -97,7 +108,11 @@ export class HandlerBody implements HandlerSelf<never, never> {
 
   get onEnd(): (cleanUp: () => void) => void {
     return (cleanUp) => {
-      this.#cleanUp = cleanUp;
+      if (this.#over) this.#clean(cleanUp);
+      else {
+        this.#cleanUps ??= [];
+        this.#cleanUps.push(cleanUp);
+      }
     };
   }
 
@@ -110,14 +125,28 @@ export class HandlerBody implements HandlerSelf<never, never> {
   }
 
   stop(): void {
+    this.#over = true;
     this.#handle = undefined;
-    const cleanUp = this.#cleanUp;
-    this.#cleanUp = undefined;
+    const cleanUps = this.#cleanUps?.reverse() ?? [];
+    this.#cleanUps = undefined;
+    for (const cleanUp of cleanUps) this.#clean(cleanUp);
+  }
+
+  /** Its life is over, so what it throws is counted and harms nobody. */
+  #clean(cleanUp: () => unknown): void {
     try {
-      cleanUp?.();
-    } catch {
-      // Its life is over already, and nobody is left who could be restarted for it.
+      this.#heed(cleanUp());
+    } catch (error) {
+      this.#host.crash(error);
     }
+  }
+
+  /** A rejection is a crash, whoever made the promise. */
+  #heed(outcome: unknown): void {
+    if (typeof outcome !== 'object' || outcome === null) return;
+    if (outcome instanceof Promise) outcome.catch((error: unknown) => this.#host.crash(error));
+    else if (typeof (outcome as { readonly then?: unknown }).then === 'function')
+      Promise.resolve(outcome).catch((error: unknown) => this.#host.crash(error));
   }
 
   /** What it last said that it is doing. */

@@ -92,14 +92,14 @@ export class Inbox {
     return this.#user?.shift();
   }
 
-  /** Takes this very object out of a lane: it was meant for a life that has ended, or is wanted no more. */
-  withdraw(message: object, lane: 'control' | 'supervision'): void {
-    (lane === 'control' ? this.#control : this.#supervision)?.withdraw(message);
+  /** Takes messages out of a lane: they were meant for a life that has ended, or are wanted no more. */
+  withdraw(unwanted: (message: object) => boolean, lane: 'control' | 'supervision'): void {
+    (lane === 'control' ? this.#control : this.#supervision)?.withdraw(unwanted);
   }
 
   #shiftHeld(): object | undefined {
     if (this.hold === holds.user) return this.#control?.shift() ?? this.#supervision?.shift();
-    return this.#control?.withdraw(shutdownMessage) === true ? shutdownMessage : undefined;
+    return this.#control?.withdraw((message) => message === shutdownMessage) === true ? shutdownMessage : undefined;
   }
 
   get #urgent(): number {

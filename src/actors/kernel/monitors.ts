@@ -91,6 +91,11 @@ const putInto =
   (down: Down): void =>
     void place?.put(down, 'supervision');
 
+const fired = new WeakSet<object>();
+
+/** Whether a message is the news of a monitor; meant for one life, and nothing to its successor. */
+export const isDown = (message: object): boolean => fired.has(message);
+
 class LifeMonitor implements Monitor, LifeWatcher {
   readonly path: string;
   readonly #watcher: Place | undefined;
@@ -123,13 +128,15 @@ class LifeMonitor implements Monitor, LifeWatcher {
     if (this.#over) return;
     this.#end();
     const down: Down = { type: 'kernel.down', monitor: this, path: this.path, reason, error };
+    fired.add(down);
     this.#down = down;
     this.#deliver(down);
   }
 
   cancel({ flush = false }: { readonly flush?: boolean } = {}): void {
     this.#end();
-    if (flush && this.#down !== undefined) this.#watcher?.inbox.withdraw(this.#down, 'supervision');
+    if (flush && this.#down !== undefined)
+      this.#watcher?.inbox.withdraw((message) => message === this.#down, 'supervision');
   }
 
   #end(): void {

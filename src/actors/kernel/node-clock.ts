@@ -1,5 +1,25 @@
 import type { Clock } from './ports.ts';
 
+/** Node’s longest timer, in milliseconds; a longer one would fire at once. */
+const longestMs = 2_147_483_647;
+
+/** A timer of more than 24 days: several of Node’s, one after the other. */
+class LongTimer {
+  #timer: NodeJS.Timeout;
+
+  constructor(callback: () => void, delayMs: number) {
+    const left = delayMs - longestMs;
+    this.#timer = setTimeout(() => {
+      if (left <= longestMs) this.#timer = setTimeout(callback, left);
+      else this.#timer = new LongTimer(callback, left).#timer;
+    }, longestMs);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
 /**
  * The operating system’s time. The one place in the runtime that may ask it; everybody else is given a `Clock`, so
  * that tests can move time by hand.
@@ -7,6 +27,10 @@ import type { Clock } from './ports.ts';
 export const nodeClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
-  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  setTimeout: (callback, delayMs) =>
+    delayMs > longestMs ? new LongTimer(callback, delayMs) : setTimeout(callback, delayMs),
+  clearTimeout: (timer) => {
+    if (timer instanceof LongTimer) timer.clear();
+    else clearTimeout(timer as NodeJS.Timeout);
+  },
 };

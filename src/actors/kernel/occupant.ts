@@ -1,3 +1,4 @@
+import { limits } from '../../limits.ts';
 import type { ExitReason } from '../../protocols/restart.ts';
 import type { Shutdown } from './ref.ts';
 
@@ -47,8 +48,12 @@ export const shutdownMessage: Shutdown = Object.freeze({ type: 'kernel.shutdown'
 /** Its place is no longer suspended, which the next messages show, and what it has put off may happen. */
 export const resumeMessage = Object.freeze({ type: 'kernel.resume' });
 
-/** The reason of an end as a sentence without a stack. */
-export function describe(exit: Exit): string {
-  if (exit.error instanceof Error) return exit.error.message;
-  return exit.error === undefined ? `it ended (${exit.reason}).` : String(exit.error);
+/** The reason of an end as a sentence without a stack. What was thrown may be anything, so no look at it is safe. */
+export function describe({ reason, error }: Exit): string {
+  if (error === undefined) return `it ended (${reason}).`;
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, limits.reasonCharsMax);
+  } catch {
+    return 'it threw something that cannot be shown.';
+  }
 }

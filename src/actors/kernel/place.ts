@@ -1,6 +1,7 @@
 import type { Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { holds, Inbox } from './inbox.ts';
+import { isDown } from './monitors.ts';
 import { type Exit, type Occupant, resumeMessage, shutdownMessage } from './occupant.ts';
 import { type Lane, type Overflow, type SendOptions, type Undelivered, undelivered } from './ref.ts';
 import { type Runtime, show } from './runtime.ts';
@@ -112,8 +113,9 @@ export class Place implements TurnTaker {
   /** A new life moves in. */
   admit(occupant: Occupant): void {
     this.#open = true;
-    // An order to shut down was meant for the life before, and may even have come after its end.
-    this.inbox.withdraw(shutdownMessage, 'control');
+    // An order to shut down was meant for the life before, and may even have come after its end; so was its news.
+    this.inbox.withdraw((message) => message === shutdownMessage, 'control');
+    this.inbox.withdraw(isDown, 'supervision');
     this.inbox.hold = this.#suspended && this.kind === 'worker' ? holds.user : holds.nothing;
     this.#occupant = occupant;
     if (this.inbox.ready) this.#runtime.scheduler.ready(this);

@@ -85,6 +85,8 @@ class PathRef<M> extends SendToTarget implements Ref<M> {
     const place = known?.open ? known : this.#find(message);
     if ('code' in place) return { ok: false, refusal: place };
     if (!isMessage(message)) return notAMessage(message);
+    if (lane !== 'user' && lane !== 'control' && lane !== 'supervision')
+      return undelivered('MALFORMED', 'A lane is control, supervision or user.', message);
     return place.tell(message, lane);
   }
 
@@ -127,6 +129,11 @@ const notAMessage = (message: unknown): { readonly ok: false; readonly refusal: 
  */
 export function isMessage(message: unknown): message is object {
   if (typeof message !== 'object' || message === null) return false;
-  const type = (message as Partial<Message>).type;
-  return typeof type !== 'string' || !(type.startsWith('xstate.') || type.startsWith('kernel.'));
+  try {
+    const type = (message as Partial<Message>).type;
+    return typeof type !== 'string' || !(type.startsWith('xstate.') || type.startsWith('kernel.'));
+  } catch {
+    // A look at it runs its sender’s code, and that code throws.
+    return false;
+  }
 }

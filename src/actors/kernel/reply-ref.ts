@@ -39,6 +39,11 @@ export abstract class ReplyRef extends SendToTarget implements Ref<never> {
 
 /** Where the answer to this message goes; `undefined` when it is no question. */
 export function replyRefOf(message: unknown): ReplyRef | undefined {
-  const replyTo = (message as { readonly replyTo?: unknown } | null | undefined)?.replyTo;
-  return replyTo instanceof ReplyRef ? replyTo : undefined;
+  try {
+    const replyTo = (message as { readonly replyTo?: unknown } | null | undefined)?.replyTo;
+    return replyTo instanceof ReplyRef ? replyTo : undefined;
+  } catch {
+    // A getter or a proxy that throws is no question.
+    return undefined;
+  }
 }

@@ -46,13 +46,14 @@ export class Ring<T> {
     return false;
   }
 
-  /** Takes out every item that is exactly this one, keeping the order of the others; whether there was one. */
-  withdraw(unwanted: T): boolean {
+  /** Takes out every unwanted item, keeping the order of the others; whether there was one. */
+  withdraw(unwanted: (item: T) => boolean): boolean {
     let found = false;
     for (let left = this.#length; left > 0; left -= 1) {
       const item = this.shift();
-      if (item === unwanted) found = true;
-      else if (item !== undefined) this.push(item);
+      if (item === undefined) continue;
+      if (unwanted(item)) found = true;
+      else this.push(item);
     }
     return found;
   }

@@ -66,7 +66,9 @@ export class Worker implements Occupant, Host, HandlerHost {
 
   receive(message: object): void {
     if (message === shutdownMessage) this.#shutDown(message);
-    else if (message !== resumeMessage) this.#body?.send(message);
+    else if (message !== resumeMessage) {
+      if (this.#body?.send(message) === false) this.#runtime.deadLetters.add(this.path, message, 'refused');
+    }
     // It may have been suspended again since the order to resume was given.
     else if (!this.#place.suspended) this.#letGo();
   }
@@ -139,6 +141,8 @@ export class Worker implements Occupant, Host, HandlerHost {
   #begin(restore: StoredChart | undefined): void {
     const spec = this.#spec;
     const input: unknown = typeof spec.input === 'function' ? spec.input({ self: this.ref }) : spec.input;
+    // Its own code may have ended it, and nobody may live on after that.
+    if (this.#over) return;
     const body = this.#makeBody(spec, input, restore);
     this.#body = body;
     if (this.#runtime.tap() !== undefined) this.#showTransitions(undefined);
@@ -146,10 +150,15 @@ export class Worker implements Occupant, Host, HandlerHost {
       this.#keeper.keep(body);
       body.onMoved(this.#keeper.moved);
     }
-    body.start();
+    if (this.#over) body.stop();
+    else body.start();
     if (this.phase !== 'starting') return;
     if (spec.startedWhen === undefined) this.#started();
     else this.#startTimer ??= this.#inTime();
+  }
+
+  get #over(): boolean {
+    return this.phase === 'ended';
   }
 
   /** Asks for what an earlier life has left; until that is here nobody is here to hear anything. */

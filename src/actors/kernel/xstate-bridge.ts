@@ -1,5 +1,6 @@
 import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createActor, type Snapshot } from 'xstate';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
+import { boundSteps, isEvent } from './chart-bounds.ts';
 import { mustBeRestored, type StoredChart, type StoredTimer } from './chart-snapshot.ts';
 import { ChartTimers, type Delayed } from './chart-timers.ts';
 import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
@@ -81,6 +82,7 @@ export class HostedActor {
    */
   constructor(logic: AnyActorLogic, options: HostOptions, host: Host) {
     this.#host = host;
+    boundSteps(logic);
     const { id, input, restore, stored = false } = options;
     this.#timers = new ChartTimers(options.clock, stored);
     const actor = createActor(logic, {
@@ -119,18 +121,17 @@ export class HostedActor {
     this.#timers.setTogether(() => this.#actor.start());
   }
 
-  /** Handles one message on this stack. */
-  send(message: object): void {
-    if (!this.#timers.closed) {
-      this.#actor.send(message as Parameters<AnyActorRef['send']>[0]);
-      return;
-    }
-    this.#inTurn = true;
+  /** Handles one message on this stack; false when it is no event, and nothing has happened. */
+  send(message: object): boolean {
+    if (!isEvent(message)) return false;
+    // What follows at once from what a held actor is sent is part of it.
+    this.#inTurn = this.#timers.closed;
     try {
       this.#actor.send(message as Parameters<AnyActorRef['send']>[0]);
     } finally {
       this.#inTurn = false;
     }
+    return true;
   }
 
   /**
@@ -193,7 +194,12 @@ export class HostedActor {
 
   /** The chart’s state value; `undefined` for plain logic. */
   stateValue(): unknown {
-    return (this.#actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined)?.value;
+    try {
+      return (this.#actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined)?.value;
+    } catch {
+      // The snapshot of plain logic is its author’s own, and may throw at a look.
+      return undefined;
+    }
   }
 
   /** XState keeps no more of a delayed event than when it began, by another clock than ours. */

@@ -16,7 +16,7 @@ test('a ring does what an array does, over any sequence of steps', () => {
         for (const step of steps) {
           if (step === 'shift') expect(ring.shift()).toBe(model.shift());
           else if (step === 'withdraw') {
-            ring.withdraw(3);
+            ring.withdraw((item) => item === 3);
             model = model.filter((item) => item !== 3);
           } else {
             ring.push(step);
@@ -68,7 +68,7 @@ test('what is withdrawn from the control lane is gone, the rest keeps its order'
   const unwanted = {};
   const kept = [{ n: 1 }, { n: 2 }];
   for (const message of [unwanted, kept[0]!, unwanted, kept[1]!]) inbox.push(message, 'control');
-  inbox.withdraw(unwanted, 'control');
+  inbox.withdraw((message) => message === unwanted, 'control');
   expect([inbox.shift(), inbox.shift(), inbox.shift()]).toEqual([...kept, undefined]);
 });
 
