@@ -5,18 +5,21 @@ const longestMs = 2_147_483_647;
 
 /** A timer of more than 24 days: several of Node’s, one after the other. */
 class LongTimer {
-  #timer: NodeJS.Timeout;
+  readonly #callback: () => void;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(callback: () => void, delayMs: number) {
-    const left = delayMs - longestMs;
-    this.#timer = setTimeout(() => {
-      if (left <= longestMs) this.#timer = setTimeout(callback, left);
-      else this.#timer = new LongTimer(callback, left).#timer;
-    }, longestMs);
+    this.#callback = callback;
+    this.#wait(delayMs);
   }
 
   clear(): void {
     clearTimeout(this.#timer);
+  }
+
+  #wait(ms: number): void {
+    this.#timer =
+      ms > longestMs ? setTimeout(() => this.#wait(ms - longestMs), longestMs) : setTimeout(this.#callback, ms);
   }
 }
 

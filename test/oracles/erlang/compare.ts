@@ -22,25 +22,32 @@ export function difference(
  * What may differ without being a difference:
  * - instances of one template stop beside each other, so stops in a row below one template are compared as a set;
  *   the order in which they are listed is Erlang’s own;
- * - below a supervisor that was killed, everybody dies: in Erlang beside the restart and with a reason of each one’s
- *   own, with us before it and `killed`. Such a step is compared as a set, and without those reasons.
+ * - below a supervisor that was killed, everybody dies: in Erlang beside the restart, with us before it. These stops
+ *   are compared as a set, everything else in such a step in order. Its children end as `killed` on both; further down
+ *   Erlang’s supervisors, which live to see it, stop theirs in order, and with us they are killed as well: there the
+ *   reason is left out.
  */
 function normal(trace: string, step: Step | undefined, templates: readonly string[]): string {
   const parts = trace.split(',');
-  const events = parts.filter((part) => !part.startsWith('view '));
   const views = parts.filter((part) => part.startsWith('view '));
   const killed = killedIn(step);
-  const shown =
-    killed.length > 0 ? events.map((event) => withoutReason(event, killed)).sort() : inParallel(events, templates);
-  return [...shown, ...sortBelow(views, templates)].join(',');
+  const below = (event: string): string | undefined => {
+    const [what, path] = event.split(' ');
+    return what === 'stop' ? killed.find((above) => path?.startsWith(above)) : undefined;
+  };
+  const events = parts.filter((part) => !part.startsWith('view '));
+  const dying = events.filter((event) => below(event) !== undefined).map((event) => lastReason(event, below(event)!));
+  const rest = events.filter((event) => below(event) === undefined);
+  return [...dying.sort(), ...inParallel(rest, templates), ...sortBelow(views, templates)].join(',');
 }
 
 const killedIn = (step: Step | undefined): readonly string[] =>
   step?.kind === 'fault' ? step.faults.filter(([, how]) => how === 'kill').map(([path]) => `${path}/`) : [];
 
-function withoutReason(event: string, killed: readonly string[]): string {
-  const [what, path] = event.split(' ');
-  return what === 'stop' && killed.some((above) => path?.startsWith(above)) ? `${what} ${path}` : event;
+/** The stop with its reason if it is a child of the killed supervisor, without when it is further down. */
+function lastReason(event: string, above: string): string {
+  const [what, path = ''] = event.split(' ');
+  return path.slice(above.length).includes('/') ? `${what} ${path}` : event;
 }
 
 function inParallel(events: readonly string[], templates: readonly string[]): readonly string[] {
