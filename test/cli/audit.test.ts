@@ -1,15 +1,18 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { utf8 } from '../../src/actors/kernel/utf8.ts';
 import type { NodeControl } from '../../src/actors/operations/control.ts';
 import { LogProofs } from '../../src/actors/operations/log-proofs.ts';
 import type { ProvableLog } from '../../src/actors/operations/provable-log.ts';
 import { createApiKey } from '../../src/crypto/api-key.ts';
 import { issueCa } from '../../src/crypto/certificate.ts';
 import { osCrypto, sha256 } from '../../src/crypto/port.ts';
-import { ok, refuse } from '../../src/errors.ts';
+import { ok, refuse, unwrap } from '../../src/errors.ts';
 import type { NodeId } from '../../src/names.ts';
+import { decodeCheckpointEvidence } from '../../src/protocols/audit/evidence.ts';
 import { emptyRange, extendRange, leafHash } from '../../src/protocols/audit/merkle.ts';
+import { encodeProofFile } from '../../src/protocols/audit/proof-file.ts';
 import { toBase64 } from '../../src/protocols/base64.ts';
 import { type ApiLab, apiLab, fakeControl, tlsIdentity } from '../actors/operations/api/api-lab.ts';
 import { testVault } from '../actors/operations/audit-lab.ts';
@@ -226,8 +229,13 @@ describe('caxton audit verify', () => {
 
 describe('caxton audit prove', () => {
   it('prints the proof, or writes it for its owner alone', async () => {
-    expect(await caxton('prove', '7')).toEqual({ code: 0, out: 'c2sp.org/tlog-proof@v1\n', err: '' });
+    const { note, keys } = unwrap(decodeCheckpointEvidence(evidence(one, rangeOf(20), [two], realNow))).unverified;
+    const proof = encodeProofFile({ record: Uint8Array.of(6), keys, index: 6, proof: [], note }, utf8);
+    own = { auditProve: async (sequence) => ok({ sequence, size: 20, witnesses: 1, proof }) };
+    expect(await caxton('prove', '7')).toEqual({ code: 0, out: proof, err: '' });
     expect(await caxton('prove', '7', '--out', 'p.tlog-proof')).toMatchObject({ code: 0 });
+    expect(await readFile(join(folder.root, 'p.tlog-proof'), 'utf8')).toBe(proof);
+    expect((await stat(join(folder.root, 'p.tlog-proof'))).mode & 0o077).toBe(0);
     for (const word of ['0', '-1', 'x', '1.5', '99999999999999999999'])
       expect((await caxton('prove', word)).code).toBe(2);
     expect((await caxton('prove')).code).toBe(2);

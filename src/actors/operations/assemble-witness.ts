@@ -71,7 +71,15 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
   audit.listeners.add(() => {
     if (checkpoints.hasMany) notary.tell({ type: 'audit.grown' }, 'control');
   });
-  return { checkpoints, witness, keyEntryOf };
+  let told = '';
+  const trouble = (error: unknown): void => {
+    const why = error instanceof Error ? error.message : String(error);
+    ports.metrics.count('audit_checkpoints_failed');
+    // A round comes each second, and its trouble may last.
+    if (why !== told) base.fault(`the audit log’s checkpoint could not be made: ${why}`, error);
+    told = why;
+  };
+  return { checkpoints, witness, trouble, keyEntryOf };
 }
 
 function signersOf(

@@ -6,6 +6,8 @@ import type { AuditWitness } from './audit-witness.ts';
 export interface AuditNotaryInput {
   readonly checkpoints: AuditCheckpoints;
   readonly witness: AuditWitness;
+  /** Hears why a round did not come to its end: it is tried again. */
+  readonly trouble: (error: unknown) => void;
 }
 
 export type AuditNotaryEvent =
@@ -31,6 +33,9 @@ export const auditNotary = setup({
     isDue: ({ context }) => context.checkpoints.isDue,
     hasMany: ({ context }) => context.checkpoints.hasMany,
   },
+  actions: {
+    tellTrouble: ({ context }, params: { error: unknown }) => context.trouble(params.error),
+  },
   actors: {
     recover: fromPromise<void, AuditNotaryInput>(async ({ input }) => {
       await input.witness.load();
@@ -50,7 +55,10 @@ export const auditNotary = setup({
         input: ({ context }) => context,
         onDone: [{ guard: 'isForked', target: 'forked' }, { target: 'watching' }],
         // A log that cannot be read now, or a store that is busy: looked at again.
-        onError: 'delayed',
+        onError: {
+          target: 'delayed',
+          actions: { type: 'tellTrouble', params: ({ event }) => ({ error: event.error }) },
+        },
       },
     },
     delayed: { after: { [limits.checkpointMs]: 'recovering' } },
@@ -72,7 +80,10 @@ export const auditNotary = setup({
         src: 'round',
         input: ({ context }) => context,
         onDone: [{ guard: 'isForked', target: 'forked' }, { target: 'watching' }],
-        onError: 'watching',
+        onError: {
+          target: 'watching',
+          actions: { type: 'tellTrouble', params: ({ event }) => ({ error: event.error }) },
+        },
       },
     },
     forked: { on: { 'audit.accepted': 'recovering' } },

@@ -3,7 +3,6 @@ import type { VaultRing } from '../../crypto/vault.ts';
 import { decodeCheckpointEvidence } from '../../protocols/audit/evidence.ts';
 import { sameHash, type TreeHead } from '../../protocols/audit/proof.ts';
 import type { Disk } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
 import { checkSegment } from './audit-check.ts';
 import { listSegments, readSegmentFile } from './audit-segment.ts';
 import { joinReports } from './audit-verification.ts';
@@ -76,7 +75,8 @@ async function provenCheckpoints({ disk, folder, trust, evidence = [] }: FolderV
   const texts = await Promise.all(
     [newestCheckpointName, checkpointsName].map(async (name) => {
       const bytes = await disk.readFile(join(folder, name));
-      return bytes ? utf8.decode(bytes) : '';
+      // Bytes that are no text make a line that is no checkpoint.
+      return bytes ? Buffer.from(bytes).toString('utf8') : '';
     }),
   );
   const proven: ProvenCheckpoint[] = [];

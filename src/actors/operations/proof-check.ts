@@ -63,7 +63,13 @@ export function verifyAuditProof(file: string, trust: ProofTrust): Result<Proven
   const { index, proof, record } = unverified;
   const included = verifyInclusion(proven.value.checkpoint, index, leafHash(record, sha256), proof, sha256);
   if (!included.ok) return included;
-  const read = readAuditLine(utf8.decode(record));
+  let line: string;
+  try {
+    line = utf8.decode(record);
+  } catch {
+    return refuse('MALFORMED', 'The record is not UTF-8.');
+  }
+  const read = readAuditLine(line);
   if (!read.ok) return read;
   return ok({ ...proven.value, sequence: index + 1, record: read.value });
 }

@@ -25,7 +25,12 @@ export async function keepSigned(store: Store, { range, note }: SignedHead): Pro
 export async function readSigned(store: Store): Promise<SignedHead | undefined> {
   const bytes = await store.get(...signedHeadPlace);
   if (!bytes) return undefined;
-  const kept: unknown = JSON.parse(utf8.decode(bytes));
+  let kept: unknown;
+  try {
+    kept = JSON.parse(utf8.decode(bytes));
+  } catch {
+    throw unreadable();
+  }
   if (typeof kept !== 'object' || kept === null || !('nodes' in kept && 'note' in kept)) throw unreadable();
   const { nodes, note } = kept;
   if (!Array.isArray(nodes) || typeof note !== 'string') throw unreadable();

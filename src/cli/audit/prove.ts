@@ -1,5 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { utf8 } from '../../actors/kernel/utf8.ts';
+import { CaxtonError } from '../../errors.ts';
+import { decodeProofFile } from '../../protocols/audit/proof-file.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
@@ -13,6 +16,9 @@ export async function prove(invocation: Invocation): Promise<ExitCode> {
     throw new UsageError('SEQ is the sequence of a record, from 1.', 'caxton audit prove --help');
   // A record that just came waits for its checkpoint.
   const proven = await withNode(invocation, ({ client }) => client.auditProof(sequence, { timeoutMs: 60_000 }));
+  // It is printed as it is, and a node that lies must not steer the terminal with it.
+  if (!decodeProofFile(proven.proof, utf8).ok || !/^[\x20-\x7e\n—]*$/u.test(proven.proof))
+    throw new CaxtonError('PROTOCOL_VIOLATION', 'The node answered with what is no proof.');
   const out = text('out');
   if (out !== undefined) await writeFile(resolve(terminal.cwd, out), proven.proof, { mode: 0o600 });
   if (json) writeJson(terminal, proven);

@@ -1,4 +1,4 @@
-import { ok, type Result } from '../../errors.ts';
+import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { anyText, malformed, object, oneOf, readShape } from '../json/shape.ts';
 import { parseJson } from '../json/text.ts';
@@ -100,7 +100,13 @@ export const encodeWitnessEntry = ({ head, fork }: WitnessEntry, utf8: Utf8): Ui
 
 /** Reads what `encodeWitnessEntry` wrote. MALFORMED, LIMIT_EXCEEDED. */
 export function decodeWitnessEntry(bytes: Uint8Array, utf8: Utf8): Result<WitnessEntry> {
-  const json = parseJson(utf8.decode(bytes), { charsMax: 3 * limits.noteCharsMax, depthMax: 4 });
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    return refuse('MALFORMED', 'The witness’s note of a log is not UTF-8.');
+  }
+  const json = parseJson(text, { charsMax: 3 * limits.noteCharsMax, depthMax: 4 });
   if (!json.ok) return json;
   const read = readShape(entryShape, json.value, malformed('The witness’s note of a log'));
   if (!read.ok) return read;

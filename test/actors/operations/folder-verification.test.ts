@@ -119,6 +119,19 @@ describe('a copy of an audit log', () => {
   });
 });
 
+it('reads whatever lies beside a log', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 40 }), fc.nat(2_000), async (noise, at) => {
+      const disk = copied(log.disk);
+      const line = Buffer.from(kept[2]!);
+      disk.put(`${folder}/${newestCheckpointName}`, Buffer.concat([line.subarray(0, at), noise, line.subarray(at)]));
+      disk.put(`${folder}/${checkpointsName}`, noise);
+      expect((await checked(disk)).headSequence).toBe(size);
+    }),
+    { numRuns: 40 },
+  );
+});
+
 describe('a log that was written anew by somebody with its vault key', () => {
   /** The same number of records, another from `from` on. */
   const forged = (from: number) =>

@@ -166,6 +166,16 @@ describe('a server with the node’s certificate that', () => {
         headHash: evil,
         firstBad: { sequence: 1, reason: evil },
       },
+      '/api/v1/audit/checkpoint': {
+        origin: evil,
+        size: 1,
+        witnessedSize: 1,
+        witnesses: [{ nodeId: evil, at: evil }],
+        evidence: evil,
+        fork: { kind: evil, size: 1, by: evil },
+      },
+      '/api/v1/audit/proofs/1': { sequence: 1, size: 1, witnesses: 1, proof: evil },
+      '/api/v1/audit/witnessed': { items: [{ nodeId: evil, size: 1, root: evil, evidence: evil }] },
       '/api/v1/audit/records?limit=20': {
         items: [{ seq: evil, type: evil, metadata: { [evil]: evil }, reasons: [evil] }],
       },
@@ -183,6 +193,7 @@ describe('a server with the node’s certificate that', () => {
       ['server', 'status'],
       ['audit', 'verify'],
       ['audit', 'tail'],
+      ['audit', 'verify', '--against-witness'],
     ])
       for (const output of [[], ['--output', 'json']]) {
         const terminal = { cwd: folder.root, outIsTerminal: true, errIsTerminal: true, env: { NO_COLOR: '1' } };
@@ -191,6 +202,12 @@ describe('a server with the node’s certificate that', () => {
         // What is left of the controls: the line breaks of the table itself.
         expect(`${out}${err}`).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
       }
+    // A proof is printed as it is, so it is refused unless it has the form of one.
+    expect(await run(['audit', 'prove', '1'], { cwd: folder.root })).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringContaining('PROTOCOL_VIOLATION'),
+    });
   });
 });
 

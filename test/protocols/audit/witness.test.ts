@@ -122,6 +122,7 @@ describe('a witness', () => {
     const { entry } = submit(submit(unseenLog, grown(5)).entry, grown(3), 0);
     expect(unwrap(decodeWitnessEntry(encodeWitnessEntry(entry, utf8), utf8))).toEqual(entry);
     expect(unwrap(decodeWitnessEntry(encodeWitnessEntry(unseenLog, utf8), utf8))).toEqual(unseenLog);
+    expect(decodeWitnessEntry(Uint8Array.of(0xff), utf8).ok).toBe(false);
     for (const text of ['', '{', '[]', '{"head":5}', '{"head":"x"}', '{"fork":{"kind":"x","note":""}}'])
       expect(decodeWitnessEntry(utf8.encode(text), utf8).ok).toBe(false);
   });
