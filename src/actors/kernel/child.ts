@@ -82,8 +82,11 @@ export class Child implements Parent {
     return open;
   }
 
-  /** Begins a new life; resolves when it has started, with its exit when it could not. */
-  async start(): Promise<Exit | undefined> {
+  /**
+   * Begins a new life: nothing when it has started, its exit when it could not. A promise of that only when it is not
+   * known at once: what follows from a start must not fall behind what happened after it.
+   */
+  start(): Exit | undefined | Promise<Exit | undefined> {
     this.#noRestart();
     this.#endOpen = false;
     this.exit = undefined;

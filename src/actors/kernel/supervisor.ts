@@ -172,6 +172,7 @@ export class Supervisor implements Occupant, Owner, House {
         child.leave();
         return;
       case 'auto-shutdown':
+        this.#runtime.metrics.count('caxton_supervisors_auto_shutdown_total');
         await this.#close({ reason: 'shutdown' });
         return;
       case 'give-up': {
@@ -208,7 +209,8 @@ export class Supervisor implements Occupant, Owner, House {
       if (child === undefined || this.closing) continue;
       if (child === culprit) this.#runtime.restarted(child.place.path, exit.reason, exit.error);
       else this.#runtime.restarted(child.place.path, 'sibling', undefined);
-      const failure = await child.start();
+      const started = child.start();
+      const failure = started instanceof Promise ? await started : started;
       if (this.closing) return;
       if (failure === undefined) continue;
       child.awaitRestart(failure, 0);

@@ -2,19 +2,26 @@ import { setup } from 'xstate';
 import { ActorExit } from '../../../src/actors/kernel/actor-exit.ts';
 import { fromHandler, type HandlerSelf } from '../../../src/actors/kernel/handler.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
-import type { TapEvent } from '../../../src/actors/kernel/ports.ts';
+import type { MetricSample, TapEvent } from '../../../src/actors/kernel/ports.ts';
 import type { ChildSpec, SupervisorSpec, WorkerSpec } from '../../../src/actors/kernel/spec.ts';
 import type { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { TestKernel } from '../../../src/testing/test-kernel.ts';
 import { type Case, type Manner, type Reason, type Step, type SupervisorTree, slowMs, type Tree } from './case.ts';
 
-/** Runs one case on our kernel under virtual time; the same trace as Erlang’s, one string for each step. */
-export async function runOurs(one: Case): Promise<readonly string[]> {
+export interface OurRun {
+  /** As Erlang’s, one string for each step. */
+  readonly trace: readonly string[];
+  /** What the kernel counted. */
+  readonly metrics: readonly MetricSample[];
+}
+
+/** Runs one case on our kernel under virtual time. */
+export async function runOurs(one: Case): Promise<OurRun> {
   const run = new Run(one);
   const trace = [await run.step(() => run.begin())];
   for (const step of one.steps) trace.push(run.alive ? await run.step(() => run.take(step)) : 'none');
   trace.push(run.alive ? await run.step(() => run.end()) : 'none');
-  return trace;
+  return { trace, metrics: run.metrics };
 }
 
 /** Timers that one step may take: none of a case is periodic. */
@@ -43,6 +50,10 @@ class Run {
     void this.#kernel.ended.then(() => {
       this.alive = false;
     });
+  }
+
+  get metrics(): readonly MetricSample[] {
+    return this.#kit.metrics.read();
   }
 
   /** Does something and waits until nothing is under way; what it answered, what happened, who is there. */

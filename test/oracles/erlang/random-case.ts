@@ -203,11 +203,13 @@ class Places {
     return [{ kind, path, id }, { kind: next, path, id }, ...(place % 3 === 0 ? [this.#start(path, step, id)] : [])];
   }
 
-  #start(path: string, { tree: drawn }: RawStep, id: string): Step {
+  #start(path: string, { tree: drawn, other }: RawStep, id: string): Step {
     const house = this.#supervisors.get(path);
     const simple = house?.strategy === 'simple-one-for-one';
     // An instance is another kind of request.
     if (house === undefined || simple) return { kind: 'count', path };
+    // A permanent child never ends for good, so it cannot be significant.
+    if (other % 8 === 1) return { kind: 'start', path, tree: { ...plainWorker, id: 'refused', significant: true } };
     // A path stays that of a worker, or of a supervisor of one strategy, for the whole case.
     const known = this.#supervisors.get(`${path}/${id}`);
     const wasWorker = this.#workers.includes(`${path}/${id}`);
@@ -227,22 +229,27 @@ class Places {
     return [{ kind: 'fault', faults: [[path, this.#supervisors.has(path) ? 'kill' : how]] }];
   }
 
-  /** Two siblings at once; kills first, because those need no turn. */
+  /**
+   * Two or three siblings at once; kills first, because those need no turn. Supervisors only where they are restarted
+   * together: one-for-one restarts them beside each other with us, and one after the other in Erlang.
+   */
   #faults(place: number, other: number, how: Reason | 'kill'): readonly Step[] {
     const first = this.#children[place % Math.max(1, this.#children.length)];
-    const siblings = this.#children.filter(({ above, kind }) => above === first?.above && kind === 'worker');
-    const two = [pick(siblings, place), pick(siblings, other)].flatMap((child) => (child ? [child] : []));
-    if (two.length < 2 || two[0] === two[1]) return this.#fault(place, how);
-    const [a, b] = two.map(({ above, id }) => `${above}/${id}`) as [string, string];
-    return [
-      {
-        kind: 'fault',
-        faults: [
-          [a, how],
-          [b, how === 'kill' ? 'kill' : 'crash'],
-        ],
-      },
-    ];
+    const { strategy } = this.#supervisors.get(first?.above ?? '') ?? {};
+    const together = strategy === 'one-for-all' || strategy === 'rest-for-one';
+    const siblings = this.#children.filter(
+      ({ above, kind }) => above === first?.above && (together || kind === 'worker'),
+    );
+    const drawn = [place, other, ...(other % 2 === 0 ? [place + other] : [])].flatMap(
+      (draw) => pick(siblings, draw) ?? [],
+    );
+    const chosen = [...new Set(drawn)];
+    if (chosen.length < 2) return this.#fault(place, how);
+    const faults = chosen.map(({ above, id, kind }, index): readonly [string, Reason | 'kill'] => {
+      const ends = index === 0 || how === 'kill' ? how : 'crash';
+      return [`${above}/${id}`, kind === 'supervisor' ? 'kill' : ends];
+    });
+    return [{ kind: 'fault', faults: faults.sort(([, a], [, b]) => Number(b === 'kill') - Number(a === 'kill')) }];
   }
 }
 
