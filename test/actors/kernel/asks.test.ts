@@ -178,6 +178,27 @@ test('an asker hears at once when its question is lost with the receiver’s inb
   await kernel.stop();
 });
 
+test('a question that an inbox drops ends at once, one that crashed its reader at its timeout', async () => {
+  const { kernel, clock } = lab();
+  const fragile = fromHandler(() => () => {
+    throw new Error('boom');
+  });
+  await kernel.start(one('node', [worker('a', fragile, { inboxMessagesMax: 1, overflow: 'drop-oldest' })]));
+  const ref = kernel.ref<Add>('/node/a');
+  const [dropped, read] = [1, 2].map((a) => kernel.ask(ref, { type: 'add', a, b: 0 }, { timeoutMs: 300 }));
+  expect(await dropped).toMatchObject({ refusal: { code: 'INBOX_FULL' } });
+  await until(() => kernel.tree().some(({ incarnation }) => incarnation === 2));
+  let ended = false;
+  void read!.then(() => {
+    ended = true;
+  });
+  await clock.advanceAsync(299);
+  expect(ended).toBe(false);
+  await clock.advanceAsync(2);
+  expect(await read).toMatchObject({ refusal: { code: 'TIMED_OUT' } });
+  await kernel.stop();
+});
+
 test('questions under way are bounded', async () => {
   const { kernel } = lab();
   await kernel.start(one('node', []));
