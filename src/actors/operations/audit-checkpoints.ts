@@ -154,7 +154,8 @@ export class AuditCheckpoints {
     if (head.size < signed.size) return this.#forked({ kind: 'rollback', size: signed.size, by: undefined });
     // What was signed last and is not kept any more cannot be compared; the witnesses still can.
     if ((await log.first()) > signed.size + 1) return;
-    const grown = await grownFrom(signed.range, log, head.size);
+    // Records that became durable meanwhile are not in the head that was taken.
+    const grown = await grownFrom(signed.range, head.size, log);
     const same = sameHash(rootOf(grown, sha256), rootOf(head, sha256));
     if (!same) await this.#forked({ kind: 'inconsistent', size: signed.size, by: undefined });
   }

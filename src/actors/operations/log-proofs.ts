@@ -84,7 +84,7 @@ export class LogProofs {
 }
 
 /** The tree that a log’s records up to `size` make after those of an older tree. Rejects when they cannot be read. */
-export async function grownFrom(range: CompactRange, log: ProvableLog, size: number): Promise<CompactRange> {
+export async function grownFrom(range: CompactRange, size: number, log: ProvableLog): Promise<CompactRange> {
   const tree = new GrowingTree(range, sha256);
   for await (const leaf of log.leafHashes(range.size + 1, size)) tree.append(leaf);
   return tree.range;
