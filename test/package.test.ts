@@ -110,6 +110,21 @@ describe('the package', () => {
     expect(node('readme.ts')).toBe('Hello, world!\n');
   });
 
+  it('runs the tests of the page on testing as they stand there', () => {
+    const page = readFileSync(join(root, 'docs', 'testing.md'), 'utf8');
+    const blocks = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block]) => block);
+    writeFileSync(join(project, 'page.test.ts'), blocks.join('\n'));
+    compile('page.test.ts');
+    expect(node('--test', '--test-reporter=tap', 'page.test.ts')).toMatch(/# pass 4\n# fail 0/);
+  }, 60_000);
+
+  it('runs the program of the page on debugging as it stands there', () => {
+    const page = readFileSync(join(root, 'docs', 'debugging.md'), 'utf8');
+    writeFileSync(join(project, 'debugging.ts'), /```ts\n([\s\S]*?)```/.exec(page)![1]!);
+    compile('debugging.ts');
+    expect(node('debugging.ts')).toMatch(/\/node\/audit-writer[\s\S]*\/node\/program\/nobody[\s\S]*unknown/);
+  }, 60_000);
+
   it('lets the compiler find a wrong message', () => {
     const text = readFileSync(join(root, 'examples', 'embed.ts'), 'utf8');
     const wrong = text.replace('content: [19, 23]', "content: 'nineteen'");

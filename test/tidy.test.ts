@@ -183,9 +183,7 @@ describe('the house rules', () => {
   });
 
   it('every path that the documents name exists', () => {
-    const documents = ['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CHANGELOG.md'].filter((file) =>
-      existsSync(join(root, file)),
-    );
+    const documents = files.filter((file) => file.endsWith('.md'));
     const missing = documents.flatMap((document) =>
       [...read(document).matchAll(/`((?:src|test|config|bench|bin|examples|docs|\.ci)\/[\w./*-]*)`/g)]
         .map((match) => match[1]!.replace(/\/?\*.*$/, ''))
@@ -193,6 +191,39 @@ describe('the house rules', () => {
         .map((path) => `${document}: ${path}`),
     );
     expect(missing).toEqual([]);
+  });
+
+  it('every line of the page on semantics names a test that exists', () => {
+    const page = 'src/actors/README.md';
+    const testIn = (file: string | undefined, title: string): boolean => {
+      const calls = file === undefined ? '' : read(file).replace(/\(\s+/g, '(');
+      return ["'", '"', '`'].some((quote) => calls.includes(`(${quote}${title}${quote}`));
+    };
+    /** What is wrong with a line that should name tests: `kernel/asks` “title”, “title”. */
+    const faultsOf = (line: string): string[] => {
+      const named = [...line.matchAll(/`([\w/-]+)` ((?:“[^”]+”(?:, )?)+)/g)].flatMap(([, name, titles]) =>
+        [...titles!.matchAll(/“([^”]+)”/g)].map(([, title]) => ({ name: name!, title: title! })),
+      );
+      if (named.length === 0) return [`names no test: ${line}`];
+      return named
+        .filter(({ name, title }) => {
+          const places = [`test/actors/${name}.test.ts`, `test/${name}.test.ts`];
+          return !testIn(
+            places.find((file) => files.includes(file)),
+            title,
+          );
+        })
+        .map(({ name, title }) => `no such test: ${name} “${title}”`);
+    };
+    const blocks = read(page).split(/\n\n+/);
+    const lines = blocks.flatMap((block, at) => {
+      const rows = block.startsWith('|') ? block.split('\n').filter((row) => row.startsWith('|')) : [];
+      const [, , ...body] = rows;
+      const next = blocks[at + 1] ?? '';
+      return next.startsWith('All of this table:') && body.length > 0 ? [next] : body;
+    });
+    expect(lines.length).toBeGreaterThan(50);
+    expect(lines.flatMap(faultsOf)).toEqual([]);
   });
 
   it('nothing committed names this machine or a registry', () => {

@@ -12,6 +12,7 @@ import { createKernel } from './kernel/create-kernel.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Ports } from './kernel/ports.ts';
 import type { ChildSpec } from './kernel/spec.ts';
+import { kernelWarnings } from './kernel-warnings.ts';
 import type { NodeFiles } from './node-files.ts';
 import { AuditLog } from './operations/audit-log.ts';
 import { AuditUpkeep } from './operations/audit-upkeep.ts';
@@ -46,6 +47,8 @@ export interface CreateNodeOptions {
   readonly onEvent?: (event: NodeEvent) => void;
   /** Where faults that no actor can be charged with are told. */
   readonly onFault?: (message: string, error: unknown) => void;
+  /** Where is told what harms nobody yet: lost messages, slow turns, charts that cannot be saved. Each at a bounded rate. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** What every room of a node is given. */
@@ -101,10 +104,12 @@ export async function assembleBase(
     fault,
   });
   const transport = new LinkTransport({ nodeId, clock, metrics });
-  const kernel = createKernel({
+  const warn = (message: string): void => options.onWarning?.(message);
+  const kernel: Kernel = createKernel({
     clock,
     metrics,
     transport,
+    ...kernelWarnings(warn, () => kernel.stopping),
     exposed: exposedActors(options.expose ?? []),
     tap: () => ports.tap,
     // The others are tenants; all that keeps the node itself alive has its turn before the next of them.

@@ -131,10 +131,10 @@ function noteCompromised({ audit }: NodeBase, agent: AgentId): void {
  * Closes what an actor has left open that ended while the node stopped: nobody restarts one then. After a stop in order
  * there is nothing left to do here.
  */
-export async function closeParts({ messaging, cluster, api, audit, transport }: NodeParts): Promise<void> {
+export async function closeParts({ messaging, cluster, api, audit, siem, transport }: NodeParts): Promise<void> {
   transport.stop();
   messaging.asks.stop();
-  await Promise.all([cluster.gossip.close(), cluster.port.close(), api.api.close()]);
+  await Promise.all([cluster.gossip.close(), cluster.port.close(), api.api.close(), siem.end()]);
   await audit.end();
 }
 

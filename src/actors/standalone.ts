@@ -41,6 +41,7 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
       },
       ...(options.join ? { join: options.join } : {}),
       onFault: (message, error) => log.error({ err: error }, message),
+      onWarning: (message) => log.warn(message),
     });
     // Said by a node that runs: a start that failed has one thing to say.
     for (const warning of config.warnings) log.warn(warning);

@@ -4,6 +4,8 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { AgentContext, AgentHandler } from '../../src/actors/agents/behaviour.ts';
+import type { Asked } from '../../src/actors/kernel/asks.ts';
+import { fromHandler } from '../../src/actors/kernel/handler.ts';
 import { chargeStrayThrows } from '../../src/actors/kernel/stray.ts';
 import { createNode } from '../../src/actors/node.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -18,7 +20,12 @@ export type Order =
   | { readonly do: 'fault'; readonly how: How; readonly path: string }
   /** `tidy`: after a garbage collection. */
   | { readonly do: 'look'; readonly tidy?: true }
-  | { readonly do: 'load'; readonly targets: readonly string[]; readonly everyMs: number }
+  | {
+      readonly do: 'load';
+      readonly targets: readonly string[];
+      readonly desks: readonly string[];
+      readonly everyMs: number;
+    }
   | { readonly do: 'rest' };
 
 /** What became of the questions that this node’s asker put. */
@@ -36,11 +43,15 @@ export interface Tally {
 
 /** How the node is. */
 export interface Look {
+  /** As the management API shows them. */
   readonly actors: readonly { readonly path: string; readonly kind: string; readonly state: unknown }[];
+  /** The paths of the kernel’s tree. */
+  readonly kernel: readonly string[];
   readonly members: readonly { readonly nodeId: string; readonly status: string; readonly link: string }[];
   readonly agents: readonly { readonly agentId: string; readonly state: string }[];
   readonly partition: string;
   readonly audit: string;
+  readonly siem: readonly { readonly confirmedSequence: number; readonly backlogRecords: number }[];
   readonly tally: Tally;
   readonly resources: Readonly<Record<string, number>>;
   readonly fds: readonly string[];
@@ -52,8 +63,18 @@ const [configPath, deployerPath] = process.argv.slice(2) as [string, string];
 const faults = new FaultInjector();
 const deployer = unwrap(privateKeyFromPem(readFileSync(deployerPath, 'utf8')));
 const config = unwrap(loadConfig(readFileSync(configPath, 'utf8'), { file: configPath }));
+/** An actor of the program, which the programs of all nodes ask. */
+type Question = Asked<{ readonly type: 'question'; readonly mine: number }, { readonly mine: number }>;
+const desk = fromHandler<Question>(
+  () =>
+    ({ mine, replyTo }) =>
+      replyTo.tell({ mine }),
+);
+const anything = () => true;
 const node = await createNode(config, {
   deployer,
+  actors: [{ kind: 'worker', id: 'desk', logic: desk }],
+  expose: [{ path: '/node/program/desk', to: ['*'], asks: anything }],
   ports: { faults: faults.hook },
   onFault: (message) => process.send?.({ fault: message }),
 });
@@ -83,6 +104,25 @@ const { agent: asker } = await node.deploy(
   },
 );
 
+function count(code: string): void {
+  tally.refused[code] = (tally.refused[code] ?? 0) + 1;
+}
+
+async function askDesk(address: string): Promise<void> {
+  const mine = ++number;
+  tally.asked += 1;
+  tally.open += 1;
+  const question = { type: 'question', mine } as const;
+  const answer = await node.kernel.ask(node.kernel.ref<Question>(address), question, {
+    timeoutMs: 3_000,
+    accepts: anything,
+  });
+  tally.open -= 1;
+  if (!answer.ok) count(answer.refusal.code);
+  else if (answer.value.mine === mine) tally.answered += 1;
+  else tally.wrong += 1;
+}
+
 let number = 0;
 async function ask(agent: AgentContext, to: string): Promise<void> {
   const mine = ++number;
@@ -95,11 +135,8 @@ async function ask(agent: AgentContext, to: string): Promise<void> {
   );
   tally.open -= 1;
   tally.slowestMs = Math.max(tally.slowestMs, performance.now() - since);
-  if (!answer.ok) {
-    const { code } = answer.refusal;
-    tally.refused[code] = (tally.refused[code] ?? 0) + 1;
-  } else if (answer.value.sender === to && answer.value.performative === 'failure')
-    tally.refused.failure = (tally.refused.failure ?? 0) + 1;
+  if (!answer.ok) count(answer.refusal.code);
+  else if (answer.value.sender === to && answer.value.performative === 'failure') count('failure');
   else if (answer.value.sender === to && (answer.value.content as { mine?: unknown }).mine === mine)
     tally.answered += 1;
   else tally.wrong += 1;
@@ -127,13 +164,15 @@ function look(tidy: boolean): Look {
   if (tidy) globalThis.gc?.();
   const resources: Record<string, number> = {};
   for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
-  const { partition, audit } = control.status();
+  const { partition, audit, siem } = control.status();
   return {
     actors: control.actors().map(({ path, kind, state }) => ({ path, kind, state })),
+    kernel: node.kernel.tree().map(({ path }) => path),
     members: control.members().map(({ nodeId, status, link }) => ({ nodeId, status, link })),
     agents: control.agents().map(({ agentId, state }) => ({ agentId, state })),
     partition,
     audit: audit.state,
+    siem,
     tally,
     resources,
     fds: openFiles(),
@@ -159,6 +198,7 @@ function obey(order: Order): unknown {
     case 'load':
       load = setInterval(() => {
         turns += 1;
+        for (const address of order.desks) void askDesk(address);
         // The slow ones take one question after the other, and are to have time for all of them on a busy machine.
         for (const target of order.targets)
           if (target.startsWith('default/') || turns % 5 === 0) void ask(asker, target);

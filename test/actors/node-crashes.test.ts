@@ -1,15 +1,20 @@
 import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/actors/kernel/utf8.ts';
 import { createNode, type Node } from '../../src/actors/node.ts';
 import { blocksOf, leavesOf } from '../../src/actors/operations/audit-block.ts';
 import { listSegments, openSegment, readSegmentFile } from '../../src/actors/operations/audit-segment.ts';
 import { nodeDisk } from '../../src/actors/operations/node-disk.ts';
+import { loadConfig } from '../../src/config.ts';
 import { vaultRingFromText } from '../../src/crypto/vault.ts';
 import { type DevelopmentCluster, developmentCluster } from '../../src/development/development-cluster.ts';
+import { clusterLayout } from '../../src/development/layout.ts';
 import { unwrap } from '../../src/errors.ts';
+import type { NodeId } from '../../src/names.ts';
 import { FaultInjector } from '../../src/testing/faults.ts';
 
 let folder = '';
@@ -21,9 +26,28 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** One node on real sockets and files. */
-async function start(): Promise<{ readonly node: Node; readonly faults: FaultInjector }> {
+async function start(config = cluster.config()): Promise<{ readonly node: Node; readonly faults: FaultInjector }> {
   const faults = new FaultInjector();
-  return { node: await createNode(cluster.config(), { ports: { faults: faults.hook } }), faults };
+  return { node: await createNode(config, { ports: { faults: faults.hook } }), faults };
+}
+
+/** A receiver of syslog, and the configuration of a node that forwards its log to it. */
+async function forwarding() {
+  const layout = clusterLayout(cluster.folder);
+  const { config: file, apiCertificate, apiKey } = layout.node('node-1' as NodeId);
+  const pem = { cert: await readFile(apiCertificate), key: await readFile(apiKey) };
+  const receiver = createServer(pem, (socket) => {
+    socket.on('error', () => {}).resume();
+  });
+  const { port } = await new Promise<AddressInfo>((resolve) =>
+    receiver.listen(0, '127.0.0.1', () => resolve(receiver.address() as AddressInfo)),
+  );
+  const text = (await readFile(file, 'utf8')).replace(
+    /^( *)forward_to_siem: false/m,
+    `$1forward_to_siem: true
+$1siem: [{ name: soc, kind: syslog, address: "127.0.0.1:${port}", ca_cert: "${layout.caCert}" }]`,
+  );
+  return { receiver, config: unwrap(loadConfig(text, { file })) };
 }
 
 /** What this process holds open of sockets and of the node’s files. */
@@ -98,4 +122,25 @@ describe.runIf(process.platform === 'linux')('a node', () => {
     expect(await again.control.auditVerify()).toMatchObject({ value: { valid: true } });
     await again.stop();
   });
+
+  it.each(['/node', '/node/operations/siem/soc'])(
+    'that forwards its log lets the receiver go, though %s ends before it was told to',
+    async (path) => {
+      const { receiver, config } = await forwarding();
+      try {
+        const connections = async () =>
+          new Promise<number>((resolve) => receiver.getConnections((_, count) => resolve(count)));
+        const { node, faults } = await start(config);
+        await expect.poll(connections).toBe(1);
+        if (path !== '/node') void node.stop();
+        while (path !== '/node' && !node.kernel.stopping) await new Promise(setImmediate);
+        faults.kill(path);
+        await node.ended;
+        await node.stop();
+        await expect.poll(connections).toBe(0);
+      } finally {
+        receiver.close();
+      }
+    },
+  );
 });

@@ -4,6 +4,7 @@ import { signWith } from '../../crypto/signature.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type AgentId, localNameOf, tenantOf } from '../../names.ts';
+import { keepOnlySender } from '../kernel/dead-letters.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
@@ -131,7 +132,9 @@ export class AgentHost {
     // What the cell took out of its inbox and could not hand on yet counts as well, or the bound would not be one.
     if (queue.length >= limits.inboxMessagesMax)
       return refuse('INBOX_FULL', `${hosted.agentId} has ${queue.length} messages waiting.`);
-    return hosted.ref.tell({ type: 'agent.message', message });
+    const delivery = { type: 'agent.message', message } as const;
+    keepOnlySender(delivery, message.header.sender);
+    return hosted.ref.tell(delivery);
   }
 
   /** Tells an agent that a message of its was refused after `tell` had accepted it. */

@@ -56,10 +56,11 @@ export class Asks {
   }
 
   /**
-   * Asks and waits for the answer; never rejects. The receiver gets the message with `replyTo` in it.
-   * Refused as `tell` is, or with TIMED_OUT, CANCELLED, LIMIT_EXCEEDED (too many wait, or a timeout out of bounds), and
-   * NOT_SUPPORTED when the receiver is on another node and there is no `accepts`, MALFORMED when the answer fails it,
-   * STOPPED when the receiver goes for good before it has read the question, or when the asker’s own life has ended.
+   * Asks and waits for the answer; never rejects. The receiver gets the message with `replyTo` in it. A question that was
+   * put into no inbox comes back in the refusal. Refused as `tell` is, or with TIMED_OUT, CANCELLED, LIMIT_EXCEEDED (too
+   * many wait, or a timeout out of bounds), and NOT_SUPPORTED when the receiver is on another node and there is no
+   * `accepts`, MALFORMED when the answer fails it, STOPPED when the receiver goes for good before it has read the
+   * question, or when the asker’s own life has ended.
    */
   ask<Q extends object>(
     ref: Ref<Q>,
@@ -69,13 +70,14 @@ export class Asks {
     const { timeoutMs = defaultTimeoutMs, signal, accepts } = options;
     if (!(timeoutMs > 0 && timeoutMs <= limits.askMsMax)) {
       const reason = `An answer is waited for more than 0 and at most ${limits.askMsMax} ms.`;
-      return Promise.resolve(refuse('LIMIT_EXCEEDED', reason));
+      return Promise.resolve(undelivered('LIMIT_EXCEEDED', reason, message));
     }
-    if (signal?.aborted === true) return Promise.resolve(cancelled);
-    if (accepts === undefined && ref instanceof RemoteRef) return Promise.resolve(unchecked);
+    if (signal?.aborted === true) return Promise.resolve(undelivered('CANCELLED', gaveUp, message));
+    if (accepts === undefined && ref instanceof RemoteRef)
+      return Promise.resolve(undelivered('NOT_SUPPORTED', checkNeeded, message));
     if (this.#pending >= limits.pendingAsksMax) {
       const reason = `${limits.pendingAsksMax} questions wait for an answer already.`;
-      return Promise.resolve(refuse('LIMIT_EXCEEDED', reason));
+      return Promise.resolve(undelivered('LIMIT_EXCEEDED', reason, message));
     }
     const question = questionOf(message);
     if (question === undefined) return Promise.resolve(undelivered('MALFORMED', 'A question is an object.', message));
@@ -139,11 +141,11 @@ const takeResolver = (resolve: Resolver): void => {
   takenResolver = resolve;
 };
 
-const unchecked = Object.freeze(
-  refuse('NOT_SUPPORTED', 'An answer from another node needs a check: ask with `accepts`.'),
-);
+const checkNeeded = 'An answer from another node needs a check: ask with `accepts`.';
+const unchecked = Object.freeze(refuse('NOT_SUPPORTED', checkNeeded));
 
-const cancelled = Object.freeze(refuse('CANCELLED', 'The asker gave up waiting.'));
+const gaveUp = 'The asker gave up waiting.';
+const cancelled = Object.freeze(refuse('CANCELLED', gaveUp));
 
 /** A question under way, and the address that its answer goes to. No path is registered for it. */
 class PendingReply extends ReplyRef implements Expiring {

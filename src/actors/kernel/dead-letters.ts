@@ -25,6 +25,22 @@ export type DeadLetterReason =
   /** From another node, for a place that is not open to it. */
   | 'not exposed';
 
+/** Messages that strangers wrote, by whom. */
+const strangers = new WeakMap<object, string>();
+
+/**
+ * From now on, should this message be lost, only its sender is kept: what agents and other nodes write is not for
+ * whoever looks at dead letters, and must not be able to fill the memory with them.
+ */
+export function keepOnlySender(message: object, sender: string): void {
+  strangers.set(message, sender);
+}
+
+function keptOf(message: unknown): unknown {
+  const from = typeof message === 'object' && message !== null ? strangers.get(message) : undefined;
+  return from === undefined ? message : { from };
+}
+
 /** What is worth a line in the log: a letter, or how many more there were that got no line. */
 export type DeadLetterReport =
   | {
@@ -85,7 +101,7 @@ export class DeadLetterOffice implements DeadLetters {
     this.#count += 1;
     this.#byReason.set(reason, (this.#byReason.get(reason) ?? 0) + 1);
     this.#metrics.count('caxton_dead_letters_total', { reason });
-    this.#kept[this.#next] = { at: this.#clock.now(), path, message, reason };
+    this.#kept[this.#next] = { at: this.#clock.now(), path, message: keptOf(message), reason };
     this.#next = (this.#next + 1) % this.#keptMax;
     if (this.#report !== undefined) this.#log(path, reason);
     replyRefOf(message)?.letDown(lossOf(path, reason));

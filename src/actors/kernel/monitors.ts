@@ -50,11 +50,16 @@ export class Monitors {
     return [...this.#held.values()].reduce((sum, held) => sum + held, 0);
   }
 
-  /** STOPPED: the watcher itself is not alive here; LIMIT_EXCEEDED: it holds `limits.monitorsMax` already. */
+  /**
+   * STOPPED: the watcher itself is not alive here; NOT_SUPPORTED: it is a supervisor, which takes no messages;
+   * LIMIT_EXCEEDED: it holds `limits.monitorsMax` already.
+   */
   monitor(target: Ref<never>, watcher: Watcher): Result<Monitor> {
     const place = typeof watcher === 'function' ? undefined : this.#registry.find(watcher.path);
     if (typeof watcher !== 'function' && place?.occupied !== true)
       return refuse('STOPPED', `Nobody lives at ${watcher.path} who could watch.`);
+    if (place?.kind === 'supervisor')
+      return refuse('NOT_SUPPORTED', `${place.path} is a supervisor: it takes no messages, so it cannot watch.`);
     const held = this.#held.get(place) ?? 0;
     if (held >= limits.monitorsMax)
       return refuse('LIMIT_EXCEEDED', `A watcher holds at most ${limits.monitorsMax} monitors.`);

@@ -1,7 +1,7 @@
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type Check, judgeContent } from './check.ts';
-import type { DeadLetterOffice } from './dead-letters.ts';
+import { type DeadLetterOffice, keepOnlySender } from './dead-letters.ts';
 import type { Exposed, Exposure } from './exposure.ts';
 import { InboxShare } from './inbox-share.ts';
 import { endLinked } from './life-links.ts';
@@ -139,6 +139,7 @@ export class VisitingNode {
     }
     const full = refuse('INBOX_FULL', `The inbox of ${path} is full.`);
     if (!share.hasRoom(weightBytes)) return this.#lose(path, 'inbox full', full);
+    keepOnlySender(message, this.#node);
     const told = this.#host.registry.ref<object>(path).tell(message);
     if (told.ok) share.add(weightBytes);
     else if (told.refusal.code === 'INBOX_FULL') return this.#lose(path, 'inbox full', full);

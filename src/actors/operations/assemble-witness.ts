@@ -5,10 +5,11 @@ import type { FrameParts } from '../../protocols/link/checkpoint-frame.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { ClusterParts } from '../cluster/assemble.ts';
 import type { NodeBase } from '../node-base.ts';
-import { AuditCheckpoints, type CheckpointNews } from './audit-checkpoints.ts';
+import { AuditCheckpoints } from './audit-checkpoints.ts';
 import type { AuditNotaryEvent, AuditNotaryInput } from './audit-notary.ts';
 import { AuditWitness } from './audit-witness.ts';
 import { CheckpointFile } from './checkpoint-file.ts';
+import type { CheckpointNews } from './checkpoint-news.ts';
 import { noteCrypto } from './proof-check.ts';
 
 /** Where the notary lives in the tree. */

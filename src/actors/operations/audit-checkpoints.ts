@@ -20,23 +20,17 @@ import {
   noteKeyId,
   readSignatureLine,
 } from '../../protocols/audit/signed-note.ts';
-import type { ForkKind } from '../../protocols/audit/witness.ts';
 import type { CheckpointAnswer, FrameParts } from '../../protocols/link/checkpoint-frame.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
+import { Jobs } from '../kernel/jobs.ts';
 import type { Clock, Metrics, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
+import type { CheckpointNews, LogFork } from './checkpoint-news.ts';
 import { grownFrom, LogProofs } from './log-proofs.ts';
 import { Loneliness } from './loneliness.ts';
 import type { ProvableLog } from './provable-log.ts';
 import { keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
 import { WitnessRequests } from './witness-requests.ts';
-
-/** What happens to this node’s own log, to be recorded and told. */
-export type CheckpointNews =
-  | { readonly type: 'forked'; readonly kind: ForkKind; readonly size: number; readonly by: NodeId | undefined }
-  | { readonly type: 'witness.forgot'; readonly witness: NodeId; readonly size: number }
-  | { readonly type: 'unwitnessed'; readonly since: number }
-  | { readonly type: 'witnessed' };
 
 export interface AuditCheckpointsOptions {
   readonly clock: Clock;
@@ -66,14 +60,6 @@ export interface CosignedCheckpoint extends VerifiedCheckpoint {
   readonly keys: readonly DirectoryEntry[];
 }
 
-export interface LogFork {
-  readonly kind: ForkKind;
-  /** The size that was signed once and does not fit the log as it is. */
-  readonly size: number;
-  /** Which witness showed it; undefined: this node’s own memory. */
-  readonly by: NodeId | undefined;
-}
-
 const attemptsMax = 3;
 
 /**
@@ -89,6 +75,14 @@ export class AuditCheckpoints {
   #signed: SignedHead | undefined;
   #cosigned: CosignedCheckpoint | undefined;
   #fork: LogFork | undefined;
+  /**
+   * One after the other: an actor that crashes leaves its round under way, and the next life begins with another. Two at
+   * once would mix up the leaves of their proofs, and a witness holds a proof that does not hold against the log.
+   */
+  readonly #acts = new Jobs(
+    () => Promise.resolve(),
+    () => {},
+  );
   readonly #loneliness: Loneliness;
 
   constructor(options: AuditCheckpointsOptions) {
@@ -137,7 +131,21 @@ export class AuditCheckpoints {
   }
 
   /** Compares the log with what was signed of it last; `fork` says what came of it. Rejects when it cannot be read. */
-  async recover(): Promise<void> {
+  recover(): Promise<void> {
+    return this.#acts.run('', () => this.#recover());
+  }
+
+  /** Signs the head if it is new and asks the witnesses that have not signed it. */
+  round(): Promise<void> {
+    return this.#acts.run('', () => this.#round());
+  }
+
+  /** A person takes the log as it is for its history: what was signed before is forgotten here. */
+  accept(): Promise<void> {
+    return this.#acts.run('', () => this.#accept());
+  }
+
+  async #recover(): Promise<void> {
     const { store, log } = this.#options;
     this.#signed ??= await readSigned(store);
     const signed = this.#signed;
@@ -146,13 +154,13 @@ export class AuditCheckpoints {
     if (head.size < signed.size) return this.#forked({ kind: 'rollback', size: signed.size, by: undefined });
     // What was signed last and is not kept any more cannot be compared; the witnesses still can.
     if ((await log.first()) > signed.size + 1) return;
-    const grown = await grownFrom(signed.range, log);
+    // Records that became durable meanwhile are not in the head that was taken.
+    const grown = await grownFrom(signed.range, head.size, log);
     const same = sameHash(rootOf(grown, sha256), rootOf(head, sha256));
     if (!same) await this.#forked({ kind: 'inconsistent', size: signed.size, by: undefined });
   }
 
-  /** Signs the head if it is new and asks the witnesses that have not signed it. */
-  async round(): Promise<void> {
+  async #round(): Promise<void> {
     if (this.#fork) return;
     const { range } = this.#options.log.head();
     if (range.size === 0) return;
@@ -168,8 +176,7 @@ export class AuditCheckpoints {
     if (changed === 'witnessed') await this.#options.tell({ type: changed });
   }
 
-  /** A person takes the log as it is for its history: what was signed before is forgotten here. */
-  async accept(): Promise<void> {
+  async #accept(): Promise<void> {
     await this.#options.store.delete(...signedHeadPlace);
     this.#signed = undefined;
     this.#fork = undefined;

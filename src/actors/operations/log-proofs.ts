@@ -83,9 +83,9 @@ export class LogProofs {
   }
 }
 
-/** The tree that a log’s records make after those of an older tree. Rejects when they cannot be read. */
-export async function grownFrom(range: CompactRange, log: ProvableLog): Promise<CompactRange> {
+/** The tree that a log’s records up to `size` make after those of an older tree. Rejects when they cannot be read. */
+export async function grownFrom(range: CompactRange, size: number, log: ProvableLog): Promise<CompactRange> {
   const tree = new GrowingTree(range, sha256);
-  for await (const leaf of log.leafHashes(range.size + 1, log.head().sequence)) tree.append(leaf);
+  for await (const leaf of log.leafHashes(range.size + 1, size)) tree.append(leaf);
   return tree.range;
 }

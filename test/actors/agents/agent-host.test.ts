@@ -82,6 +82,18 @@ describe('the host of agents', () => {
     expect((await host.start(bob, quiet, undefined)).ok).toBe(true);
   });
 
+  it('leaves of messages that waited for an agent which is gone only who wrote them', async () => {
+    const { host, kernel } = await lab();
+    await host.start(bob, quiet, undefined);
+    host.deliver(message());
+    kernel.kill('/node/agents/default');
+    host.deliver(message());
+    await kernel.stop();
+    const letters = kernel.deadLetters.recent().map((letter) => letter.message);
+    expect(letters.length).toBeGreaterThan(0);
+    for (const letter of letters) expect(letter).toEqual({ from: message().header.sender });
+  });
+
   it('refuses messages for an agent whose chart has ended', async () => {
     const { host } = await lab();
     const chart = setup({}).createMachine({

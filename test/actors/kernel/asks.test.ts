@@ -113,6 +113,35 @@ test('a question can be cancelled, before and after it was asked', async () => {
   await kernel.stop();
 });
 
+test('only the first answer counts; a signal that comes after it changes nothing', async () => {
+  const { kernel } = lab();
+  await kernel.start(one('node', []));
+  const adder = await probe<Add>(kernel, '/node', 'adder');
+  const stop = new AbortController();
+  const asked = kernel.ask(adder.ref, { type: 'add', a: 1, b: 2 }, { signal: stop.signal });
+  const { replyTo } = await adder.expectMessage();
+  expect(replyTo.tell(3).ok).toBe(true);
+  expect(replyTo.tell(4)).toMatchObject({ refusal: { code: 'STOPPED', message: 4 } });
+  expect(kernel.deadLetters.recent()).toMatchObject([{ message: 4, reason: 'late reply' }]);
+  stop.abort();
+  expect(await asked).toEqual({ ok: true, value: 3 });
+  // Its address is no path: who was not asked cannot answer.
+  expect(kernel.ref(replyTo.path).tell({ type: 'forged' })).toMatchObject({ refusal: { code: 'STOPPED' } });
+  await kernel.stop();
+});
+
+test('a question keeps its place among the messages of its sender', async () => {
+  const { kernel } = lab();
+  await kernel.start(one('node', []));
+  const adder = await probe<Add>(kernel, '/node', 'adder');
+  const say = (a: number) => adder.ref.tell({ type: 'add', a } as never);
+  say(1);
+  void kernel.ask(adder.ref, { type: 'add', a: 2, b: 0 });
+  say(3);
+  expect((await adder.receiveMessages(3)).map(({ a }) => a)).toEqual([1, 2, 3]);
+  await kernel.stop();
+});
+
 test('what cannot be asked is refused at once and gives the message back', async () => {
   const { kernel, clock } = lab();
   await kernel.start(one('node', [worker('adder', adder, { inboxMessagesMax: 1 })]));
@@ -123,8 +152,14 @@ test('what cannot be asked is refused at once and gives the message back', async
   const [good, full] = [kernel.ask(ref, question), kernel.ask(ref, question)];
   expect(await full).toMatchObject({ refusal: { code: 'INBOX_FULL' } });
   expect((await good).ok).toBe(true);
-  for (const timeoutMs of [0, -1, Number.NaN, limits.askMsMax + 1])
-    expect(await kernel.ask(ref, question, { timeoutMs })).toMatchObject({ refusal: { code: 'LIMIT_EXCEEDED' } });
+  for (const timeoutMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, limits.askMsMax + 1])
+    expect(await kernel.ask(ref, question, { timeoutMs })).toMatchObject({
+      refusal: { code: 'LIMIT_EXCEEDED', message: question },
+    });
+  const signal = AbortSignal.abort();
+  expect(await kernel.ask(ref, question, { signal })).toMatchObject({
+    refusal: { code: 'CANCELLED', message: question },
+  });
   await settle();
   expect(clock.pending).toBe(0);
   await kernel.stop();
@@ -140,6 +175,27 @@ test('an asker hears at once when its question is lost with the receiver’s inb
   const asked = kernel.ask(kernel.ref<Add>('/node/a'), { type: 'add', a: 1, b: 2 });
   await kernel.stopChild('/node', 'a');
   expect(await asked).toMatchObject({ refusal: { code: 'STOPPED' } });
+  await kernel.stop();
+});
+
+test('a question that an inbox drops ends at once, one that crashed its reader at its timeout', async () => {
+  const { kernel, clock } = lab();
+  const fragile = fromHandler(() => () => {
+    throw new Error('boom');
+  });
+  await kernel.start(one('node', [worker('a', fragile, { inboxMessagesMax: 1, overflow: 'drop-oldest' })]));
+  const ref = kernel.ref<Add>('/node/a');
+  const [dropped, read] = [1, 2].map((a) => kernel.ask(ref, { type: 'add', a, b: 0 }, { timeoutMs: 300 }));
+  expect(await dropped).toMatchObject({ refusal: { code: 'INBOX_FULL' } });
+  await until(() => kernel.tree().some(({ incarnation }) => incarnation === 2));
+  let ended = false;
+  void read!.then(() => {
+    ended = true;
+  });
+  await clock.advanceAsync(299);
+  expect(ended).toBe(false);
+  await clock.advanceAsync(2);
+  expect(await read).toMatchObject({ refusal: { code: 'TIMED_OUT' } });
   await kernel.stop();
 });
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { setup } from 'xstate';
 import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import type { Down } from '../../../src/actors/kernel/monitors.ts';
 import { limits } from '../../../src/limits.ts';
@@ -117,6 +118,46 @@ test('a watch ends with its watcher, and nothing is left behind', async () => {
   await kernel.stop();
 });
 
+test('a supervisor cannot watch: it takes no messages', async () => {
+  const { kernel, ref } = await watching();
+  await kernel.startChild('/node', one('house', []));
+  expect(kernel.monitor(ref('a'), kernel.ref('/node/house'))).toMatchObject({ refusal: { code: 'NOT_SUPPORTED' } });
+  ref('a').tell({ type: 'crash' });
+  await settle();
+  expect(kernel.tree().find(({ path }) => path === '/node/house')).toMatchObject({ incarnation: 1 });
+  expect(kernel.monitors).toBe(0);
+  await kernel.stop();
+});
+
+test('each watch over a life fires, also the second of one watcher, and that over one which still starts', async () => {
+  const { kernel, watcher, clock } = await watching();
+  const late = setup({}).createMachine({ initial: 'here', states: { here: {}, there: {} } });
+  const spec = worker('late', late, { startedWhen: (snapshot) => snapshot.matches('there'), startTimeoutMs: 50 });
+  const started = kernel.startChild('/node', spec);
+  await settle();
+  for (const _ of [1, 2]) kernel.monitor(kernel.ref('/node/late'), watcher.ref);
+  await watcher.expectNoMessage();
+  clock.advance(50);
+  expect((await started).ok).toBe(false);
+  const downs = await watcher.receiveMessages(2);
+  expect(downs.map(({ path, reason }) => `${path} ${reason}`)).toEqual(['/node/late crash', '/node/late crash']);
+  await kernel.stop();
+});
+
+test('the news of an end overtakes what the ended one said last, unlike in Erlang', async () => {
+  const { kernel, watcher } = await watching();
+  const speaker = fromHandler((self) => () => {
+    watcher.ref.tell({ type: 'last words' } as never);
+    self.finish();
+  });
+  await kernel.startChild('/node', worker('speaker', speaker, { restart: 'temporary' }));
+  kernel.monitor(kernel.ref('/node/speaker'), watcher.ref);
+  kernel.ref('/node/speaker').tell({ type: 'speak' });
+  const heard = await watcher.receiveMessages(2);
+  expect(heard.map(({ type }) => type as string)).toEqual(['kernel.down', 'last words']);
+  await kernel.stop();
+});
+
 test('a watcher holds only so many', async () => {
   const { kernel, watcher, ref } = await watching();
   for (let n = 0; n < limits.monitorsMax; n += 1) kernel.monitor(ref('a'), watcher.ref);
@@ -144,6 +185,19 @@ test('linked lives end together, unless one ends normally', async () => {
   expect(kernel.link(ref('d'), ref('a')).ok).toBe(true);
   await gone('d');
   expect(kernel.link(ref('d'), ref('a'))).toMatchObject({ refusal: { code: 'STOPPED' } });
+  await kernel.stop();
+});
+
+test('links in a circle, twice, and to oneself: all end, once', async () => {
+  const { kernel, watcher, ref } = await watching(['a', 'b', 'c', 'd']);
+  for (const [mine, other] of ['ab', 'bc', 'ca', 'ab', 'ba', 'cc'])
+    expect(kernel.link(ref(mine!), ref(other!)).ok).toBe(true);
+  for (const id of ['a', 'b', 'c', 'd']) kernel.monitor(ref(id), watcher.ref);
+  ref('b').tell({ type: 'crash' });
+  const downs = await watcher.receiveMessages(3);
+  expect(downs.map(({ path }) => path).sort()).toEqual(['/node/a', '/node/b', '/node/c']);
+  await watcher.expectNoMessage();
+  expect(alive(kernel.tree())).toEqual(['/node', '/node/d', '/node/watcher']);
   await kernel.stop();
 });
 

@@ -3,6 +3,9 @@ import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import { lab, one, until, worker } from './lab.ts';
 
 const mortal = fromHandler((self) => () => self.finish());
+const fragile = fromHandler(() => () => {
+  throw new Error('boom');
+});
 
 async function people() {
   const { kernel } = lab();
@@ -31,6 +34,20 @@ test('a name is one life’s, until it is given back or the life ends', async ()
   expect(names.whereis('clerk')).toBeUndefined();
   expect(names.register('clerk', b)).toMatchObject({ refusal: { code: 'STOPPED' } });
   expect(names.register('No Name', a)).toMatchObject({ refusal: { code: 'MALFORMED' } });
+  await kernel.stop();
+});
+
+test('a restart is another life: it has no name and is in no group until it is given them again', async () => {
+  const { kernel } = lab();
+  await kernel.start(one('node', [worker('phoenix', fragile)]));
+  const phoenix = kernel.ref('/node/phoenix');
+  expect(kernel.names.register('clerk', phoenix).ok).toBe(true);
+  expect(kernel.groups.join('workers', phoenix).ok).toBe(true);
+  phoenix.tell({ type: 'crash' });
+  await until(() => kernel.tree().some(({ path, incarnation }) => path === phoenix.path && incarnation === 2));
+  expect(kernel.names.whereis('clerk')).toBeUndefined();
+  expect(kernel.groups.members('workers')).toEqual([]);
+  expect(kernel.names.register('clerk', phoenix).ok).toBe(true);
   await kernel.stop();
 });
 

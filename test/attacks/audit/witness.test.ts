@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { utf8 } from '../../../src/actors/kernel/utf8.ts';
-import { AuditCheckpoints, type CheckpointNews } from '../../../src/actors/operations/audit-checkpoints.ts';
+import { AuditCheckpoints } from '../../../src/actors/operations/audit-checkpoints.ts';
 import { AuditWitness } from '../../../src/actors/operations/audit-witness.ts';
+import type { CheckpointNews } from '../../../src/actors/operations/checkpoint-news.ts';
 import { noteCrypto } from '../../../src/actors/operations/proof-check.ts';
 import type { ProvableLog } from '../../../src/actors/operations/provable-log.ts';
 import { rawPublicKey } from '../../../src/crypto/keys.ts';

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { setup } from 'xstate';
 import { actorsFeature } from '../../../src/actors/cluster/link-transport.ts';
 import type { PeerLink } from '../../../src/actors/cluster/links.ts';
 import { exposedActors } from '../../../src/actors/exposed-actors.ts';
@@ -293,6 +294,30 @@ describe('a member in the wrong hands, about actors', () => {
     expect(target.kernel.deadLetters.byReason().get('inbox full')).toBeGreaterThan(0);
     expect(target.kernel.deadLetters.recent().every(({ message }) => JSON.stringify(message).length < 100)).toBe(true);
     expect(friend.kernel.ref<Message>('target!/node/keeper').tell({ type: 'x', text: 'x' } as Message).ok).toBe(true);
+    await serves();
+  });
+
+  test('has nothing kept of what it tells one that is down, or that goes down, or cannot use it', async () => {
+    const { target, evil, serves, settled } = await attacked();
+    const long = 'x'.repeat(1_000);
+    const chart = setup({}).createMachine({});
+    const spec: WorkerSpec = { kind: 'worker', id: 'stuck', logic: chart, shutdown: 'brutal-kill' };
+    await target.kernel.terminateChild('/node', 'stuck');
+    for (let n = 0; n < 50; n++) evil.say({ kind: 'tell', path: '/node/stuck' }, { text: `${n} ${long}` });
+    await settled();
+    await target.kernel.deleteChild('/node', 'stuck');
+    expect((await target.kernel.startChild('/node', spec)).ok).toBe(true);
+    // No event of a chart.
+    for (let n = 0; n < 50; n++) evil.say({ kind: 'tell', path: '/node/stuck' }, { text: `${n} ${long}` });
+    await settled();
+    expect(target.kernel.suspend('/node/stuck').ok).toBe(true);
+    for (let n = 0; n < 50; n++) evil.say({ kind: 'tell', path: '/node/stuck' }, { type: 'x', text: `${n} ${long}` });
+    await settled();
+    await target.kernel.stopChild('/node', 'stuck');
+    const letters = target.kernel.deadLetters.recent().filter(({ path }) => path === '/node/stuck');
+    const count = (wanted: string) => letters.filter(({ reason }) => reason === wanted).length;
+    expect([letters.length, count('stopped'), count('refused')]).toEqual([150, 100, 50]);
+    expect(letters.every(({ message }) => JSON.stringify(message).length < 100)).toBe(true);
     await serves();
   });
 

@@ -12,6 +12,8 @@ export interface SiemParts {
   /** A worker for each destination. */
   readonly workers: readonly WorkerSpec[];
   views(): readonly SiemView[];
+  /** Lets go of all destinations, once no worker runs any more. */
+  end(): Promise<unknown>;
 }
 
 /** The forwarding of the audit log, as the configuration says it. */
@@ -27,6 +29,7 @@ export function assembleSiem(base: NodeBase, version: string): SiemParts {
       input: { forwarder },
     })),
     views: () => forwarders.map((forwarder) => forwarder.view()),
+    end: () => Promise.all(forwarders.map((forwarder) => forwarder.end())),
   };
 }
 

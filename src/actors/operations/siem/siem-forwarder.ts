@@ -124,6 +124,13 @@ export class SiemForwarder {
     });
   }
 
+  /** Nobody will go on with it: ends the connection, whatever a life that was not asked has left under way. */
+  end(): Promise<void> {
+    const { sink } = this.#options;
+    sink.cut();
+    return this.#inTurn(async () => sink.cut());
+  }
+
   /** For people: how far it is. */
   view(): SiemView {
     const { name, kind, source } = this.#options;
