@@ -232,8 +232,12 @@ class TreeKernel implements Kernel {
     return views;
   }
 
-  async stop(): Promise<void> {
+  beginStop(): void {
     this.#stopAsked = true;
+  }
+
+  async stop(): Promise<void> {
+    this.beginStop();
     if (this.#root === undefined) this.#end({ reason: 'stopped' });
     else await this.#root.stop();
     await this.ended;
