@@ -146,6 +146,8 @@ export const limits = {
   chartStepsMax: 10_000,
   /** Children of one supervisor. Past it: a new one is refused with LIMIT_EXCEEDED. */
   childrenMax: 131_072,
+  /** Specs in one tree that is started or added. Past it: refused with SUPERVISION. */
+  treeSpecsMax: 262_144,
   /** Supervisors above an actor. Past it: the tree is refused with SUPERVISION. */
   treeDepthMax: 32,
   /** Series of one metrics registry. Past it: a new series is not kept, and counted as dropped. */

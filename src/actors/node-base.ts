@@ -130,6 +130,8 @@ export async function assembleBase(
         metadata: { reason },
       });
     },
+    onOverrun: ({ path, ms }) =>
+      fault(`${path} had not ended ${ms} ms after it was told to, and was killed`, undefined),
     onStray: (error) => fault('a throw that belongs to no actor', error),
   });
   return {
