@@ -132,7 +132,8 @@ export async function assembleBase(
     },
     onOverrun: ({ path, ms }) =>
       fault(`${path} had not ended ${ms} ms after it was told to, and was killed`, undefined),
-    onStray: (error) => fault('a throw that belongs to no actor', error),
+    // Without a place where it is told it goes on as it would have.
+    ...(options.onFault ? { onStray: (error: unknown) => fault('a throw that belongs to no actor', error) } : {}),
   });
   return {
     config,

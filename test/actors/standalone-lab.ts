@@ -71,11 +71,15 @@ export class StandaloneLab {
 
   /** Starts the process; resolves when its API answers. */
   async start(): Promise<void> {
+    // After a test that failed.
+    this.#child?.kill('SIGKILL');
     const child = spawn(process.execPath, [program, 'server', 'start', '--config', this.#layout.node(id).config], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
     this.#said = '';
+    // Nobody reads what its agents print.
+    child.stdout.destroy();
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#said += text;
     });

@@ -13,6 +13,7 @@ const odd = {
 };
 export const handler = (message, agent) => {
   const { content } = message;
+  console.log(content);
   if (content === 'ping') agent.reply(message, { performative: 'inform', content: 'pong' });
   else if (content === 'reject') Promise.reject(new Error('rejected'));
   else if (content === 'again and again') setInterval(() => { throw new Error('again') }, 2);

@@ -28,7 +28,7 @@ const cut = (text: unknown, charsMax: number): string => String(text).slice(0, c
  * What was thrown, as far as a line of the log has room for it. It may be an agent’s, so it may be anything: a trap in
  * every field, or a message of fifty million characters.
  */
-export function thrownForLog(thrown: unknown): Readonly<Record<string, string>> {
+function thrownForLog(thrown: unknown): Readonly<Record<string, string>> {
   try {
     if (!(thrown instanceof Error)) return { type: typeof thrown, message: cut(thrown, limits.reasonCharsMax) };
     const { name, message, stack, code, cause } = thrown as Error & { readonly code?: unknown };
