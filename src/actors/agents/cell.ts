@@ -31,6 +31,8 @@ export interface CellInput {
     readonly monotonic: () => number;
     /** Hears of each change of the mode. */
     readonly onMode: (agent: AgentId, mode: AgentMode) => void;
+    /** Whether an order to suspend keeps back what is in the inbox of this place. */
+    readonly keptBack: (path: string) => boolean;
   };
 }
 
@@ -259,8 +261,9 @@ export class Cell {
   }
 
   #drain(): void {
-    const { seat, self } = this.#input;
+    const { seat, self, host } = this.#input;
     const { queue } = seat;
+    if (this.#rest === 'unasked' && host.keptBack(self.path)) this.#rest = 'taken';
     // A full inbox does not take this: then each message that leaves it tries again. Nobody else writes any more.
     if (this.#rest === 'unasked' && self.tell({ type: 'agent.rest' }).ok) this.#rest = 'asked';
     if (this.#busyWith || queue.length > 0) {

@@ -63,7 +63,11 @@ async function seated(behaviour: Behaviour) {
           behaviour,
           context,
           self,
-          host: { monotonic: () => clock.monotonic(), onMode: (_, mode) => void modes.push(mode) },
+          host: {
+            monotonic: () => clock.monotonic(),
+            onMode: (_, mode) => void modes.push(mode),
+            keptBack: () => false,
+          },
         }),
       },
     ],
