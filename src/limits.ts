@@ -109,6 +109,15 @@ export const limits = {
   /** Refused certificates in one push/pull document. Past it: the entries behind are dropped unread. */
   directoryRefusalsMax: 64,
 
+  /** The phases of a node’s stop (`node-stop.ts`). Past it: what has not ended is cut, and the next phase begins. */
+  stopAcceptingMsMax: 5_000,
+  stopDrainingMsMax: 15_000,
+  stopLeavingMsMax: 3_000,
+  stopFlushingMsMax: 4_000,
+  stopClosingMsMax: 2_000,
+  /** All of them: whoever starts nodes must wait this long before it kills one. */
+  stopMsMax: 29_000,
+
   /** User messages waiting in one inbox. Past it: refused to the sender. */
   inboxMessagesMax: 4_096,
   /** Control and supervision messages that actors may put into one inbox. Past it: refused to the sender. */
@@ -137,6 +146,8 @@ export const limits = {
   chartStepsMax: 10_000,
   /** Children of one supervisor. Past it: a new one is refused with LIMIT_EXCEEDED. */
   childrenMax: 131_072,
+  /** Specs in one tree that is started or added. Past it: refused with SUPERVISION. */
+  treeSpecsMax: 262_144,
   /** Supervisors above an actor. Past it: the tree is refused with SUPERVISION. */
   treeDepthMax: 32,
   /** Series of one metrics registry. Past it: a new series is not kept, and counted as dropped. */
@@ -195,6 +206,8 @@ export const limits = {
   noticeBytesMax: 262_144,
   /** What somebody’s error says, in UTF-16 units, as part of a reason. Past it: cut. */
   reasonCharsMax: 1_000,
+  /** A stack in the log, in UTF-16 units. Past it: cut. */
+  logStackCharsMax: 8_192,
   /** Reasons collected in one refusal. */
   reasonsMax: 16,
   /** A deployment manifest with its signature. */
@@ -205,6 +218,8 @@ export const limits = {
   deploymentsAtOnceMax: 1_024,
   /** Of these that begin in one round of the event loop: some milliseconds of signatures. Past it: the next round. */
   deploymentsPerRoundMax: 32,
+  /** From the import of an agent’s module until it has loaded. Past it: the deployment is refused. */
+  agentLoadMsMax: 5_000,
   /** Keys in the rate limiter’s table. Past it: newcomers are refused. */
   rateLimitKeysMax: 65_536,
   /** Requests that wait for an answer, per node. Past it: refused. */
@@ -338,6 +353,17 @@ export const limits = {
 const frameOverheadBytes = 12;
 
 const relations: readonly [string, boolean][] = [
+  [
+    'the phases of a stop come to its whole time, which is less than the 30 s of a usual service manager',
+    limits.stopMsMax < 30_000 &&
+      limits.stopMsMax ===
+        limits.stopAcceptingMsMax +
+          limits.stopDrainingMsMax +
+          limits.stopLeavingMsMax +
+          limits.stopFlushingMsMax +
+          limits.stopClosingMsMax,
+  ],
+  ['requests under way have their time when a node stops', limits.stopAcceptingMsMax > limits.apiDrainMsMax],
   [
     'the deployments under way find room in the audit queue and in the store’s, several requests each',
     limits.auditQueueRecordsMax >= 4 * limits.deploymentsAtOnceMax &&

@@ -10,6 +10,7 @@ import { createNodeEvents, type NodeEvents } from './events.ts';
 import { type ExposedActor, exposedActors } from './exposed-actors.ts';
 import { createKernel } from './kernel/create-kernel.ts';
 import type { Kernel } from './kernel/kernel.ts';
+import { describe } from './kernel/occupant.ts';
 import type { Address, Ports } from './kernel/ports.ts';
 import type { ChildSpec } from './kernel/spec.ts';
 import { kernelWarnings } from './kernel-warnings.ts';
@@ -116,7 +117,8 @@ export async function assembleBase(
     weightOf: (group) => (group === '' ? ownActorsMax : 1),
     ...(ports.faults ? { faults: ports.faults } : {}),
     onRestart: ({ path, reason, error }) => {
-      const why = error instanceof Error ? error.message : reason;
+      // It may be anything, a trap too, and a restart is told of whatever it was.
+      const why = error === undefined ? reason : describe({ reason: 'crash', error });
       fault(`${path} is restarted: ${why}`, error);
       events.emit({ type: 'actor.restarted', nodeId, path, reason: why });
       audit.note({
@@ -128,7 +130,10 @@ export async function assembleBase(
         metadata: { reason },
       });
     },
-    onStray: (error) => fault('a throw that belongs to no actor', error),
+    onOverrun: ({ path, ms }) =>
+      fault(`${path} had not ended ${ms} ms after it was told to, and was killed`, undefined),
+    // Without a place where it is told it goes on as it would have.
+    ...(options.onFault ? { onStray: (error: unknown) => fault('a throw that belongs to no actor', error) } : {}),
   });
   return {
     config,

@@ -65,6 +65,7 @@ export async function assemble(
   const deployments = new Deployments({
     nodeId,
     disk: ports.disk,
+    clock: ports.clock,
     store: ports.store,
     trust: base.files.trust,
     registry: messaging.registry,
@@ -128,14 +129,13 @@ function noteCompromised({ audit }: NodeBase, agent: AgentId): void {
 }
 
 /**
- * Closes what an actor has left open that ended while the node stopped: nobody restarts one then. After a stop in order
- * there is nothing left to do here.
+ * Closes what an actor has left open that was cut, or that ended while the node stopped: nobody restarts one then. After
+ * a stop in order there is nothing left to do here.
  */
-export async function closeParts({ messaging, cluster, api, audit, siem, transport }: NodeParts): Promise<void> {
+export async function closeSockets({ messaging, cluster, api, siem, transport }: NodeParts): Promise<void> {
   transport.stop();
   messaging.asks.stop();
   await Promise.all([cluster.gossip.close(), cluster.port.close(), api.api.close(), siem.end()]);
-  await audit.end();
 }
 
 type BuiltParts = Pick<

@@ -10,8 +10,9 @@ import type { Kernel } from './kernel/kernel.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { type CreateNodeOptions, recordNode } from './node-base.ts';
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
-import { assemble, closeParts, type NodeParts } from './node-parts.ts';
+import { assemble, closeSockets, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
+import { stopInPhases } from './node-stop.ts';
 import { nodeTree } from './node-tree.ts';
 import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
 import { nodeDisk } from './operations/node-disk.ts';
@@ -41,7 +42,10 @@ export interface Node {
   ): Promise<AgentContext>;
   /** Calls the listener for everything that a watcher may see; returns the function that ends it. */
   on(listener: (event: NodeEvent) => void): () => void;
-  /** Drains, leaves the cluster, closes. Idempotent; resolves when everything is closed. */
+  /**
+   * Stops in phases: drains, leaves the cluster, closes. Idempotent; never rejects, and resolves within
+   * `limits.stopMsMax`, because what does not end in time is cut.
+   */
   stop(): Promise<void>;
   readonly ended: Promise<{ readonly reason: 'stopped' | 'gave-up'; readonly error?: unknown }>;
 }
@@ -57,7 +61,7 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
   const { kernel, events, control, deployments, host, embedding } = parts;
   let stopping: Promise<void> | undefined;
   const stop = (caller?: Caller): Promise<void> => {
-    stopping ??= shutDown(parts, close, caller);
+    stopping ??= stopInPhases({ parts, close, caller });
     return stopping;
   };
   parts.requestStop = (caller) => void stop(caller);
@@ -115,7 +119,8 @@ async function start(parts: NodeParts): Promise<void> {
     parts.state = 'running';
   } catch (error) {
     await kernel.stop();
-    await closeParts(parts);
+    await closeSockets(parts);
+    await parts.audit.end();
     const cause = error instanceof CaxtonError ? rootOf(error) : undefined;
     throw cause ?? error;
   }
@@ -127,17 +132,4 @@ function rootOf(error: CaxtonError): CaxtonError {
   for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
     if (cause instanceof CaxtonError) root = cause;
   return root;
-}
-
-async function shutDown(parts: NodeParts, close: () => Promise<void>, caller: Caller | undefined): Promise<void> {
-  parts.state = 'draining';
-  parts.deployments.close();
-  parts.cluster.links.stop();
-  // Of a tree that has ended already nobody writes; what waits is written when the parts are closed.
-  await Promise.race([recordNode(parts, 'NodeStopped', caller), parts.kernel.ended]);
-  await parts.kernel.stop();
-  await closeParts(parts);
-  parts.state = 'stopped';
-  parts.events.emit({ type: 'node.stopped', nodeId: parts.nodeId });
-  await close();
 }

@@ -1,6 +1,7 @@
 import { readConfigFile } from '../config/config-file.ts';
 import { findConfig, loadConfig, type NodeConfig } from '../config.ts';
 import { unwrap } from '../errors.ts';
+import { limits } from '../limits.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
 import type { NodeEvent, SiemView } from './operations/control.ts';
@@ -15,6 +16,8 @@ export interface StandaloneOptions {
 
 /** A terminal’s Ctrl-C can arrive twice within a millisecond: what comes this soon is the same one. */
 const sameSignalMs = 1_000;
+/** What still keeps the process alive this long after the node has stopped is an agent’s, and ends with it. */
+const remainsMs = 250;
 
 /**
  * `caxton server start`: one node as a process. Stops on SIGINT, SIGTERM, an IPC message `{ type: 'stop' }`, a closed
@@ -22,37 +25,44 @@ const sameSignalMs = 1_000;
  */
 export async function runStandalone(options: StandaloneOptions): Promise<number> {
   const watch = watchForStop();
+  // Also while it starts: something may hang then that no phase of a stop could cut.
+  void watch.requested.then(() => setTimeout(() => process.exit(1), limits.stopMsMax + remainsMs).unref());
+  // What agents print may have lost its reader: no reason to end a node.
+  process.stdout.removeAllListeners('error').on('error', () => {});
   try {
     const { config, path } = await readConfig(options.configPath);
     // Judged before anything is made on the disk, and before the rest of the node is loaded: a mistake shows at once.
     await checkNodeFolders(config);
     await readNodeFiles(config, nodeDisk, nodeClock.now());
-    const [{ createNode }, { createLog }, { chargeStrayThrows }] = await Promise.all([
+    const [{ createNode }, { createLog }, { chargeStraysTo }] = await Promise.all([
       import('./node.ts'),
       import('./operations/log.ts'),
       import('./kernel/stray.ts'),
     ]);
     const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
+    const onFault = (message: string, error: unknown) => log.error({ err: error }, message);
+    // From before the first agent runs until the process has ended: some of their timers outlive the node.
+    chargeStraysTo((error) => onFault('a throw that belongs to no actor', error), process);
     const node = await createNode(config, {
       onEvent: (event) => {
         log.debug({ event }, event.type);
+        if (event.type === 'node.stopping') log.info({ msMax: event.msMax }, `the node stops: ${event.phase}`);
         if (event.type === 'siem.changed') logSiem(log, event.destination);
         tellLauncher(event);
       },
       ...(options.join ? { join: options.join } : {}),
-      onFault: (message, error) => log.error({ err: error }, message),
+      onFault,
       onWarning: (message) => log.warn(message),
     });
     // Said by a node that runs: a start that failed has one thing to say.
     for (const warning of config.warnings) log.warn(warning);
-    const stopStray = chargeStrayThrows(node.kernel, process);
     const status = node.control.status();
     tellLauncher({ type: 'node.started', nodeId: node.id, status });
     log.info({ nodeId: node.id, config: path, addresses: status.addresses }, 'the node is up');
     void watch.requested.then(() => node.stop());
-    const ended = await node.ended;
-    stopStray();
-    return ended.reason === 'stopped' ? 0 : 1;
+    const code = (await node.ended).reason === 'stopped' ? 0 : 1;
+    setTimeout(() => process.exit(code), remainsMs).unref();
+    return code;
   } finally {
     watch.dispose();
     // An open channel would keep the process alive.

@@ -8,7 +8,7 @@ import { type OurRun, runOurs } from './erlang/ours.ts';
 import { randomCases } from './erlang/random-case.ts';
 import { windowCases } from './erlang/window-case.ts';
 
-/** The long run is `ORACLE_CASES=20000 npm run test:oracles`; another `ORACLE_SEED` draws other cases. */
+/** The long run, of 20,000, is `npm run test:oracles:long`; another `ORACLE_SEED` draws other cases. */
 const count = Number(process.env.ORACLE_CASES ?? 2_000);
 const seed = Number(process.env.ORACLE_SEED ?? 20_251_123);
 const batchSize = 200;

@@ -38,11 +38,16 @@ export interface AgentHostOptions {
 /** The agents that live here: one cell each, under a supervisor of their tenant. */
 export class AgentHost {
   readonly #options: AgentHostOptions;
+  readonly #ofCells: CellInput['host'];
   readonly #hosted = new Map<AgentId, Hosted>();
   readonly #tenants = new LRUCache<string, Promise<Result<unknown>>>({ max: 10_000 });
 
   constructor(options: AgentHostOptions) {
     this.#options = options;
+    const { kernel, monotonic, onMode } = options;
+    const covers = (above: string, path: string): boolean => path === above || path.startsWith(`${above}/`);
+    const keptBack = (path: string): boolean => kernel.suspensions().some((above) => covers(above, path));
+    this.#ofCells = { monotonic, onMode, keptBack };
   }
 
   get size(): number {
@@ -73,7 +78,7 @@ export class AgentHost {
     const seat: Seat = { mode: 'verifying', queue: [], crashes: [] };
     const context = new AgentVoice(agentId, seat, this.#options.voice);
     const ref = kernel.ref<CellEvent>(`${supervisor}/${name}`);
-    const input: CellInput = { seat, behaviour, context, self: ref, host: this.#options };
+    const input: CellInput = { seat, behaviour, context, self: ref, host: this.#ofCells };
     const spec: WorkerSpec = { kind: 'worker', id: name, logic: cellOf(behaviour), input, restart: 'transient' };
     const hosted: Hosted = { agentId, seat, ref, key, context, spec, settled: false };
     this.#hosted.set(agentId, hosted);

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { AnyStateMachine } from 'xstate';
 import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import type { Manifest } from '../../protocols/deployment/manifest.ts';
-import type { Disk } from '../kernel/ports.ts';
+import { describe } from '../kernel/occupant.ts';
+import type { Clock, Disk } from '../kernel/ports.ts';
+import { outsideTurns } from '../kernel/turn.ts';
 import type { AgentHandler, Behaviour } from './behaviour.ts';
 
 /**
@@ -12,7 +15,7 @@ import type { AgentHandler, Behaviour } from './behaviour.ts';
  * of a file that the operator put there, and a file that differs by one bit does not run.
  */
 export async function loadAgentModule(
-  disk: Disk,
+  { disk, clock }: { readonly disk: Disk; readonly clock: Clock },
   folder: string | undefined,
   manifest: Manifest,
 ): Promise<Result<Behaviour>> {
@@ -47,10 +50,30 @@ export async function loadAgentModule(
     // that runs the same module state of its own; a new generation of an agent begins anew.
     const own = `agent=${encodeURIComponent(manifest.agentId)}&generation=${manifest.generation}`;
     const url = `${pathToFileURL(path).href}?${own}&${digest}`;
-    return behaviourOf(kind, code.module, (await import(url)) as Record<string, unknown>);
+    const exported = await inTime(clock, () => import(url));
+    if (exported === undefined)
+      return refuse(
+        'DEPLOYMENT_REFUSED',
+        `The module ${code.module} had not loaded after ${limits.agentLoadMsMax} ms: something that it awaits never comes.`,
+      );
+    return behaviourOf(kind, code.module, exported);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = describe({ reason: 'crash', error });
     return refuse('DEPLOYMENT_REFUSED', `The module ${code.module} cannot be loaded: ${reason}`);
+  }
+}
+
+/**
+ * Outside of whoever asked for it, such as the management API: what a module leaves behind is not theirs. One that waits
+ * for ever would keep the node from starting again.
+ */
+async function inTime(clock: Clock, load: () => Promise<unknown>): Promise<Record<string, unknown> | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = clock.setTimeout(() => resolve(undefined), limits.agentLoadMsMax);
+  try {
+    return (await Promise.race([outsideTurns(load), late])) as Record<string, unknown> | undefined;
+  } finally {
+    clock.clearTimeout(timer);
   }
 }
 

@@ -12,6 +12,8 @@ export type CellEvent =
   /** The promise that the handler returned for a message has settled. */
   | { readonly type: 'agent.settled'; readonly of: ReceivedMessage }
   | { readonly type: 'agent.failed'; readonly of: ReceivedMessage; readonly error: unknown }
+  /** Everything that was in the inbox when it was told to stop has been taken out. */
+  | { readonly type: 'agent.rest' }
   /** A new life finds messages that the one before had taken out of the inbox. */
   | { readonly type: 'agent.waiting' }
   | { readonly type: 'agent.suspend' | 'agent.resume' | 'agent.compromised' | 'kernel.shutdown' | 'xstate.stop' }
@@ -29,6 +31,8 @@ export interface CellInput {
     readonly monotonic: () => number;
     /** Hears of each change of the mode. */
     readonly onMode: (agent: AgentId, mode: AgentMode) => void;
+    /** Whether an order to suspend keeps back what is in the inbox of this place. */
+    readonly keptBack: (path: string) => boolean;
   };
 }
 
@@ -80,6 +84,8 @@ export class Cell {
   mode: AgentMode = 'verifying';
   #chart: AnyActorRef | undefined;
   #busyWith: ReceivedMessage | undefined;
+  /** Told to stop, it first takes what is in its inbox: the order has overtaken that. */
+  #rest: 'unasked' | 'asked' | 'taken' = 'unasked';
   /** What the life before this one was doing. */
   readonly #before: AgentMode;
 
@@ -119,6 +125,7 @@ export class Cell {
     switch (event.type) {
       case 'agent.message':
         this.#take(event.message);
+        if (this.mode === 'stopping') this.#drain();
         break;
       case 'agent.refused':
         this.#refused(event.refusal, event.messageId);
@@ -134,7 +141,13 @@ export class Cell {
         this.#crash(event.error);
         break;
       case 'xstate.done.actor.chart':
+        // Nobody is there any more who could take the rest.
+        this.#rest = 'taken';
         this.#step('kernel.shutdown');
+        this.#drain();
+        break;
+      case 'agent.rest':
+        this.#rest = 'taken';
         this.#drain();
         break;
       case 'agent.waiting':
@@ -248,11 +261,16 @@ export class Cell {
   }
 
   #drain(): void {
-    const { queue } = this.#input.seat;
+    const { seat, self, host } = this.#input;
+    const { queue } = seat;
+    if (this.#rest === 'unasked' && host.keptBack(self.path)) this.#rest = 'taken';
+    // A full inbox does not take this: then each message that leaves it tries again. Nobody else writes any more.
+    if (this.#rest === 'unasked' && self.tell({ type: 'agent.rest' }).ok) this.#rest = 'asked';
     if (this.#busyWith || queue.length > 0) {
       this.#next();
       if (this.#busyWith || queue.length > 0) return;
     }
+    if (this.mode === 'stopping' && this.#rest !== 'taken') return;
     this.#step('agent.drained');
     this.#stopChart();
   }

@@ -3,7 +3,7 @@ import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import { type Manifest, placementAllows } from '../../protocols/deployment/manifest.ts';
-import type { Disk, Store } from '../kernel/ports.ts';
+import type { Clock, Disk, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
@@ -24,6 +24,8 @@ export interface SignedDeployment {
 export interface DeploymentsOptions {
   readonly nodeId: NodeId;
   readonly disk: Disk;
+  /** Ends the wait for a module that never loads. */
+  readonly clock: Clock;
   readonly store: Store;
   readonly trust: Trust;
   readonly registry: AgentRegistry;
@@ -205,7 +207,7 @@ export class Deployments {
   }
 
   #load(manifest: Manifest): Promise<Result<Behaviour>> {
-    return loadAgentModule(this.#options.disk, this.#options.modulesPath, manifest);
+    return loadAgentModule(this.#options, this.#options.modulesPath, manifest);
   }
 
   /** Recorded before it is done, and kept before it runs: a crash in between repeats the start and loses nothing. */

@@ -216,6 +216,8 @@ export class ChildRequests {
 }
 
 const stopping = (path: string) => refuseChild('stopping', `${path} is stopping.`);
-const notFound = (path: string, id: string) => refuseChild('not-found', `${path} has no child ${id}.`);
+/** An id from plain JavaScript may be no text, and must not be able to harm the supervisor. */
+const notFound = (path: string, id: unknown) =>
+  refuseChild('not-found', typeof id === 'string' ? `${path} has no child ${id}.` : `An id of a child is a text.`);
 const notForInstances = (path: string) =>
   refuseChild('simple-one-for-one', `${path} is simple-one-for-one: its children are instances of one template.`);

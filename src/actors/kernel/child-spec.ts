@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts';
 import { isName } from '../../names.ts';
 import type { AutoShutdown } from '../../protocols/restart.ts';
 import { HandlerLogic } from './handler.ts';
+import { describe } from './occupant.ts';
 import type { ChildSpec, InstanceSpec, Persistence, SupervisorSpec, WorkerSpec } from './spec.ts';
 
 /** What is wrong with one field of a spec. */
@@ -38,6 +39,7 @@ export interface SpecFault {
     /** Another thing than an `InstanceSpec` for a simple-one-for-one supervisor. */
     | 'invalid-instance'
     | 'too-many-children'
+    | 'too-many-specs'
     | 'too-deep';
   /** Of the child whose spec it is. */
   readonly path: string;
@@ -60,9 +62,40 @@ const timerMsMax = 2_147_483_647;
  * written in plain JavaScript.
  */
 export function specFaults(spec: ChildSpec, parentPath: string, autoShutdown?: AutoShutdown): readonly SpecFault[] {
-  const faults: SpecFault[] = [];
-  check(spec, parentPath, autoShutdown, faults);
-  return faults.slice(0, limits.reasonsMax);
+  const found = new Findings();
+  try {
+    check(spec, parentPath, autoShutdown, found);
+  } catch (error) {
+    // A trap among its fields.
+    found.add({
+      name: 'invalid-spec',
+      path: parentPath,
+      reason: `A spec cannot be read: ${describe({ reason: 'crash', error })}`,
+    });
+  }
+  return found.faults;
+}
+
+/** What was found so far. */
+class Findings {
+  readonly faults: SpecFault[] = [];
+  #specs = 0;
+
+  get full(): boolean {
+    return this.faults.length >= limits.reasonsMax;
+  }
+
+  add(fault: SpecFault): void {
+    if (!this.full) this.faults.push(fault);
+  }
+
+  /** Whether one more spec may be looked at: a tree that names one part again and again has no end. */
+  next(path: string): boolean {
+    this.#specs += 1;
+    if (this.#specs === limits.treeSpecsMax + 1)
+      this.add({ name: 'too-many-specs', path, reason: `A tree has at most ${limits.treeSpecsMax} specs.` });
+    return this.#specs <= limits.treeSpecsMax && !this.full;
+  }
 }
 
 /** The same as a refusal with SUPERVISION; `undefined` when nothing is wrong. */
@@ -84,16 +117,14 @@ function refusalOf(faults: readonly SpecFault[]): Refusal | undefined {
   return first === undefined ? undefined : { code: 'SUPERVISION', reasons: [first, ...more] };
 }
 
-function check(spec: ChildSpec, parentPath: string, autoShutdown: AutoShutdown | undefined, faults: SpecFault[]): void {
-  if (faults.length >= limits.reasonsMax) return;
+function check(spec: ChildSpec, parentPath: string, autoShutdown: AutoShutdown | undefined, found: Findings): void {
+  if (!found.next(parentPath)) return;
   if (typeof spec !== 'object' || spec === null) {
-    faults.push({ name: 'invalid-spec', path: parentPath, reason: 'A child spec is an object.' });
+    found.add({ name: 'invalid-spec', path: parentPath, reason: 'A child spec is an object.' });
     return;
   }
-  const path = `${parentPath}/${String(spec.id)}`;
-  const fault: Report = (name, reason) => {
-    faults.push({ name, path, reason });
-  };
+  const path = `${parentPath}/${String(spec.id).slice(0, limits.headerTextCharsMax)}`;
+  const fault: Report = (name, reason) => found.add({ name, path, reason });
   if (typeof spec.id !== 'string' || !isName(spec.id)) {
     fault('invalid-id', 'An id is [a-z0-9][a-z0-9_-]*, at most 63 characters.');
   }
@@ -103,7 +134,7 @@ function check(spec: ChildSpec, parentPath: string, autoShutdown: AutoShutdown |
   }
   checkLife(spec, autoShutdown, fault);
   if (spec.kind === 'worker') checkWorker(spec, fault);
-  else if (spec.kind === 'supervisor') checkSupervisor(spec, path, fault, faults);
+  else if (spec.kind === 'supervisor') checkSupervisor(spec, path, fault, found);
   else fault('invalid-kind', 'kind is worker or supervisor.');
 }
 
@@ -180,7 +211,7 @@ function isLogic(logic: unknown): boolean {
   return typeof transition === 'function' && typeof getInitialSnapshot === 'function';
 }
 
-function checkSupervisor(spec: SupervisorSpec, path: string, fault: Report, faults: SpecFault[]): void {
+function checkSupervisor(spec: SupervisorSpec, path: string, fault: Report, found: Findings): void {
   if (!strategies.includes(spec.strategy)) fault('invalid-strategy', `strategy is ${strategies.join(' or ')}.`);
   if (spec.intensity !== undefined && !isWhole(spec.intensity, 0, limits.restartsRememberedMax)) {
     fault('invalid-intensity', `intensity is a whole number from 0 to ${limits.restartsRememberedMax}.`);
@@ -219,7 +250,7 @@ function checkSupervisor(spec: SupervisorSpec, path: string, fault: Report, faul
     const id: unknown = (child as Partial<ChildSpec> | null | undefined)?.id;
     if (id !== undefined && ids.has(id)) fault('duplicate-id', `Two children are called ${String(id)}.`);
     ids.add(id);
-    check(child, path, spec.autoShutdown, faults);
+    check(child, path, spec.autoShutdown, found);
   }
 }
 

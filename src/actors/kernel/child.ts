@@ -188,9 +188,16 @@ export class Child implements Parent {
     if (time === 'brutal-kill') occupant.kill();
     else {
       this.place.put(shutdownMessage, 'control');
-      if (time !== 'infinity') this.#killTimer = this.#runtime.clock.setTimeout(() => occupant.kill(), time);
+      if (time !== 'infinity') this.#killTimer = this.#runtime.clock.setTimeout(() => this.#cut(occupant, time), time);
     }
     return gone;
+  }
+
+  #cut(occupant: Occupant, ms: number): void {
+    // It has ended; the news of that is on its way.
+    if (occupant.phase === 'ended') return;
+    this.#runtime.overran(this.place.path, ms);
+    occupant.kill();
   }
 
   #noRestart(): void {

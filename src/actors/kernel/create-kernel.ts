@@ -55,6 +55,8 @@ export interface KernelOptions {
   readonly onSnapshotFault?: (fault: SnapshotFault) => void;
   /** A turn that took `limits.slowTurnMs` or longer; once a minute for each actor. */
   readonly onSlowTurn?: (report: SlowTurnReport) => void;
+  /** A child that had not ended when its shutdown time was over, and is killed. */
+  readonly onOverrun?: (event: { readonly path: string; readonly ms: number }) => void;
   /** Turns in a row for a group of actors (`group` in a spec); default 1 for each. A whole number ≥ 1. */
   readonly weightOf?: (group: string) => number;
   /** Carries messages to other nodes’ kernels; without one there are none. */
@@ -113,6 +115,14 @@ class TreeKernel implements Kernel {
           options.onRestart?.({ path, reason, error });
         } catch {
           // A listener must not be able to stop a restart.
+        }
+      },
+      overran: (path, ms) => {
+        metrics.count('caxton_shutdown_overruns_total');
+        try {
+          options.onOverrun?.({ path, ms });
+        } catch {
+          // Nor of a stop.
         }
       },
       bear: (spec, place, incarnation, parent) => {
@@ -232,8 +242,12 @@ class TreeKernel implements Kernel {
     return views;
   }
 
-  async stop(): Promise<void> {
+  beginStop(): void {
     this.#stopAsked = true;
+  }
+
+  async stop(): Promise<void> {
+    this.beginStop();
     if (this.#root === undefined) this.#end({ reason: 'stopped' });
     else await this.#root.stop();
     await this.ended;

@@ -94,6 +94,8 @@ export interface Kernel {
   readonly deadLetters: DeadLetters;
   /** Whether the whole tree stops: who is told to shut down then is not restarted with a sibling, but over for good. */
   readonly stopping: boolean;
+  /** From now on `stopping` holds. For whoever takes the tree down in parts, child by child, before `stop`. */
+  beginStop(): void;
   /** Stops the tree right to left, each child within its shutdown time. Idempotent. */
   stop(): Promise<void>;
   /**

@@ -25,6 +25,8 @@ export interface Runtime {
   /** The tap of this moment; ask once a turn. */
   readonly tap: () => Tap | undefined;
   readonly restarted: (path: string, reason: string, error: unknown) => void;
+  /** A child had not ended when its shutdown time was over. */
+  readonly overran: (path: string, ms: number) => void;
   /** Makes a new life at a place. Here, so that supervisors and workers need not know each other. */
   readonly bear: (spec: ChildSpec, place: Place, incarnation: number, parent: Parent) => Occupant;
 }

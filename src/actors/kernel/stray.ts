@@ -22,13 +22,17 @@ export function reportStraysOf(kernel: Kernel, report: (error: unknown) => void)
  * Returns the function that undoes it.
  */
 export function chargeStrayThrows(kernel: Kernel, source: StraySource): () => void {
+  return chargeStraysTo(strayReports.get(kernel), source);
+}
+
+/** The same before there is a kernel: agents run while a node starts. */
+export function chargeStraysTo(report: ((error: unknown) => void) | undefined, source: StraySource): () => void {
   const charge = (error: unknown): void => {
     const culprit = occupantOfTurn();
     if (culprit !== undefined) {
       culprit.crash(error);
       return;
     }
-    const report = strayReports.get(kernel);
     if (report === undefined) throw error;
     report(error);
   };

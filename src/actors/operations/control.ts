@@ -213,9 +213,22 @@ export interface AuditConsistencyView {
   readonly hashes: readonly string[];
 }
 
+/** The phases of a node’s stop, in order: `node-stop.ts`. */
+export type StopPhaseName = 'stop-accepting' | 'drain' | 'leave-cluster' | 'flush-audit' | 'close';
+
 /** What a node tells whoever watches it: the terminal of `npm start`, the inspector later. Plain data, no secrets. */
 export type NodeEvent =
   | { readonly type: 'node.started'; readonly nodeId: NodeId; readonly status: NodeStatus }
+  /** A phase of its stop begins; it takes at most `msMax` milliseconds. */
+  | { readonly type: 'node.stopping'; readonly nodeId: NodeId; readonly phase: StopPhaseName; readonly msMax: number }
+  /** Something had not ended in time; `left` are the first actors of those that were still there. */
+  | {
+      readonly type: 'node.stop-cut';
+      readonly nodeId: NodeId;
+      readonly phase: StopPhaseName;
+      readonly what: string;
+      readonly left: readonly string[];
+    }
   | { readonly type: 'node.stopped'; readonly nodeId: NodeId }
   | { readonly type: 'member.changed'; readonly nodeId: NodeId; readonly member: MemberView }
   | { readonly type: 'partition.changed'; readonly nodeId: NodeId; readonly partition: PartitionMode }

@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { limits } from '../../limits.ts';
 
 export type Log = Logger;
 
@@ -21,6 +22,28 @@ const patterns: readonly [RegExp, string][] = [
 const withoutSecrets = (line: string): string =>
   patterns.reduce((text, [pattern, instead]) => text.replace(pattern, instead), line);
 
+const cut = (text: unknown, charsMax: number): string => String(text).slice(0, charsMax);
+
+/**
+ * What was thrown, as far as a line of the log has room for it. It may be an agent’s, so it may be anything: a trap in
+ * every field, or a message of fifty million characters.
+ */
+function thrownForLog(thrown: unknown): Readonly<Record<string, string>> {
+  try {
+    if (!(thrown instanceof Error)) return { type: typeof thrown, message: cut(thrown, limits.reasonCharsMax) };
+    const { name, message, stack, code, cause } = thrown as Error & { readonly code?: unknown };
+    return {
+      type: cut(name, limits.reasonCharsMax),
+      message: cut(message, limits.reasonCharsMax),
+      ...(typeof code === 'string' ? { code: cut(code, limits.reasonCharsMax) } : {}),
+      stack: cut(stack, limits.logStackCharsMax),
+      ...(cause instanceof Error ? { cause: cut(cause.stack, limits.logStackCharsMax) } : {}),
+    };
+  } catch {
+    return { type: 'unknown', message: 'It threw something that cannot be shown.' };
+  }
+}
+
 /**
  * The operational log, to stderr: JSON lines, or readable ones on a terminal. Never a place for audit facts; they have
  * a log of their own. Keys and tokens are struck out, by name and by look.
@@ -34,6 +57,7 @@ export function createLog(options: { readonly level: string; readonly pretty: bo
       censor: struck,
     },
     hooks: { streamWrite: withoutSecrets },
+    serializers: { err: thrownForLog },
   };
   return options.pretty
     ? pino(settings, pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }))

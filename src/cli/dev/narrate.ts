@@ -46,6 +46,10 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
       const until = certificate.notAfter.slice(0, 10);
       return `up as ${p('bold', spiffeId)}, certificate ${shorten(certificate.serial)} until ${until}, links on ${addresses.link}, API on ${addresses.api}`;
     }
+    case 'node.stopping':
+      return undefined;
+    case 'node.stop-cut':
+      return `${p('yellow', 'cut')} ${event.what} in “${event.phase}”: it had not ended`;
     case 'node.stopped':
       return 'stopped';
     case 'member.changed': {

@@ -7,6 +7,7 @@ import { clusterLayout } from '../../development/layout.ts';
 import { claimPorts } from '../../development/ports.ts';
 import { policyYaml } from '../../development/templates.ts';
 import { CaxtonError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { UsageError } from '../command.ts';
 import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
@@ -17,7 +18,8 @@ import { createNarrator, type Narrator } from './narrate.ts';
 import { type NodeProcess, startAgainCommand, startNodeProcess } from './node-process.ts';
 
 const startMsMax = 20_000;
-const stopMsMax = 12_000;
+/** A node cuts what does not end; one that has not ended a moment later hangs. */
+const stopMsMax = limits.stopMsMax + 1_000;
 /** A terminal’s Ctrl-C can arrive twice within a millisecond: what comes this soon is the same one. */
 const sameSignalMs = 1_000;
 

@@ -94,6 +94,21 @@ describe('the host of agents', () => {
     for (const letter of letters) expect(letter).toEqual({ from: message().header.sender });
   });
 
+  it.each(['/node/agents', '/node/agents/default', '/node/agents/default/bob'])(
+    'stops an agent at once that waits because %s is suspended, and hands it nothing more',
+    async (suspended) => {
+      const { host, kernel } = await lab();
+      const seen: unknown[] = [];
+      unwrap(await host.start(bob, { kind: 'handler', handler: ({ content }) => void seen.push(content) }, undefined));
+      kernel.suspend(suspended);
+      expect(host.deliver(message()).ok).toBe(true);
+      await settle();
+      // No time goes by.
+      unwrap(await host.stop(bob));
+      expect([seen, kernel.deadLetters.count]).toEqual([[], 1]);
+    },
+  );
+
   it('refuses messages for an agent whose chart has ended', async () => {
     const { host } = await lab();
     const chart = setup({}).createMachine({

@@ -8,6 +8,7 @@ import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import type { Tap } from '../../../src/actors/kernel/ports.ts';
 import type { Ref } from '../../../src/actors/kernel/ref.ts';
+import { limits } from '../../../src/limits.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 import { messageHeader } from '../messaging/fixtures.ts';
 
@@ -62,7 +63,11 @@ async function seated(behaviour: Behaviour) {
           behaviour,
           context,
           self,
-          host: { monotonic: () => clock.monotonic(), onMode: (_, mode) => void modes.push(mode) },
+          host: {
+            monotonic: () => clock.monotonic(),
+            onMode: (_, mode) => void modes.push(mode),
+            keptBack: () => false,
+          },
         }),
       },
     ],
@@ -232,6 +237,28 @@ describe('an agent’s cell', () => {
     expect(log).toEqual(['a', 'b']);
     expect(modes.slice(-2)).toEqual(['stopping', 'stopped']);
   });
+
+  it.each(['handler', 'chart'] as const)(
+    'works off what was in its inbox when it was told to stop (%s)',
+    async (kind) => {
+      const log: string[] = [];
+      const chart = setup({ types: { events: {} as { type: 'acl.request'; message: ReceivedMessage } } }).createMachine(
+        {
+          on: { 'acl.request': { actions: ({ event }) => log.push(String(event.message.content)) } },
+        },
+      );
+      const handler = async ({ content }: ReceivedMessage): Promise<void> => {
+        log.push(String(content));
+      };
+      const { send, modes } = await seated(kind === 'handler' ? { kind, handler } : { kind, chart });
+      const all = Array.from({ length: limits.inboxMessagesMax }, (_, n) => String(n));
+      for (const content of all) send(received(content));
+      await kernel!.stop();
+      expect(log).toEqual(all);
+      expect(modes.slice(-2)).toEqual(['stopping', 'stopped']);
+      expect(kernel!.deadLetters.count).toBe(0);
+    },
+  );
 
   it('hands what a life had taken out of the inbox to the next one, and loses only what was in hand', async () => {
     const log: unknown[] = [];

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { setup } from 'xstate';
 import type { Behaviour } from '../../../src/actors/agents/behaviour.ts';
 import { Deployments, type SignedDeployment } from '../../../src/actors/agents/deployments.ts';
+import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import { utf8 } from '../../../src/actors/kernel/utf8.ts';
 import { ComposedMessage } from '../../../src/actors/messaging/composed-message.ts';
 import { Content } from '../../../src/actors/messaging/content.ts';
@@ -54,6 +55,7 @@ async function lab({ store = memoryStore(), trusted = trust() } = {}) {
   const deployments = new Deployments({
     nodeId: one,
     disk: nodeDisk,
+    clock: nodeClock,
     store,
     trust: trusted,
     registry,

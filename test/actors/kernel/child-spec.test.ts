@@ -31,6 +31,12 @@ describe('each wrong field has its own name', () => {
     ['invalid-shutdown', spec({ shutdown: 0.5 })],
     ['invalid-shutdown', spec({ shutdown: 2 ** 31 })],
     ['invalid-shutdown', spec({ shutdown: 'never' })],
+    ['invalid-shutdown', spec({ shutdown: Number.NaN })],
+    ['invalid-significant', spec({ significant: 'yes' })],
+    ['bad-combination', spec({ significant: true, restart: 'transient' })],
+    ['bad-combination', one('s', [spec({ significant: true })], { autoShutdown: 'any-significant' })],
+    ['invalid-overflow', spec({ overflow: 'block' })],
+    ['invalid-group', spec({ group: 'A tenant' })],
     ['invalid-started-when', spec({ startedWhen: true })],
     ['invalid-start-timeout', spec({ startTimeoutMs: 0 })],
     ['invalid-inbox', spec({ inboxMessagesMax: 0 })],
@@ -50,7 +56,15 @@ describe('each wrong field has its own name', () => {
     ['invalid-strategy', spec({ strategy: 'one-for-some' }, supervisor)],
     ['invalid-intensity', spec({ intensity: -1 }, supervisor)],
     ['invalid-intensity', spec({ intensity: limits.restartsRememberedMax + 1 }, supervisor)],
+    ['invalid-intensity', spec({ intensity: Number.NaN }, supervisor)],
     ['invalid-period', spec({ periodMs: 0 }, supervisor)],
+    ['invalid-period', spec({ periodMs: Number.POSITIVE_INFINITY }, supervisor)],
+    ['invalid-auto-shutdown', spec({ autoShutdown: 'always' }, supervisor)],
+    ['invalid-backoff', spec({ backoff: {} }, supervisor)],
+    ['invalid-backoff', spec({ backoff: { initialMs: 10, maxMs: 5, factor: 2 } }, supervisor)],
+    ['invalid-backoff', spec({ backoff: { initialMs: 1, maxMs: 5, factor: Number.NaN } }, supervisor)],
+    ['invalid-template', one('s', [], { strategy: 'simple-one-for-one' })],
+    ['invalid-template', one('s', [good, worker('b', logic)], { strategy: 'simple-one-for-one' })],
     ['invalid-on-started', spec({ onStarted: true }, supervisor)],
     ['invalid-stop-together', spec({ stopTogether: 'yes' }, supervisor)],
     ['invalid-children', spec({ children: undefined }, supervisor)],
@@ -60,6 +74,41 @@ describe('each wrong field has its own name', () => {
   test.each(table)('%s', (name, wrong) => {
     expect(specFaults(wrong, '/node').map((fault) => fault.name)).toEqual([name]);
   });
+});
+
+test('what is no spec at all, or cannot be looked at, is refused like any other wrong one', () => {
+  const trap = (): never => {
+    throw new Error('a trap');
+  };
+  const odd: unknown[] = [
+    null,
+    undefined,
+    7,
+    'a',
+    new Proxy({}, { get: trap }),
+    { ...good, id: Symbol('a') },
+    { ...good, id: { toString: trap } },
+    { ...good, id: 'a'.repeat(1_000_000) },
+    one('s', [new Proxy(good, { get: trap }) as ChildSpec]),
+  ];
+  for (const each of odd) {
+    const refusal = specRefusal(each as ChildSpec, '/node');
+    expect(refusal?.code).toBe('SUPERVISION');
+    expect(refusal?.reasons.join('').length).toBeLessThan(1_000);
+  }
+});
+
+test('a tree that leads back to itself, or names one part again and again, is refused at once', () => {
+  const round = { ...one('s', []), children: [] as ChildSpec[] };
+  round.children.push(round, { ...round, id: 't' });
+  expect(specFaults(round, '')[0]?.name).toBe('too-deep');
+  let twice: ChildSpec = good;
+  for (let level = 1; level < limits.treeDepthMax; level += 1)
+    twice = one('s', [
+      { ...twice, id: 'a' },
+      { ...twice, id: 'b' },
+    ]);
+  expect(specFaults(twice, '').map(({ name }) => name)).toEqual(['too-many-specs']);
 });
 
 test('what is right passes, edges included', () => {

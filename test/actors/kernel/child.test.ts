@@ -28,6 +28,7 @@ function lonely(log: string[]) {
     registry: new Registry(deadLetters),
     tap: () => undefined,
     restarted: () => {},
+    overran: () => {},
     bear: (spec, place, incarnation, parent) => {
       if (spec.kind !== 'worker') throw new Error('only workers here');
       return new Worker(runtime, spec, place, incarnation, parent);

@@ -366,9 +366,11 @@ test('a kernel stops as a whole when it is told to, or when its root gives up or
   );
   told.kernel.ref('/node/a').tell({ type: 'x' });
   await settle();
-  const stopped = told.kernel.stop();
-  expect([seen, told.kernel.stopping]).toEqual([[false], true]);
-  await stopped;
+  // Whoever takes it down in parts says so first; everybody is still there.
+  told.kernel.beginStop();
+  expect([seen, told.kernel.stopping, told.kernel.tree().length]).toEqual([[false], true, 2]);
+  await told.kernel.stop();
+  expect((await told.kernel.ended).reason).toBe('stopped');
   const gaveUp = lab();
   await gaveUp.kernel.start(
     one(

@@ -63,6 +63,30 @@ describe('start and stop', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('one whose time is over is told of, and what hears of it cannot stop the stop', async () => {
+    const told: unknown[] = [];
+    const { kernel, clock, metrics, log } = lab({
+      onOverrun: (event) => {
+        told.push(event);
+        throw new Error('of the listener');
+      },
+    });
+    await kernel.start(
+      one('node', [
+        worker('a', polite('a', log)),
+        worker('b', stubborn('b', log), { shutdown: 'brutal-kill' }),
+        worker('c', stubborn('c', log), { shutdown: 300 }),
+      ]),
+    );
+    const stopped = kernel.stop();
+    await clock.advanceAsync(300);
+    await stopped;
+    expect(told).toEqual([{ path: '/node/c', ms: 300 }]);
+    expect(metrics.read()).toContainEqual(
+      expect.objectContaining({ name: 'caxton_shutdown_overruns_total', value: 1 }),
+    );
+  });
+
   test('brutal-kill does not ask, infinity waits', async () => {
     const { kernel, clock, log } = lab();
     await kernel.start(
@@ -460,6 +484,26 @@ describe('children added while it runs', () => {
     if (started.ok) expect(started.value.tell({ type: 'hello' }).ok).toBe(true);
     await kernel.stop();
     expect(await kernel.startChild('/node/agents', spec)).toMatchObject({ refusal: { code: 'STOPPED' } });
+  });
+
+  test('an id that is no text is nobody’s, and costs nobody anything', async () => {
+    const { kernel, log } = lab();
+    await kernel.start(one('node', [worker('a', polite('a', log))]));
+    const trap = {
+      toString(): string {
+        throw new Error('a trap');
+      },
+    };
+    for (const id of [Symbol('a'), trap, undefined, 7] as unknown as string[]) {
+      for (const act of ['terminateChild', 'restartChild', 'deleteChild'] as const)
+        expect(await kernel[act]('/node', id)).toMatchObject({ ok: false, refusal: { answer: 'not-found' } });
+      await kernel.stopChild('/node', id);
+    }
+    expect(kernel.tree().map(({ path, restarts }) => [path, restarts])).toEqual([
+      ['/node', 0],
+      ['/node/a', 0],
+    ]);
+    await kernel.stop();
   });
 
   test('one that cannot start is forgotten and not tried again', async () => {

@@ -25,6 +25,24 @@ describe('the log of operations', () => {
     expect(stderr).not.toContain('too fine');
   });
 
+  it.each([true, false])(
+    'takes what somebody threw, whatever it is, and no more of it than fits (pretty: %s)',
+    async (pretty) => {
+      const { stderr } = await written(
+        pretty,
+        `const trap = () => { throw new Error('a trap') };
+       log.error({ err: new Proxy({}, { get: trap, getPrototypeOf: trap, ownKeys: trap }) }, 'one');
+       log.error({ err: Object.defineProperty(new Error('x'), 'extra', { get: trap, enumerable: true }) }, 'two');
+       log.error({ err: new Error('x'.repeat(1_000_000), { cause: new Error('y'.repeat(1_000_000)) }) }, 'three');
+       log.error({ err: undefined }, 'four');
+       log.error({ err: Object.assign(new Error('the last'), { code: 'E_LAST' }) }, 'five');`,
+      );
+      for (const told of ['one', 'cannot be shown', 'two', 'three', 'yyy', 'four', 'five', 'the last', 'E_LAST'])
+        expect(stderr).toContain(told);
+      expect(stderr.length).toBeLessThan(100_000);
+    },
+  );
+
   const names = ['key', 'apiKey', 'token', 'authorization', 'password', 'secret', 'capability', 'privateKey', 'keyPem'];
 
   it.each([true, false])('never writes what stands under the name of a secret (pretty: %s)', async (pretty) => {

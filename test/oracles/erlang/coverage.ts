@@ -21,6 +21,8 @@ const needed = [
   'starts that failed',
   'restarts',
   'several faults at once',
+  'supervisors below supervisors',
+  ...['polite', 'slow', 'stubborn', 'with: normal', 'with: crash'].map((manner) => `stops: ${manner}`),
   ...['ok', 'already-started', 'already-present', 'invalid-spec', 'start-failed', 'no-supervisor'].map(
     (answer) => `start: ${answer}`,
   ),
@@ -68,11 +70,16 @@ export class Coverage {
       .join('\n');
   }
 
-  #tree(tree: Tree): void {
-    if (tree.kind === 'worker') return;
+  #tree(tree: Tree, below = false): void {
+    if (tree.kind === 'worker') {
+      const { manner } = tree;
+      this.#count(`stops: ${typeof manner === 'string' ? manner : `with: ${manner.with}`}`);
+      return;
+    }
+    if (below) this.#count('supervisors below supervisors');
     this.#count(`strategy ${tree.strategy}`);
     if (tree.autoShutdown !== 'never') this.#count(`auto-shutdown ${tree.autoShutdown}`);
-    for (const child of tree.children) this.#tree(child);
+    for (const child of tree.children) this.#tree(child, true);
   }
 
   #event(event: string, supervisors: ReadonlySet<string>): void {
