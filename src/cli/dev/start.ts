@@ -7,7 +7,7 @@ import { clusterLayout } from '../../development/layout.ts';
 import { claimPorts } from '../../development/ports.ts';
 import { policyYaml } from '../../development/templates.ts';
 import { CaxtonError } from '../../errors.ts';
-import { UsageError } from '../command.ts';
+import { hasColours } from '../style.ts';
 import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
 import { deployDemoAgents } from './deploy.ts';
@@ -27,13 +27,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     args: [...argv],
     options: { once: { type: 'boolean' }, dir: { type: 'string' } },
   });
-  if (values.dir === '') throw new UsageError('--dir needs the name of a folder.', 'caxton dev start --help');
   const root = resolve(values.dir ?? '.caxton');
   const began = performance.now();
-  const colours = process.stdout.isTTY === true && !process.env.NO_COLOR;
   const narrator = createNarrator(
     (line) => process.stdout.write(`${line}\n`),
-    colours,
+    hasColours(process.stdout.isTTY === true, process.env),
     () => performance.now() - began,
   );
   const lock = await takeLock(`${root}.lock`);
