@@ -4,9 +4,9 @@ import { nounHelp, overview, verbHelp } from './cli/help.ts';
 import { writeError } from './cli/output.ts';
 import { printable } from './cli/printable.ts';
 import { styleFor } from './cli/style.ts';
-import { systemFault } from './cli/system-fault.ts';
 import { processTerminal, type Terminal } from './cli/terminal.ts';
 import { expectNoMore, findVerb, isNoun, readArguments } from './cli/usage.ts';
+import { systemFault } from './config/system-fault.ts';
 import { CaxtonError } from './errors.ts';
 
 const helpWords = new Set(['--help', '-h', 'help']);

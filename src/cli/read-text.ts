@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
+import { systemFault } from '../config/system-fault.ts';
 import { CaxtonError } from '../errors.ts';
-import { systemFault } from './system-fault.ts';
 
 /**
  * The text of a file that the command line names, at most `bytesMax` of it. FILE_UNREADABLE, LIMIT_EXCEEDED, and

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ok, type Result, refuse } from '../errors.ts';
+import { systemFault } from './system-fault.ts';
 
 /**
  * Whether this process can keep files in a folder, or could make it; nothing is made here. FILE_UNREADABLE when the
@@ -13,7 +14,7 @@ export async function checkDataFolder(path: string): Promise<Result<void>> {
     if (found instanceof Error) {
       // ENOTDIR: something above is a file, and the next round finds it.
       if ((found.code === 'ENOENT' || found.code === 'ENOTDIR') && place !== dirname(place)) continue;
-      return refuse('FILE_UNREADABLE', `${path} cannot be used: ${place} (${found.code ?? found.message}).`);
+      return refuse('FILE_UNREADABLE', `${path} cannot be used: ${place}: ${systemFault(found)}.`);
     }
     const where = place === path ? '' : ` cannot be made: ${place}`;
     if (!found.isDirectory()) return refuse('FILE_UNREADABLE', `${path}${where} is not a folder.`);

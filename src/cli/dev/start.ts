@@ -1,12 +1,17 @@
 import { existsSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import { defaultPorts, developmentNodes, initialiseCluster, spareNode } from '../../development/initialise.ts';
+import {
+  clusterRoot,
+  defaultPorts,
+  developmentNodes,
+  initialiseCluster,
+  spareNode,
+} from '../../development/initialise.ts';
 import { clusterLayout } from '../../development/layout.ts';
 import { claimPorts } from '../../development/ports.ts';
 import { policyYaml } from '../../development/templates.ts';
-import { CaxtonError } from '../../errors.ts';
 import { hasColours } from '../style.ts';
 import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
@@ -27,7 +32,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     args: [...argv],
     options: { once: { type: 'boolean' }, dir: { type: 'string' } },
   });
-  const root = resolve(values.dir ?? '.caxton');
+  const root = await clusterRoot(values.dir ?? '.caxton');
   const began = performance.now();
   const narrator = createNarrator(
     (line) => process.stdout.write(`${line}\n`),
@@ -37,12 +42,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   const lock = await takeLock(`${root}.lock`);
   const launcher = new Launcher(root, narrator);
   const signals = listenForSignals(narrator, () => launcher.abort());
-  let code = 1;
+  let code: number;
   try {
     code = await launcher.run(values.once === true, signals.stopped);
-  } catch (error) {
-    if (!(error instanceof CaxtonError)) throw error;
-    process.stderr.write(`${error.message}\n${error.mend}\n`);
   } finally {
     await launcher.stop();
     signals.dispose();
@@ -87,7 +89,7 @@ class Launcher {
     const up = await Promise.race([Promise.all(starts), stopped.then(() => undefined)]);
     if (up === undefined) return 0;
     if (!up.every(Boolean)) return 1;
-    const clients = await clientsOf(layout);
+    const clients = await clientsOf(layout, developmentNodes);
     const conversation = deployDemoAgents(layout, clients, this.#narrator).then(() =>
       converse(clients, this.#narrator),
     );
