@@ -262,6 +262,35 @@ describe('what contradicts itself is refused', () => {
   });
 });
 
+describe('any value of a wrong kind', () => {
+  const wrong = [
+    '~',
+    '[]',
+    '[[1]]',
+    '{}',
+    '{ a: 1 }',
+    '-1',
+    '1.5',
+    '.inf',
+    '1e30',
+    '""',
+    '"\\0"',
+    `"${'x'.repeat(5_000)}"`,
+  ];
+  it.each(keys.filter(({ value, dormant }) => value !== '' && !dormant).map(({ path }) => path))(
+    'for %s is told of in our own words, with what was found',
+    (path) => {
+      for (const value of wrong) {
+        const result = loadConfig(withValue(example, path, value), { file, readText });
+        if (result.ok) continue;
+        const text = result.refusal.reasons.join('\n');
+        expect(text).not.toMatch(/Invalid input|Too (big|small)|Unrecognized|undefined|\[object/);
+        expect(text.length).toBeLessThan(1_000);
+      }
+    },
+  );
+});
+
 describe('what this version cannot do is refused, not ignored', () => {
   it.each<[string, string, string]>([
     ['methods', 'methods: [api_key]', 'methods: [api_key, jwt]'],
