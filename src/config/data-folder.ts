@@ -24,7 +24,7 @@ export async function checkDataFolder(path: string): Promise<Result<void>> {
     const where = place === path ? '' : ` cannot be made: ${place}`;
     if (!found.isDirectory()) return refuse('FILE_UNREADABLE', `${path}${where} is not a folder.`);
     if (place === path && (found.mode & othersReplace) === othersWrite)
-      return refuse('FILE_UNREADABLE', `${path} can be written by anybody: chmod o-w it.`);
+      return refuse('FILE_UNREADABLE', `${path} can be written by anybody: chmod o-w it, or name a folder below it.`);
     const may = await access(place, constants.W_OK | constants.X_OK).then(
       () => true,
       () => false,
