@@ -4,7 +4,6 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Crypto } from '../../../crypto/port.ts';
 import { CaxtonError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
-
 import type { Address, Clock, TlsIdentity } from '../../kernel/ports.ts';
 import { listenError } from '../../listen-error.ts';
 import type { HttpHandler } from './server.ts';
