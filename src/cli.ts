@@ -5,7 +5,8 @@ import { writeError } from './cli/output.ts';
 import { printable } from './cli/printable.ts';
 import { styleFor } from './cli/style.ts';
 import { processTerminal, type Terminal } from './cli/terminal.ts';
-import { findVerb, isNoun, readArguments } from './cli/usage.ts';
+import { expectNoMore, findVerb, isNoun, readArguments } from './cli/usage.ts';
+import { systemFault } from './config/system-fault.ts';
 import { CaxtonError } from './errors.ts';
 
 const helpWords = new Set(['--help', '-h', 'help']);
@@ -25,14 +26,15 @@ export async function main(argv: readonly string[], terminal: Terminal = process
       writeError(terminal, error, json);
       return 1;
     }
-    const fault = systemFault(error);
+    const fault = fileFault(error);
     if (fault) {
       writeError(terminal, fault, json);
       return 1;
     }
     if (!(error instanceof UsageError)) throw error;
-    if (json) writeError(terminal, new CaxtonError('MALFORMED', [error.message, `See ${error.help}.`]), true);
-    else terminal.err(`${printable(error.message)}\nSee ${error.help}\n`);
+    const { message, help = 'caxton --help' } = error;
+    if (json) writeError(terminal, new CaxtonError('MALFORMED', [message, `See ${help}.`]), true);
+    else terminal.err(`${printable(message)}\nSee ${help}\n`);
     return 2;
   }
 }
@@ -46,27 +48,38 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCod
   const [noun, verbName, ...rest] = argv;
   if (noun === undefined) return print(overview(verbs, style));
   if (helpWords.has(noun)) {
-    const [, about, what] = argv;
+    const [, about, what, ...more] = argv;
+    expectNoMore(more);
     if (about === undefined) return print(overview(verbs, style));
     if (what === undefined && isNoun(verbs, about)) return print(nounHelp(verbs, about, style));
     return print(verbHelp(findVerb(verbs, about, what ?? ''), style));
   }
-  if (noun === 'version' || noun === '--version' || noun === '-v')
+  if (noun === 'version' || noun === '--version' || noun === '-v') {
+    expectNoMore(argv.slice(1));
     return print(`${await (await import('./version.ts')).version()}\n`);
+  }
   if (isNoun(verbs, noun) && (verbName === undefined || helpWords.has(verbName)))
     return print(nounHelp(verbs, noun, style));
   const verb = findVerb(verbs, noun, verbName ?? '');
-  // A verb that reads its own arguments is given none that its list does not have.
-  const invocation = readArguments(verb, rest, terminal);
-  if (!invocation) return print(verbHelp(verb, style));
-  return 'runRaw' in verb ? verb.runRaw(rest) : verb.run(invocation);
+  try {
+    // A verb that reads its own arguments is given none that its list does not have.
+    const invocation = readArguments(verb, rest, terminal);
+    if (!invocation) return print(verbHelp(verb, style));
+    return await ('runRaw' in verb ? verb.runRaw(rest) : verb.run(invocation));
+  } catch (error) {
+    if (error instanceof UsageError) error.help ??= `caxton ${verb.noun} ${verb.verb} --help`;
+    throw error;
+  }
 }
 
 /** A file that the system refused is nobody’s bug: what it is and where, without a stack. */
-function systemFault(error: unknown): CaxtonError | undefined {
+function fileFault(error: unknown): CaxtonError | undefined {
   const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
-  if (typeof code !== 'string' || typeof syscall !== 'string' || typeof path !== 'string') return undefined;
-  return new CaxtonError('FILE_UNREADABLE', `${path} cannot be used: ${code} (${syscall}).`, { cause: error });
+  // Writing to a file that is open already names no path.
+  const what = typeof path === 'string' ? path : syscall === 'write' ? 'A file' : undefined;
+  if (typeof code !== 'string' || typeof syscall !== 'string' || what === undefined) return undefined;
+  const cause = { cause: error };
+  return new CaxtonError('FILE_UNREADABLE', `${what} cannot be used: ${systemFault(error)} (${syscall}).`, cause);
 }
 
 /** Known before the arguments are: a wrong command line, too, is answered in the form that it asks for. */

@@ -341,6 +341,8 @@ export const limits = {
   apiAnswerBytesMax: 67_108_864,
   /** A client’s profile.json, CA or API-key file. */
   profileBytesMax: 65_536,
+  /** A file of checkpoints that `caxton audit verify --evidence` reads whole. Past it: refused. */
+  evidenceFileBytesMax: 268_435_456,
   /** A configuration file. */
   configBytesMax: 1_048_576,
 

@@ -55,7 +55,16 @@ describe('the command line’s help', () => {
 describe('a wrong command line', () => {
   const wrong: [argv: string[], word: string][] = [
     [['mesage', 'send'], 'caxton message'],
-    [['members'], 'There is no command “members”'],
+    [['members'], 'Did you mean “caxton cluster members”?'],
+    [['start'], 'Did you mean “caxton server start” or “caxton dev start”?'],
+    [['sned'], 'Did you mean “caxton message send”?'],
+    [['config'], 'There is no command “config”. Known: message, cluster,'],
+    [['--node', 'node-1', 'cluster', 'members'], '“--node” stands before the command'],
+    [['--', 'cluster', 'members'], '“--” stands before the command'],
+    [['cluster', '--node', 'node-1', 'members'], '“--node” stands before the command'],
+    [['version', 'now'], '“now” is not expected here'],
+    [['help', 'dev', 'start', 'now'], '“now” is not expected here'],
+    [['help', 'start'], 'Did you mean “caxton server start” or “caxton dev start”?'],
     [['agents', 'list'], 'caxton agent'],
     [['verison'], 'caxton version'],
     [['message', 'snd'], 'caxton message send'],
@@ -67,6 +76,11 @@ describe('a wrong command line', () => {
     [['cluster', 'members', '--constructor'], 'There is no option --constructor'],
     [['cluster', 'members', '--output', 'xml'], '--output is json or table'],
     [['cluster', 'members', '--output'], '--output needs a value'],
+    [['cluster', 'members', '--profile', ''], '--profile needs a value: FILE.'],
+    [['cluster', 'members', '--node='], '--node needs a value: ID.'],
+    [['audit', 'prove', '1', '--out', ''], '--out needs a value: FILE.'],
+    [['audit', 'prove', ''], 'SEQ is missing.'],
+    [['dev', 'start', '--dir', ''], '--dir needs a value: DIR.'],
     [['cluster', 'members', 'node-1'], '“node-1” is not expected here'],
     [['cluster', 'members', '--node', 'a', '--node', 'b'], '--node is given twice'],
     [['message', 'send', '--content', 'x'], '--to is missing'],
@@ -87,6 +101,17 @@ describe('a wrong command line', () => {
     expect(err).toContain(word);
     expect(err).toMatch(/\nSee caxton .*--help\n$/);
     expect(err).not.toMatch(/\n {4}at /);
+  });
+
+  it('names the help of the command that it was for', async () => {
+    for (const wrong of [
+      ['--timeout', '5'],
+      ['--performative', 'reqest'],
+      ['--to', 'x'],
+    ]) {
+      const { err } = await run(['message', 'send', '--to', 'a/b', '--content', 'x', ...wrong]);
+      expect(err).toMatch(/\nSee caxton message send --help\n$/);
+    }
   });
 
   it('is answered as problem+json when JSON is asked for', async () => {
@@ -115,6 +140,7 @@ describe('colours', () => {
   it('come only on a terminal and never with NO_COLOR', async () => {
     expect((await run([], { outIsTerminal: true })).out).toContain('\u001b[1m');
     expect((await run([], { outIsTerminal: true, env: { NO_COLOR: '1' } })).out).not.toContain('\u001b');
+    expect((await run([], { outIsTerminal: true, env: { TERM: 'dumb' } })).out).not.toContain('\u001b');
     expect((await run([])).out).not.toContain('\u001b');
   });
 });

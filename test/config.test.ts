@@ -142,9 +142,9 @@ describe('what is wrong is named with file, line, key and what was expected', ()
       'a number for a duration',
       'check_interval: 24h',
       'check_interval: 24',
-      /check_interval: expected a duration such as/,
+      /check_interval: expected a duration of 1s/,
     ],
-    ['a duration of another unit', 'check_interval: 24h', 'check_interval: 2w', /expected a duration such as .*2w/],
+    ['a duration of another unit', 'check_interval: 24h', 'check_interval: 2w', /expected a duration of .*2w/],
     ['a rate without a period', 'default_limit: 1000/min', 'default_limit: 1000', /default_limit: expected a rate/],
     ['an address without a port', 'bind: 127.0.0.1:7804', 'bind: 127.0.0.1', /api\.bind: expected host:port/],
     ['a port that is none', 'bind: 127.0.0.1:7804', 'bind: 127.0.0.1:78040', /api\.bind: expected host:port/],
@@ -260,6 +260,35 @@ describe('what contradicts itself is refused', () => {
   ])('%s', (_, from, to, expected) => {
     expect(refusal(edited(example, from, to).text).text).toMatch(expected);
   });
+});
+
+describe('any value of a wrong kind', () => {
+  const wrong = [
+    '~',
+    '[]',
+    '[[1]]',
+    '{}',
+    '{ a: 1 }',
+    '-1',
+    '1.5',
+    '.inf',
+    '1e30',
+    '""',
+    '"\\0"',
+    `"${'x'.repeat(5_000)}"`,
+  ];
+  it.each(keys.filter(({ value, dormant }) => value !== '' && !dormant).map(({ path }) => path))(
+    'for %s is told of in our own words, with what was found',
+    (path) => {
+      for (const value of wrong) {
+        const result = loadConfig(withValue(example, path, value), { file, readText });
+        if (result.ok) continue;
+        const text = result.refusal.reasons.join('\n');
+        expect(text).not.toMatch(/Invalid input|Too (big|small)|Unrecognized|undefined|\[object/);
+        expect(text.length).toBeLessThan(1_000);
+      }
+    },
+  );
 });
 
 describe('what this version cannot do is refused, not ignored', () => {

@@ -21,12 +21,8 @@ const run = (cwd: string, command: string, ...args: string[]): string =>
 const node = (...args: string[]): string => run(project, process.execPath, ...args);
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 
-const compile = (...files: string[]): string =>
-  node(
-    tsc,
-    ...['--strict', '--noEmit', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'],
-    ...files,
-  );
+const strictly = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', 'node'];
+const compile = (...files: string[]): string => node(tsc, ...strictly, '--skipLibCheck', ...files);
 
 let packed: Packed;
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
@@ -59,7 +55,8 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 describe('the package', () => {
   it('holds what runs and what explains it, and nothing else', () => {
     const paths = packed.files.map(({ path }) => path);
-    const known = /^(?:bin\/caxton\.js|config\/[a-z]+\.yaml|CHANGELOG\.md|LICENSE|README\.md|package\.json)$/;
+    const known =
+      /^(?:bin\/caxton\.js|config\/[a-z]+\.yaml|docs\/[a-z/-]+\.md|(?:ARCHITECTURE|CHANGELOG|README|SECURITY)\.md|LICENSE|package\.json)$/;
     const compiled = /^dist\/(.*)\.(?:d\.ts|js)$/;
     const strange = paths.filter((path) => {
       const source = compiled.exec(path)?.[1];
@@ -77,6 +74,12 @@ describe('the package', () => {
       expect(paths).toContain(needed);
   });
 
+  it('holds every page that its README links to', () => {
+    const links = [...readFileSync(join(copy, 'README.md'), 'utf8').matchAll(/\]\(([^):#]+)(?:#[^)]*)?\)/g)];
+    expect(links.length).toBeGreaterThan(3);
+    expect(packed.files.map(({ path }) => path)).toEqual(expect.arrayContaining(links.map(([, path]) => path)));
+  });
+
   it('offers its subpaths and nothing behind them', () => {
     const subpaths = Object.keys(manifest.exports).filter((path) => path !== './package.json');
     expect(subpaths).toEqual(['.', './client', './crypto', './protocols', './testing']);
@@ -92,6 +95,22 @@ describe('the package', () => {
       ...subpaths.map((path) => `${manifest.name}${path.slice(1)} true`),
       'ERR_PACKAGE_PATH_NOT_EXPORTED',
     ]);
+  });
+
+  it('is required from CommonJS as well', () => {
+    writeFileSync(
+      join(project, 'common.cjs'),
+      `console.log(typeof require('${manifest.name}').createNode, typeof require('${manifest.name}/client').createClient);
+      import('${manifest.name}').then((whole) => console.log(whole.createNode === require('${manifest.name}').createNode));`,
+    );
+    expect(node('common.cjs')).toBe('function function\ntrue\n');
+  });
+
+  it('has declarations that need no types of what it is made of', () => {
+    const names = Object.keys(manifest.exports).filter((path) => path !== './package.json');
+    const lines = names.map((path, at) => `export * as part${at} from '${manifest.name}${path.slice(1)}';`);
+    writeFileSync(join(project, 'declarations.ts'), `${lines.join('\n')}\n`);
+    expect(node(tsc, ...strictly, 'declarations.ts')).toBe('');
   });
 
   it('type-checks and runs the examples in a project of its own', () => {

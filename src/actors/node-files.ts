@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkDataFolder } from '../config/data-folder.ts';
 import { openFault, readKeyFile } from '../config/key-file.ts';
@@ -12,7 +13,7 @@ import { limits } from '../limits.ts';
 import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { readApiKeys } from './api-key-file.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/node-identity.ts';
-import { checkCaCertificate, checkServerPair } from './cluster/pem.ts';
+import { belongTogether, checkCaCertificate, checkServerPair } from './cluster/pem.ts';
 import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
@@ -68,6 +69,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
     { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` },
     await readNodeIdentity(disk, node, files, now),
   );
+  await checkCaKey(disk, config, caPem);
   const gossipKey = { path: security.gossip.keyPath, key: 'security.cluster.gossip.key_path' };
   const apiKeys = { path: security.api.apiKeysPath, key: 'security.api.authentication.api_keys_path' };
   return {
@@ -84,6 +86,19 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
   };
 }
 
+/** A key that is needed in months is looked at now: a renewal that fails then would be the end of the node. */
+async function checkCaKey(disk: Disk, { node }: NodeConfig, caPem: string): Promise<void> {
+  const { enabled, caKeyPath } = node.rotation;
+  if (!enabled || caKeyPath === undefined) return;
+  const file = { path: caKeyPath, key: 'node.rotation.ca_key_path' };
+  const keyPem = await readSecret(disk, file);
+  inFile(file, privateKeyFromPem(keyPem));
+  if (!belongTogether(caPem, keyPem))
+    inFile(file, refuse('CERTIFICATE_REFUSED', `It is not the key of ${node.caCertificatePath}.`));
+}
+
+const anybodyWrites = 0o002;
+
 /** The bytes of a file as text. The port knows no file types: what has no length (a pipe, a device) is not read. */
 async function readText(disk: Disk, { path, key }: NamedFile): Promise<string> {
   const refused = (what: string) => new CaxtonError('FILE_UNREADABLE', `${key}: ${what}`);
@@ -92,6 +107,9 @@ async function readText(disk: Disk, { path, key }: NamedFile): Promise<string> {
     const found = await disk.stat(path);
     if (found?.bytes === 0) throw refused(`${path} is empty, or is a pipe or a device.`);
     if (found && found.bytes > limits.configBytesMax) throw refused(`${path} is over ${limits.configBytesMax} bytes.`);
+    // No secret, and yet whoever can write it decides whom this node trusts.
+    if (found && (found.mode & anybodyWrites) !== 0)
+      throw refused(`${path} can be written by anybody (mode ${(found.mode & 0o777).toString(8)}): chmod o-w it.`);
     bytes = found && (await disk.readFile(path));
   } catch (error) {
     throw error instanceof CaxtonError ? error : refused(openFault(path, error));
@@ -173,7 +191,7 @@ async function readApiPair(
  * Whether this machine’s disk takes what the node will keep: FILE_UNREADABLE names the setting. For a node as a process;
  * one that is embedded may have another disk.
  */
-export async function checkNodeFolders({ node, security }: NodeConfig): Promise<void> {
+export async function checkNodeFolders({ node, security, agents }: NodeConfig): Promise<void> {
   const folders = [
     { path: node.dataPath, key: 'node.data_path' },
     { path: security.audit.logPath, key: 'security.audit.log_path' },
@@ -182,6 +200,16 @@ export async function checkNodeFolders({ node, security }: NodeConfig): Promise<
     const usable = await checkDataFolder(path);
     if (!usable.ok) throw new CaxtonError(usable.refusal.code, `${key}: ${usable.refusal.reasons.join(' ')}`);
   }
+  const { modulesPath } = agents;
+  if (modulesPath === undefined) return;
+  const found = await stat(modulesPath).catch((error: Error) => error);
+  const fault =
+    found instanceof Error
+      ? openFault(modulesPath, found)
+      : found.isDirectory()
+        ? ''
+        : `${modulesPath} is not a folder.`;
+  if (fault !== '') throw new CaxtonError('FILE_UNREADABLE', `agents.modules_path: ${fault}`);
 }
 
 /** For `readNodeFiles`: the receivers’ policies, none without a path. CONFIG_INVALID names the file and the line. */

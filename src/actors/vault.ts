@@ -54,10 +54,10 @@ async function readSource(
 ): Promise<{ readonly text: string; readonly where: string }> {
   switch (source.kind) {
     case 'file':
-      return { text: await readSecret(source.path), where: source.path };
+      return { text: await readSecret(source.path), where: `security.vault.key_path: ${source.path}` };
     case 'env': {
       const text = process.env[source.name];
-      if (text) return { text, where: `$${source.name}` };
+      if (text) return { text, where: `security.vault.key_env: $${source.name}` };
       throw new CaxtonError('FILE_UNREADABLE', [
         `security.vault.key_env: the environment variable ${source.name} is not set.`,
         `It holds the vault’s key ring: ${howToMake}`,

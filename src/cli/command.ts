@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly short?: string;
   readonly multiple?: boolean;
   readonly required?: boolean;
+  /** Whether a value without a character means something; elsewhere it is a variable of a script that was never set. */
+  readonly mayBeEmpty?: boolean;
 }
 
 export type Options = Readonly<Record<string, OptionSpec>>;
@@ -52,10 +54,10 @@ export interface RawVerb
 /** The command line itself is wrong: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
-  /** What to read, such as `caxton message send --help`. */
-  readonly help: string;
+  /** What to read, such as `caxton message send --help`; what a verb leaves open is its own help. */
+  help: string | undefined;
 
-  constructor(message: string, help = 'caxton --help') {
+  constructor(message: string, help?: string) {
     super(message);
     this.help = help;
   }

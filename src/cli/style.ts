@@ -13,10 +13,13 @@ const code =
   (text: string): string =>
     `\u001b[${on}m${text}\u001b[${off}m`;
 
-/** Colours only on a terminal, and never with NO_COLOR (https://no-color.org: set and not empty). */
+/** Only on a terminal that knows them, and never with NO_COLOR (https://no-color.org: set and not empty). */
+export const hasColours = (isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): boolean =>
+  isTerminal && !env.NO_COLOR && env.TERM !== 'dumb';
+
+/** The style for a terminal, or for what is none. */
 export function styleFor(isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): Style {
-  const colours = isTerminal && !env.NO_COLOR && env.TERM !== 'dumb';
-  return colours
+  return hasColours(isTerminal, env)
     ? { strong: code(1, 22), dim: code(2, 22), good: code(32, 39), warn: code(33, 39), bad: code(31, 39) }
     : { strong: plain, dim: plain, good: plain, warn: plain, bad: plain };
 }

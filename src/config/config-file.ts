@@ -7,9 +7,11 @@ import { openFault } from './key-file.ts';
 /** Whoever writes into a pipe of the shell (`<(…)`) has this long. */
 const pipeMsMax = 2_000;
 
+const anybodyWrites = 0o002;
+
 /**
  * The text of a configuration file: a regular file, or a pipe of the shell. FILE_UNREADABLE when it cannot be opened, is
- * a folder or a device, or is a pipe that does not end in time; CONFIG_INVALID when it is over
+ * a folder or a device, can be written by anybody, or is a pipe that does not end in time; CONFIG_INVALID when it is over
  * `limits.configBytesMax` or no UTF-8 text.
  */
 export async function readConfigFile(path: string): Promise<Result<string>> {
@@ -20,6 +22,11 @@ export async function readConfigFile(path: string): Promise<Result<string>> {
     try {
       const status = fstatSync(fd);
       if (!status.isFile()) return refuse('FILE_UNREADABLE', `${path} is neither a file nor a pipe.`);
+      if ((status.mode & anybodyWrites) !== 0)
+        return refuse(
+          'FILE_UNREADABLE',
+          `${path} can be written by anybody, who would decide over this node: chmod o-w it.`,
+        );
       return status.size > limits.configBytesMax ? tooLong(path) : textOf(path, readFileSync(fd));
     } finally {
       closeSync(fd);
@@ -37,10 +44,12 @@ function textOf(path: string, bytes: Uint8Array | undefined): Result<string> {
     return refuse('FILE_UNREADABLE', `${path} is a pipe that did not end within ${pipeMsMax / 1_000} s.`);
   if (bytes.length > limits.configBytesMax) return tooLong(path);
   try {
-    return ok(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    // In UTF-16 half of it would be zero bytes, which UTF-8 has too and no text does.
+    if (!bytes.includes(0)) return ok(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    return refuse('CONFIG_INVALID', `${path} is not UTF-8 text.`);
+    // Said below.
   }
+  return refuse('CONFIG_INVALID', `${path} is not UTF-8 text.`);
 }
 
 /** What is written until the pipe’s end or the limit is passed; undefined when no end comes. Closes `fd`. */

@@ -39,7 +39,7 @@ export function readYaml(text: string): YamlText {
   try {
     const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
     const faults = [...document.errors, ...document.warnings].map(
-      (error): YamlFault => ({ line: lines.linePos(error.pos[0]).line, text: firstClause(error.message) }),
+      (error): YamlFault => ({ line: lines.linePos(error.pos[0]).line, text: yamlFault(error) }),
     );
     visit(document, {
       Alias: (_, { range }) =>
@@ -57,9 +57,20 @@ export function readYaml(text: string): YamlText {
   }
 }
 
-/** The parser’s own message without the place and the picture that it adds. */
-const firstClause = (message: string): string =>
-  (message.split('\n')[0] ?? message).replace(/ at line \d+, column \d+:?$/, '');
+/** What the parser says in its own terms, or in a programmer’s. */
+const plainWords: readonly (readonly [RegExp, string])[] = [
+  [/call stack|Stack overflow/, 'it is nested too deep'],
+  [/multiple documents/, 'one document was expected, and a second one begins here'],
+  [/^Implicit (map )?keys? /, 'a key and its value are written “key: value”, on one line'],
+  [/^Nested mappings/, 'there is a second “: ” on this line; put the value in quotes'],
+  [/^Unresolved tag/, 'tags (!name) are not read here'],
+];
+
+/** The parser’s message without the place and the picture that it adds. */
+function yamlFault({ message }: { readonly message: string }): string {
+  const clause = (message.split('\n')[0] ?? message).replace(/ at line \d+, column \d+:?$/, '');
+  return plainWords.find(([form]) => form.test(clause))?.[1] ?? clause;
+}
 
 /** The line of the deepest part of the path that is in the text; of a key where there is one, not of what it holds. */
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number | undefined {
@@ -100,7 +111,7 @@ export function problemTexts(
       return `${place([...issue.path, key])} there is no such key; ${hint}`;
     });
   });
-  return shortened(texts, limits.reasonsMax);
+  return shortened([...new Set(texts)], limits.reasonsMax);
 }
 
 const keyCharsMax = 60;
@@ -109,19 +120,20 @@ const shownKey = (key: string): string => (key.length > keyCharsMax ? `${key.sli
 function wrongValueText(issue: z.core.$ZodIssue, found: unknown, known: readonly string[]): string {
   const block = issue.code === 'invalid_type' && issue.expected === 'object';
   const expected = block ? `expected a block with the keys ${known.join(', ')}` : issue.message;
-  if (issue.code !== 'invalid_type') return expected;
-  if (found === undefined) return `is missing; ${expected}`;
-  return block ? `${expected}, found ${kindOf(found)}` : expected;
+  if (found === undefined) return issue.code === 'invalid_type' ? `is missing; ${expected}` : expected;
+  return expected.includes('found') ? expected : `${expected}, found ${shownValue(found)}`;
 }
 
-const kindOf = (value: unknown): string =>
-  value === null
-    ? 'nothing'
-    : Array.isArray(value)
-      ? 'a list'
-      : typeof value === 'string'
-        ? 'a text'
-        : `a ${typeof value}`;
+const valueCharsMax = 40;
+
+function shownValue(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a block';
+  const text = String(value);
+  const short = text.length > valueCharsMax ? `${text.slice(0, valueCharsMax)}…` : text;
+  return typeof value === 'string' ? `the text “${short}”` : short;
+}
 
 const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(

@@ -18,6 +18,8 @@ export interface HostPort {
 }
 
 const hostName = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+/** 127.0.0.256, 127.1 and 0x7f.1 are no names: resolvers read some of them as addresses, each its own way. */
+const endsInNumber = /(^|\.)(\d+|0[xX][0-9A-Fa-f]*)$/;
 
 /** `host:port`, an IPv6 host in brackets; port 0 means one that the system gives. Undefined for anything else. */
 export function parseHostPort(text: string): HostPort | undefined {
@@ -26,7 +28,8 @@ export function parseHostPort(text: string): HostPort | undefined {
   const host = bracketed?.[1] ?? plain?.[1];
   const port = Number(bracketed?.[2] ?? plain?.[2]);
   if (host === undefined || port > 65_535) return undefined;
-  if (bracketed ? isIP(host) !== 6 : isIP(host) === 0 && !hostName.test(host)) return undefined;
+  if (bracketed ? isIP(host) !== 6 : isIP(host) === 0 && (!hostName.test(host) || endsInNumber.test(host)))
+    return undefined;
   return { host, port };
 }
 

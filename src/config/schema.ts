@@ -7,6 +7,7 @@ import { parseRate, type Rate } from '../protocols/authorization/rate.ts';
 import { clusterIdForm, parseClusterId } from './cluster-id.ts';
 import { type HostPort, parseDuration, parseHostPort } from './quantity.ts';
 import { siemDestinations } from './siem.ts';
+import { listOf, path, wholeNumber } from './values.ts';
 
 /**
  * The form of node.yaml: the record’s (ADR-0016) `node:` and `security:` blocks with its names, ours beside them. One
@@ -17,11 +18,16 @@ const parsed = <T>(expected: string, parse: (text: string) => T | undefined) =>
   z.string({ error: `expected ${expected}` }).transform((text, context): T => {
     const value = parse(text);
     if (value !== undefined) return value;
-    context.addIssue({ code: 'custom', message: `expected ${expected}, found “${text.slice(0, 40)}”` });
+    context.addIssue({ code: 'custom', message: `expected ${expected}` });
     return z.NEVER;
   });
 
-const duration = parsed<number>('a duration such as 500ms, 30s, 5m, 24h or 30d', parseDuration);
+/** At most 100,000 days, so that a time which is a duration away can still be told. */
+const durationMsMax = 8_640_000_000_000;
+const duration = parsed<number>('a duration of 1s to 100000d, such as 30s, 5m, 24h or 30d', (text) => {
+  const ms = parseDuration(text);
+  return ms !== undefined && ms >= 1_000 && ms <= durationMsMax ? ms : undefined;
+});
 const hostPort = parsed<HostPort>('host:port, such as 127.0.0.1:7701 or [::1]:7701', parseHostPort);
 const rate = parsed<Rate>('a rate such as 100/s or 1000/min', (text) => {
   const read = parseRate(text);
@@ -34,7 +40,6 @@ const trustDomain = parsed<TrustDomain>('a trust domain in lower case, such as e
   isTrustDomain(text) ? text : undefined,
 );
 const clusterId = parsed<string>(clusterIdForm, parseClusterId);
-const path = z.string({ error: 'expected a path' }).min(1, 'expected a path').max(4_096);
 const flag = z.boolean({ error: 'expected true or false' });
 
 const rotation = z.strictObject({
@@ -58,12 +63,12 @@ const cluster = z.strictObject({
   id: clusterId.optional(),
   id_path: path.optional(),
   trust_domain: trustDomain,
-  expected_size: z.int({ error: 'expected a whole number' }).min(1).max(16_384),
+  expected_size: wholeNumber(1, 16_384),
   bind: hostPort,
   advertise: hostPort.optional(),
-  join: z.array(hostPort).max(limits.joinAddressesMax).default([]),
+  join: listOf(hostPort, 'host:port', 0, limits.joinAddressesMax).default([]),
   profile: z.enum(['local', 'lan', 'wan'], { error: 'expected local, lan or wan' }).default('lan'),
-  authority_keys: z.array(path).min(1, 'expected at least one authority key').max(16),
+  authority_keys: listOf(path, 'paths', 1, 16),
   notices_path: path,
 });
 
@@ -89,10 +94,12 @@ const apiTls = z.strictObject({
 });
 
 const authentication = z.strictObject({
-  methods: z
-    .array(z.enum(['api_key', 'jwt', 'client_certificate', 'oauth2'], { error: 'expected api_key' }))
-    .min(1, 'expected at least one method')
-    .default(['api_key']),
+  methods: listOf(
+    z.enum(['api_key', 'jwt', 'client_certificate', 'oauth2'], { error: 'expected api_key' }),
+    'methods',
+    1,
+    4,
+  ).default(['api_key']),
   api_keys_path: path,
   jwt: z.looseObject({}).optional(),
   oauth2: z.looseObject({}).optional(),
@@ -133,7 +140,7 @@ const audit = z.strictObject({
   enabled: flag.default(true),
   log_path: path,
   policy: auditPolicyEntries.prefault({}),
-  retention_days: z.int({ error: 'expected a whole number of days' }).min(1).max(36_500).default(90),
+  retention_days: wholeNumber(1, 36_500).default(90),
   forward_to_siem: flag.default(false),
   siem: siemDestinations,
 });

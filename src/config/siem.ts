@@ -2,10 +2,9 @@ import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { isName } from '../names.ts';
 import { type HostPort, parseHostPort } from './quantity.ts';
+import { listOf, path, text, wholeNumber } from './values.ts';
 
 /** Where the audit log is forwarded to: `security.audit.siem` of node.yaml. */
-const path = z.string({ error: 'expected a path' }).min(1, 'expected a path').max(4_096);
-
 const name = z
   .string({ error: 'expected a name' })
   .refine(isName, 'expected a name: a-z, 0-9, “_” and “-”, at most 63 characters');
@@ -21,7 +20,7 @@ const address = z
 
 const url = z
   .string({ error: 'expected an https URL' })
-  .max(2_048)
+  .max(2_048, 'expected at most 2048 characters')
   .refine(
     (text) => URL.canParse(text) && new URL(text).protocol === 'https:',
     'expected a URL that begins with https://',
@@ -44,15 +43,11 @@ const syslog = z.strictObject({
   name,
   kind: z.literal('syslog'),
   address,
-  server_name: z.string({ error: 'expected a host name' }).max(253).optional(),
+  server_name: text('a host name', 253).optional(),
   format: z.enum(['json', 'ocsf', 'cef'], { error: 'expected json, ocsf or cef' }).default('json'),
   facility: facility.default('audit'),
-  hostname: z
-    .string({ error: 'expected a host name' })
-    .max(255)
-    .regex(printable, 'expected printable ASCII')
-    .optional(),
-  enterprise_id: z.int({ error: 'expected a whole number' }).min(1).max(4_294_967_295).default(32_473),
+  hostname: text('a host name', 255).regex(printable, 'expected printable ASCII').optional(),
+  enterprise_id: wholeNumber(1, 4_294_967_295).default(32_473),
   ...tls,
 });
 
@@ -62,8 +57,8 @@ const hec = z.strictObject({
   url,
   token_path: path,
   format: z.enum(['json', 'ocsf'], { error: 'expected json or ocsf' }).default('json'),
-  source_type: z.string({ error: 'expected a source type' }).min(1).max(128).default('caxton:audit'),
-  index: z.string({ error: 'expected the name of an index' }).min(1).max(128).optional(),
+  source_type: text('a source type', 128).default('caxton:audit'),
+  index: text('the name of an index', 128).optional(),
   ...tls,
 });
 
@@ -76,14 +71,12 @@ const otlp = z.strictObject({
   ...tls,
 });
 
-export const siemDestinations = z
-  .array(
-    z.discriminatedUnion('kind', [syslog, hec, otlp], {
-      error: 'expected kind: syslog, hec or otlp',
-    }),
-  )
-  .max(limits.siemDestinationsMax, `expected at most ${limits.siemDestinationsMax} destinations`)
-  .default([]);
+export const siemDestinations = listOf(
+  z.discriminatedUnion('kind', [syslog, hec, otlp], { error: 'expected a block with kind: syslog, hec or otlp' }),
+  'destinations',
+  0,
+  limits.siemDestinationsMax,
+).default([]);
 
 type SiemFile = z.output<typeof siemDestinations>[number];
 

@@ -1,7 +1,16 @@
 import forge from 'node-forge';
 
-/** A node of a parsed ASN.1 tree. Byte strings inside are “binary strings”: one character a byte. */
-export type Asn1 = forge.asn1.Asn1;
+/**
+ * A node of a parsed ASN.1 tree, as forge has it. Byte strings inside are “binary strings”: one character a byte. Written
+ * down here, so that whoever installs the package needs no types of forge.
+ */
+export interface Asn1 {
+  readonly tagClass: number;
+  readonly type: number;
+  readonly constructed: boolean;
+  readonly composed: boolean;
+  readonly value: string | Asn1[];
+}
 
 interface DerOptions {
   readonly strict: boolean;
@@ -35,7 +44,7 @@ export function parseDer(binary: string): Asn1 {
 }
 
 /** DER of a tree, as a binary string. */
-export const derOf = (tree: Asn1): string => forge.asn1.toDer(tree).getBytes();
+export const derOf = (tree: Asn1): string => forge.asn1.toDer(tree as forge.asn1.Asn1).getBytes();
 
 /** The children of a constructed node; throws when it is another type or a primitive. */
 export function childrenOf(tree: Asn1 | undefined, type: number, what: string, tagClass = 0): readonly Asn1[] {

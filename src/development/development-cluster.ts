@@ -1,13 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { nodeClock } from '../actors/kernel/node-clock.ts';
 import { loadConfig, type NodeConfig } from '../config.ts';
 import { privateKeyFromPem } from '../crypto/keys.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
 import { isNodeId, type NodeId } from '../names.ts';
-import { initialiseCluster } from './initialise.ts';
+import { clusterRoot, initialiseCluster } from './initialise.ts';
 import { clusterLayout } from './layout.ts';
 import { anyPorts, claimPorts } from './ports.ts';
 
@@ -40,7 +39,7 @@ policies: []
  */
 export async function developmentCluster(options: DevelopmentClusterOptions): Promise<DevelopmentCluster> {
   const { nodes: names = ['node-1'], policy = noPolicy } = options;
-  const folder = resolve(options.folder);
+  const folder = await clusterRoot(options.folder);
   const nodes = names.filter(isNodeId);
   if (nodes.length === 0 || nodes.length < names.length || new Set(nodes).size < nodes.length)
     throw new CaxtonError('CONFIG_INVALID', 'nodes must be different ids of a-z, 0-9, “_” and “-”, at least one.');

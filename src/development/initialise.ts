@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
+import { certificateEnd } from '../actors/cluster/pem.ts';
+import { systemFault } from '../config/system-fault.ts';
 import { createApiKey } from '../crypto/api-key.ts';
 import {
   type IssuedCertificate,
@@ -14,7 +16,7 @@ import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.t
 import { type Crypto, osCrypto } from '../crypto/port.ts';
 import { signDocument } from '../crypto/signed-document.ts';
 import { createVaultRing } from '../crypto/vault.ts';
-import { unwrap } from '../errors.ts';
+import { CaxtonError, unwrap } from '../errors.ts';
 import type { NodeId, TrustDomain } from '../names.ts';
 import { noticePayload } from '../protocols/notice/notice.ts';
 import { type ClusterLayout, clusterLayout } from './layout.ts';
@@ -51,23 +53,66 @@ export interface InitOptions {
 /**
  * Makes everything that a development cluster needs, in a folder beside the final one that is renamed when it is
  * complete: a start that dies halfway leaves nothing that looks finished. Does nothing when the cluster exists.
+ * FILE_UNREADABLE when the folder cannot be had, CERTIFICATE_REFUSED when the cluster in it is older than its
+ * certificates.
  *
  * @returns whether it was made now.
  */
 export async function initialiseCluster(options: InitOptions): Promise<boolean> {
   const final = clusterLayout(options.root);
-  if (existsSync(final.profile)) return false;
+  if (existsSync(final.profile)) {
+    await checkValidity(final, options);
+    return false;
+  }
+  await checkRoom(final.root);
   const draft = clusterLayout(`${options.root}.new-${process.pid}`);
-  await rm(draft.root, { recursive: true, force: true });
-  await mkdir(draft.root, { recursive: true, mode: 0o700 });
   try {
+    await rm(draft.root, { recursive: true, force: true });
+    await mkdir(draft.root, { recursive: true, mode: 0o700 });
     await fill(draft, final, options);
     await rename(draft.root, final.root);
   } catch (error) {
-    await rm(draft.root, { recursive: true, force: true });
-    throw error;
+    await rm(draft.root, { recursive: true, force: true }).catch(() => {});
+    throw folderFault(final.root, error);
   }
   return true;
+}
+
+/** The folder that a name stands for: where a symbolic link leads, since the cluster is renamed into its place. */
+export const clusterRoot = (folder: string): Promise<string> => realpath(resolve(folder)).catch(() => resolve(folder));
+
+/** A cluster is made where nothing is, or in an empty folder: whatever else lies there is somebody’s. */
+async function checkRoom(root: string): Promise<void> {
+  const found = await lstat(root).catch(() => undefined);
+  const refused = (what: string) => new CaxtonError('FILE_UNREADABLE', `${root} ${what}`);
+  if (found?.isSymbolicLink()) throw refused('is a symbolic link that leads nowhere: mend it, or name another folder.');
+  if (found && !found.isDirectory()) throw refused('is not a folder: name another for the development cluster.');
+  if (found && (await readdir(root)).length > 0)
+    throw refused(
+      'holds files and no profile.json, so it is no whole development cluster: remove it, or name another.',
+    );
+}
+
+/** What the system said of the folder that cannot be had; a bug stays what it is. */
+function folderFault(root: string, error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (typeof code !== 'string' || typeof syscall !== 'string') return error;
+  const cause = { cause: error };
+  return new CaxtonError('FILE_UNREADABLE', `${root} cannot be made: ${systemFault(error)} (${syscall}).`, cause);
+}
+
+/** Certificates of a development cluster hold for 90 days, as what its deployer signs does: then it is made anew. */
+async function checkValidity({ root, node }: ClusterLayout, { nodes, now }: InitOptions): Promise<void> {
+  for (const id of nodes) {
+    const pem = await readFile(node(id).apiCertificate, 'utf8').catch(() => '');
+    // What cannot be read is told of by the node that needs it.
+    const end = certificateEnd(pem);
+    if (end === undefined || end > now) continue;
+    throw new CaxtonError('CERTIFICATE_REFUSED', [
+      `The development cluster in ${root} is over: the certificates of ${id} ended at ${new Date(end).toISOString()}.`,
+      'Remove the folder, and the next start makes it anew; or name another folder. Its audit logs go with it.',
+    ]);
+  }
 }
 
 async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOptions): Promise<void> {

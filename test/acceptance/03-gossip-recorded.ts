@@ -4,6 +4,7 @@
  * and are counted.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -173,10 +174,12 @@ for (const [word] of keyring.matchAll(/[A-Za-z0-9_+/-]{40,}={0,2}/g)) {
   const raw = Buffer.from(word, 'base64url');
   secrets.set('the gossip key', [Buffer.from(word), ...formsOf(raw)]);
 }
+/** The private number of a key, without what PKCS #8 puts around it. */
+const privateHalf = (file: string): Buffer =>
+  Buffer.from(String(createPrivateKey(readFileSync(file, 'utf8')).export({ format: 'jwk' }).d), 'base64url');
 for (const name of names) {
-  // The private half is the end of a PKCS #8 key of these types (RFC 8410 §7).
-  secrets.set(`the claim key of ${name}`, formsOf(pemBody(layout.node(name).claimKey).subarray(-32)));
-  secrets.set(`the private key of ${name}`, formsOf(pemBody(layout.node(name).key).subarray(-64, -32)));
+  secrets.set(`the claim key of ${name}`, formsOf(privateHalf(layout.node(name).claimKey)));
+  secrets.set(`the private key of ${name}`, formsOf(privateHalf(layout.node(name).key)));
   secrets.set(`the certificate of ${name}`, [pemBody(layout.node(name).certificate).subarray(0, 64)]);
 }
 const found = [...secrets].filter(([, forms]) => forms.some((form) => all.includes(form))).map(([name]) => name);

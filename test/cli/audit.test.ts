@@ -223,7 +223,19 @@ describe('caxton audit verify', () => {
     expect((await caxton('verify', '--offline', 'copy')).code).toBe(2);
     expect((await caxton('verify', '--offline', 'copy', '--proof', 'x')).code).toBe(2);
     expect((await caxton('verify', '--proof', 'vault.key')).code).toBe(1);
-    expect((await caxton('verify', '--proof', 'nothing')).code).toBe(1);
+    for (const wrong of [
+      ['--proof', '/dev/zero'],
+      ['--proof', 'copy'],
+      ['--proof', 'nothing'],
+      ['--proof', 'vault.key', '--ca', '/dev/zero'],
+      ['--offline', 'copy', '--vault', '/dev/zero'],
+      [...offline.slice(1), '--evidence', 'nothing'],
+    ])
+      expect(await caxton('verify', ...wrong)).toMatchObject({
+        code: 1,
+        out: '',
+        err: expect.stringMatching(/^(FILE_UNREADABLE|LIMIT_EXCEEDED): (nothing|copy|\/dev\/zero) /),
+      });
   });
 });
 

@@ -1,11 +1,13 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createNode } from '../../src/actors/node.ts';
 import { developmentCluster } from '../../src/development/development-cluster.ts';
+import { initialiseCluster } from '../../src/development/initialise.ts';
 import { CaxtonError } from '../../src/errors.ts';
+import type { NodeId } from '../../src/names.ts';
 
 let home = '';
 beforeAll(async () => {
@@ -22,6 +24,46 @@ describe('a development cluster for a program', () => {
     expect(again.deployer.equals(made.deployer)).toBe(true);
     expect(made.nodes).toEqual(['node-1']);
     expect(made.config()).toMatchObject({ development: true, cluster: { expectedSize: 1, join: [] } });
+  });
+
+  it('takes a folder that is empty, and one that a symbolic link leads to', async () => {
+    const real = join(home, 'elsewhere', 'deep');
+    await mkdir(real, { recursive: true });
+    await symlink(real, join(home, 'link'));
+    const cluster = await developmentCluster({ folder: join(home, 'link') });
+    expect(cluster.folder).toBe(await realpath(real));
+    expect(await readdir(home)).not.toContainEqual(expect.stringContaining('.new-'));
+  });
+
+  it.each([
+    ['holds other files', async (at: string) => mkdir(at).then(() => writeFile(join(at, 'mine'), '')), 'holds files'],
+    ['is a file', (at: string) => writeFile(at, ''), 'is not a folder'],
+    ['is a link to nowhere', (at: string) => symlink('nowhere', at), 'leads nowhere'],
+    ['lies below a file', async (at: string) => writeFile(dirname(at), ''), 'a part of its path is no folder'],
+  ])('is refused where the folder %s, which stays as it was', async (what, make, words) => {
+    const place = join(home, what.replaceAll(' ', '-'));
+    if (what !== 'lies below a file') await mkdir(place);
+    const folder = join(place, 'cluster');
+    await make(folder);
+    const listed = () => readdir(place).catch(() => 'a file');
+    const before = await listed();
+    await expect(developmentCluster({ folder })).rejects.toMatchObject({
+      name: 'CaxtonError',
+      code: 'FILE_UNREADABLE',
+      message: expect.stringContaining(words),
+    });
+    expect(await listed()).toEqual(before);
+  });
+
+  it('whose certificates have ended says how to get others', async () => {
+    const folder = join(home, 'old');
+    const now = Date.now() - 100 * 86_400_000;
+    const old = { root: folder, nodes: ['node-1' as NodeId], ports: [{ link: 0, api: 0 }], policy: 'policies: []\n' };
+    await initialiseCluster({ ...old, now });
+    await expect(developmentCluster({ folder })).rejects.toMatchObject({
+      code: 'CERTIFICATE_REFUSED',
+      message: expect.stringMatching(/^The development cluster in .*old is over: .*Remove the folder/s),
+    });
   });
 
   it('keeps its keys from others', async () => {

@@ -5,8 +5,8 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import { limits } from '../../limits.ts';
 import type { Address, Clock, LinkListenOptions, LinkServer, TlsIdentity } from '../kernel/ports.ts';
+import { listenError } from '../listen-error.ts';
 import { HandshakeGuard, remoteOf } from './handshake-guard.ts';
-import { listenError } from './listen-error.ts';
 import { linkProtocol, tlsFacts, WebSocketChannel, webSocketOptions } from './node-link-channel.ts';
 
 /**

@@ -4,7 +4,7 @@ import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { addressText } from '../address.ts';
 import type { Address, Clock, DatagramSocket, LinkChannel, LinkDialOptions, Network } from '../kernel/ports.ts';
-import { listenError } from './listen-error.ts';
+import { listenError } from '../listen-error.ts';
 import { nameLookup } from './name-lookup.ts';
 import { dialWebSocketLink } from './node-link-dial.ts';
 import { listenForWebSocketLinks } from './node-link-server.ts';

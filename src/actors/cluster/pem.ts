@@ -27,6 +27,9 @@ export function checkCaCertificate(pem: string): Result<void> {
   return certificate.ca ? ok(undefined) : refuse('CERTIFICATE_REFUSED', 'This is not the certificate of a CA.');
 }
 
+/** Until when the first certificate of a PEM text holds, in milliseconds since 1970; undefined when there is none. */
+export const certificateEnd = (pem: string): number | undefined => firstCertificate(pem)?.validToDate.getTime();
+
 /** A PKCS #8 private key; the refusal never quotes the text. */
 export const readPrivateKey = (pem: string): Result<KeyObject> => privateKeyFromPem(pem);
 

@@ -10,7 +10,7 @@ import { printable } from '../printable.ts';
 export async function accept(invocation: Invocation): Promise<ExitCode> {
   const { terminal, text, json } = invocation;
   const log = text('log') ?? '';
-  if (!isNodeId(log)) throw new UsageError('NODE is the id of a node.', 'caxton audit accept --help');
+  if (!isNodeId(log)) throw new UsageError('NODE is the id of a node.');
   const profile = await profileOf(invocation);
   const only = text('node');
   const nodes = profile.nodes.filter(({ id }) => only === undefined || id === only);

@@ -12,16 +12,15 @@ import { withNode } from '../connect.ts';
 import { readFilter, rowOf } from './record-filter.ts';
 
 const formats = ['json', 'ocsf', 'cef', 'csv'] as const;
-const help = 'caxton audit export --help';
 
 /** `caxton audit export`: records as lines of one format, to standard output or into a new file. */
 export async function exportRecords(invocation: Invocation): Promise<ExitCode> {
   const { terminal, text } = invocation;
   const format = formats.find((name) => name === (text('format') ?? 'json'));
-  if (format === undefined) throw new UsageError(`--format is ${formats.join(', ')}.`, help);
+  if (format === undefined) throw new UsageError(`--format is ${formats.join(', ')}.`);
   const from = readSequence(text('from'), 'from') ?? 1;
   const to = readSequence(text('to'), 'to') ?? Number.MAX_SAFE_INTEGER;
-  if (to < from) throw new UsageError('--to is before --from.', help);
+  if (to < from) throw new UsageError('--to is before --from.');
   const { wanted } = readFilter(invocation);
   const lineOf = await lines(format);
   const file = text('file');
@@ -92,6 +91,6 @@ async function newFile(path: string) {
 function readSequence(text: string | undefined, option: string): number | undefined {
   if (text === undefined) return undefined;
   const sequence = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(sequence)) throw new UsageError(`--${option} is the number of a record, from 1.`, help);
+  if (!Number.isSafeInteger(sequence)) throw new UsageError(`--${option} is the number of a record, from 1.`);
   return sequence;
 }

@@ -12,8 +12,7 @@ export async function prove(invocation: Invocation): Promise<ExitCode> {
   const { terminal, text, json } = invocation;
   const word = text('sequence') ?? '';
   const sequence = /^[1-9]\d{0,15}$/.test(word) ? Number(word) : Number.NaN;
-  if (!Number.isSafeInteger(sequence))
-    throw new UsageError('SEQ is the sequence of a record, from 1.', 'caxton audit prove --help');
+  if (!Number.isSafeInteger(sequence)) throw new UsageError('SEQ is the sequence of a record, from 1.');
   // A record that just came waits for its checkpoint.
   const proven = await withNode(invocation, ({ client }) => client.auditProof(sequence, { timeoutMs: 60_000 }));
   // It is printed as it is, and a node that lies must not steer the terminal with it.

@@ -30,7 +30,7 @@ export function readFilter({ text, list }: Pick<Invocation, 'text' | 'list'>): R
 function known(given: readonly string[], all: readonly string[], option: string): ReadonlySet<string> {
   for (const value of given) {
     if (all.includes(value)) continue;
-    throw new UsageError(`--${option} has no “${value}”: it is ${all.join(', ')}.`, 'caxton audit tail --help');
+    throw new UsageError(`--${option} has no “${value}”: it is ${all.join(', ')}.`);
   }
   return new Set(given);
 }
@@ -39,8 +39,7 @@ function readTime(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const form = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
   const time = form.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time))
-    throw new UsageError('--since is a time such as 2026-01-31 or 2026-01-31T12:00:00Z.', 'caxton audit tail --help');
+  if (Number.isNaN(time)) throw new UsageError('--since is a time such as 2026-01-31 or 2026-01-31T12:00:00Z.');
   return time;
 }
 

@@ -81,7 +81,7 @@ function readLimit(text: string | undefined): number {
   if (text === undefined) return limitDefault;
   const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > limits.apiRecordsMax)
-    throw new UsageError(`--limit is a whole number from 1 to ${limits.apiRecordsMax}.`, 'caxton audit tail --help');
+    throw new UsageError(`--limit is a whole number from 1 to ${limits.apiRecordsMax}.`);
   return limit;
 }
 

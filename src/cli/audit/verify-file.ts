@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { verifyFolder } from '../../actors/operations/folder-verification.ts';
@@ -6,17 +5,19 @@ import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { type ProofTrust, verifyAuditProof } from '../../actors/operations/proof-check.ts';
 import { vaultRingFromText } from '../../crypto/vault.ts';
 import { unwrap } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf } from '../connect.ts';
 import { writeJson } from '../output.ts';
 import { printable } from '../printable.ts';
+import { readTextFile } from '../read-text.ts';
 import { styleFor } from '../style.ts';
 import { tellVerification } from './verify.ts';
 
 /** Checks a file of `caxton audit prove`; asks no node. */
 export async function verifyProofFile(invocation: Invocation): Promise<ExitCode> {
   const { terminal, text } = invocation;
-  const file = await readFile(resolve(terminal.cwd, text('proof')!), 'utf8');
+  const file = await readTextFile(text('proof')!, terminal.cwd, limits.apiAnswerBytesMax);
   const proven = unwrap(verifyAuditProof(file, await trustOf(invocation)));
   const { sequence, nodeId, record, witnesses, checkpoint } = proven;
   const signers = witnesses.map((witness) => ({
@@ -40,16 +41,15 @@ export async function verifyProofFile(invocation: Invocation): Promise<ExitCode>
 export async function verifyCopy(invocation: Invocation): Promise<ExitCode> {
   const { terminal, text } = invocation;
   const vaultFile = text('vault');
-  if (vaultFile === undefined)
-    throw new UsageError('--offline needs --vault FILE, the key ring of the node.', 'caxton audit verify --help');
+  if (vaultFile === undefined) throw new UsageError('--offline needs --vault FILE, the key ring of the node.');
   const evidence = text('evidence');
   const checked = await verifyFolder({
     disk: nodeDisk,
     folder: resolve(terminal.cwd, text('offline')!),
-    vault: unwrap(vaultRingFromText(await readFile(resolve(terminal.cwd, vaultFile), 'utf8'))),
+    vault: unwrap(vaultRingFromText(await readTextFile(vaultFile, terminal.cwd, limits.profileBytesMax))),
     trust: await trustOf(invocation),
     ...(evidence !== undefined && {
-      evidence: (await readFile(resolve(terminal.cwd, evidence), 'utf8')).split('\n'),
+      evidence: (await readTextFile(evidence, terminal.cwd, limits.evidenceFileBytesMax)).split('\n'),
     }),
   });
   if (invocation.json) {
@@ -67,6 +67,8 @@ async function trustOf(invocation: Invocation): Promise<ProofTrust> {
   const { terminal, text } = invocation;
   const file = text('ca');
   const caPem =
-    file === undefined ? (await profileOf(invocation)).caPem : await readFile(resolve(terminal.cwd, file), 'utf8');
+    file === undefined
+      ? (await profileOf(invocation)).caPem
+      : await readTextFile(file, terminal.cwd, limits.profileBytesMax);
   return { caPem, now: nodeClock.now() };
 }

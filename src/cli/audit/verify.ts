@@ -13,7 +13,7 @@ const verifyMs = 120_000;
 export async function verify(invocation: Invocation): Promise<ExitCode> {
   const { text } = invocation;
   if (text('proof') !== undefined && text('offline') !== undefined)
-    throw new UsageError('--proof and --offline are two things to check.', 'caxton audit verify --help');
+    throw new UsageError('--proof and --offline are two things to check.');
   if (text('proof') !== undefined) return (await import('./verify-file.ts')).verifyProofFile(invocation);
   if (text('offline') !== undefined) return (await import('./verify-file.ts')).verifyCopy(invocation);
   const part = partOf(invocation);
@@ -61,8 +61,7 @@ async function againstWitnesses(invocation: Invocation, client: Client, log: str
 function partOf({ text }: Invocation): { readonly from: number; readonly to?: number } | undefined {
   const [from, to] = [sequenceOf('from', text('from')), sequenceOf('to', text('to'))];
   if (from === undefined && to === undefined) return undefined;
-  if (from !== undefined && to !== undefined && from > to)
-    throw new UsageError('--from is after --to.', 'caxton audit verify --help');
+  if (from !== undefined && to !== undefined && from > to) throw new UsageError('--from is after --to.');
   return { from: from ?? 1, ...(to === undefined ? {} : { to }) };
 }
 
@@ -70,6 +69,6 @@ function sequenceOf(option: string, given: string | undefined): number | undefin
   if (given === undefined) return undefined;
   const sequence = /^[1-9]\d{0,15}$/.test(given) ? Number(given) : 0;
   if (!Number.isSafeInteger(sequence) || sequence < 1)
-    throw new UsageError(`--${option} is the sequence of a record, from 1.`, 'caxton audit verify --help');
+    throw new UsageError(`--${option} is the sequence of a record, from 1.`);
   return sequence;
 }

@@ -1,12 +1,17 @@
-import { readFile } from 'node:fs/promises';
 import { type Client, createClient } from '../../client.ts';
 import type { ClusterLayout } from '../../development/layout.ts';
+import { CaxtonError } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
+import { loadProfile } from '../profile.ts';
 
-/** A client for each node of the development cluster, as its profile names them. */
-export async function clientsOf(layout: ClusterLayout): Promise<ReadonlyMap<NodeId, Client>> {
-  const profile = JSON.parse(await readFile(layout.profile, 'utf8')) as { nodes: { id: NodeId; api: string }[] };
-  const caPem = await readFile(layout.caCert, 'utf8');
-  const apiKey = (await readFile(layout.apiKey, 'utf8')).trim();
-  return new Map(profile.nodes.map(({ id, api }) => [id, createClient({ address: api, caPem, apiKey })]));
+/** A client for each of the nodes, as the development cluster’s profile names them. CONFIG_INVALID when it misses one. */
+export async function clientsOf(layout: ClusterLayout, ids: readonly NodeId[]): Promise<ReadonlyMap<NodeId, Client>> {
+  const { path, nodes, caPem, apiKey } = await loadProfile({ flag: layout.profile, env: {}, cwd: layout.root });
+  return new Map(
+    ids.map((id) => {
+      const node = nodes.find((known) => known.id === id);
+      if (!node) throw new CaxtonError('CONFIG_INVALID', `${path} names no ${id}.`);
+      return [id, createClient({ address: node.api, caPem, apiKey })];
+    }),
+  );
 }

@@ -19,10 +19,11 @@ export async function takeLock(file: string): Promise<{ release(): Promise<void>
     }
     const pid = Number(await readFile(file, 'utf8').catch(() => ''));
     if (Number.isInteger(pid) && pid > 0 && isAlive(pid))
-      throw new CaxtonError(
-        'ALREADY_EXISTS',
+      throw new CaxtonError('ALREADY_EXISTS', [
         `A launcher (process ${pid}) already runs this cluster; stop it first, or use --dir.`,
-      );
+        // After a reboot the number may be another program’s.
+        `If that process is something else, remove ${file}.`,
+      ]);
     await rm(file, { force: true });
   }
   throw new CaxtonError('ALREADY_EXISTS', `The lock ${file} cannot be taken.`);

@@ -1,14 +1,19 @@
 import { existsSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import { defaultPorts, developmentNodes, initialiseCluster, spareNode } from '../../development/initialise.ts';
+import {
+  clusterRoot,
+  defaultPorts,
+  developmentNodes,
+  initialiseCluster,
+  spareNode,
+} from '../../development/initialise.ts';
 import { clusterLayout } from '../../development/layout.ts';
 import { claimPorts } from '../../development/ports.ts';
 import { policyYaml } from '../../development/templates.ts';
-import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { UsageError } from '../command.ts';
+import { hasColours } from '../style.ts';
 import { clientsOf } from './clients.ts';
 import { converse } from './conversation.ts';
 import { deployDemoAgents } from './deploy.ts';
@@ -29,24 +34,19 @@ export async function run(argv: readonly string[]): Promise<number> {
     args: [...argv],
     options: { once: { type: 'boolean' }, dir: { type: 'string' } },
   });
-  if (values.dir === '') throw new UsageError('--dir needs the name of a folder.', 'caxton dev start --help');
-  const root = resolve(values.dir ?? '.caxton');
+  const root = await clusterRoot(values.dir ?? '.caxton');
   const began = performance.now();
-  const colours = process.stdout.isTTY === true && !process.env.NO_COLOR;
   const narrator = createNarrator(
     (line) => process.stdout.write(`${line}\n`),
-    colours,
+    hasColours(process.stdout.isTTY === true, process.env),
     () => performance.now() - began,
   );
   const lock = await takeLock(`${root}.lock`);
   const launcher = new Launcher(root, narrator);
   const signals = listenForSignals(narrator, () => launcher.abort());
-  let code = 1;
+  let code: number;
   try {
     code = await launcher.run(values.once === true, signals.stopped);
-  } catch (error) {
-    if (!(error instanceof CaxtonError)) throw error;
-    process.stderr.write(`${error.message}\n${error.mend}\n`);
   } finally {
     await launcher.stop();
     signals.dispose();
@@ -91,7 +91,7 @@ class Launcher {
     const up = await Promise.race([Promise.all(starts), stopped.then(() => undefined)]);
     if (up === undefined) return 0;
     if (!up.every(Boolean)) return 1;
-    const clients = await clientsOf(layout);
+    const clients = await clientsOf(layout, developmentNodes);
     const conversation = deployDemoAgents(layout, clients, this.#narrator).then(() =>
       converse(clients, this.#narrator),
     );

@@ -9,19 +9,18 @@ import { writeJson } from '../output.ts';
 import { printable, printableLines } from '../printable.ts';
 import { styleFor } from '../style.ts';
 
-const help = 'caxton message send --help';
 /** Answers that mean “no”: a script has to see them in the exit code. */
 const refusing: ReadonlySet<Performative> = new Set(['refuse', 'failure', 'not-understood']);
 
 export async function send(invocation: Invocation): Promise<ExitCode> {
   const { text, terminal, json } = invocation;
   const to = text('to') ?? '';
-  if (!isAgentId(to)) throw new UsageError(`--to is an agent such as default/echo, not “${to}”.`, help);
+  if (!isAgentId(to)) throw new UsageError(`--to is an agent such as default/echo, not “${to}”.`);
   const performative = text('performative') ?? 'request';
   if (!isPerformative(performative)) {
     const near = nearest(performative, performatives);
     const hint = near ? `Did you mean ${near}?` : `There are ${performatives.join(', ')}.`;
-    throw new UsageError(`“${performative}” is no FIPA-ACL act. ${hint}`, help);
+    throw new UsageError(`“${performative}” is no FIPA-ACL act. ${hint}`);
   }
   const timeoutMs = readDuration(text('timeout') ?? '5s', 'timeout');
   const content = await readContent(text('content') ?? '', terminal);

@@ -60,8 +60,7 @@ export async function dropVaultKey(invocation: Invocation): Promise<ExitCode> {
 
 async function ringOf({ text, terminal }: Invocation): Promise<Ring> {
   const [file, flag] = [text('file'), text('config')];
-  if (file !== undefined && flag !== undefined)
-    throw new UsageError('--file and --config name two rings.', 'caxton security --help');
+  if (file !== undefined && flag !== undefined) throw new UsageError('--file and --config name two rings.');
   if (file !== undefined) return { path: resolve(terminal.cwd, file), log: undefined };
   const where = { env: terminal.env, cwd: terminal.cwd };
   const found = unwrap(findConfig(flag === undefined ? where : { ...where, flag }));

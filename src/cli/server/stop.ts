@@ -7,11 +7,7 @@ export async function stop(invocation: Invocation): Promise<ExitCode> {
   // “The first that answers” is a fine default for a question and a bad one for an act that cannot be taken back.
   if (text('node') === undefined) {
     const { nodes } = await profileOf(invocation);
-    if (nodes.length > 1)
-      throw new UsageError(
-        `Which node? Say --node ${nodes.map(({ id }) => id).join(', or ')}.`,
-        'caxton server stop --help',
-      );
+    if (nodes.length > 1) throw new UsageError(`Which node? Say --node ${nodes.map(({ id }) => id).join(', or ')}.`);
   }
   const nodeId = await withNode(invocation, async ({ client, node }) => {
     await client.shutdown();

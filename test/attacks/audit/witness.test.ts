@@ -164,9 +164,13 @@ describe('a compromised member against a witness', () => {
 function logLab(size: number) {
   const parts = common(log);
   let leaves = leavesOf(size);
+  let whileLooking = (): void => {};
   const provable: ProvableLog = {
     head: () => ({ sequence: leaves.length, range: extendRange(emptyRange, leaves, sha256) }),
-    first: async () => 1,
+    first: async () => {
+      whileLooking();
+      return 1;
+    },
     async *records() {},
     async *leafHashes(from, to) {
       yield* leaves.slice(from - 1, to);
@@ -211,6 +215,10 @@ function logLab(size: number) {
     },
     grow: (to: number, word = 0) => {
       leaves = leavesOf(to, word);
+    },
+    /** What happens while the log is looked through. */
+    meanwhile: (act: () => void) => {
+      whileLooking = act;
     },
     answerWith: (next: typeof answer) => {
       answer = next;
@@ -317,6 +325,16 @@ describe('a log whose past is another than it signed', () => {
     expect(lab.made.fork).toBeUndefined();
     await lab.round();
     expect(lab.made.signed?.size).toBe(700);
+  });
+
+  it('goes on when records come while it is looked at', async () => {
+    const lab = logLab(5);
+    await lab.round();
+    lab.grow(7);
+    lab.restart();
+    lab.meanwhile(() => lab.grow(9));
+    await lab.made.recover();
+    expect([lab.made.fork, lab.news.filter(({ type }) => type === 'forked')]).toEqual([undefined, []]);
   });
 
   it('believes its own signature on what it has not', async () => {

@@ -95,7 +95,7 @@ describe.concurrent('content', () => {
 
   it.each([
     ['a device that never ends', '@/dev/zero', 'LIMIT_EXCEEDED: '],
-    ['a missing file', '@gone', 'FILE_UNREADABLE: gone cannot be read: there is no such file.'],
+    ['a missing file', '@gone', 'FILE_UNREADABLE: gone cannot be read: there is no such file or folder.'],
     ['a folder', '@.caxton', 'FILE_UNREADABLE: .caxton cannot be read: it is a folder.'],
     ['a file below a file', '@.caxton/profile.json/x', 'FILE_UNREADABLE: '],
     ['no file at all', '@', 'FILE_UNREADABLE: '],
@@ -164,7 +164,7 @@ describe.concurrent('a folder for the development cluster that cannot be one', (
   it.each([
     ['is a file', 'file', /^FILE_UNREADABLE: /],
     ['is below a file', 'file/below', /^FILE_UNREADABLE: /],
-    ['has no name', '', /^--dir needs the name of a folder\./],
+    ['has no name', '', /^--dir needs a value: DIR\./],
   ])('%s', async (_, dir, words) => {
     const root = join(folder.root, 'development', dir.replace('/', '-') || 'none');
     await mkdir(root, { recursive: true });

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { chmod, copyFile, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { issueNodeCertificate, issueServerCertificate } from '../../../src/crypto/certificate.ts';
@@ -81,7 +82,11 @@ export const configMistakes: readonly Mistake[] = [
     says: ['not UTF-8 text'],
   },
   { what: 'is not YAML', make: ({ config }) => writeFile(config, 'a: [1, 2\nb: {'), says: [/node\.yaml:\d+: /] },
-  { what: 'is one word', make: ({ config }) => writeFile(config, 'hello'), says: ['expected a block', 'found a text'] },
+  {
+    what: 'is one word',
+    make: ({ config }) => writeFile(config, 'hello'),
+    says: ['expected a block', 'found the text “hello”'],
+  },
   { what: 'is sparse and huge', make: ({ config }) => truncate(config, 100_000_000), says: ['is over 1048576 bytes'] },
   {
     what: 'is /dev/zero',
@@ -152,6 +157,109 @@ export const configMistakes: readonly Mistake[] = [
       await edit(config, '      encryption: true', '      encryption: false');
     },
     says: [/node\.yaml:\d+: security\.cluster\.gossip\.encryption may be switched off only with development: true/],
+  },
+  {
+    what: 'is written over by anybody',
+    asProcess: true,
+    make: ({ config }) => chmod(config, 0o666),
+    says: ['can be written by anybody', 'chmod o-w'],
+  },
+  {
+    what: 'is in another encoding',
+    make: async ({ config }) => writeFile(config, Buffer.from(await readFile(config, 'utf8'), 'utf16le')),
+    says: ['is not UTF-8 text'],
+  },
+  {
+    what: 'has the line ends of an old Macintosh',
+    make: async ({ config }) => writeFile(config, (await readFile(config, 'utf8')).replaceAll('\n', '\r')),
+    says: ['node: is missing'],
+  },
+  {
+    what: 'is nested without end',
+    make: ({ config }) => writeFile(config, '['.repeat(5_000)),
+    says: ['nested too deep'],
+  },
+  {
+    what: 'is two documents',
+    make: async ({ config }) => writeFile(config, `${await readFile(config, 'utf8')}---\na: 1\n`),
+    says: ['one document was expected, and a second one begins here'],
+  },
+  {
+    what: 'merges a block into the whole',
+    make: async ({ config }) => writeFile(config, `${await readFile(config, 'utf8')}<<: { development: false }\n`),
+    says: ['<<: there is no such key'],
+  },
+  {
+    what: 'has a prototype',
+    make: async ({ config }) => writeFile(config, `${await readFile(config, 'utf8')}__proto__: { a: 1 }\n`),
+    says: ['__proto__: there is no such key'],
+  },
+  {
+    what: 'has a tag',
+    make: ({ edit, config }) => edit(config, 'expected_size: 1', 'expected_size: !!js/function "x"'),
+    says: [/node\.yaml:\d+: tags \(!name\) are not read here/],
+  },
+  {
+    what: 'has a key in letters that only look right',
+    make: ({ edit, config }) => edit(config, '\napi:', '\n\u0430pi:'),
+    says: ['did you mean api?'],
+  },
+  {
+    what: 'has a key that steers the terminal',
+    make: async ({ config }) => writeFile(config, `${await readFile(config, 'utf8')}"a\\e[2J": 1\n`),
+    says: ['a\\u001b[2J: there is no such key'],
+  },
+  {
+    what: 'has a path with a zero byte',
+    make: ({ edit, config }) => edit(config, 'certificate_path: node.crt', 'certificate_path: "node\\0.crt"'),
+    says: ['node.certificate_path: expected a path without control characters'],
+  },
+  {
+    what: 'has a number as large as none',
+    make: ({ edit, config }) => edit(config, 'expected_size: 1', 'expected_size: 1e30'),
+    says: ['cluster.expected_size: expected a whole number from 1 to 16384, found 1e+30.'],
+  },
+  {
+    what: 'has a negative number',
+    make: ({ edit, config }) => edit(config, 'expected_size: 1', 'expected_size: -1'),
+    says: ['expected a whole number from 1 to 16384, found -1.'],
+  },
+  {
+    what: 'has no number',
+    make: ({ edit, config }) => edit(config, 'expected_size: 1', 'expected_size: .nan'),
+    says: ['found NaN.'],
+  },
+  {
+    what: 'has a word for a switch',
+    make: ({ edit, config }) => edit(config, 'development: true', 'development: yes'),
+    says: ['node.yaml:3: development: expected true or false, found the text “yes”.'],
+  },
+  {
+    what: 'has a text for a list',
+    make: ({ edit, config }) => edit(config, /authority_keys:\n.*\n/, 'authority_keys: a.pub\n'),
+    says: ['cluster.authority_keys: expected a list of 1 to 16 paths, found the text “a.pub”.'],
+  },
+  ...['0s', '-24h', '1ms', '999999999d', '24', '24 h', '1.5h'].map((value) => ({
+    what: `has a check every ${value}`,
+    make: ({ edit, config }: Place) => edit(config, 'check_interval: 24h', `check_interval: ${value}`),
+    says: ['node.rotation.check_interval: expected a duration of 1s to 100000d, ', `found `, value],
+  })),
+  ...['127.0.0.256:1', '0x7f.1:1', '127.1:1', '::1:7701', '127.0.0.1', '127.0.0.1:-1', '127.0.0.1:65536'].map(
+    (value) => ({
+      what: `binds ${value}`,
+      make: ({ edit, config }: Place) => edit(config, /bind: \S+/, `bind: "${value}"`),
+      says: ['cluster.bind: expected host:port', `found the text “${value}”`],
+    }),
+  ),
+  {
+    what: 'names an agents folder that is not there',
+    make: ({ edit, config }) => edit(config, 'api:\n', 'agents: { modules_path: nowhere }\n\napi:\n'),
+    says: ['agents.modules_path: ', 'nowhere is not there'],
+  },
+  {
+    what: 'names an agents folder that is a file',
+    make: ({ edit, config }) => edit(config, 'api:\n', 'agents: { modules_path: node.yaml }\n\napi:\n'),
+    says: ['agents.modules_path: ', 'node.yaml is not a folder'],
   },
 ];
 
@@ -241,6 +349,45 @@ export const certificateMistakes: readonly Mistake[] = [
     what: 'a CA that cannot be read',
     make: ({ cluster }) => writeFile(cluster.caCert, 'nothing'),
     says: ['node.ca_certificate_path: ', 'no whole PEM certificate'],
+  },
+  {
+    what: 'a CA that anybody can write',
+    make: ({ cluster }) => chmod(cluster.caCert, 0o666),
+    says: ['node.ca_certificate_path: ', 'ca.crt can be written by anybody (mode 666): chmod o-w it'],
+  },
+  {
+    what: 'a CA key that is missing',
+    make: ({ cluster }) => rm(cluster.caKey),
+    says: ['node.rotation.ca_key_path: ', 'ca.key is not there'],
+  },
+  {
+    what: 'a CA key of something else',
+    make: ({ cluster, node }) => copyFile(node.key, cluster.caKey),
+    says: ['node.rotation.ca_key_path: ', 'It is not the key of ', 'ca.crt'],
+  },
+  {
+    what: 'a certificate in DER',
+    make: async ({ node }) => writeFile(node.certificate, new X509Certificate(await readFile(node.certificate)).raw),
+    says: ['node.certificate_path: ', 'is not text in UTF-8'],
+  },
+  {
+    what: 'the CA before the certificate',
+    make: async ({ cluster, node }) =>
+      writeFile(
+        node.certificate,
+        (await readFile(cluster.caCert, 'utf8')) + (await readFile(node.certificate, 'utf8')),
+      ),
+    says: ['node.certificate_path: ', 'The certificate is a CA’s'],
+  },
+  {
+    what: 'the files for certificate and key swapped',
+    make: ({ edit, config }) =>
+      edit(
+        config,
+        /certificate_path: node.crt\n {2}private_key_path: node.key/,
+        'certificate_path: node.key\n  private_key_path: node.crt',
+      ),
+    says: ['node.private_key_path: ', 'node.crt is open to others'],
   },
   {
     what: 'an API certificate half written',
@@ -337,6 +484,62 @@ export const clusterFileMistakes: readonly Mistake[] = [
     asProcess: true,
     make: ({ node }) => writeFile(join(node.folder, 'audit'), ''),
     says: ['security.audit.log_path: ', 'audit is not a folder'],
+  },
+  {
+    what: 'an authority key that anybody can write',
+    make: ({ cluster }) => chmod(cluster.authorityPublic, 0o646),
+    says: ['cluster.authority_keys: ', 'authority.pub can be written by anybody (mode 646)'],
+  },
+  {
+    what: 'a policy that anybody can write',
+    make: ({ cluster }) => chmod(cluster.policy, 0o666),
+    says: ['security.agents.policy_path: ', 'policy.yaml can be written by anybody'],
+  },
+  {
+    what: 'a policy that is a folder',
+    make: ({ cluster }) => folder(cluster.policy),
+    says: ['security.agents.policy_path: ', 'policy.yaml is a folder'],
+  },
+  {
+    what: 'a policy that is sparse and huge',
+    make: ({ cluster }) => truncate(cluster.policy, 3_000_000_000),
+    says: ['policy.yaml is over 1048576 bytes'],
+  },
+  {
+    what: 'a policy with an alias',
+    make: ({ cluster }) => writeFile(cluster.policy, 'a: &a 1\nb: *a\n'),
+    says: ['policy.yaml:2: aliases (*name) are not read here'],
+  },
+  {
+    what: 'a notice that is sparse and huge',
+    make: ({ cluster }) => truncate(cluster.trustNotice, 2_000_000_000),
+    says: ['cluster.notices_path: ', 'trust.notice is over'],
+  },
+  {
+    what: 'no notice',
+    make: ({ cluster }) => rm(cluster.notices, { recursive: true }),
+    says: ['cluster.notices_path: ', 'trust.notice is not there'],
+  },
+  {
+    what: 'a vault key that is none',
+    make: ({ node }) => writeFile(node.vaultKey, 'x\n'),
+    says: ['security.vault.key_path: ', 'vault.key: A vault key ring is JSON'],
+  },
+  {
+    what: 'a vault key that is missing',
+    make: ({ node }) => rm(node.vaultKey),
+    says: ['security.vault.key_path: ', 'vault.key is not there', 'caxton security create-vault-key makes one'],
+  },
+  {
+    what: 'a state database that is a link',
+    asProcess: true,
+    make: ({ node }) => symlink('/etc/passwd', join(node.folder, 'state.db')),
+    says: ['state.db cannot be used: ELOOP'],
+  },
+  {
+    what: 'a data folder that anybody can write',
+    make: ({ node }) => chmod(node.folder, 0o777),
+    says: ['node.data_path: ', 'can be written by anybody: chmod o-w it'],
   },
   {
     what: 'a data folder that is a file',

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +24,17 @@ beforeAll(async () => {
   dir = join(folder, 'cluster');
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('a launcher', () => {
+  it('leaves a folder to the launcher that its lock names, and says what to do when that is something else', async () => {
+    await writeFile(`${dir}.lock`, String(process.pid));
+    const { code, stderr } = await start();
+    await rm(`${dir}.lock`);
+    expect([code, existsSync(dir)]).toEqual([1, false]);
+    expect(stderr).toMatch(/^ALREADY_EXISTS: A launcher \(process \d+\) already runs/);
+    expect(stderr).toContain(`remove ${dir}.lock`);
+  });
+});
 
 describe('the main job, once', () => {
   let first: Awaited<ReturnType<typeof start>>;

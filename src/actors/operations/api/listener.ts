@@ -4,8 +4,8 @@ import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Crypto } from '../../../crypto/port.ts';
 import { CaxtonError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
-import { addressText } from '../../address.ts';
 import type { Address, Clock, TlsIdentity } from '../../kernel/ports.ts';
+import { listenError } from '../../listen-error.ts';
 import type { HttpHandler } from './server.ts';
 import { rateSource } from './source.ts';
 
@@ -70,16 +70,7 @@ export function replaceTls(server: Http2SecureServer, tls: TlsIdentity, crypto: 
 /** Resolves with the bound address. ADDRESS_IN_USE, or CONFIG_INVALID when the address cannot be bound at all. */
 export function startListening(server: Http2SecureServer, bind: Address): Promise<Address> {
   return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException) => {
-      const text = addressText(bind);
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new CaxtonError('ADDRESS_IN_USE', `The API cannot listen on ${text}: the port is taken.`, { cause: error })
-          : new CaxtonError('CONFIG_INVALID', `The API cannot listen on ${text}: ${error.code ?? error.message}.`, {
-              cause: error,
-            }),
-      );
-    };
+    const onError = (error: NodeJS.ErrnoException) => reject(listenError(error, bind, 'TCP, the API'));
     server.once('error', onError);
     server.listen({ host: bind.host, port: bind.port, exclusive: true }, () => {
       server.off('error', onError);
