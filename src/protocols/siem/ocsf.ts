@@ -89,6 +89,7 @@ export function ocsfEvent(record: AuditRecord, version: string): Fields {
     message: messageOf(record),
     metadata: {
       version: ocsfVersion,
+      profiles: ['host'],
       product: { name: 'Caxton', vendor_name: 'Caxton', version },
       uid: `${record.nodeId}:${record.seq}`,
       sequence: record.seq,
@@ -99,7 +100,7 @@ export function ocsfEvent(record: AuditRecord, version: string): Fields {
     },
     device: { hostname: record.nodeId, name: record.nodeId, type_id: 1 },
     ...attributesOf(record, classUid, activityName),
-    unmapped: unmappedOf(record),
+    unmapped: unmappedOf(record, classUid),
   };
 }
 
@@ -141,13 +142,17 @@ function attributesOf(record: AuditRecord, classUid: number, activityName: strin
         ...(metadata.receiver === undefined ? {} : { resources: [{ name: String(metadata.receiver), type: 'agent' }] }),
       };
     case 6002:
-      return { app, actor: { user }, ...source };
+      return { app, actor: { user } };
     case 4001:
       return { ...source, dst_endpoint: { name: nodeId } };
     case 2004:
-      return { finding_info: { uid: `${nodeId}:${record.seq}`, title: type }, actor: { user }, ...source };
+      return {
+        finding_info: { uid: `${nodeId}:${record.seq}`, title: type },
+        actor: { user },
+        evidences: [{ actor: { user }, ...source }],
+      };
     case 1008:
-      return { actor: { user }, log_name: 'audit' };
+      return { actor: { user }, log_name: 'audit', ...source };
     default:
       return { actor: { user } };
   }
@@ -160,11 +165,24 @@ const entityTypes: Readonly<Partial<Record<AuditType, string>>> = {
   VaultKeyRotated: 'key',
 };
 
-const sourceOf = ({ sourceIp, identity }: AuditRecord): Fields =>
-  sourceIp === '' ? { name: identity } : { ip: sourceIp, name: identity };
+/** Nobody promises that the place an act came from is an address; the schema does. */
+const ipForm = /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/;
 
-function unmappedOf(record: AuditRecord): Fields {
+const sourceOf = ({ sourceIp, identity }: AuditRecord): Fields =>
+  ipForm.test(sourceIp) ? { ip: sourceIp, name: identity } : { name: identity };
+
+/** Classes without a `src_endpoint`. */
+const placeless: ReadonlySet<number> = new Set([0, 6002]);
+
+function unmappedOf(record: AuditRecord, classUid: number): Fields {
   const { seq, time, type, identity, sourceIp, nodeId, outcome, reasons, code, requestId, count, ...rest } = record;
   const { decision, ...more } = rest;
-  return { ...more, ...(decision && { decision: { ...decision } }), outcome, reasons };
+  const hasPlace = sourceIp === '' || (!placeless.has(classUid) && ipForm.test(sourceIp));
+  return {
+    ...more,
+    ...(decision && { decision: { ...decision } }),
+    outcome,
+    reasons,
+    ...(hasPlace ? {} : { sourceIp }),
+  };
 }
