@@ -99,7 +99,9 @@ export function verifyEvidence(
   for (const entry of entries.values()) {
     const claim = claimOf(entry, decoded.value.unverified, { caPem, trustDomain });
     if (!claim.ok) return claim;
-    if (claim.value) witnesses.push(claim.value);
+    // Its key is here because it signed: its signature was taken away or changed.
+    if (!claim.value) return refuse('SIGNATURE_INVALID', `The signature of ${entry.nodeId} is missing.`);
+    witnesses.push(claim.value);
   }
   const firstMs = Math.min(now, ...witnesses.map(({ atMs }) => atMs));
   const ownKey = claimKeyOf(own, { caPem, trustDomain, now: firstMs });
