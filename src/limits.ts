@@ -301,8 +301,11 @@ export const limits = {
   checkpointMs: 1_000,
   checkpointRecordsMax: 1_000,
   checkpointPauseMs: 100,
-  /** A checkpoint is kept for later at least this often, if there is a new one, and every 1,000 records. */
+  /** A checkpoint is kept for later after this long, if there is a new one, or after 1,000 records and this pause. */
   checkpointArchiveMs: 3_600_000,
+  checkpointArchivePauseMs: 60_000,
+  /** How often those are taken out whose records retention removed. */
+  checkpointPruneMs: 86_400_000,
   /** A checkpoint with all certificates, as one line. */
   checkpointEvidenceCharsMax: 524_288,
   /** How long a witness may take to answer. */

@@ -35,6 +35,7 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     disk: ports.disk,
     clock: ports.clock,
     folder: config.security.audit.logPath,
+    first: () => audit.reader.first(),
   });
   const common = {
     clock: ports.clock,

@@ -6,7 +6,7 @@ import type { Disk } from '../kernel/ports.ts';
 import { checkSegment } from './audit-check.ts';
 import { listSegments, openSegment, readSegmentFile, type Segment } from './audit-segment.ts';
 import { joinReports } from './audit-verification.ts';
-import { checkpointsName, newestCheckpointName } from './checkpoint-file.ts';
+import { checkpointsName, evidenceEnd, newestCheckpointName } from './checkpoint-file.ts';
 import type { AuditVerification } from './control.ts';
 import { type ProofTrust, type ProvenCheckpoint, verifyEvidence } from './proof-check.ts';
 
@@ -82,13 +82,10 @@ async function checkpointsBeside({ disk, folder, trust }: FolderVerificationOpti
   );
   // The file ends with a line break, unless a crash tore what was appended last; before the next a node cuts that off.
   const torn = older.at(-1);
-  const whole = torn !== undefined && !torn.includes(lineEnd) ? older.slice(0, -1) : older;
+  const whole = torn !== undefined && !torn.includes(evidenceEnd) ? older.slice(0, -1) : older;
   // The other file is replaced as a whole: it is never empty or torn.
   return provenOf([...(newest.every((line) => line === '') && newest.length > 0 ? ['{}'] : newest), ...whole], trust);
 }
-
-/** Only at its end does a line of evidence hold these. */
-const lineEnd = ']}';
 
 /** A line that is not what was written, or is not signed by whom it says, is bad. */
 function provenOf(lines: readonly string[], trust: ProofTrust): Proven {
