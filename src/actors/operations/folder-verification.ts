@@ -134,7 +134,9 @@ function firstOf(
   const first = log.headSequence - log.records + 1;
   // What was retired cannot be compared any more; the tree that the first segment goes on from stands for it.
   const compared = proven.filter(({ checkpoint }) => checkpoint.size >= first);
-  const rootOf = (size: number) => roots.find((found) => found.size === size)?.root;
+  // Of a segment that is not the one which belongs there, the roots say nothing.
+  const rootOf = (size: number) =>
+    size > log.headSequence ? undefined : roots.find((found) => found.size === size)?.root;
   const fits = ({ checkpoint: { size, root } }: ProvenCheckpoint): boolean => sameHash(rootOf(size) ?? noHash, root);
   const goodBelow = (size: number, weighty: boolean): number =>
     compared

@@ -105,6 +105,10 @@ describe('a copy of an audit log', () => {
       const swapped = copied(log.disk);
       swapped.put(path, other.disk.peek(path)!);
       expect(await checked(swapped)).toMatchObject({ valid: false, firstBad: { sequence: first } });
+      // Whatever checkpoint stands within it: its own roots say nothing about this log.
+      swapped.put(`${folder}/${newestCheckpointName}`, evidence(one, rangeAfter(at * 4 + 3), [two]));
+      await swapped.remove(`${folder}/${checkpointsName}`);
+      expect(await checked(swapped, [kept[0]!])).toMatchObject({ valid: false, firstBad: { sequence: first } });
       const renamed = copied(log.disk);
       renamed.put(path, log.disk.peek(segments[(at + 1) % 3]!)!);
       expect(await checked(renamed)).toMatchObject({ valid: false, firstBad: { sequence: first } });

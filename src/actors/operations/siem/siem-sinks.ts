@@ -1,5 +1,5 @@
 import type { SiemDestination } from '../../../config/siem.ts';
-import type { AuditRecord } from '../../../protocols/audit/record.ts';
+import { type AuditRecord, auditLine } from '../../../protocols/audit/record.ts';
 import { cefLine } from '../../../protocols/siem/cef.ts';
 import { hecBody } from '../../../protocols/siem/hec.ts';
 import { ocsfEvent } from '../../../protocols/siem/ocsf.ts';
@@ -63,7 +63,8 @@ export function siemSink(destination: SiemDestination, secrets: SiemSecrets, con
 /** A record in one of the formats that a receiver can be given. */
 function recordText(record: AuditRecord, format: 'json' | 'ocsf' | 'cef', version: string): string {
   if (format === 'cef') return cefLine(record, version);
-  return JSON.stringify(format === 'ocsf' ? ocsfEvent(record, version) : record);
+  // As JSON, the very bytes that the log’s tree is over: a checkpoint can be checked against them.
+  return format === 'ocsf' ? JSON.stringify(ocsfEvent(record, version)) : auditLine(record);
 }
 
 const jsonOf = (answer: string): Readonly<Record<string, unknown>> => {
