@@ -56,6 +56,7 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     expectsWitnesses: config.cluster.expectedSize > 1,
     keysOf: (checkpoint) => signersOf(checkpoint, trustDomain, nodeId, links.all(), keyEntryOf),
     keep: (checkpoint) => file.keep(checkpoint),
+    kept: () => file.notes(),
     tell: (news) => tell(base, news),
   });
   const witness = new AuditWitness({ ...common, told: (log, kind, entry) => recordFork(base, log, kind, entry) });

@@ -52,6 +52,8 @@ export interface AuditCheckpointsOptions {
   readonly keysOf: (checkpoint: VerifiedCheckpoint) => readonly DirectoryEntry[];
   /** A checkpoint that somebody countersigned: to be kept beside the log. */
   readonly keep: (checkpoint: CosignedCheckpoint) => Promise<void>;
+  /** The notes of those that were kept. */
+  readonly kept: () => Promise<readonly string[]>;
   readonly tell: (news: CheckpointNews) => Promise<unknown>;
 }
 
@@ -158,6 +160,29 @@ export class AuditCheckpoints {
     const grown = await grownFrom(signed.range, head.size, log);
     const same = sameHash(rootOf(grown, sha256), rootOf(head, sha256));
     if (!same) await this.#forked({ kind: 'inconsistent', size: signed.size, by: undefined });
+  }
+
+  /**
+   * Up to which record the log is for certain what it was: the largest size whose kept checkpoint has its tree; 0 for none.
+   * Rejects when the log cannot be read.
+   */
+  async goodThrough(): Promise<number> {
+    const { log, kept } = this.#options;
+    const [from, to] = [(await log.first()) - 1, log.head().sequence];
+    const heads = (await kept())
+      .map((note) => this.#verified(note, []))
+      .flatMap((checkpoint) => (checkpoint.ok ? [checkpoint.value] : []))
+      .filter(({ size }) => size >= from && size <= to)
+      .sort((a, b) => a.size - b.size);
+    // Where one fits, all before it do: so few trees have to be read.
+    let [good, bad] = [-1, heads.length];
+    while (bad - good > 1) {
+      const middle = (good + bad) >> 1;
+      const { size, root } = heads[middle]!;
+      if (sameHash(rootOf(await this.#proofs.rangeAt(size), sha256), root)) good = middle;
+      else bad = middle;
+    }
+    return heads[good]?.size ?? 0;
   }
 
   async #round(): Promise<void> {

@@ -52,6 +52,17 @@ export class CheckpointFile {
     this.#archived = { size, atMs: nowMs };
   }
 
+  /** The notes of all that are kept, as they lie there: nothing of them is verified. Rejects with what the disk rejects with. */
+  async notes(): Promise<readonly string[]> {
+    const { disk, folder } = this.#options;
+    const texts: string[] = [];
+    for (const name of [newestCheckpointName, checkpointsName]) {
+      const bytes = await disk.readFile(join(folder, name));
+      if (bytes) texts.push(...Buffer.from(bytes).toString('utf8').split('\n'));
+    }
+    return texts.map(decodeCheckpointEvidence).flatMap((line) => (line.ok ? [line.value.unverified.note] : []));
+  }
+
   /**
    * Takes out what no record is left for, and half a line at the end, as a crash leaves it. A line in the middle that
    * cannot be read stays: it was changed, and who verifies the folder should see that.
