@@ -261,6 +261,10 @@ export const limits = {
   siemConfirmWaitMs: 60_000,
   /** The longest pause that a receiver can ask for. Past it: this. */
   siemRetryAfterMsMax: 300_000,
+  /** A failure that lasts is told again after this long. */
+  siemRepeatMs: 3_600_000,
+  /** Records that a destination is told to leave out. More are refused in the configuration. */
+  siemSkippedMax: 1_024,
   /** What is read of a receiver’s answer. Past it: the rest is dropped. */
   siemAnswerBytesMax: 65_536,
   /** How long an act waits for its record while the audit writer restarts. Past it: AUDIT_BLOCKED. */

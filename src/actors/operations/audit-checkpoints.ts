@@ -86,6 +86,8 @@ export class AuditCheckpoints {
     () => {},
   );
   readonly #loneliness: Loneliness;
+  /** Called when there is another checkpoint to show. */
+  readonly listeners: Set<() => void> = new Set();
 
   constructor(options: AuditCheckpointsOptions) {
     this.#options = options;
@@ -102,6 +104,14 @@ export class AuditCheckpoints {
   /** The last one that a witness countersigned in the life of this process. */
   get cosigned(): CosignedCheckpoint | undefined {
     return this.#cosigned;
+  }
+
+  /**
+   * What those outside of the cluster are to keep: the newest that somebody countersigned, or where nobody does, the
+   * newest at all.
+   */
+  get shown(): CosignedCheckpoint | SignedHead | undefined {
+    return this.#options.peers().length > 0 && !this.#loneliness.isLonely ? this.#cosigned : this.#signed;
   }
 
   get fork(): LogFork | undefined {
@@ -195,6 +205,7 @@ export class AuditCheckpoints {
     const asked = await Promise.all(this.#behind().map((peer) => this.#ask(peer, signed)));
     const given = asked.filter((signature) => signature !== undefined);
     if (given.length > 0) await this.#keep(signed, given);
+    for (const listener of this.listeners) listener();
     if (!this.#options.expectsWitnesses || this.#fork) return;
     const changed = this.#loneliness.look(this.#cosigned?.size === signed.size);
     if (changed === 'unwitnessed') await this.#options.tell({ type: changed, since: this.#cosigned?.size ?? 0 });

@@ -24,7 +24,17 @@ const classes: Readonly<
 };
 /** Attributes of the base event and of the profile `host`, as far as we use them. */
 const common = [
-  ...['activity_id', 'activity_name', 'category_uid', 'class_uid', 'class_name', 'type_uid', 'time', 'count', 'message'],
+  ...[
+    'activity_id',
+    'activity_name',
+    'category_uid',
+    'class_uid',
+    'class_name',
+    'type_uid',
+    'time',
+    'count',
+    'message',
+  ],
   ...['severity_id', 'severity', 'status_id', 'status', 'status_code', 'status_detail', 'metadata', 'unmapped'],
   ...['actor', 'device'],
 ];
