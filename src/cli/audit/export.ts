@@ -9,6 +9,7 @@ import { ocsfEvent } from '../../protocols/siem/ocsf.ts';
 import { version } from '../../version.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
+import { printableLines } from '../printable.ts';
 import { readFilter, rowOf } from './record-filter.ts';
 
 const formats = ['json', 'ocsf', 'cef', 'csv'] as const;
@@ -29,7 +30,9 @@ export async function exportRecords(invocation: Invocation): Promise<ExitCode> {
     const put = async (texts: readonly string[]): Promise<void> => {
       if (texts.length === 0) return;
       const end = format === 'csv' ? '\r\n' : '\n';
-      const whole = texts.map((line) => line + end).join('');
+      // What a stranger had recorded must not steer the terminal of who looks.
+      const shown = write || !terminal.outIsTerminal ? texts : texts.map(printableLines);
+      const whole = shown.map((line) => line + end).join('');
       if (write) await write.appendFile(whole);
       else await terminal.write(whole);
     };
