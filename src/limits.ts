@@ -322,6 +322,8 @@ export const limits = {
   storeValueBytesMax: 16_777_216,
   /** Addresses of members in `cluster.join`. Past it: the configuration is refused. */
   joinAddressesMax: 256,
+  /** Lines of the operational log that wait for whoever reads it. Past it: dropped, and counted. */
+  logWaitingBytesMax: 1_048_576,
   /** A request body of the management API. */
   apiBodyBytesMax: 1_310_720,
   /** TCP connections to the management API at once. Past it: the oldest idle one of the source with most of them is cut. */

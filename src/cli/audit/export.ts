@@ -9,7 +9,7 @@ import { ocsfEvent } from '../../protocols/siem/ocsf.ts';
 import { version } from '../../version.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
-import { printableLines } from '../printable.ts';
+import { printableLines } from '../../protocols/printable.ts';
 import { readFilter, rowOf } from './record-filter.ts';
 
 const formats = ['json', 'ocsf', 'cef', 'csv'] as const;

@@ -9,7 +9,7 @@ import { limits } from '../../limits.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf } from '../connect.ts';
 import { writeJson } from '../output.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../../protocols/printable.ts';
 import { readTextFile } from '../read-text.ts';
 import { styleFor } from '../style.ts';
 import { tellVerification } from './verify.ts';

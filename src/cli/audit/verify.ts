@@ -3,7 +3,7 @@ import type { Client } from '../../client.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf, withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../../protocols/printable.ts';
 import { styleFor } from '../style.ts';
 
 /** Reading a long log takes longer than other requests. */

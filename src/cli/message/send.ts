@@ -6,7 +6,7 @@ import { withNode } from '../connect.ts';
 import { readContent } from '../content.ts';
 import { readDuration } from '../duration.ts';
 import { writeJson } from '../output.ts';
-import { printable, printableLines } from '../printable.ts';
+import { printable, printableLines } from '../../protocols/printable.ts';
 import { styleFor } from '../style.ts';
 
 /** Answers that mean “no”: a script has to see them in the exit code. */
