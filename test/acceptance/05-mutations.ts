@@ -285,6 +285,10 @@ for (const [who, node] of [
   });
   const line = verdict.split('\n').find((text) => /rollback|inconsistent|does not continue/.test(text)) ?? '';
   claim(`the tail that ${who} cut (from record ${gone} on) is found`, true, line);
+  const named = Number(/first bad record: (\d+)/.exec(verdict)?.[1] ?? 0);
+  // A thief who took the checkpoints beside the log as well leaves nothing that would say more than “from the first on”.
+  if (node === 'node-2')
+    claim('and no record after it is called the first bad one', named > 0 && named <= gone, `${named}`);
   again.kill('SIGINT');
   await new Promise((resolve) => again.once('exit', resolve));
 }

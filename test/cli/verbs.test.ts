@@ -333,7 +333,9 @@ describe('caxton audit', () => {
     });
 
     it('export to a terminal does not steer it', async () => {
-      node = { auditTail: async ({ from = 1 }) => ok(from > 1 ? [] : [{ ...log[0], identity: 'a\u001b[2J\u009b1mb' }]) };
+      node = {
+        auditTail: async ({ from = 1 }) => ok(from > 1 ? [] : [{ ...log[0], identity: 'a\u001b[2J\u009b1mb' }]),
+      };
       for (const format of ['json', 'ocsf', 'cef', 'csv'])
         expect((await caxton(['audit', 'export', '--format', format], { outIsTerminal: true })).out).not.toMatch(
           /[\u001b\u009b]/,

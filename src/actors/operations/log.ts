@@ -11,7 +11,8 @@ const secrets = ['key', 'apiKey', 'token', 'authorization', 'password', 'secret'
 const struck = '[secret]';
 
 /** The same with anything before them, as in `access_token`, `x-api-key` or `vaultKey`, and what else is called so. */
-const names = '[\\w-]{0,40}(?:key|token|authorization|password|passphrase|secret|capability|keypem|credentials?|cookie)';
+const names =
+  '[\\w-]{0,40}(?:key|token|authorization|password|passphrase|secret|capability|keypem|credentials?|cookie)';
 
 /**
  * What gives itself away in the finished line, however deep it lies and also in the middle of a sentence or a stack: what

@@ -3,13 +3,13 @@ import type { Client } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type AuditRecord, auditLine, readAuditLine } from '../../protocols/audit/record.ts';
+import { printableLines } from '../../protocols/printable.ts';
 import { cefLine } from '../../protocols/siem/cef.ts';
 import { csvHead, csvRow } from '../../protocols/siem/csv.ts';
 import { ocsfEvent } from '../../protocols/siem/ocsf.ts';
 import { version } from '../../version.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
-import { printableLines } from '../../protocols/printable.ts';
 import { readFilter, rowOf } from './record-filter.ts';
 
 const formats = ['json', 'ocsf', 'cef', 'csv'] as const;

@@ -1,9 +1,9 @@
 import type { AuditVerification } from '../../actors/operations/control.ts';
 import type { Client } from '../../client.ts';
+import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf, withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
-import { printable } from '../../protocols/printable.ts';
 import { styleFor } from '../style.ts';
 
 /** Reading a long log takes longer than other requests. */
