@@ -337,9 +337,9 @@ describe('caxton audit', () => {
         auditTail: async ({ from = 1 }) => ok(from > 1 ? [] : [{ ...log[0], identity: 'a\u001b[2J\u009b1mb' }]),
       };
       for (const format of ['json', 'ocsf', 'cef', 'csv'])
-        expect((await caxton(['audit', 'export', '--format', format], { outIsTerminal: true })).out).not.toMatch(
-          /[\u001b\u009b]/,
-        );
+        expect(
+          (await caxton(['audit', 'export', '--format', format], { outIsTerminal: true })).out.replaceAll('\r\n', ''),
+        ).not.toMatch(/(?![\n])\p{Cc}/u);
     });
 
     it('export as JSON gives the very bytes that the tree of the log is over', async () => {

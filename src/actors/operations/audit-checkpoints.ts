@@ -26,10 +26,10 @@ import { Jobs } from '../kernel/jobs.ts';
 import type { Clock, Metrics, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { CheckpointNews, LogFork } from './checkpoint-news.ts';
-import { grownFrom, LogProofs } from './log-proofs.ts';
+import { fittingThrough, grownFrom, LogProofs } from './log-proofs.ts';
 import { Loneliness } from './loneliness.ts';
 import type { ProvableLog } from './provable-log.ts';
-import { keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
+import { type CosignedCheckpoint, keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
 import { WitnessRequests } from './witness-requests.ts';
 
 export interface AuditCheckpointsOptions {
@@ -55,11 +55,6 @@ export interface AuditCheckpointsOptions {
   /** The notes of those that were kept. */
   readonly kept: () => Promise<readonly string[]>;
   readonly tell: (news: CheckpointNews) => Promise<unknown>;
-}
-
-/** With the certificates of that moment: those that follow them may begin too late to vouch for it. */
-export interface CosignedCheckpoint extends VerifiedCheckpoint {
-  readonly keys: readonly DirectoryEntry[];
 }
 
 const attemptsMax = 3;
@@ -106,10 +101,7 @@ export class AuditCheckpoints {
     return this.#cosigned;
   }
 
-  /**
-   * What those outside of the cluster are to keep: the newest that somebody countersigned, or where nobody does, the
-   * newest at all.
-   */
+  /** What those outside are to keep: the newest that somebody countersigned; where nobody does, the newest at all. */
   get shown(): CosignedCheckpoint | SignedHead | undefined {
     return this.#options.peers().length > 0 && !this.#loneliness.isLonely ? this.#cosigned : this.#signed;
   }
@@ -172,27 +164,12 @@ export class AuditCheckpoints {
     if (!same) await this.#forked({ kind: 'inconsistent', size: signed.size, by: undefined });
   }
 
-  /**
-   * Up to which record the log is for certain what it was: the largest size whose kept checkpoint has its tree; 0 for none.
-   * Rejects when the log cannot be read.
-   */
+  /** Up to which record the log is for certain what it was, by the checkpoints that are kept. Rejects as reading does. */
   async goodThrough(): Promise<number> {
-    const { log, kept } = this.#options;
-    const [from, to] = [(await log.first()) - 1, log.head().sequence];
-    const heads = (await kept())
+    const heads = (await this.#options.kept())
       .map((note) => this.#verified(note, []))
-      .flatMap((checkpoint) => (checkpoint.ok ? [checkpoint.value] : []))
-      .filter(({ size }) => size >= from && size <= to)
-      .sort((a, b) => a.size - b.size);
-    // Where one fits, all before it do: so few trees have to be read.
-    let [good, bad] = [-1, heads.length];
-    while (bad - good > 1) {
-      const middle = (good + bad) >> 1;
-      const { size, root } = heads[middle]!;
-      if (sameHash(rootOf(await this.#proofs.rangeAt(size), sha256), root)) good = middle;
-      else bad = middle;
-    }
-    return heads[good]?.size ?? 0;
+      .flatMap((checkpoint) => (checkpoint.ok ? [checkpoint.value] : []));
+    return fittingThrough(this.#options.log, this.#proofs, heads);
   }
 
   async #round(): Promise<void> {
@@ -303,11 +280,10 @@ export class AuditCheckpoints {
     const { noteCrypto, trustDomain, claimKeyOf } = this.#options;
     const decoded = decodeCheckpoint(note);
     if (!decoded.ok) return decoded;
-    const keys: NoteKey[] = [];
-    for (const node of witnesses) {
+    const keys = witnesses.flatMap((node): NoteKey[] => {
       const publicKey = claimKeyOf(node);
-      if (publicKey) keys.push({ name: witnessName(trustDomain, node), type: 'cosignature', publicKey });
-    }
+      return publicKey ? [{ name: witnessName(trustDomain, node), type: 'cosignature', publicKey }] : [];
+    });
     return verifyCheckpoint(decoded.value, { log: this.key, witnesses: keys }, noteCrypto);
   }
 

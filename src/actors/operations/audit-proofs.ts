@@ -11,7 +11,6 @@ import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { WitnessParts } from './assemble-witness.ts';
-import type { CosignedCheckpoint } from './audit-checkpoints.ts';
 import { asError } from './audit-file.ts';
 import type { AuditLog } from './audit-log.ts';
 import type {
@@ -23,7 +22,7 @@ import type {
   Caller,
   WitnessedLogView,
 } from './control.ts';
-import type { SignedHead } from './signed-head.ts';
+import type { CosignedCheckpoint, SignedHead } from './signed-head.ts';
 
 export interface AuditProofsOptions {
   readonly clock: Clock;

@@ -5,7 +5,7 @@ import { decodeCheckpointEvidence, encodeCheckpointEvidence } from '../../protoc
 import { encodeNote } from '../../protocols/audit/signed-note.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
-import type { CosignedCheckpoint } from './audit-checkpoints.ts';
+import type { CosignedCheckpoint } from './signed-head.ts';
 
 export interface CheckpointFileOptions {
   readonly disk: Disk;

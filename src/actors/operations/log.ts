@@ -2,6 +2,7 @@ import pino, { type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { limits } from '../../limits.ts';
 import { printable, printableLines } from '../../protocols/printable.ts';
+import { nodeClock } from '../kernel/node-clock.ts';
 import { LogOutput } from './log-output.ts';
 
 export type Log = Logger;
@@ -78,7 +79,7 @@ export function createLog(options: { readonly level: string; readonly pretty: bo
   const format = options.pretty ? readable() : oneLine;
   const dropped = (count: number): string => `${count} lines of this log were dropped: nobody took them in time`;
   const output = new LogOutput(2, (count) =>
-    format(`${JSON.stringify({ level: pino.levels.values.warn, time: Date.now(), msg: dropped(count) })}\n`),
+    format(`${JSON.stringify({ level: pino.levels.values.warn, time: nodeClock.now(), msg: dropped(count) })}\n`),
   );
   return pino(settings, { write: (line: string) => output.write(format(line)) });
 }

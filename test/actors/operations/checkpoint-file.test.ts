@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import type { CosignedCheckpoint } from '../../../src/actors/operations/audit-checkpoints.ts';
 import {
   CheckpointFile,
   checkpointsName,
   newestCheckpointName,
 } from '../../../src/actors/operations/checkpoint-file.ts';
 import { verifyEvidence } from '../../../src/actors/operations/proof-check.ts';
+import type { CosignedCheckpoint } from '../../../src/actors/operations/signed-head.ts';
 import { sha256 } from '../../../src/crypto/port.ts';
 import { unwrap } from '../../../src/errors.ts';
 import { decodeCheckpointEvidence } from '../../../src/protocols/audit/evidence.ts';
