@@ -31,6 +31,7 @@ import { Loneliness } from './loneliness.ts';
 import type { ProvableLog } from './provable-log.ts';
 import { type CosignedCheckpoint, keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
 import { WitnessRequests } from './witness-requests.ts';
+import { witnessesOf } from './witnesses-of.ts';
 
 export interface AuditCheckpointsOptions {
   readonly clock: Clock;
@@ -166,9 +167,7 @@ export class AuditCheckpoints {
 
   /** Up to which record the log is for certain what it was, by the checkpoints that are kept. Rejects as reading does. */
   async goodThrough(): Promise<number> {
-    const heads = (await this.#options.kept())
-      .map((note) => this.#verified(note, []))
-      .flatMap((checkpoint) => (checkpoint.ok ? [checkpoint.value] : []));
+    const heads = (await this.#options.kept()).map((note) => this.#verified(note, []));
     return fittingThrough(this.#options.log, this.#proofs, heads);
   }
 
@@ -208,28 +207,26 @@ export class AuditCheckpoints {
     this.#signed = signed;
   }
 
-  /** The witnesses of this log among the peers: always the same ones while their links stand. */
   #behind(): readonly NodeId[] {
     const { peers, nodeId } = this.#options;
-    const weight = (peer: NodeId) => Buffer.from(sha256(utf8.encode(`${nodeId} ${peer}`))).toString('hex');
-    const chosen = peers()
-      .map((peer) => ({ peer, weight: weight(peer) }))
-      .sort((a, b) => (a.weight < b.weight ? -1 : 1))
-      .slice(0, limits.auditWitnessesMax);
-    return chosen.map(({ peer }) => peer).filter((peer) => this.#sizes.get(peer) !== this.#signed?.size);
+    return witnessesOf(nodeId, peers()).filter((peer) => this.#sizes.get(peer) !== this.#signed?.size);
   }
 
   async #ask(peer: NodeId, signed: SignedHead): Promise<NoteSignature | undefined> {
     for (let attempt = 0; attempt < attemptsMax && !this.#fork; attempt++) {
       const oldSize = Math.min(this.#sizes.get(peer) ?? 0, signed.size);
-      const proof = await this.#proofs.consistency(oldSize, signed.size);
-      const answer = await this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
+      const answer = await this.#submit(peer, signed, oldSize);
       this.#options.metrics.count('audit_witness_asked', { verdict: answer?.verdict ?? 'none' });
       if (!answer || answer.verdict === 'refused') return undefined;
       if (answer.verdict === 'cosigned') return this.#takeSignature(peer, signed, answer.text);
       if (!(await this.#goesOn(peer, signed, answer))) return undefined;
     }
     return undefined;
+  }
+
+  async #submit(peer: NodeId, signed: SignedHead, oldSize: number): Promise<CheckpointAnswer | undefined> {
+    const proof = await this.#proofs.consistency(oldSize, signed.size);
+    return this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
   }
 
   #takeSignature(peer: NodeId, signed: SignedHead, line: string): NoteSignature | undefined {
@@ -262,18 +259,13 @@ export class AuditCheckpoints {
     const { size, root } = shown.value;
     if (size > signed.size) await this.#forked({ kind: 'rollback', size, by: peer });
     else if (!sameHash(root, rootOf(await this.#proofs.rangeAt(size), sha256))) {
-      if (verdict === 'conflict') await this.#confess(peer, signed, size);
+      // A witness that asked for a proof that there is not gets one that does not hold, so that it knows as well.
+      if (verdict === 'conflict') await this.#submit(peer, signed, size);
       await this.#forked({ kind: size === signed.size ? 'equivocation' : 'inconsistent', size, by: peer });
     }
     if (this.#fork || (verdict === 'conflict' && size === before)) return false;
     this.#sizes.set(peer, size);
     return true;
-  }
-
-  /** The witness asked for a proof that there is not: it gets one that does not hold, so that it knows as well. */
-  async #confess(peer: NodeId, signed: SignedHead, oldSize: number): Promise<void> {
-    const proof = await this.#proofs.consistency(oldSize, signed.size);
-    await this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
   }
 
   #verified(note: string, witnesses: readonly NodeId[]): Result<VerifiedCheckpoint> {

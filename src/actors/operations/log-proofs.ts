@@ -1,4 +1,5 @@
 import { sha256 } from '../../crypto/port.ts';
+import type { Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type CompactRange, emptyRange, GrowingTree, rootOf } from '../../protocols/audit/merkle.ts';
 import {
@@ -93,9 +94,15 @@ export async function grownFrom(range: CompactRange, size: number, log: Provable
 }
 
 /** The largest size at which the log has the tree of one of these heads; 0 for none. Rejects when it cannot be read. */
-export async function fittingThrough(log: ProvableLog, proofs: LogProofs, heads: readonly TreeHead[]): Promise<number> {
+export async function fittingThrough(
+  log: ProvableLog,
+  proofs: LogProofs,
+  heads: readonly Result<TreeHead>[],
+): Promise<number> {
   const [from, to] = [(await log.first()) - 1, log.head().sequence];
-  const sorted = heads.filter(({ size }) => size >= from && size <= to).sort((a, b) => a.size - b.size);
+  const sorted = heads
+    .flatMap((head) => (head.ok && head.value.size >= from && head.value.size <= to ? [head.value] : []))
+    .sort((a, b) => a.size - b.size);
   // Where one fits, all before it do: so few trees have to be read.
   let [good, bad] = [-1, sorted.length];
   while (bad - good > 1) {

@@ -165,11 +165,24 @@ const entityTypes: Readonly<Partial<Record<AuditType, string>>> = {
   VaultKeyRotated: 'key',
 };
 
+const octet = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
+const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`);
+const ipv6Group = /^[0-9a-f]{1,4}$/i;
+
 /** Nobody promises that the place an act came from is an address; the schema does. */
-const ipForm = /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/;
+function isAddress(text: string): boolean {
+  if (ipv4.test(text)) return true;
+  const halves = text.split('::').map((half) => (half === '' ? [] : half.split(':')));
+  const last = halves.at(-1)?.at(-1) ?? '';
+  const groups = halves.flat();
+  // The last two groups may be written as an IPv4 address.
+  const count = groups.length + (ipv4.test(last) ? 1 : 0);
+  const isFull = halves.length === 1 ? count === 8 : halves.length === 2 && count <= 7;
+  return isFull && groups.every((group, at) => ipv6Group.test(group) || (at === groups.length - 1 && ipv4.test(group)));
+}
 
 const sourceOf = ({ sourceIp, identity }: AuditRecord): Fields =>
-  ipForm.test(sourceIp) ? { ip: sourceIp, name: identity } : { name: identity };
+  isAddress(sourceIp) ? { ip: sourceIp, name: identity } : { name: identity };
 
 /** Classes without a `src_endpoint`. */
 const placeless: ReadonlySet<number> = new Set([0, 6002]);
@@ -177,7 +190,7 @@ const placeless: ReadonlySet<number> = new Set([0, 6002]);
 function unmappedOf(record: AuditRecord, classUid: number): Fields {
   const { seq, time, type, identity, sourceIp, nodeId, outcome, reasons, code, requestId, count, ...rest } = record;
   const { decision, ...more } = rest;
-  const hasPlace = sourceIp === '' || (!placeless.has(classUid) && ipForm.test(sourceIp));
+  const hasPlace = sourceIp === '' || (!placeless.has(classUid) && isAddress(sourceIp));
   return {
     ...more,
     ...(decision && { decision: { ...decision } }),

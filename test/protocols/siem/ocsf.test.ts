@@ -96,6 +96,25 @@ describe.each(auditTypes)('%s', (type) => {
   });
 });
 
+it.each(['192.0.2.7', '0.0.0.0', '2001:db8::1', '::', '::1', '1::', '1:2:3:4:5:6:7:8', '::ffff:192.0.2.7'])(
+  '%s is an address',
+  (sourceIp) => {
+    expect(ocsfEvent({ ...denial, sourceIp }, '1').src_endpoint).toMatchObject({ ip: sourceIp });
+  },
+);
+
+it('what is no address is kept and not called one', () => {
+  const almost = fc.string({ unit: fc.constantFrom(...'0125af:.:') });
+  fc.assert(
+    fc.property(almost, (sourceIp) => {
+      const event = ocsfEvent({ ...denial, sourceIp }, '1') as { src_endpoint: { ip?: string }; unmapped: object };
+      expect(event.src_endpoint.ip !== undefined).toBe(isIP(sourceIp) !== 0);
+      if (sourceIp !== '' && isIP(sourceIp) === 0) expect(event.unmapped).toMatchObject({ sourceIp });
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
 describe('an event', () => {
   it('keeps what the schema has no place for', () => {
     const event = ocsfEvent(denial, '1.2.3');
