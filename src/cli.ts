@@ -2,12 +2,12 @@ import { type ExitCode, UsageError } from './cli/command.ts';
 import { verbs } from './cli/commands.ts';
 import { nounHelp, overview, verbHelp } from './cli/help.ts';
 import { writeError } from './cli/output.ts';
-import { printable } from './cli/printable.ts';
 import { styleFor } from './cli/style.ts';
 import { processTerminal, type Terminal } from './cli/terminal.ts';
 import { expectNoMore, findVerb, isNoun, readArguments } from './cli/usage.ts';
 import { systemFault } from './config/system-fault.ts';
 import { CaxtonError } from './errors.ts';
+import { printable } from './protocols/printable.ts';
 
 const helpWords = new Set(['--help', '-h', 'help']);
 

@@ -261,6 +261,10 @@ export const limits = {
   siemConfirmWaitMs: 60_000,
   /** The longest pause that a receiver can ask for. Past it: this. */
   siemRetryAfterMsMax: 300_000,
+  /** A failure that lasts is told again after this long. */
+  siemRepeatMs: 3_600_000,
+  /** Records that a destination is told to leave out. More are refused in the configuration. */
+  siemSkippedMax: 1_024,
   /** What is read of a receiver’s answer. Past it: the rest is dropped. */
   siemAnswerBytesMax: 65_536,
   /** How long an act waits for its record while the audit writer restarts. Past it: AUDIT_BLOCKED. */
@@ -301,8 +305,11 @@ export const limits = {
   checkpointMs: 1_000,
   checkpointRecordsMax: 1_000,
   checkpointPauseMs: 100,
-  /** A checkpoint is kept for later at least this often, if there is a new one, and every 1,000 records. */
+  /** A checkpoint is kept for later after this long, if there is a new one, or after 1,000 records and this pause. */
   checkpointArchiveMs: 3_600_000,
+  checkpointArchivePauseMs: 60_000,
+  /** How often those are taken out whose records retention removed. */
+  checkpointPruneMs: 86_400_000,
   /** A checkpoint with all certificates, as one line. */
   checkpointEvidenceCharsMax: 524_288,
   /** How long a witness may take to answer. */
@@ -315,6 +322,8 @@ export const limits = {
   storeValueBytesMax: 16_777_216,
   /** Addresses of members in `cluster.join`. Past it: the configuration is refused. */
   joinAddressesMax: 256,
+  /** Lines of the operational log that wait for whoever reads it. Past it: dropped, and counted. */
+  logWaitingBytesMax: 1_048_576,
   /** A request body of the management API. */
   apiBodyBytesMax: 1_310_720,
   /** TCP connections to the management API at once. Past it: the oldest idle one of the source with most of them is cut. */

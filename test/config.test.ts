@@ -345,6 +345,11 @@ describe('forwarding to a SIEM', () => {
     ]);
   });
 
+  it('leaves out the records that it is told to', () => {
+    const read = loaded(siem(hec.replace(' }', ', skip_records: [300, 4711] }')));
+    expect(read.security.audit.siem[0]?.skipRecords).toEqual([300, 4_711]);
+  });
+
   it('goes nowhere while it is switched off, and that is said', () => {
     const read = loaded(edited(example, off, `${off}    siem:\n      - ${syslog}\n`).text);
     expect(read.security.audit.siem).toEqual([]);
@@ -362,6 +367,7 @@ describe('forwarding to a SIEM', () => {
     ['plain HTTP', [hec.replace('https', 'http')], /expected a URL that begins with https/],
     ['an unknown kind', ['{ name: a, kind: kafka }'], /syslog, hec or otlp/],
     ['an unknown key', [syslog.replace('ca_cert', 'ca_crt')], /ca_crt/],
+    ['what is no number of a record', [syslog.replace(' }', ', skip_records: [0] }')], /skip_records/],
     ['no token', [hec.replace(', token_path: t', '')], /token_path/],
     ['an odd name', [syslog.replace('soc', '"S O C"')], /expected a name/],
   ])('with %s is refused', (_, receivers, expected) => {

@@ -46,8 +46,8 @@ export interface CreateNodeOptions {
   readonly ports?: Partial<Ports>;
   /** Hears everything from the first moment on; `node.on` hears what comes after the start. */
   readonly onEvent?: (event: NodeEvent) => void;
-  /** Where faults that no actor can be charged with are told. */
-  readonly onFault?: (message: string, error: unknown) => void;
+  /** Where faults that no actor can be charged with are told; `about`: such as the id of the request. */
+  readonly onFault?: (message: string, error: unknown, about?: Readonly<Record<string, string>>) => void;
   /** Where is told what harms nobody yet: lost messages, slow turns, charts that cannot be saved. Each at a bounded rate. */
   readonly onWarning?: (message: string) => void;
 }
@@ -69,7 +69,7 @@ export interface NodeBase {
   /** The program’s own. */
   readonly actors: readonly ChildSpec[];
   /** Where faults that nobody else hears of are told. */
-  readonly fault: (message: string, error: unknown) => void;
+  readonly fault: (message: string, error: unknown, about?: Readonly<Record<string, string>>) => void;
 }
 
 /** Counts the boot and makes what every room leans on. */
@@ -92,7 +92,7 @@ export async function assembleBase(
     folder: config.security.audit.logPath,
     policy: config.security.audit.policy,
   });
-  const fault = (message: string, error: unknown) => options.onFault?.(message, error);
+  const fault: NodeBase['fault'] = (message, error, about) => options.onFault?.(message, error, about);
   const { logPath, retentionDays } = config.security.audit;
   const auditUpkeep = new AuditUpkeep({
     disk,

@@ -94,8 +94,8 @@ export async function assemble(
     program: options.program,
   });
   const release = await version();
-  const siem = assembleSiem(base, release);
   const witness = assembleWitness(base, cluster);
+  const siem = assembleSiem(base, release, witness.forSiem);
   const control = createNodeControl(
     controlParts({ ...base, cluster, messaging, host, deployments, siem, witness }, release, () => parts),
   );

@@ -40,7 +40,8 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
       import('./kernel/stray.ts'),
     ]);
     const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
-    const onFault = (message: string, error: unknown) => log.error({ err: error }, message);
+    const onFault = (message: string, error: unknown, about?: Readonly<Record<string, string>>) =>
+      log.error({ err: error, ...about }, message);
     // From before the first agent runs until the process has ended: some of their timers outlive the node.
     chargeStraysTo((error) => onFault('a throw that belongs to no actor', error), process);
     const node = await createNode(config, {

@@ -1,5 +1,5 @@
 import { type CaxtonError, errorCodes } from '../errors.ts';
-import { printable } from './printable.ts';
+import { printable } from '../protocols/printable.ts';
 import { styleFor } from './style.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,4 +1,4 @@
-import { printable } from './printable.ts';
+import { printable } from '../protocols/printable.ts';
 
 export interface Column<T> {
   readonly title: string;

@@ -26,7 +26,13 @@ const url = z
     'expected a URL that begins with https://',
   );
 
-const tls = {
+const skipped = z
+  .array(z.int({ error: 'expected numbers of records' }).min(1))
+  .max(limits.siemSkippedMax, `expected at most ${limits.siemSkippedMax} numbers`)
+  .optional();
+
+const shared = {
+  skip_records: skipped,
   ca_cert: path.optional(),
   client_cert: path.optional(),
   client_key: path.optional(),
@@ -48,7 +54,7 @@ const syslog = z.strictObject({
   facility: facility.default('audit'),
   hostname: text('a host name', 255).regex(printable, 'expected printable ASCII').optional(),
   enterprise_id: wholeNumber(1, 4_294_967_295).default(32_473),
-  ...tls,
+  ...shared,
 });
 
 const hec = z.strictObject({
@@ -59,7 +65,7 @@ const hec = z.strictObject({
   format: z.enum(['json', 'ocsf'], { error: 'expected json or ocsf' }).default('json'),
   source_type: text('a source type', 128).default('caxton:audit'),
   index: text('the name of an index', 128).optional(),
-  ...tls,
+  ...shared,
 });
 
 const otlp = z.strictObject({
@@ -68,7 +74,7 @@ const otlp = z.strictObject({
   url,
   token_path: path.optional(),
   format: z.enum(['json', 'ocsf'], { error: 'expected json or ocsf' }).default('json'),
-  ...tls,
+  ...shared,
 });
 
 export const siemDestinations = listOf(
@@ -108,6 +114,8 @@ export type SiemDestination =
 
 interface SiemTls {
   readonly name: string;
+  /** Numbers of records that the receiver refuses and is not to be sent. */
+  readonly skipRecords: readonly number[] | undefined;
   readonly caPath: string | undefined;
   readonly certPath: string | undefined;
   readonly keyPath: string | undefined;
@@ -139,15 +147,16 @@ export function siemOf(
   if (!forward_to_siem) return [];
   const maybe = (path: string | undefined): string | undefined => (path === undefined ? undefined : from(path));
   return siem.map((one): SiemDestination => {
-    const shared = {
+    const common = {
       name: one.name,
+      skipRecords: one.skip_records,
       caPath: maybe(one.ca_cert),
       certPath: maybe(one.client_cert),
       keyPath: maybe(one.client_key),
     };
     if (one.kind === 'syslog')
       return {
-        ...shared,
+        ...common,
         kind: 'syslog',
         address: one.address,
         serverName: one.server_name,
@@ -157,8 +166,8 @@ export function siemOf(
         enterpriseId: one.enterprise_id,
       };
     const { url, format } = one;
-    if (one.kind === 'otlp') return { ...shared, kind: 'otlp', url, format, tokenPath: maybe(one.token_path) };
+    if (one.kind === 'otlp') return { ...common, kind: 'otlp', url, format, tokenPath: maybe(one.token_path) };
     const { source_type: sourceType, index } = one;
-    return { ...shared, kind: 'hec', url, format, sourceType, index, tokenPath: from(one.token_path) };
+    return { ...common, kind: 'hec', url, format, sourceType, index, tokenPath: from(one.token_path) };
   });
 }

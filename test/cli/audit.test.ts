@@ -164,9 +164,18 @@ describe('caxton audit verify --against-witness', () => {
     expect(code).toBe(1);
   });
 
-  it('says what a node that knows nothing, or does not answer, cannot say', async () => {
+  it('is not content when nobody confirms the log, whoever keeps them from it', async () => {
     peer = { auditWitnessed: () => [] };
-    expect(await against()).toMatchObject({ code: 0, out: expect.stringContaining('has countersigned nothing of it') });
+    const { code, out } = await against();
+    expect(code).toBe(1);
+    expect(out).toContain('has countersigned nothing of it');
+    expect(out).toContain('NOT CONFIRMED');
+    peer = {
+      auditWitnessed: () => {
+        throw new Error('a fault of the witness');
+      },
+    };
+    expect(await against()).toMatchObject({ code: 1, out: expect.stringContaining('did not answer') });
   });
 });
 

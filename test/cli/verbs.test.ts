@@ -2,9 +2,10 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { NodeControl, SendRequest } from '../../src/actors/operations/control.ts';
-import { ok, refuse } from '../../src/errors.ts';
+import { ok, refuse, unwrap } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
 import type { NodeId } from '../../src/names.ts';
+import { auditLine, readAuditLine } from '../../src/protocols/audit/record.ts';
 import { type ApiLab, agentEcho, apiLab, ca, echo, fakeControl, nodeStatus } from '../actors/operations/api/api-lab.ts';
 import { type ProfileFolder, profileFolder, run } from './cli-lab.ts';
 
@@ -314,6 +315,66 @@ describe('caxton audit', () => {
         code: 1,
         err: expect.stringContaining('ALREADY_EXISTS'),
       });
+    });
+
+    it('export says what is not kept any more, and fails where something is missing', async () => {
+      const kept = (from: number, without: number) =>
+        log.filter(({ seq }) => seq >= Math.max(from, 1_500) && seq !== without);
+      node = { auditTail: async ({ limit, from = 1 }) => ok(kept(from, 0).slice(0, limit)) };
+      const whole = await caxton(['audit', 'export']);
+      expect(whole).toMatchObject({ code: 0, err: 'The records before 1500 are not kept any more.\n' });
+      expect(sequences(whole.out)).toHaveLength(1_001);
+      expect(await caxton(['audit', 'export', '--to', '1499'])).toMatchObject({ code: 0, out: '' });
+      node = { auditTail: async ({ limit, from = 1 }) => ok(kept(from, 1_700).slice(0, limit)) };
+      expect(await caxton(['audit', 'export'])).toMatchObject({
+        code: 1,
+        err: expect.stringContaining('Record 1700 cannot be read'),
+      });
+    });
+
+    it('export to a terminal does not steer it', async () => {
+      node = {
+        auditTail: async ({ from = 1 }) => ok(from > 1 ? [] : [{ ...log[0], identity: 'a\u001b[2J\u009b1mb' }]),
+      };
+      for (const format of ['json', 'ocsf', 'cef', 'csv'])
+        expect(
+          (await caxton(['audit', 'export', '--format', format], { outIsTerminal: true })).out.replaceAll('\r\n', ''),
+        ).not.toMatch(/(?![\n])\p{Cc}/u);
+    });
+
+    it('export as JSON gives the very bytes that the tree of the log is over', async () => {
+      const line = auditLine({
+        ...unwrap(readAuditLine(JSON.stringify(log[1]))),
+        code: 'UNAUTHORIZED',
+        decision: { effect: 'deny', policy: 'p', layer: 'l' },
+        requestId: 'r',
+        policyHash: 'ab',
+        count: 3,
+      });
+      node = { auditTail: async ({ from = 1 }) => ok(from > 2 ? [] : [JSON.parse(line)]) };
+      expect((await caxton(['audit', 'export', '--from', '2'])).out).toBe(`${line}\n`);
+    });
+
+    it('tail --follow goes on after the node was away, and tells what was removed meanwhile', async () => {
+      const answers = [
+        ok(log.slice(0, 2)),
+        refuse('UNREACHABLE', 'It is being restarted.'),
+        ok(log.slice(4, 5)),
+        refuse('UNAUTHENTICATED', 'The key is not known any more.'),
+      ];
+      const asked: unknown[] = [];
+      node = {
+        auditTail: async ({ from }) => {
+          asked.push(from);
+          return answers.shift()!;
+        },
+      };
+      const { code, out, err } = await caxton(['audit', 'tail', '-f', '--output', 'json']);
+      expect(code).toBe(1);
+      expect(sequences(out)).toEqual([1, 2, 5]);
+      expect(asked).toEqual([undefined, 3, 3, 6]);
+      expect(err).toMatch(/does not answer; waiting for it\.\n.* answers again\.\n.*records 3 to 4 any more/);
+      expect(err).toContain('UNAUTHENTICATED');
     });
 
     it.each([

@@ -6,13 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { SiemView } from '../../src/actors/operations/control.ts';
+import { verifyEvidence } from '../../src/actors/operations/proof-check.ts';
 import { issueServerCertificate } from '../../src/crypto/certificate.ts';
 import { privateKeyToPem } from '../../src/crypto/keys.ts';
-import { osCrypto } from '../../src/crypto/port.ts';
+import { osCrypto, sha256 } from '../../src/crypto/port.ts';
 import { developmentCluster } from '../../src/development/development-cluster.ts';
 import { clusterLayout } from '../../src/development/layout.ts';
 import { unwrap } from '../../src/errors.ts';
 import type { NodeId } from '../../src/names.ts';
+import { decodeCheckpointEvidence } from '../../src/protocols/audit/evidence.ts';
+import { emptyRange, extendRange, leafHash, rootOf } from '../../src/protocols/audit/merkle.ts';
+import { sameHash } from '../../src/protocols/audit/proof.ts';
 import { Rsyslog } from './rsyslog/receiver.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'caxton-rsyslog-'));
@@ -106,6 +110,12 @@ function expectInOrder(sequences: readonly number[]): void {
   }
 }
 
+/** Whether a root is that of the records as they were received. */
+function sameRoot(root: Uint8Array, records: readonly object[]): boolean {
+  const leaves = records.map((record) => leafHash(Buffer.from(JSON.stringify(record)), sha256));
+  return sameHash(root, rootOf(extendRange(emptyRange, leaves, sha256), sha256));
+}
+
 it('rsyslog has every record in order, whoever is restarted or killed', async () => {
   await rsyslog.start();
   await start();
@@ -129,8 +139,18 @@ it('rsyslog has every record in order, whoever is restarted or killed', async ()
   const bySequence = new Map(messages.map((message) => [message.sequence, message]));
   for (const record of records) expect(bySequence.get(record.seq)?.record).toEqual(record);
   for (const { sequence, record, type } of messages) expect([record.seq, record.type]).toEqual([sequence, type]);
+  // The anchor outside of the cluster: what the node said of its log, behind the records that it said it of.
+  const { checkpoints } = rsyslog;
+  const received = records.map(({ seq }) => bySequence.get(seq)!.record);
+  const trust = { caPem: readFileSync(layout.caCert, 'utf8'), now: Date.now() };
+  for (const { size, line } of checkpoints) {
+    const { nodeId, checkpoint } = unwrap(verifyEvidence(unwrap(decodeCheckpointEvidence(line)), trust));
+    expect([nodeId, checkpoint.size]).toEqual(['node-1', size]);
+    expect(sameRoot(checkpoint.root, received.slice(0, size))).toBe(true);
+  }
+  expect(checkpoints.at(-1)?.size).toBe(records.length);
   console.log(
-    `${records.length} records, ${messages.length} messages, of which ${messages.length - records.length} repeated`,
+    `${records.length} records, ${checkpoints.length} checkpoints, ${messages.length} messages, of which ${messages.length - records.length} repeated`,
   );
   node?.send({ type: 'stop' });
   await once(node!, 'exit');

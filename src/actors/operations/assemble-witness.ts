@@ -1,5 +1,7 @@
 import type { NodeId } from '../../names.ts';
 import { type VerifiedCheckpoint, witnessName } from '../../protocols/audit/checkpoint.ts';
+import { encodeCheckpointEvidence } from '../../protocols/audit/evidence.ts';
+import { encodeNote } from '../../protocols/audit/signed-note.ts';
 import type { ForkKind, WitnessEntry } from '../../protocols/audit/witness.ts';
 import type { FrameParts } from '../../protocols/link/checkpoint-frame.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
@@ -11,6 +13,7 @@ import { AuditWitness } from './audit-witness.ts';
 import { CheckpointFile } from './checkpoint-file.ts';
 import type { CheckpointNews } from './checkpoint-news.ts';
 import { noteCrypto } from './proof-check.ts';
+import type { SiemCheckpoints } from './siem/assemble.ts';
 
 /** Where the notary lives in the tree. */
 export const notaryPath = '/node/operations/audit-notary';
@@ -19,6 +22,8 @@ export const notaryPath = '/node/operations/audit-notary';
 export interface WitnessParts extends AuditNotaryInput {
   /** What vouches for the key of a node, this one included; undefined while it is not known. */
   readonly keyEntryOf: (node: NodeId) => DirectoryEntry | undefined;
+  /** What is to be kept outside of the cluster. */
+  readonly forSiem: SiemCheckpoints;
 }
 
 /** Makes both and gives them their frames. Nothing is signed before the actor runs. */
@@ -35,6 +40,7 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     disk: ports.disk,
     clock: ports.clock,
     folder: config.security.audit.logPath,
+    first: () => audit.reader.first(),
   });
   const common = {
     clock: ports.clock,
@@ -55,6 +61,7 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     expectsWitnesses: config.cluster.expectedSize > 1,
     keysOf: (checkpoint) => signersOf(checkpoint, trustDomain, nodeId, links.all(), keyEntryOf),
     keep: (checkpoint) => file.keep(checkpoint),
+    kept: () => file.notes(),
     tell: (news) => tell(base, news),
   });
   const witness = new AuditWitness({ ...common, told: (log, kind, entry) => recordFork(base, log, kind, entry) });
@@ -80,7 +87,16 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     if (why !== told) base.fault(`the audit log’s checkpoint could not be made: ${why}`, error);
     told = why;
   };
-  return { checkpoints, witness, trouble, keyEntryOf };
+  const forSiem: SiemCheckpoints = {
+    listeners: checkpoints.listeners,
+    newest() {
+      const shown = checkpoints.shown;
+      if (!shown) return undefined;
+      const keys = 'keys' in shown ? shown.keys : [keyEntryOf(nodeId)].filter((entry) => entry !== undefined);
+      return { size: shown.size, line: encodeCheckpointEvidence({ note: encodeNote(shown.note), keys }) };
+    },
+  };
+  return { checkpoints, witness, trouble, keyEntryOf, forSiem };
 }
 
 function signersOf(

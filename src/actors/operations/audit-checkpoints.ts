@@ -26,11 +26,12 @@ import { Jobs } from '../kernel/jobs.ts';
 import type { Clock, Metrics, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { CheckpointNews, LogFork } from './checkpoint-news.ts';
-import { grownFrom, LogProofs } from './log-proofs.ts';
+import { fittingThrough, grownFrom, LogProofs } from './log-proofs.ts';
 import { Loneliness } from './loneliness.ts';
 import type { ProvableLog } from './provable-log.ts';
-import { keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
+import { type CosignedCheckpoint, keepSigned, readSigned, type SignedHead, signedHeadPlace } from './signed-head.ts';
 import { WitnessRequests } from './witness-requests.ts';
+import { witnessesOf } from './witnesses-of.ts';
 
 export interface AuditCheckpointsOptions {
   readonly clock: Clock;
@@ -52,12 +53,9 @@ export interface AuditCheckpointsOptions {
   readonly keysOf: (checkpoint: VerifiedCheckpoint) => readonly DirectoryEntry[];
   /** A checkpoint that somebody countersigned: to be kept beside the log. */
   readonly keep: (checkpoint: CosignedCheckpoint) => Promise<void>;
+  /** The notes of those that were kept. */
+  readonly kept: () => Promise<readonly string[]>;
   readonly tell: (news: CheckpointNews) => Promise<unknown>;
-}
-
-/** With the certificates of that moment: those that follow them may begin too late to vouch for it. */
-export interface CosignedCheckpoint extends VerifiedCheckpoint {
-  readonly keys: readonly DirectoryEntry[];
 }
 
 const attemptsMax = 3;
@@ -84,6 +82,8 @@ export class AuditCheckpoints {
     () => {},
   );
   readonly #loneliness: Loneliness;
+  /** Called when there is another checkpoint to show. */
+  readonly listeners: Set<() => void> = new Set();
 
   constructor(options: AuditCheckpointsOptions) {
     this.#options = options;
@@ -100,6 +100,11 @@ export class AuditCheckpoints {
   /** The last one that a witness countersigned in the life of this process. */
   get cosigned(): CosignedCheckpoint | undefined {
     return this.#cosigned;
+  }
+
+  /** What those outside are to keep: the newest that somebody countersigned; where nobody does, the newest at all. */
+  get shown(): CosignedCheckpoint | SignedHead | undefined {
+    return this.#options.peers().length > 0 && !this.#loneliness.isLonely ? this.#cosigned : this.#signed;
   }
 
   get fork(): LogFork | undefined {
@@ -160,6 +165,12 @@ export class AuditCheckpoints {
     if (!same) await this.#forked({ kind: 'inconsistent', size: signed.size, by: undefined });
   }
 
+  /** Up to which record the log is for certain what it was, by the checkpoints that are kept. Rejects as reading does. */
+  async goodThrough(): Promise<number> {
+    const heads = (await this.#options.kept()).map((note) => this.#verified(note, []));
+    return fittingThrough(this.#options.log, this.#proofs, heads);
+  }
+
   async #round(): Promise<void> {
     if (this.#fork) return;
     const { range } = this.#options.log.head();
@@ -170,6 +181,7 @@ export class AuditCheckpoints {
     const asked = await Promise.all(this.#behind().map((peer) => this.#ask(peer, signed)));
     const given = asked.filter((signature) => signature !== undefined);
     if (given.length > 0) await this.#keep(signed, given);
+    for (const listener of this.listeners) listener();
     if (!this.#options.expectsWitnesses || this.#fork) return;
     const changed = this.#loneliness.look(this.#cosigned?.size === signed.size);
     if (changed === 'unwitnessed') await this.#options.tell({ type: changed, since: this.#cosigned?.size ?? 0 });
@@ -195,28 +207,26 @@ export class AuditCheckpoints {
     this.#signed = signed;
   }
 
-  /** The witnesses of this log among the peers: always the same ones while their links stand. */
   #behind(): readonly NodeId[] {
     const { peers, nodeId } = this.#options;
-    const weight = (peer: NodeId) => Buffer.from(sha256(utf8.encode(`${nodeId} ${peer}`))).toString('hex');
-    const chosen = peers()
-      .map((peer) => ({ peer, weight: weight(peer) }))
-      .sort((a, b) => (a.weight < b.weight ? -1 : 1))
-      .slice(0, limits.auditWitnessesMax);
-    return chosen.map(({ peer }) => peer).filter((peer) => this.#sizes.get(peer) !== this.#signed?.size);
+    return witnessesOf(nodeId, peers()).filter((peer) => this.#sizes.get(peer) !== this.#signed?.size);
   }
 
   async #ask(peer: NodeId, signed: SignedHead): Promise<NoteSignature | undefined> {
     for (let attempt = 0; attempt < attemptsMax && !this.#fork; attempt++) {
       const oldSize = Math.min(this.#sizes.get(peer) ?? 0, signed.size);
-      const proof = await this.#proofs.consistency(oldSize, signed.size);
-      const answer = await this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
+      const answer = await this.#submit(peer, signed, oldSize);
       this.#options.metrics.count('audit_witness_asked', { verdict: answer?.verdict ?? 'none' });
       if (!answer || answer.verdict === 'refused') return undefined;
       if (answer.verdict === 'cosigned') return this.#takeSignature(peer, signed, answer.text);
       if (!(await this.#goesOn(peer, signed, answer))) return undefined;
     }
     return undefined;
+  }
+
+  async #submit(peer: NodeId, signed: SignedHead, oldSize: number): Promise<CheckpointAnswer | undefined> {
+    const proof = await this.#proofs.consistency(oldSize, signed.size);
+    return this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
   }
 
   #takeSignature(peer: NodeId, signed: SignedHead, line: string): NoteSignature | undefined {
@@ -249,7 +259,8 @@ export class AuditCheckpoints {
     const { size, root } = shown.value;
     if (size > signed.size) await this.#forked({ kind: 'rollback', size, by: peer });
     else if (!sameHash(root, rootOf(await this.#proofs.rangeAt(size), sha256))) {
-      if (verdict === 'conflict') await this.#confess(peer, signed, size);
+      // A witness that asked for a proof that there is not gets one that does not hold, so that it knows as well.
+      if (verdict === 'conflict') await this.#submit(peer, signed, size);
       await this.#forked({ kind: size === signed.size ? 'equivocation' : 'inconsistent', size, by: peer });
     }
     if (this.#fork || (verdict === 'conflict' && size === before)) return false;
@@ -257,21 +268,14 @@ export class AuditCheckpoints {
     return true;
   }
 
-  /** The witness asked for a proof that there is not: it gets one that does not hold, so that it knows as well. */
-  async #confess(peer: NodeId, signed: SignedHead, oldSize: number): Promise<void> {
-    const proof = await this.#proofs.consistency(oldSize, signed.size);
-    await this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
-  }
-
   #verified(note: string, witnesses: readonly NodeId[]): Result<VerifiedCheckpoint> {
     const { noteCrypto, trustDomain, claimKeyOf } = this.#options;
     const decoded = decodeCheckpoint(note);
     if (!decoded.ok) return decoded;
-    const keys: NoteKey[] = [];
-    for (const node of witnesses) {
+    const keys = witnesses.flatMap((node): NoteKey[] => {
       const publicKey = claimKeyOf(node);
-      if (publicKey) keys.push({ name: witnessName(trustDomain, node), type: 'cosignature', publicKey });
-    }
+      return publicKey ? [{ name: witnessName(trustDomain, node), type: 'cosignature', publicKey }] : [];
+    });
     return verifyCheckpoint(decoded.value, { log: this.key, witnesses: keys }, noteCrypto);
   }
 

@@ -11,7 +11,6 @@ import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { WitnessParts } from './assemble-witness.ts';
-import type { CosignedCheckpoint } from './audit-checkpoints.ts';
 import { asError } from './audit-file.ts';
 import type { AuditLog } from './audit-log.ts';
 import type {
@@ -23,7 +22,7 @@ import type {
   Caller,
   WitnessedLogView,
 } from './control.ts';
-import type { SignedHead } from './signed-head.ts';
+import type { CosignedCheckpoint, SignedHead } from './signed-head.ts';
 
 export interface AuditProofsOptions {
   readonly clock: Clock;
@@ -50,19 +49,19 @@ export class AuditProofs {
   async verify(part?: AuditPart): Promise<Result<AuditVerification>> {
     const { audit, witness } = this.#options;
     const verified = await audit.verify(part);
-    const { cosigned, proofs, fork } = witness.checkpoints;
+    const { checkpoints } = witness;
+    const { cosigned, proofs, fork } = checkpoints;
     if (!verified.ok || !verified.value.valid) return verified;
-    if (fork) {
-      const reason = `The log does not continue what was signed of it: the checkpoint of record ${fork.size} has another tree.`;
-      const sequence = Math.min(fork.size, verified.value.headSequence + 1);
-      return ok({ ...verified.value, valid: false, firstBad: { sequence, reason } });
-    }
-    if (!cosigned) return verified;
     return this.#reading(async () => {
-      const root = rootOf(await proofs.rangeAt(cosigned.size), sha256);
-      if (sameHash(root, cosigned.root)) return ok(verified.value);
-      const reason = 'The log is not the one that was countersigned.';
-      return ok({ ...verified.value, valid: false, firstBad: { sequence: cosigned.size, reason } });
+      if (!fork) {
+        const same = !cosigned || sameHash(rootOf(await proofs.rangeAt(cosigned.size), sha256), cosigned.root);
+        if (same) return verified;
+      }
+      const size = fork?.size ?? cosigned?.size ?? 0;
+      // The first that no checkpoint vouches for: between it and the next checkpoint something is not what it was.
+      const sequence = Math.min(await checkpoints.goodThrough(), verified.value.headSequence, size - 1) + 1;
+      const reason = `The log does not continue what was signed of it: the checkpoint of record ${size} has another tree.`;
+      return ok({ ...verified.value, valid: false, firstBad: { sequence, reason } });
     });
   }
 

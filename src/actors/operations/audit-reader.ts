@@ -113,10 +113,14 @@ export class AuditReader {
     return tree.range;
   }
 
-  /** The newest records, or those from number `first` on, oldest first; what cannot be read as a record is left out. */
-  async page(limit: number, first = Math.max(1, this.head().sequence - limit + 1)): Promise<readonly AuditRecord[]> {
+  /**
+   * The newest records, or those from number `from` on, oldest first: from the oldest on that is kept, when those before it
+   * were retired. What cannot be read as a record is left out.
+   */
+  async page(limit: number, from = Math.max(1, this.head().sequence - limit + 1)): Promise<readonly AuditRecord[]> {
     const some: AuditRecord[] = [];
     if (limit < 1) return some;
+    const first = Math.max(from, await this.first());
     for await (const { bytes } of this.records(first, first + limit - 1)) {
       const record = readAuditLine(utf8.decode(bytes));
       if (record.ok) some.push(record.value);

@@ -91,9 +91,12 @@ export async function joinReports(
     const report = await check(segment, index);
     first ||= report.first;
     tree ??= report.before;
-    bad = stranger(report, origin) ?? (tree && joint(tree, report, first)) ?? report.bad;
+    bad = stranger(report, origin) ?? (tree && joint(tree, report, first));
     if (bad) break;
-    tree = report.after;
+    // Up to where a segment is good it counts, unless its header was not.
+    if (report.before) tree = report.after;
+    bad = report.bad;
+    if (bad) break;
     retired = Math.max(retired, report.retiredThrough);
   }
   const size = tree?.size ?? Math.max(0, first - 1);

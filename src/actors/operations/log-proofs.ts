@@ -1,10 +1,13 @@
 import { sha256 } from '../../crypto/port.ts';
+import type { Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
+import { type CompactRange, emptyRange, GrowingTree, rootOf } from '../../protocols/audit/merkle.ts';
 import {
   beginConsistencyProof,
   beginInclusionProof,
   type ProofInTheMaking,
+  sameHash,
+  type TreeHead,
   type TreeProof,
 } from '../../protocols/audit/proof.ts';
 import type { ProvableLog } from './provable-log.ts';
@@ -88,4 +91,25 @@ export async function grownFrom(range: CompactRange, size: number, log: Provable
   const tree = new GrowingTree(range, sha256);
   for await (const leaf of log.leafHashes(range.size + 1, size)) tree.append(leaf);
   return tree.range;
+}
+
+/** The largest size at which the log has the tree of one of these heads; 0 for none. Rejects when it cannot be read. */
+export async function fittingThrough(
+  log: ProvableLog,
+  proofs: LogProofs,
+  heads: readonly Result<TreeHead>[],
+): Promise<number> {
+  const [from, to] = [(await log.first()) - 1, log.head().sequence];
+  const sorted = heads
+    .flatMap((head) => (head.ok && head.value.size >= from && head.value.size <= to ? [head.value] : []))
+    .sort((a, b) => a.size - b.size);
+  // Where one fits, all before it do: so few trees have to be read.
+  let [good, bad] = [-1, sorted.length];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    const { size, root } = sorted[middle]!;
+    if (sameHash(rootOf(await proofs.rangeAt(size), sha256), root)) good = middle;
+    else bad = middle;
+  }
+  return sorted[good]?.size ?? 0;
 }

@@ -1,6 +1,9 @@
 import pino, { type Logger } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import { limits } from '../../limits.ts';
+import { printable, printableLines } from '../../protocols/printable.ts';
+import { nodeClock } from '../kernel/node-clock.ts';
+import { LogOutput } from './log-output.ts';
 
 export type Log = Logger;
 
@@ -8,14 +11,27 @@ export type Log = Logger;
 const secrets = ['key', 'apiKey', 'token', 'authorization', 'password', 'secret', 'capability', 'privateKey', 'keyPem'];
 const struck = '[secret]';
 
+/** The same with anything before them, as in `access_token`, `x-api-key` or `vaultKey`, and what else is called so. */
+const names =
+  '[\\w-]{0,40}(?:key|token|authorization|password|passphrase|secret|capability|keypem|credentials?|cookie)';
+
 /**
- * What gives itself away in the finished line, however deep it lies and also in the middle of a sentence or a stack: a
- * text under one of the names, an API key of ours, a private key as PEM.
+ * What gives itself away in the finished line, however deep it lies and also in the middle of a sentence or a stack: what
+ * stands under one of the names, as text, bytes, or JSON within a text; a key or a signed document of ours; a private key
+ * as PEM; what a URL or a header carries.
  */
 const patterns: readonly [RegExp, string][] = [
-  [new RegExp(`"(${secrets.join('|')})":"(?:[^"\\\\]|\\\\.)*"`, 'gi'), `"$1":"${struck}"`],
+  [new RegExp(`"(${names})":"(?:[^"\\\\]|\\\\.)*"`, 'gi'), `"$1":"${struck}"`],
+  [new RegExp(`"(${names})":(?:\\[[\\d,]+\\]|\\{(?:"\\d+":\\d+,?)+\\})`, 'gi'), `"$1":"${struck}"`],
+  [new RegExp(`"(${names})":\\{"type":"Buffer","data":\\[[\\d,]*\\]\\}`, 'gi'), `"$1":"${struck}"`],
+  // Within a text each quote and each backslash of the JSON has a backslash of its own.
+  [new RegExp(`(\\\\"${names}\\\\": ?\\\\")(?:[^"\\\\]|\\\\\\\\(?:\\\\["\\\\]|[^"\\\\]))*`, 'gi'), `$1${struck}`],
+  [new RegExp(`(\\b${names}=)[^\\s"&,;\\\\]+`, 'gi'), `$1${struck}`],
   [/cxk_[0-9A-Za-z_]{8,}/g, struck],
-  [/(\bbearer )[\w.~+/=-]+/gi, `$1${struck}`],
+  [/\bcx(?:cap|dep|not)\d\.[\w-]+(?:\.[\w-]+)*/g, struck],
+  [/\beyJ[\w-]{8,1024}\.[\w-]+\.[\w-]+/g, struck],
+  [/(\b(?:bearer|splunk|basic) )(?=\S{8,}|\S*[.~+/=])[\w.~+/=-]+/gi, `$1${struck}`],
+  [/(\/\/[^/\s:@"]+:)[^@\s"/]+@/g, `$1${struck}@`],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[^"]*?(-----END [A-Z ]*PRIVATE KEY-----|(?=")|$)/g, struck],
 ];
 
@@ -46,7 +62,8 @@ function thrownForLog(thrown: unknown): Readonly<Record<string, string>> {
 
 /**
  * The operational log, to stderr: JSON lines, or readable ones on a terminal. Never a place for audit facts; they have
- * a log of their own. Keys and tokens are struck out, by name and by look.
+ * a log of their own. Keys and tokens are struck out, by name and by look; what a stranger said begins no line of its own
+ * and steers no terminal; and nobody waits for whoever reads it.
  */
 export function createLog(options: { readonly level: string; readonly pretty: boolean }): Log {
   const settings = {
@@ -59,7 +76,33 @@ export function createLog(options: { readonly level: string; readonly pretty: bo
     hooks: { streamWrite: withoutSecrets },
     serializers: { err: thrownForLog },
   };
-  return options.pretty
-    ? pino(settings, pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }))
-    : pino(settings, pino.destination({ dest: 2, sync: false }));
+  const format = options.pretty ? readable() : oneLine;
+  const dropped = (count: number): string => `${count} lines of this log were dropped: nobody took them in time`;
+  const output = new LogOutput(2, (count) =>
+    format(`${JSON.stringify({ level: pino.levels.values.warn, time: nodeClock.now(), msg: dropped(count) })}\n`),
+  );
+  return pino(settings, { write: (line: string) => output.write(format(line)) });
+}
+
+/** In JSON a character and its escape are the same: so none stands there that a terminal would obey. */
+const oneLine = (line: string): string => `${printable(line.trimEnd())}\n`;
+
+function readable(): (line: string) => string {
+  const pretty = prettyFactory({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  return (line) => {
+    try {
+      return pretty(visible(JSON.parse(line), ''));
+    } catch {
+      // Striking out has left no JSON: nobody can read it well, and it is told all the same.
+      return oneLine(line);
+    }
+  };
+}
+
+/** With what cannot be seen made visible; a stack keeps its lines, which stand indented. */
+function visible(value: unknown, name: string): unknown {
+  if (typeof value === 'string') return name === 'stack' || name === 'cause' ? printableLines(value) : printable(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((one) => visible(one, ''));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [printable(key), visible(one, key)]));
 }

@@ -16,6 +16,11 @@ export class Loneliness {
     return this.#sinceMs !== undefined && !this.#isTold;
   }
 
+  /** For too long. */
+  get isLonely(): boolean {
+    return this.#isTold;
+  }
+
   /** Whether the newest checkpoint is countersigned; what there is to say about it now. */
   look(isWitnessed: boolean): 'witnessed' | 'unwitnessed' | undefined {
     if (isWitnessed) {

@@ -18,7 +18,7 @@ import { leafHash } from '../../protocols/audit/merkle.ts';
 import { verifyInclusion } from '../../protocols/audit/proof.ts';
 import { decodeProofFile } from '../../protocols/audit/proof-file.ts';
 import { type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
-import type { NoteCrypto, NoteKey } from '../../protocols/audit/signed-note.ts';
+import { type NoteCrypto, type NoteKey, signaturesOf } from '../../protocols/audit/signed-note.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Unverified } from '../../unverified.ts';
 import { utf8 } from '../kernel/utf8.ts';
@@ -71,12 +71,15 @@ export function verifyAuditProof(file: string, trust: ProofTrust): Result<Proven
   }
   const read = readAuditLine(line);
   if (!read.ok) return read;
+  if (read.value.seq !== index + 1)
+    return refuse('PROOF_INVALID', `The record of place ${index + 1} says that it is record ${read.value.seq}.`);
   return ok({ ...proven.value, sequence: index + 1, record: read.value });
 }
 
 /**
  * Believes a checkpoint whose keys are bound to certificates of the CA. A witness’s certificate must have been valid when
- * it countersigned, and the log’s when the first did. CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED.
+ * it countersigned, and the log’s when the first did. The log’s own node is no witness: whoever has its key could be one.
+ * CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED.
  */
 export function verifyEvidence(
   { unverified: { note, keys } }: Unverified<CheckpointEvidence>,
@@ -87,30 +90,72 @@ export function verifyEvidence(
   const log = logOf(decoded.value.unverified.origin);
   if (!log) return refuse('MALFORMED', 'The checkpoint is not one of a node’s audit log.');
   const { trustDomain, nodeId } = log;
-  const witnesses: { readonly key: NoteKey; readonly nodeId: NodeId }[] = [];
-  let firstMs = now;
-  for (const entry of keys) {
-    const name = witnessName(trustDomain, entry.nodeId);
-    const at = timeOf(decoded.value.unverified, name);
-    if (at === undefined) continue;
-    const publicKey = claimKeyOf(entry, { caPem, trustDomain, now: at });
-    if (!publicKey.ok) return publicKey;
-    firstMs = Math.min(firstMs, at);
-    witnesses.push({ key: { name, type: 'cosignature', publicKey: publicKey.value }, nodeId: entry.nodeId });
-  }
-  const own = keys.find((entry) => entry.nodeId === nodeId);
+  const entries = new Map(keys.map((entry) => [entry.nodeId, entry]));
+  if (entries.size < keys.length) return refuse('MALFORMED', 'A node has more than one certificate.');
+  const own = entries.get(nodeId);
   if (!own) return refuse('CERTIFICATE_REFUSED', `There is no certificate of ${nodeId}, whose log it is.`);
+  entries.delete(nodeId);
+  const witnesses: Claim[] = [];
+  for (const entry of entries.values()) {
+    const claim = claimOf(entry, decoded.value.unverified, { caPem, trustDomain });
+    if (!claim.ok) return claim;
+    // Its key is here because it signed: its signature was taken away or changed.
+    if (!claim.value) return refuse('SIGNATURE_INVALID', `The signature of ${entry.nodeId} is missing.`);
+    witnesses.push(claim.value);
+  }
+  const firstMs = Math.min(now, ...witnesses.map(({ atMs }) => atMs));
   const ownKey = claimKeyOf(own, { caPem, trustDomain, now: firstMs });
   if (!ownKey.ok) return ownKey;
   const logKey: NoteKey = { name: logOrigin(trustDomain, nodeId), type: 'ed25519', publicKey: ownKey.value };
   const believed = { log: logKey, witnesses: witnesses.map(({ key }) => key) };
   const checkpoint = verifyCheckpoint(decoded.value, believed, noteCrypto);
   if (!checkpoint.ok) return checkpoint;
-  const given = checkpoint.value.cosignatures.map(({ name, timeSeconds }) => ({
-    nodeId: witnesses.find(({ key }) => key.name === name)!.nodeId,
-    timeSeconds,
-  }));
+  const given: ProvenCheckpoint['witnesses'][number][] = [];
+  for (const { nodeId: witness, key, atMs } of witnesses) {
+    const cosignature = checkpoint.value.cosignatures.find(({ name }) => name === key.name);
+    if (cosignature?.timeSeconds !== atMs / 1_000)
+      return refuse('CERTIFICATE_REFUSED', `The certificate of ${witness} was not valid each time that it signed.`);
+    given.push({ nodeId: witness, timeSeconds: cosignature.timeSeconds });
+  }
   return ok({ checkpoint: checkpoint.value, trustDomain, nodeId, witnesses: given });
+}
+
+/** A witness’s signature under a checkpoint, not verified yet: which key made it, and when. */
+interface Claim {
+  readonly nodeId: NodeId;
+  readonly key: NoteKey;
+  readonly atMs: number;
+}
+
+/**
+ * The newest signature of a witness with the key of its certificate; undefined when there is none. A line with its name
+ * and another key’s id is nobody’s, is never verified, and so must not date anything.
+ */
+function claimOf(
+  entry: DirectoryEntry,
+  { note }: SignedCheckpoint,
+  { caPem, trustDomain }: { readonly caPem: string; readonly trustDomain: TrustDomain },
+): Result<Claim | undefined> {
+  const { nodeId } = entry;
+  const name = witnessName(trustDomain, nodeId);
+  const lines = note.signatures
+    .filter((signature) => signature.name === name)
+    .map((signature) => ({ signature, timeSeconds: cosignatureTime(signature.signature) ?? 0 }))
+    .filter(({ timeSeconds }) => timeSeconds > 0)
+    .sort((a, b) => b.timeSeconds - a.timeSeconds);
+  let refused: Result<never> | undefined;
+  for (const { signature, timeSeconds } of lines) {
+    const atMs = timeSeconds * 1_000;
+    const publicKey = claimKeyOf(entry, { caPem, trustDomain, now: atMs });
+    if (!publicKey.ok) {
+      refused ??= publicKey;
+      continue;
+    }
+    const key: NoteKey = { name, type: 'cosignature', publicKey: publicKey.value };
+    if (signaturesOf({ text: note.text, signatures: [signature] }, key, noteCrypto).length > 0)
+      return ok({ nodeId, key, atMs });
+  }
+  return refused ?? ok(undefined);
 }
 
 /** The other way round from `logOrigin`. */
@@ -118,15 +163,6 @@ function logOf(origin: string): { readonly trustDomain: TrustDomain; readonly no
   const [trustDomain = '', node, nodeId = '', audit, ...more] = origin.split('/');
   if (node !== 'node' || audit !== 'audit' || more.length > 0) return undefined;
   return isTrustDomain(trustDomain) && isNodeId(nodeId) ? { trustDomain, nodeId } : undefined;
-}
-
-/** When the witness of that name says that it signed, in milliseconds; its word counts once the signature does. */
-function timeOf({ note }: SignedCheckpoint, name: string): number | undefined {
-  const times = note.signatures
-    .filter((signature) => signature.name === name)
-    .map(({ signature }) => cosignatureTime(signature))
-    .filter((time) => time !== undefined);
-  return times.length === 0 ? undefined : Math.max(...times) * 1_000;
 }
 
 function claimKeyOf(

@@ -1,9 +1,10 @@
 import { CaxtonError, unwrap } from '../../errors.ts';
-import { decodeCheckpoint } from '../../protocols/audit/checkpoint.ts';
+import { decodeCheckpoint, type VerifiedCheckpoint } from '../../protocols/audit/checkpoint.ts';
 import { type CompactRange, compactRange } from '../../protocols/audit/merkle.ts';
 import type { TreeHead } from '../../protocols/audit/proof.ts';
 import { encodeNote, type SignedNote } from '../../protocols/audit/signed-note.ts';
 import { fromBase64, toBase64 } from '../../protocols/base64.ts';
+import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 
@@ -11,6 +12,11 @@ import { utf8 } from '../kernel/utf8.ts';
 export interface SignedHead extends TreeHead {
   readonly range: CompactRange;
   readonly note: SignedNote;
+}
+
+/** With the certificates of that moment: those that follow them may begin too late to vouch for it. */
+export interface CosignedCheckpoint extends VerifiedCheckpoint {
+  readonly keys: readonly DirectoryEntry[];
 }
 
 export const signedHeadPlace = ['audit-checkpoint', 'signed'] as const;

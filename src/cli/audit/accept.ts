@@ -1,10 +1,10 @@
 import { createClient } from '../../client.ts';
 import { CaxtonError } from '../../errors.ts';
 import { isNodeId } from '../../names.ts';
+import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf } from '../connect.ts';
 import { writeJson } from '../output.ts';
-import { printable } from '../printable.ts';
 
 /** Lets the cluster take a log that lost records for what it says now: at its witnesses first, then at its own node. */
 export async function accept(invocation: Invocation): Promise<ExitCode> {

@@ -14,6 +14,8 @@ export interface WitnessWord {
   readonly witness: string;
   /** False when the log is not what was countersigned; true when it is, or the witness knows nothing. */
   readonly fits: boolean;
+  /** Whether it countersigned the log, and the log continues that. */
+  readonly confirms: boolean;
   readonly text: string;
 }
 
@@ -35,7 +37,7 @@ export async function compareWithWitnesses(
       words.push({ witness: id, ...(await compare(profile.caPem, log, nodeId, seen)) });
     } catch (error) {
       if (!(error instanceof CaxtonError)) throw error;
-      words.push({ witness: id, fits: true, text: `did not answer: ${error.message}` });
+      words.push({ witness: id, fits: true, confirms: false, text: `did not answer: ${error.message}` });
     } finally {
       client.close();
     }
@@ -51,23 +53,33 @@ async function compare(
 ): Promise<Omit<WitnessWord, 'witness'>> {
   if (seen?.fork) {
     const { kind, size } = seen.fork;
-    return { fits: false, text: `does not countersign it any more: ${kind} at record ${size} (after ${seen.size})` };
+    return {
+      fits: false,
+      confirms: false,
+      text: `does not countersign it any more: ${kind} at record ${size} (after ${seen.size})`,
+    };
   }
-  if (!seen || seen.size === 0) return { fits: true, text: 'has countersigned nothing of it' };
+  if (!seen || seen.size === 0) return { fits: true, confirms: false, text: 'has countersigned nothing of it' };
   const witnessed = proven(caPem, nodeId, seen.evidence);
-  if (!witnessed.ok) return { fits: false, text: `its checkpoint cannot be believed: ${witnessed.refusal.reasons[0]}` };
+  if (!witnessed.ok)
+    return { fits: false, confirms: false, text: `its checkpoint cannot be believed: ${witnessed.refusal.reasons[0]}` };
   const { size } = witnessed.value.checkpoint;
   // Asked after the witness was: the log may have grown meanwhile, and never shrunk.
   const own = proven(caPem, nodeId, (await log.auditCheckpoint()).evidence);
-  if (!own.ok) return { fits: false, text: `the log’s own checkpoint cannot be believed: ${own.refusal.reasons[0]}` };
+  if (!own.ok)
+    return {
+      fits: false,
+      confirms: false,
+      text: `the log’s own checkpoint cannot be believed: ${own.refusal.reasons[0]}`,
+    };
   const now = own.value.checkpoint;
   if (now.size < size)
-    return { fits: false, text: `countersigned record ${size}; the log ends with record ${now.size}` };
+    return { fits: false, confirms: false, text: `countersigned record ${size}; the log ends with record ${now.size}` };
   const { hashes } = await log.auditConsistency({ from: size, to: now.size });
   const proof = hashes.map(fromBase64).filter((hash) => hash !== undefined);
   return verifyConsistency(witnessed.value.checkpoint, now, proof, sha256).ok
-    ? { fits: true, text: `countersigned record ${size}, and the log continues it` }
-    : { fits: false, text: `countersigned record ${size}, and the log does not continue it` };
+    ? { fits: true, confirms: true, text: `countersigned record ${size}, and the log continues it` }
+    : { fits: false, confirms: false, text: `countersigned record ${size}, and the log does not continue it` };
 }
 
 function proven(caPem: string, nodeId: string, evidence: string | undefined): Result<ProvenCheckpoint> {

@@ -2,7 +2,8 @@ import { open } from 'node:fs/promises';
 import type { Client } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { type AuditRecord, readAuditLine } from '../../protocols/audit/record.ts';
+import { type AuditRecord, auditLine, readAuditLine } from '../../protocols/audit/record.ts';
+import { printableLines } from '../../protocols/printable.ts';
 import { cefLine } from '../../protocols/siem/cef.ts';
 import { csvHead, csvRow } from '../../protocols/siem/csv.ts';
 import { ocsfEvent } from '../../protocols/siem/ocsf.ts';
@@ -29,14 +30,16 @@ export async function exportRecords(invocation: Invocation): Promise<ExitCode> {
     const put = async (texts: readonly string[]): Promise<void> => {
       if (texts.length === 0) return;
       const end = format === 'csv' ? '\r\n' : '\n';
-      const whole = texts.map((line) => line + end).join('');
+      // What a stranger had recorded must not steer the terminal of who looks.
+      const shown = write || !terminal.outIsTerminal ? texts : texts.map(printableLines);
+      const whole = shown.map((line) => line + end).join('');
       if (write) await write.appendFile(whole);
       else await terminal.write(whole);
     };
     try {
       if (format === 'csv') await put([csvHead]);
       let count = 0;
-      for await (const records of pages(client, from, to)) {
+      for await (const records of pages(client, from, to, (what) => terminal.err(what))) {
         const chosen = records.filter((record) => wanted(rowOf(record)));
         count += chosen.length;
         await put(chosen.map(lineOf));
@@ -50,16 +53,35 @@ export async function exportRecords(invocation: Invocation): Promise<ExitCode> {
   });
 }
 
-/** Records from number `from` to `to`, a page at a time, as far as the log goes now. */
-async function* pages(client: Client, from: number, to: number): AsyncGenerator<readonly AuditRecord[]> {
+/**
+ * Records from number `from` to `to`, a page at a time, as far as the log goes now. Throws for a gap: an export is evidence,
+ * and one that leaves something out must not look whole.
+ */
+async function* pages(
+  client: Client,
+  from: number,
+  to: number,
+  tell: (what: string) => void,
+): AsyncGenerator<readonly AuditRecord[]> {
   for (let next = from; next <= to; ) {
     const limit = Math.min(limits.apiRecordsMax, to - next + 1);
     const page = await client.auditRecords({ from: next, limit });
     const records = page.map((record) => unwrap(readAuditLine(JSON.stringify(record))));
-    const last = records.at(-1);
-    if (last === undefined) return;
-    yield records;
-    next = last.seq + 1;
+    const first = records[0]?.seq;
+    if (first === undefined) return;
+    if (first > next && next === from) {
+      tell(`The records before ${first} are not kept any more.\n`);
+      next = first;
+    }
+    for (const { seq } of records) {
+      if (seq !== next)
+        throw new CaxtonError('FILE_UNREADABLE', [
+          `Record ${next} cannot be read any more: what was exported ends before it.`,
+          `caxton audit verify says whether it was changed; --from ${next + 1} goes on behind it.`,
+        ]);
+      next += 1;
+    }
+    yield records.filter(({ seq }) => seq <= to);
   }
 }
 
@@ -67,7 +89,8 @@ async function lines(format: (typeof formats)[number]): Promise<(record: AuditRe
   const release = await version();
   switch (format) {
     case 'json':
-      return (record) => JSON.stringify(record);
+      // The very bytes that the log’s tree is over.
+      return auditLine;
     case 'ocsf':
       return (record) => JSON.stringify(ocsfEvent(record, release));
     case 'cef':

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '../../client.ts';
+import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
@@ -10,7 +11,7 @@ import { type AuditRow, type RecordFilter, readFilter, rowOf, sequenceOf } from 
 
 const limitDefault = 20;
 /** Between two looks for new records. */
-const followMs = 1_000;
+const followMs = 500;
 
 /** `caxton audit tail`: the newest records that are wanted, and with `--follow` those that come. */
 export async function tail(invocation: Invocation): Promise<ExitCode> {
@@ -18,21 +19,60 @@ export async function tail(invocation: Invocation): Promise<ExitCode> {
   const limit = readLimit(text('limit'));
   const filter = readFilter(invocation);
   const follow = flag('follow');
-  return withNode(invocation, async ({ client }) => {
+  return withNode(invocation, async ({ client, node }) => {
     const { rows, last } = await newest(client, filter, limit);
     const show = shower(invocation);
     if (json && !follow) writeJson(terminal, { items: rows });
     else if (rows.length > 0) show(rows);
     else if (!follow) terminal.out(last === 0 ? 'The audit log is empty.\n' : 'No record is like that.\n');
     if (!follow) return 0;
-    for (let seen = last; ; ) {
-      await pause(followMs);
-      const page = (await client.auditRecords({ from: seen + 1, limit: limits.apiRecordsMax })).map(rowOf);
-      seen = Math.max(seen, ...page.map(sequenceOf));
+    for await (const page of coming(client, last, (what) => terminal.err(`${node.id} ${what}.\n`))) {
       const fresh = page.filter(filter.wanted);
       if (fresh.length > 0) show(fresh);
     }
+    return 0;
   });
+}
+
+/** What a node that stops, or is started again, answers with meanwhile. */
+const passing: ReadonlySet<string> = new Set(['UNREACHABLE', 'TIMED_OUT', 'STOPPED']);
+
+/**
+ * The records of one node from number `last` on as they come, a page at a time, without end. Its restart is waited for;
+ * that and whatever is missing is told.
+ */
+async function* coming(
+  client: Client,
+  last: number,
+  tell: (what: string) => void,
+): AsyncGenerator<readonly AuditRow[], never> {
+  let isLost = false;
+  for (let seen = last; ; ) {
+    let page: readonly AuditRow[];
+    try {
+      page = (await client.auditRecords({ from: seen + 1, limit: limits.apiRecordsMax })).map(rowOf);
+      // Its log may be another one now, and one that is shorter has nothing behind the last record.
+      const newestNow = isLost && page.length === 0 ? await client.auditRecords({ limit: 1 }) : undefined;
+      const end = newestNow && Math.max(0, ...newestNow.map(rowOf).map(sequenceOf));
+      if (isLost) tell('answers again');
+      isLost = false;
+      if (end !== undefined && end < seen) {
+        tell(`has a log that ends with record ${end}: ${seen} had been shown`);
+        seen = 0;
+        continue;
+      }
+    } catch (error) {
+      if (!(error instanceof CaxtonError && passing.has(error.code))) throw error;
+      if (!isLost) tell('does not answer; waiting for it');
+      isLost = true;
+      page = [];
+    }
+    const first = oldestOf(page);
+    if (seen > 0 && first > seen + 1) tell(`does not have the records ${seen + 1} to ${first - 1} any more`);
+    yield page;
+    seen = Math.max(seen, ...page.map(sequenceOf));
+    if (page.length < limits.apiRecordsMax) await pause(followMs);
+  }
 }
 
 /** The newest wanted records, oldest first, and the number of the newest of all. */

@@ -6,10 +6,10 @@ import { type ProofTrust, verifyAuditProof } from '../../actors/operations/proof
 import { vaultRingFromText } from '../../crypto/vault.ts';
 import { unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
+import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf } from '../connect.ts';
 import { writeJson } from '../output.ts';
-import { printable } from '../printable.ts';
 import { readTextFile } from '../read-text.ts';
 import { styleFor } from '../style.ts';
 import { tellVerification } from './verify.ts';

@@ -1,9 +1,9 @@
 import type { AuditVerification } from '../../actors/operations/control.ts';
 import type { Client } from '../../client.ts';
+import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf, withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
-import { printable } from '../printable.ts';
 import { styleFor } from '../style.ts';
 
 /** Reading a long log takes longer than other requests. */
@@ -23,7 +23,11 @@ export async function verify(invocation: Invocation): Promise<ExitCode> {
     checkpoint: await client.auditCheckpoint(),
     ...(text('against-witness') !== undefined && { witnessed: await againstWitnesses(invocation, client, node.id) }),
   }));
-  const isGood = checked.valid && !checked.checkpoint.fork && (checked.witnessed?.every(({ fits }) => fits) ?? true);
+  const { witnessed } = checked;
+  // Who asks the witnesses must not be told that all is well by nobody: whoever changed a log keeps them from answering.
+  const isConfirmed = witnessed === undefined || witnessed.some(({ confirms }) => confirms);
+  const isGood =
+    checked.valid && !checked.checkpoint.fork && isConfirmed && (witnessed ?? []).every(({ fits }) => fits);
   if (invocation.json) {
     writeJson(invocation.terminal, checked);
     return isGood ? 0 : 1;
@@ -36,8 +40,10 @@ export async function verify(invocation: Invocation): Promise<ExitCode> {
     terminal.out(`${bad('FORKED')}: record ${fork.size} was signed with another tree (${printable(fork.kind)})\n`);
   const names = witnesses.map(({ nodeId }) => nodeId).join(', ');
   terminal.out(`signed: record ${size}; countersigned: record ${witnessedSize}${names && ` by ${printable(names)}`}\n`);
-  for (const { witness, fits, text: told } of checked.witnessed ?? [])
+  for (const { witness, fits, text: told } of witnessed ?? [])
     terminal.out(`${witness}: ${(fits ? good : bad)(printable(told))}\n`);
+  if (!isConfirmed)
+    terminal.out(`${bad('NOT CONFIRMED')}: no witness says that the log continues what it countersigned\n`);
   return isGood ? 0 : 1;
 }
 
@@ -46,7 +52,9 @@ export function tellVerification({ terminal }: Invocation, name: string, log: Au
   const { good, bad } = styleFor(terminal.outIsTerminal, terminal.env);
   const verdict = log.valid ? good('the log holds') : bad('THE LOG WAS CHANGED');
   terminal.out(`${printable(name)}: ${log.records} records, ${verdict}\n`);
-  if (log.firstBad) terminal.out(`first bad record: ${log.firstBad.sequence}: ${printable(log.firstBad.reason)}\n`);
+  const { firstBad } = log;
+  const what = firstBad?.sequence === 0 ? 'beside the records' : `first bad record: ${firstBad?.sequence}`;
+  if (firstBad) terminal.out(`${what}: ${printable(firstBad.reason)}\n`);
   terminal.out(`head: record ${log.headSequence}, root ${printable(log.headHash)}\n`);
 }
 

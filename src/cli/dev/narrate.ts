@@ -1,5 +1,5 @@
 import type { NodeEvent } from '../../actors/operations/control.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../../protocols/printable.ts';
 
 /** Turns a node’s events into lines for a terminal. Colours only when asked: the caller knows the terminal. */
 export interface Narrator {

@@ -1,12 +1,12 @@
 import { nearest } from '../../config/nearest.ts';
 import { isAgentId } from '../../names.ts';
 import { isPerformative, type Performative, performatives } from '../../protocols/acl/performative.ts';
+import { printable, printableLines } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { readContent } from '../content.ts';
 import { readDuration } from '../duration.ts';
 import { writeJson } from '../output.ts';
-import { printable, printableLines } from '../printable.ts';
 import { styleFor } from '../style.ts';
 
 /** Answers that mean “no”: a script has to see them in the exit code. */

@@ -13,6 +13,7 @@ export function cefLine(record: AuditRecord, version: string): string {
   const severity = grave.has(type) ? 10 : severities[outcome];
   const head = ['CEF:0', 'Caxton', 'caxton-runtime', version, type, type, String(severity)];
   const { sender, receiver, operation, ...others } = metadata;
+  const { decision, policyHash, traceId, certificateSerial, level, cut } = record;
   const extension: readonly (readonly [string, string | number | boolean | undefined])[] = [
     ['rt', Date.parse(time)],
     ['externalId', seq],
@@ -32,6 +33,17 @@ export function cefLine(record: AuditRecord, version: string): string {
     ['cs2', requestId],
     ['cs3Label', sender === undefined ? undefined : 'identity'],
     ['cs3', sender === undefined ? undefined : identity],
+    ['cs4Label', policyHash === undefined ? undefined : 'policyHash'],
+    ['cs4', policyHash],
+    ['cs5Label', decision && 'decision'],
+    ['cs5', decision && [decision.effect, decision.policy, decision.layer].filter((word) => word).join(' ')],
+    ['flexString1Label', traceId === undefined ? undefined : 'traceId'],
+    ['flexString1', traceId],
+    ['flexString2Label', certificateSerial === undefined ? undefined : 'certificateSerial'],
+    ['flexString2', certificateSerial],
+    // The log left something out, by its policy or for its length.
+    ['flexNumber1Label', level === undefined && cut === undefined ? undefined : 'shortened'],
+    ['flexNumber1', level === undefined && cut === undefined ? undefined : 1],
     ['cs6Label', 'metadata'],
     ['cs6', JSON.stringify(others)],
   ];
@@ -41,6 +53,17 @@ export function cefLine(record: AuditRecord, version: string): string {
   return `${head.map(inHead).join('|')}|${pairs.join(' ')}`;
 }
 
+/** What would steer the terminal of who reads the line, or what receivers take for its end. */
+const control = /[\p{Cc}\u2028\u2029]/gu;
+
 /** A line break would begin another event. */
-const inHead = (text: string): string => text.replace(/[\\|]/g, '\\$&').replace(/[\r\n]+/g, ' ');
-const inExtension = (text: string): string => text.replace(/[\\=]/g, '\\$&').replace(/\r\n|\r|\n/g, '\\n');
+const inHead = (text: string): string =>
+  text
+    .replace(/[\\|]/g, '\\$&')
+    .replace(/[\r\n]+/g, ' ')
+    .replace(control, ' ');
+const inExtension = (text: string): string =>
+  text
+    .replace(/[\\=]/g, '\\$&')
+    .replace(/\r\n|\r|\n/g, '\\n')
+    .replace(control, ' ');

@@ -13,6 +13,11 @@ const columns = [
   'requestId',
   'count',
   'metadata',
+  'decision',
+  'policyHash',
+  'traceId',
+  'certificateSerial',
+  'shortened',
 ] as const;
 
 /** The first line of a file of records, without its line break (CR LF by RFC 4180). */
@@ -33,14 +38,23 @@ export function csvRow(record: AuditRecord): string {
     requestId: record.requestId ?? '',
     count: record.count === undefined ? '' : String(record.count),
     metadata: JSON.stringify(record.metadata),
+    decision: record.decision === undefined ? '' : JSON.stringify(record.decision),
+    policyHash: record.policyHash ?? '',
+    traceId: record.traceId ?? '',
+    certificateSerial: record.certificateSerial ?? '',
+    shortened: [record.level, record.cut && 'cut'].filter((word) => word !== undefined).join(' '),
   };
   return columns.map((column) => cell(cells[column])).join(',');
 }
 
-/** A spreadsheet takes a cell that begins so for a formula, and an attacker chooses some of these texts. */
-const formula = /^[=+\-@\t\r]/;
+/**
+ * A spreadsheet takes a cell that begins so for a formula, some of them behind spaces or in the wide forms as well, and an
+ * attacker chooses some of these texts.
+ */
+const formula = /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/u;
 
 function cell(text: string): string {
   const safe = formula.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  // A semicolon or a tab is the separator elsewhere.
+  return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -89,6 +89,7 @@ export function ocsfEvent(record: AuditRecord, version: string): Fields {
     message: messageOf(record),
     metadata: {
       version: ocsfVersion,
+      profiles: ['host'],
       product: { name: 'Caxton', vendor_name: 'Caxton', version },
       uid: `${record.nodeId}:${record.seq}`,
       sequence: record.seq,
@@ -99,7 +100,7 @@ export function ocsfEvent(record: AuditRecord, version: string): Fields {
     },
     device: { hostname: record.nodeId, name: record.nodeId, type_id: 1 },
     ...attributesOf(record, classUid, activityName),
-    unmapped: unmappedOf(record),
+    unmapped: unmappedOf(record, classUid),
   };
 }
 
@@ -141,13 +142,17 @@ function attributesOf(record: AuditRecord, classUid: number, activityName: strin
         ...(metadata.receiver === undefined ? {} : { resources: [{ name: String(metadata.receiver), type: 'agent' }] }),
       };
     case 6002:
-      return { app, actor: { user }, ...source };
+      return { app, actor: { user } };
     case 4001:
       return { ...source, dst_endpoint: { name: nodeId } };
     case 2004:
-      return { finding_info: { uid: `${nodeId}:${record.seq}`, title: type }, actor: { user }, ...source };
+      return {
+        finding_info: { uid: `${nodeId}:${record.seq}`, title: type },
+        actor: { user },
+        evidences: [{ actor: { user }, ...source }],
+      };
     case 1008:
-      return { actor: { user }, log_name: 'audit' };
+      return { actor: { user }, log_name: 'audit', ...source };
     default:
       return { actor: { user } };
   }
@@ -160,11 +165,37 @@ const entityTypes: Readonly<Partial<Record<AuditType, string>>> = {
   VaultKeyRotated: 'key',
 };
 
-const sourceOf = ({ sourceIp, identity }: AuditRecord): Fields =>
-  sourceIp === '' ? { name: identity } : { ip: sourceIp, name: identity };
+const octet = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
+const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`);
+const ipv6Group = /^[0-9a-f]{1,4}$/i;
 
-function unmappedOf(record: AuditRecord): Fields {
+/** Nobody promises that the place an act came from is an address; the schema does. */
+function isAddress(text: string): boolean {
+  if (ipv4.test(text)) return true;
+  const halves = text.split('::').map((half) => (half === '' ? [] : half.split(':')));
+  const last = halves.at(-1)?.at(-1) ?? '';
+  const groups = halves.flat();
+  // The last two groups may be written as an IPv4 address.
+  const count = groups.length + (ipv4.test(last) ? 1 : 0);
+  const isFull = halves.length === 1 ? count === 8 : halves.length === 2 && count <= 7;
+  return isFull && groups.every((group, at) => ipv6Group.test(group) || (at === groups.length - 1 && ipv4.test(group)));
+}
+
+const sourceOf = ({ sourceIp, identity }: AuditRecord): Fields =>
+  isAddress(sourceIp) ? { ip: sourceIp, name: identity } : { name: identity };
+
+/** Classes without a `src_endpoint`. */
+const placeless: ReadonlySet<number> = new Set([0, 6002]);
+
+function unmappedOf(record: AuditRecord, classUid: number): Fields {
   const { seq, time, type, identity, sourceIp, nodeId, outcome, reasons, code, requestId, count, ...rest } = record;
   const { decision, ...more } = rest;
-  return { ...more, ...(decision && { decision: { ...decision } }), outcome, reasons };
+  const hasPlace = sourceIp === '' || (!placeless.has(classUid) && isAddress(sourceIp));
+  return {
+    ...more,
+    ...(decision && { decision: { ...decision } }),
+    outcome,
+    reasons,
+    ...(hasPlace ? {} : { sourceIp }),
+  };
 }

@@ -28,13 +28,11 @@ export function otlpRequest(
   options: { readonly nodeId: string; readonly version: string; readonly observedAt: number },
   body: (record: AuditRecord) => string,
 ): string {
-  const { nodeId, version, observedAt } = options;
-  const resource = attributes({ 'service.name': 'caxton', 'service.version': version, 'service.instance.id': nodeId });
   const logRecords = records.map((record) => {
     const [severityNumber, severityText] = severities[record.outcome];
     return {
       timeUnixNano: nanos(Date.parse(record.time)),
-      observedTimeUnixNano: nanos(observedAt),
+      observedTimeUnixNano: nanos(options.observedAt),
       severityNumber,
       severityText,
       eventName: `caxton.audit.${record.type}`,
@@ -42,6 +40,33 @@ export function otlpRequest(
       attributes: attributesOf(record),
     };
   });
+  return requestOf(logRecords, options);
+}
+
+/** A checkpoint of the log as one export request: a log record with the event name `caxton.audit.checkpoint`. */
+export function otlpCheckpoint(
+  { size, line }: { readonly size: number; readonly line: string },
+  options: { readonly nodeId: string; readonly version: string; readonly observedAt: number },
+): string {
+  const [severityNumber, severityText] = severities.success;
+  const at = nanos(options.observedAt);
+  const record = {
+    timeUnixNano: at,
+    observedTimeUnixNano: at,
+    severityNumber,
+    severityText,
+    eventName: 'caxton.audit.checkpoint',
+    body: { stringValue: line },
+    attributes: attributes({ 'caxton.audit.size': size }),
+  };
+  return requestOf([record], options);
+}
+
+function requestOf(
+  logRecords: readonly object[],
+  { nodeId, version }: { readonly nodeId: string; readonly version: string },
+): string {
+  const resource = attributes({ 'service.name': 'caxton', 'service.version': version, 'service.instance.id': nodeId });
   const scope = { name: 'caxton.audit', version };
   return JSON.stringify({ resourceLogs: [{ resource: { attributes: resource }, scopeLogs: [{ scope, logRecords }] }] });
 }

@@ -39,12 +39,25 @@ export interface SyslogForm {
  */
 export function syslogMessage(record: AuditRecord, message: string, form: SyslogForm): string {
   const severity = grave.has(record.type) ? 2 : severities[record.outcome];
-  const priority = facilities[form.facility] * 8 + severity;
-  const header = `<${priority}>1 ${record.time} ${word(form.hostname, 255)} caxton ${word(form.procId, 128)} ${word(record.type, 32)}`;
   const own = ['seq', record.seq, 'node', record.nodeId, 'outcome', record.outcome] as const;
   const data = `[caxton@${form.enterpriseId} ${parameters(own)}][meta ${parameters(['sequenceId', sequenceId(record.seq)])}]`;
   // The byte order mark says that MSG is UTF-8 (6.4).
-  return `${header} ${data} \uFEFF${message}`;
+  return `${header(severity, record.time, record.type, form)} ${data} \uFEFF${message}`;
+}
+
+/** A checkpoint of the log as one syslog message of type `AuditCheckpoint`, a notice. `line` is its evidence as JSON. */
+export function syslogCheckpoint(
+  { size, line }: { readonly size: number; readonly line: string },
+  form: SyslogForm & { readonly nodeId: string; readonly time: string },
+): string {
+  const own = ['size', size, 'node', form.nodeId] as const;
+  const data = `[caxton@${form.enterpriseId} ${parameters(own)}]`;
+  return `${header(5, form.time, 'AuditCheckpoint', form)} ${data} \uFEFF${line}`;
+}
+
+function header(severity: number, time: string, type: string, form: SyslogForm): string {
+  const priority = facilities[form.facility] * 8 + severity;
+  return `<${priority}>1 ${time} ${word(form.hostname, 255)} caxton ${word(form.procId, 128)} ${word(type, 32)}`;
 }
 
 /** 1 to 2^31 − 1, then again from 1 (7.3.1). */

@@ -99,6 +99,7 @@ function pair() {
     expectsWitnesses: true,
     keysOf: () => [],
     keep: async () => {},
+    kept: async () => [],
     tell: async (news) => told.push(news),
   });
   return { log, checkpoints, witness, found, told };

@@ -53,6 +53,7 @@ describe('the audit logs of a cluster', () => {
     const running = await whole();
     await running.until('node-1 is witnessed', isWitnessed(running, 'node-1', 2));
     const backup = takeBackup(running, 'node-1');
+    const good = checkpointOf(running, 'node-1').witnessedSize;
     await grow(running, 'node-1');
     await running.until('it is witnessed again', isWitnessed(running, 'node-1', 2));
     const lost = checkpointOf(running, 'node-1').witnessedSize;
@@ -67,7 +68,7 @@ describe('the audit logs of a cluster', () => {
     const verified = unwrap(await running.node('node-1').control.auditVerify());
     expect(verified).toMatchObject({
       valid: false,
-      firstBad: { reason: expect.stringContaining('does not continue') },
+      firstBad: { sequence: good + 1, reason: expect.stringContaining('does not continue') },
     });
 
     // What the node itself remembers is no hindrance for whoever holds the machine: the witnesses are.

@@ -113,6 +113,9 @@ describe('closed segments', () => {
     expect(verified.headHash).not.toBe(headHash);
     const [oldest, ...rest] = await recordsOf(log);
     expect(oldest!.seq).toBe(13);
+    // Who asks from the first record on gets what there is.
+    expect(unwrap(await log.tail(5, 1)).map(({ seq }) => seq)).toEqual([13, 14, 15, 16, 17]);
+    expect(unwrap(await log.tail(5, 12))[0]?.seq).toBe(13);
     expect(rest.at(-1)).toMatchObject({ type: 'AuditRetired', metadata: { through: 12, segments: 3 } });
     await tidy();
     expect(await valid()).toMatchObject({ valid: true, records: 14 });

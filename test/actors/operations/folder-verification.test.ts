@@ -105,6 +105,10 @@ describe('a copy of an audit log', () => {
       const swapped = copied(log.disk);
       swapped.put(path, other.disk.peek(path)!);
       expect(await checked(swapped)).toMatchObject({ valid: false, firstBad: { sequence: first } });
+      // Whatever checkpoint stands within it: its own roots say nothing about this log.
+      swapped.put(`${folder}/${newestCheckpointName}`, evidence(one, rangeAfter(at * 4 + 3), [two]));
+      await swapped.remove(`${folder}/${checkpointsName}`);
+      expect(await checked(swapped, [kept[0]!])).toMatchObject({ valid: false, firstBad: { sequence: first } });
       const renamed = copied(log.disk);
       renamed.put(path, log.disk.peek(segments[(at + 1) % 3]!)!);
       expect(await checked(renamed)).toMatchObject({ valid: false, firstBad: { sequence: first } });
@@ -116,6 +120,45 @@ describe('a copy of an audit log', () => {
       valid: false,
       firstBad: { sequence: 1 },
     });
+  });
+});
+
+describe('the checkpoints beside a log', () => {
+  const [newest, older] = [`${folder}/${newestCheckpointName}`, `${folder}/${checkpointsName}`];
+
+  it('are found to be changed, whichever bit of them was', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(newest, older), fc.nat(), async (path, place) => {
+        const disk = copied(log.disk);
+        const whole = log.disk.peek(path)!;
+        // The line that a crash tore ends the second file.
+        const bytes = path === older ? whole.subarray(0, whole.length - '\n{"torn'.length) : whole;
+        disk.put(path, flipBit(bytes, place % (bytes.length * 8)));
+        expect(await checked(disk)).toMatchObject({ valid: false, records: size });
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('may end with half a line, as a crash leaves it, and with nothing else', async () => {
+    const line = kept[1]!;
+    for (const at of [0, 1, 20, line.length - 3]) {
+      const disk = copied(log.disk);
+      disk.put(older, `\n${kept[0]}\n\n${line.slice(0, at)}`);
+      expect(await checked(disk)).toMatchObject({ valid: true });
+      disk.put(older, `\n${line.slice(0, Math.max(1, at))}\n\n${kept[0]}\n`);
+      expect(await checked(disk)).toMatchObject({ valid: false, firstBad: { sequence: 0 } });
+      disk.put(newest, line.slice(0, at));
+      expect(await checked(disk)).toMatchObject({ valid: false });
+    }
+  });
+
+  it('from elsewhere must be checkpoints, and one of this log at least', async () => {
+    expect(await checked(log.disk, ['no checkpoint'])).toMatchObject({ valid: false, firstBad: { sequence: 0 } });
+    const other = evidence(two, rangeAfter(4), [one]);
+    expect(await checked(log.disk, [other])).toMatchObject({ valid: false, firstBad: { sequence: 0 } });
+    // A witness’s or a SIEM’s file holds those of many logs.
+    expect(await checked(log.disk, [other, kept[1]!, ''])).toMatchObject({ valid: true, checkpoints: 4 });
   });
 });
 
@@ -154,6 +197,40 @@ describe('a log that was written anew by somebody with its vault key', () => {
     expect(await checked(disk)).toMatchObject({ valid: true, witnessedSize: 0, witnesses: [] });
     expect(await checked(disk, [kept[1]!])).toMatchObject({ valid: false, firstBad: { sequence: 1 } });
     expect(await checked(disk, kept)).toMatchObject({ valid: false, firstBad: { sequence: 13 } });
+  });
+
+  it('is found by the newest checkpoint alone, though the thief signed one of the same size', async () => {
+    const { disk, ranges } = await forged(20);
+    disk.put(`${folder}/${newestCheckpointName}`, evidence(one, ranges.at(-1)!, []));
+    const found = await checked(disk, [kept[2]!]);
+    expect(found).toMatchObject({ valid: false, firstBad: { sequence: 1 } });
+    expect(found.firstBad?.reason).toContain('Two different trees');
+  });
+
+  it('proves nothing about its beginning by checkpoints that the thief could make', async () => {
+    const { disk, ranges } = await forged(20);
+    const own = [4, 8].map((blocks) => evidence(one, ranges[blocks - 1]!, []));
+    disk.put(`${folder}/${checkpointsName}`, own.join('\n'));
+    expect(await checked(disk, [kept[2]!])).toMatchObject({ valid: false, firstBad: { sequence: 1 } });
+    expect(await checked(disk, [kept[0]!, kept[2]!])).toMatchObject({ valid: false, firstBad: { sequence: 13 } });
+  });
+
+  it('is bad from where it was written anew, though something behind that does not open either', async () => {
+    const { disk, blocks } = await forged(20);
+    const { path, from, first } = blocks[10]!;
+    disk.put(path, flipBit(disk.peek(path)!, from * 8 + 300));
+    expect(await checked(disk)).toMatchObject({ valid: false, firstBad: { sequence: first } });
+    expect(await checked(disk, kept)).toMatchObject({ valid: false, firstBad: { sequence: 13 } });
+  });
+
+  it('is good up to the last checkpoint that fits, when one segment was replaced', async () => {
+    const { disk } = await forged(14);
+    const mixed = copied(log.disk);
+    mixed.put(segments[1]!, disk.peek(segments[1]!)!);
+    expect(await checked(mixed)).toMatchObject({ valid: false, firstBad: { sequence: 13 } });
+    await mixed.remove(`${folder}/${newestCheckpointName}`);
+    await mixed.remove(`${folder}/${checkpointsName}`);
+    expect(await checked(mixed)).toMatchObject({ valid: false, firstBad: { sequence: 1 } });
   });
 
   it('is not found after the last checkpoint that anybody else has, and the report says where that is', async () => {

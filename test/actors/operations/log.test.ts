@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createApiKey } from '../../../src/crypto/api-key.ts';
@@ -85,4 +86,102 @@ describe('the log of operations', () => {
       if (!pretty) for (const line of stderr.trimEnd().split('\n')) expect(() => JSON.parse(line)).not.toThrow();
     },
   );
+
+  it.each([true, false])(
+    'strikes out secrets by other names, as bytes and within texts (pretty: %s)',
+    async (pretty) => {
+      const capability = `cxcap1.${'a'.repeat(40)}.kid1.SIGNATURE`;
+      const { stderr } = await written(
+        pretty,
+        `const S = 'S3CRET';
+       log.info({ access_token: S, 'x-api-key': S, vaultKey: S, clientSecret: S, a: { b: { c: { d: { gossip_key: S } } } } }, 'm');
+       log.info({ a: { b: { c: { d: { key: Buffer.from('S3'), secret: [831, 512], token: new Uint8Array([83, 51]) } } } } }, 'm');
+       log.info('sent ' + JSON.stringify({ token: S, list: [{ password: 'x"' + S }] }) + ' and password=' + S + '&x=1');
+       log.error({ err: new Error('to https://user:' + S + '@host/ with Splunk 11111111-' + S + ' and ${capability}') }, 'kept');`,
+      );
+      expect(stderr).not.toMatch(/S3CRET|SIGNATURE|831|"data"|"0"/);
+      expect(stderr).toContain('kept');
+    },
+  );
+
+  it.each([true, false])('what a stranger said begins no line and steers no terminal (pretty: %s)', async (pretty) => {
+    const evil = 'x\\n[12:00:00.000] ERROR: forged\\r\\u001b[2J\\u009b1m\\u202e\\u2028y';
+    const { stderr } = await written(
+      pretty,
+      `const evil = "${evil}".replaceAll('\\\\', '\\\\'); log.info({ a: evil, b: { [evil]: [evil] } }, evil);
+       log.error({ err: new Error(evil) }, 'm');`,
+    );
+    // Colours are the log’s own, and there are none in a pipe.
+    expect(stderr).not.toMatch(/(?!\n)\p{Cc}|[\u202e\u2028]/u);
+    expect(stderr).not.toMatch(/^\[12:00:00.000\] ERROR: forged/m);
+    if (!pretty)
+      expect(
+        stderr
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line).a)[0],
+      ).toContain('forged');
+  });
+
+  it.each([true, false])(
+    'waits for nobody who does not read it, not even at the end (pretty: %s)',
+    async (pretty) => {
+      for (const kind of ['pipe', 'fifo'] as const) {
+        const script = `const { createLog } = await import(${JSON.stringify(module)});
+        const log = createLog({ level: 'info', pretty: ${pretty} });
+        for (let i = 0; i < 4000; i++) { log.info({ i, x: 'y'.repeat(1000) }, 'm'); if (i % 100 === 0) await new Promise(setImmediate); }
+        process.stdout.write('alive');`;
+        const words = ['--input-type=module', '-e', script];
+        // A shell’s pipe is a FIFO, that of a parent in Node a socket.
+        const child =
+          kind === 'pipe'
+            ? spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+            : spawn(
+                'sh',
+                ['-c', 'exec 3>&1; { "$0" "$@" 2>&1 >&3; echo ended >&3; } | sleep 5', process.execPath, ...words],
+                {
+                  stdio: ['ignore', 'pipe', 'ignore'],
+                },
+              );
+        let said = '';
+        child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+          said += text;
+        });
+        const ended =
+          kind === 'pipe' ? once(child, 'exit') : expect.poll(() => said, { timeout: 4_500 }).toContain('ended');
+        await Promise.race([
+          ended,
+          new Promise((_, reject) => setTimeout(() => reject(new Error(`${kind}: it hangs`)), 4_500)),
+        ]);
+        expect(said).toContain('alive');
+        child.kill('SIGKILL');
+      }
+    },
+    15_000,
+  );
+
+  it('says how many lines were dropped once somebody reads again', async () => {
+    const script = `const { createLog } = await import(${JSON.stringify(module)});
+      const log = createLog({ level: 'info', pretty: false });
+      for (let i = 0; i < 4000; i++) log.info({ i, x: 'y'.repeat(1000) }, 'm');
+      process.stdout.write('full');
+      const wait = setInterval(() => {}, 50);
+      process.stdin.on('data', () => { log.info('after'); clearInterval(wait); process.stdin.destroy(); });`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'pipe'] });
+    await once(child.stdout, 'data');
+    let text = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    await expect.poll(() => text, { timeout: 4_000 }).toContain('were dropped');
+    child.stdin.end('go on');
+    await once(child, 'exit');
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { i?: number; msg: string });
+    const came = lines.filter(({ i }) => i !== undefined).length;
+    expect(lines.at(-1)?.msg).toBe('after');
+    expect(lines.find(({ msg }) => msg.includes('dropped'))?.msg).toMatch(new RegExp(`^${4_000 - came} lines`));
+  });
 });

@@ -153,6 +153,61 @@ describe('a proof file', () => {
     expect(verifyAuditProof(await fileOf(17, 40, late), { ...trust, now: later }).ok).toBe(false);
   });
 
+  it('does not take the log’s own node for a witness, whose key its thief has', async () => {
+    const { note, keys } = JSON.parse(evidence(one, rangeOf(40), [one]));
+    const file = await fileOf(17, 40, JSON.stringify({ note, keys: keys.slice(0, 1) }));
+    expect(unwrap(verifyAuditProof(file, trust)).witnesses).toEqual([]);
+    // And so nothing dates it.
+    expect(verifyAuditProof(file, { ...trust, now: now + 5 * dayMs }).ok).toBe(false);
+  });
+
+  it('counts a witness once, and refuses a second certificate for one node', async () => {
+    const twice = await fileOf(17, 40, evidence(one, rangeOf(40), [two, two]));
+    expect(verifyAuditProof(twice, trust)).toMatchObject({ refusal: { code: 'MALFORMED' } });
+    const again = evidence(one, rangeOf(40), [two, notary('node-2')]);
+    expect(verifyAuditProof(await fileOf(17, 40, again), trust)).toMatchObject({ refusal: { code: 'MALFORMED' } });
+  });
+
+  it('is dated by signatures that hold alone, not by lines that claim a time', async () => {
+    // The certificate of the log ran out long ago; a line with the name of a witness says that it was good then.
+    const later = now + 5 * dayMs;
+    const { note, keys } = JSON.parse(evidence(one, rangeOf(40), [two]));
+    const [text, lines] = note.split('\n\n');
+    const [own, witness] = lines.split('\n');
+    const [dash, name, signature] = witness.split(' ');
+    const bytes = Buffer.from(signature, 'base64');
+    // Another key id: nobody’s signature, so it is never verified.
+    bytes[0]! ^= 1;
+    const stray = [dash, name, bytes.toString('base64')].join(' ');
+    const line = JSON.stringify({ note: `${text}\n\n${own}\n${stray}\n`, keys });
+    for (const at of [now, later])
+      expect(verifyAuditProof(await fileOf(17, 40, line), { ...trust, now: at })).toMatchObject({
+        refusal: { code: 'SIGNATURE_INVALID' },
+      });
+  });
+
+  it('stands whatever lines of nobody known are added', async () => {
+    const { note, keys } = JSON.parse(evidence(one, rangeOf(40), [two]));
+    const lines = note.split('\n\n')[1].split('\n');
+    const [dash, name, signature] = lines[1].split(' ');
+    const bytes = Buffer.from(signature, 'base64');
+    bytes[0]! ^= 1;
+    // A time at which no certificate is good.
+    bytes[4] = 0x7f;
+    const stray = [dash, name, bytes.toString('base64')].join(' ');
+    const line = JSON.stringify({ note: `${note}${stray}\n`, keys });
+    expect(unwrap(verifyAuditProof(await fileOf(17, 40, line), trust)).witnesses).toHaveLength(1);
+  });
+
+  it('does not show a record in a place that is not the one which the record says', async () => {
+    const moved = leaves.toSpliced(16, 1, leaves[20]!);
+    const range = extendRange(emptyRange, moved, sha256);
+    const { note, keys } = unwrap(decodeCheckpointEvidence(evidence(one, range, [two]))).unverified;
+    const proof = await new LogProofs(logOf(moved)).inclusion(17, 40);
+    const file = encodeProofFile({ record: records[20]!, index: 16, proof, note, keys }, utf8);
+    expect(verifyAuditProof(file, trust)).toMatchObject({ refusal: { code: 'PROOF_INVALID' } });
+  });
+
   it('survives any text', () => {
     fc.assert(fc.property(fc.string({ maxLength: 200 }), (noise) => void verifyAuditProof(noise, trust)));
     expect(verifyAuditProof('x'.repeat(2_000_000), trust)).toMatchObject({ refusal: { code: 'LIMIT_EXCEEDED' } });

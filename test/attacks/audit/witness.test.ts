@@ -199,6 +199,7 @@ function logLab(size: number) {
       // Certificates change; what signed with the old ones is vouched for by those.
       keysOf: () => [{ ...witness.entry, binding: Uint8Array.of(++bindings) }],
       keep: async (checkpoint) => void kept.push(checkpoint),
+      kept: async () => [],
       tell: async (told) => void news.push(told),
     });
   let made = make();

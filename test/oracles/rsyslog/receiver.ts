@@ -12,6 +12,8 @@ export interface Received {
   readonly record: { readonly seq: number; readonly type: string };
 }
 
+const checkpointForm = /^109 \[caxton@32473 size="(\d+)" node="node-1"\] AuditCheckpoint \s*\uFEFF?(\{.*\})$/;
+
 /** A real rsyslogd that accepts syslog over mutual TLS and writes what it gets into a file. */
 export class Rsyslog {
   readonly #folder: string;
@@ -68,7 +70,8 @@ action(type="omfile" file="${this.#output}" template="all" asyncWriting="off" fl
   get messages(): readonly Received[] {
     if (!existsSync(this.#output)) return [];
     const lines = readFileSync(this.#output, 'utf8').split('\n');
-    return lines.slice(0, -1).map((line) => {
+    return lines.slice(0, -1).flatMap((line) => {
+      if (checkpointForm.test(line)) return [];
       const found = /^(\d+) \[caxton@32473 seq="(\d+)" [^\]]*\]\[meta [^\]]*\] (\S+) \s*\uFEFF?(\{.*\})$/.exec(line);
       if (!found) throw new Error(`rsyslog wrote: ${line}`);
       const [, priority, sequence, type = '', json = ''] = found;
@@ -79,6 +82,15 @@ action(type="omfile" file="${this.#output}" template="all" asyncWriting="off" fl
         record: JSON.parse(json) as Received['record'],
       };
     });
+  }
+
+  /** The checkpoints that came among them: the number of records that each covers, and its evidence. */
+  get checkpoints(): readonly { readonly size: number; readonly line: string }[] {
+    return readFileSync(this.#output, 'utf8')
+      .split('\n')
+      .map((line) => checkpointForm.exec(line))
+      .filter((found) => found !== null)
+      .map(([, size, line = '']) => ({ size: Number(size), line }));
   }
 
   get #conf(): string {

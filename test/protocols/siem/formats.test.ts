@@ -6,6 +6,16 @@ import { hecBody } from '../../../src/protocols/siem/hec.ts';
 import { otlpRequest } from '../../../src/protocols/siem/otlp.ts';
 import { anyRecord, denial } from './records.ts';
 
+/** What a record has beside what every record has. */
+const judged = {
+  decision: { effect: 'deny', policy: 'p=1', layer: 'capability' },
+  policyHash: 'ab12',
+  traceId: 'cd34',
+  certificateSerial: '0A:0B',
+  level: 'metadata',
+  cut: true,
+} as const;
+
 describe('CEF', () => {
   it('has the record’s fields under the keys of the format', () => {
     expect(cefLine(denial, '1.2.3')).toBe(
@@ -13,6 +23,13 @@ describe('CEF', () => {
         'outcome=refused suser=shop/clerk duser=bank/cashier act=request src=192.0.2.7 cnt=3 ' +
         'reason=It has no capability. The policy says no. cs1Label=code cs1=UNAUTHORIZED cs2Label=requestId cs2=r-1 ' +
         'cs3Label=identity cs3=shop/clerk cs6Label=metadata cs6={"bytes":12,"first":true}',
+    );
+  });
+
+  it('has the judgement, and says that something was left out', () => {
+    expect(cefLine({ ...denial, ...judged }, '1')).toContain(
+      ' cs4Label=policyHash cs4=ab12 cs5Label=decision cs5=deny p\\=1 capability flexString1Label=traceId ' +
+        'flexString1=cd34 flexString2Label=certificateSerial flexString2=0A:0B flexNumber1Label=shortened flexNumber1=1 ',
     );
   });
 
@@ -26,7 +43,7 @@ describe('CEF', () => {
     fc.assert(
       fc.property(anyRecord, (record) => {
         const line = cefLine(record, '1|2');
-        expect(line).not.toMatch(/[\r\n]/);
+        expect(line).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
         const bare = line.replaceAll(/\\./g, '');
         expect(bare.split('|', 8).slice(0, 7)).toHaveLength(7);
         const keys = [...bare.slice(bare.indexOf('|rt=') + 1).matchAll(/(?:^| )([A-Za-z0-9]+)=/g)].map(
@@ -40,16 +57,22 @@ describe('CEF', () => {
 
 describe('CSV', () => {
   it('has a column for each field', () => {
-    expect(csvHead).toBe('seq,time,type,outcome,identity,sourceIp,nodeId,code,reasons,requestId,count,metadata');
+    expect(csvHead).toBe(
+      'seq,time,type,outcome,identity,sourceIp,nodeId,code,reasons,requestId,count,metadata,decision,policyHash,traceId,' +
+        'certificateSerial,shortened',
+    );
     expect(csvRow({ ...denial, metadata: { a: 'b"c' } })).toBe(
       '7,2026-01-31T12:00:00.005Z,AccessDenied,refused,shop/clerk,192.0.2.7,node-1,UNAUTHORIZED,' +
-        'It has no capability. The policy says no.,r-1,3,"{""a"":""b\\""c""}"',
+        'It has no capability. The policy says no.,r-1,3,"{""a"":""b\\""c""}",,,,,',
+    );
+    expect(csvRow({ ...denial, ...judged })).toMatch(
+      /,"\{""effect"":""deny"",""policy"":""p=1"",""layer"":""capability""\}",ab12,cd34,0A:0B,metadata cut$/,
     );
   });
 
   it('a text that a spreadsheet would run is quoted as text', () => {
-    for (const identity of ['=HYPERLINK("http://x")', '+1', '-1', '@a', '\tx'])
-      expect(csvRow({ ...denial, identity })).toMatch(/,"?'[=+\-@\t]/);
+    for (const identity of ['=HYPERLINK("http://x")', '+1', '-1', '@a', '\tx', '\n=1', ' =1', '＝1'])
+      expect(csvRow({ ...denial, identity })).toMatch(/,"?'\s*[=+\-@\tx＝]/);
   });
 
   it('reads back as it was, whatever it holds', () => {
@@ -57,7 +80,7 @@ describe('CSV', () => {
       fc.property(anyRecord, (record) => {
         const cells = readCsv(csvRow(record));
         expect(cells).toHaveLength(csvHead.split(',').length);
-        expect(cells[4]?.replace(/^'(?=[=+\-@\t\r])/, '')).toBe(record.identity);
+        expect(cells[4]?.replace(/^'(?=\s*[=+\-@＝＋－＠]|[\t\r\n])/u, '')).toBe(record.identity);
         expect(JSON.parse(cells[11] ?? '')).toEqual(JSON.parse(JSON.stringify(record.metadata)));
       }),
     );

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { auditTypes } from '../../../src/protocols/audit/event-type.ts';
@@ -21,6 +22,32 @@ const classes: Readonly<
   6002: { activities: [1, 2, 3, 4, 5, 6, 7, 8], required: ['app'] },
   6003: { activities: [1, 2, 3, 4], required: ['actor', 'api', 'src_endpoint'] },
 };
+/** Attributes of the base event and of the profile `host`, as far as we use them. */
+const common = [
+  ...[
+    'activity_id',
+    'activity_name',
+    'category_uid',
+    'class_uid',
+    'class_name',
+    'type_uid',
+    'time',
+    'count',
+    'message',
+  ],
+  ...['severity_id', 'severity', 'status_id', 'status', 'status_code', 'status_detail', 'metadata', 'unmapped'],
+  ...['actor', 'device'],
+];
+/** And those of each class. */
+const own: Readonly<Record<number, readonly string[]>> = {
+  1008: ['log_name', 'src_endpoint'],
+  2004: ['finding_info', 'evidences'],
+  3002: ['user', 'service', 'src_endpoint', 'dst_endpoint'],
+  3004: ['entity', 'src_endpoint'],
+  4001: ['src_endpoint', 'dst_endpoint'],
+  6002: ['app'],
+  6003: ['api', 'resources', 'src_endpoint'],
+};
 const base = ['activity_id', 'category_uid', 'class_uid', 'metadata', 'severity_id', 'time', 'type_uid'];
 
 describe.each(auditTypes)('%s', (type) => {
@@ -29,6 +56,26 @@ describe.each(auditTypes)('%s', (type) => {
   it('is an activity that its class has, or one named by us', () => {
     expect([...(classes[classUid]?.activities ?? []), 99]).toContain(activityId);
     expect(classes[classUid]).toBeDefined();
+  });
+
+  it('has no attribute that its class does not have', () => {
+    fc.assert(
+      fc.property(anyRecord, (any) => {
+        const event = ocsfEvent({ ...any, type }, '1.2.3');
+        expect([...common, ...(own[classUid] ?? [])]).toEqual(expect.arrayContaining(Object.keys(event)));
+        // `actor` and `device` are attributes of a profile, which an event has to name.
+        expect(event.metadata).toMatchObject({ profiles: ['host'] });
+        const { src_endpoint: from } = event as { readonly src_endpoint?: Readonly<Record<string, string>> };
+        if (from?.ip !== undefined) expect(isIP(from.ip)).not.toBe(0);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('loses nothing of where the act came from', () => {
+    const event = ocsfEvent({ ...denial, type }, '1.2.3');
+    expect(JSON.stringify(event)).toContain(denial.sourceIp);
+    expect(JSON.stringify(event)).toContain(denial.identity);
   });
 
   it('has what its class requires', () => {
@@ -47,6 +94,25 @@ describe.each(auditTypes)('%s', (type) => {
       { numRuns: 20 },
     );
   });
+});
+
+it.each(['192.0.2.7', '0.0.0.0', '2001:db8::1', '::', '::1', '1::', '1:2:3:4:5:6:7:8', '::ffff:192.0.2.7'])(
+  '%s is an address',
+  (sourceIp) => {
+    expect(ocsfEvent({ ...denial, sourceIp }, '1').src_endpoint).toMatchObject({ ip: sourceIp });
+  },
+);
+
+it('what is no address is kept and not called one', () => {
+  const almost = fc.string({ unit: fc.constantFrom(...'0125af:.:') });
+  fc.assert(
+    fc.property(almost, (sourceIp) => {
+      const event = ocsfEvent({ ...denial, sourceIp }, '1') as { src_endpoint: { ip?: string }; unmapped: object };
+      expect(event.src_endpoint.ip !== undefined).toBe(isIP(sourceIp) !== 0);
+      if (sourceIp !== '' && isIP(sourceIp) === 0) expect(event.unmapped).toMatchObject({ sourceIp });
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 describe('an event', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { syslogMessage } from '../../../src/protocols/siem/syslog.ts';
+import { syslogCheckpoint, syslogMessage } from '../../../src/protocols/siem/syslog.ts';
 import { anyRecord, denial } from './records.ts';
 
 const form = { facility: 'audit', hostname: 'node-1', procId: '42', enterpriseId: 32_473 } as const;
@@ -14,6 +14,14 @@ it('a refusal is a warning of the audit facility, with its place in structured d
 
 it('what says that an agent has turned is critical', () => {
   expect(syslogMessage({ ...denial, type: 'AgentCompromised' }, '', form)).toMatch(/^<106>1 /);
+});
+
+it('a checkpoint is a notice of its own type, without a sequence id', () => {
+  expect(
+    syslogCheckpoint({ size: 9, line: '{}' }, { ...form, nodeId: 'node-1', time: '2026-01-31T12:00:00.005Z' }),
+  ).toBe(
+    '<109>1 2026-01-31T12:00:00.005Z node-1 caxton 42 AuditCheckpoint [caxton@32473 size="9" node="node-1"] \uFEFF{}',
+  );
 });
 
 it('sequence ids begin again after 2^31 − 1', () => {

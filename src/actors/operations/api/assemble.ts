@@ -23,7 +23,7 @@ export function assembleApi({ config, ports, files, fault }: NodeBase, control: 
       readApiKey,
       standIn: (secret) => files.vault.ring.hash(secret),
       ...(defaultLimit ? { rateLimit: defaultLimit } : {}),
-      onBug: (error, requestId) => fault(`the API failed at request ${requestId}`, error),
+      onBug: (error, requestId) => fault(`the API failed at request ${requestId}`, error, { requestId }),
     });
   const made = ports.managementApi ?? real();
   let bound = config.api.bind;

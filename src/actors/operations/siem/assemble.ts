@@ -7,6 +7,7 @@ import { SiemCursor } from './siem-cursor.ts';
 import { SiemForwarder } from './siem-forwarder.ts';
 import { siemForwarder } from './siem-forwarder-chart.ts';
 import { siemSink } from './siem-sinks.ts';
+import type { SiemCheckpoint } from './sink.ts';
 
 export interface SiemParts {
   /** A worker for each destination. */
@@ -17,9 +18,9 @@ export interface SiemParts {
 }
 
 /** The forwarding of the audit log, as the configuration says it. */
-export function assembleSiem(base: NodeBase, version: string): SiemParts {
+export function assembleSiem(base: NodeBase, version: string, checkpoints: SiemCheckpoints): SiemParts {
   const forwarders = base.config.security.audit.siem.map((destination, index) =>
-    forwarderOf(base, version, destination, index),
+    forwarderOf(base, version, destination, index, checkpoints),
   );
   return {
     workers: forwarders.map((forwarder) => ({
@@ -33,8 +34,20 @@ export function assembleSiem(base: NodeBase, version: string): SiemParts {
   };
 }
 
-function forwarderOf(base: NodeBase, version: string, destination: SiemDestination, index: number): SiemForwarder {
-  const { audit, ports, nodeId, events, files } = base;
+/** Where the checkpoints of the log come from. */
+export interface SiemCheckpoints {
+  newest(): SiemCheckpoint | undefined;
+  readonly listeners: Set<() => void>;
+}
+
+function forwarderOf(
+  base: NodeBase,
+  version: string,
+  destination: SiemDestination,
+  index: number,
+  checkpoints: SiemCheckpoints,
+): SiemForwarder {
+  const { audit, ports, nodeId, events, files, fault } = base;
   const { clock, metrics, store } = ports;
   const { name, kind } = destination;
   const newest = (): number => audit.head().sequence;
@@ -44,12 +57,19 @@ function forwarderOf(base: NodeBase, version: string, destination: SiemDestinati
     kind,
     source: {
       newest,
+      first: () => audit.reader.first(),
       read: (first, countMax) => reading.read(first, countMax),
       subscribe: (listener) => {
         audit.listeners.add(listener);
-        return () => audit.listeners.delete(listener);
+        checkpoints.listeners.add(listener);
+        return () => {
+          audit.listeners.delete(listener);
+          checkpoints.listeners.delete(listener);
+        };
       },
     },
+    checkpoint: () => checkpoints.newest(),
+    skip: new Set(destination.skipRecords),
     sink: siemSink(destination, files.siem[index] ?? { tls: {} }, {
       nodeId,
       version,
@@ -60,5 +80,6 @@ function forwarderOf(base: NodeBase, version: string, destination: SiemDestinati
     clock,
     metrics,
     onChange: (view) => events.emit({ type: 'siem.changed', nodeId, destination: view }),
+    tell: (message) => fault(message, undefined),
   });
 }

@@ -6,6 +6,8 @@ import { utf8 } from '../../kernel/utf8.ts';
 export interface AuditSource {
   /** Number of the newest durable record; 0 before the first. */
   newest(): number;
+  /** Number of the oldest record that is kept. */
+  first(): Promise<number>;
   /**
    * Durable records from number `first` on, oldest first, at most `countMax`. Rejects with FILE_UNREADABLE when they
    * cannot be read, or when record `first` was removed before its time.

@@ -2,7 +2,7 @@ import { Agent, type RequestOptions, request } from 'node:https';
 import { CaxtonError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { AuditRecord } from '../../../protocols/audit/record.ts';
-import { NotNow, type SiemSink } from './sink.ts';
+import { NotNow, type SiemCheckpoint, type SiemSink, Unwanted } from './sink.ts';
 import { type SinkTls, tlsOptions } from './syslog-sink.ts';
 
 export interface HttpSinkOptions {
@@ -11,6 +11,9 @@ export interface HttpSinkOptions {
   readonly tls: SinkTls;
   readonly headers: Readonly<Record<string, string>>;
   readonly bodyOf: (records: readonly AuditRecord[]) => string;
+  readonly checkpointBodyOf: (checkpoint: SiemCheckpoint) => string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Why a 2xx answer is no acceptance after all; `undefined` when it is one. */
   readonly refusalIn: (answer: string) => string | undefined;
 }
@@ -31,17 +34,27 @@ export class HttpSink implements SiemSink {
     this.#options = options;
   }
 
-  async send(records: readonly AuditRecord[], signal: AbortSignal): Promise<void> {
-    const answer = await this.#post(this.#options.bodyOf(records), signal);
+  send(records: readonly AuditRecord[], signal: AbortSignal): Promise<void> {
+    return this.#give(this.#options.bodyOf(records), signal);
+  }
+
+  sendCheckpoint(checkpoint: SiemCheckpoint, signal: AbortSignal): Promise<void> {
+    return this.#give(this.#options.checkpointBodyOf(checkpoint), signal);
+  }
+
+  async #give(body: string, signal: AbortSignal): Promise<void> {
+    const { refusalIn, now } = this.#options;
+    const answer = await this.#post(body, signal);
     const { status, retryAfter } = answer;
     if (status >= 200 && status < 300) {
-      const why = this.#options.refusalIn(answer.text);
-      if (why !== undefined) throw this.#refused(why);
+      const why = refusalIn(answer.text);
+      if (why !== undefined) throw new Unwanted(this.#refused(why).message);
       return;
     }
     const why = `it answered ${status}${answer.text === '' ? '' : `: ${answer.text.slice(0, 200)}`}`;
-    if (status === 429 || status === 503) throw new NotNow(this.#refused(why).message, retryAfterMs(retryAfter));
-    throw this.#refused(why);
+    const { message } = this.#refused(why);
+    if (status === 429 || status === 503) throw new NotNow(message, retryAfterMs(retryAfter, now()));
+    throw unwanted.has(status) ? new Unwanted(message) : this.#refused(why);
   }
 
   async confirm(): Promise<void> {}
@@ -104,8 +117,13 @@ export class HttpSink implements SiemSink {
 /** Without path and query, which may hold a secret. */
 const originOf = (url: string): string => new URL(url).origin;
 
-/** Retry-After in seconds (RFC 9110, 10.2.3); its form with a date is taken for a minute. */
-function retryAfterMs(value: string | undefined): number {
+/** Malformed, too large, unprocessable: what is said of the records, and not of who brings them. */
+const unwanted: ReadonlySet<number> = new Set([400, 413, 422]);
+
+/** Retry-After in seconds or as a date (RFC 9110, 10.2.3). */
+function retryAfterMs(value: string | undefined, nowMs: number): number {
   if (value === undefined) return 0;
-  return /^\d{1,6}$/.test(value) ? Number(value) * 1_000 : 60_000;
+  if (/^\d{1,6}$/.test(value)) return Number(value) * 1_000;
+  const until = Date.parse(value);
+  return Number.isNaN(until) ? 60_000 : Math.max(0, until - nowMs);
 }

@@ -39,10 +39,10 @@ export const siemForwarder = setup({
   },
   actions: {
     succeeded: assign({ attempt: 0, askedMs: 0 }),
-    failed: assign(({ context }, params: { error: unknown }) => ({
-      attempt: context.attempt + 1,
-      askedMs: context.forwarder.failed(params.error),
-    })),
+    failed: assign(({ context }, params: { error: unknown }) => {
+      const { askedMs, isNarrowing } = context.forwarder.failed(params.error);
+      return { attempt: isNarrowing ? 1 : context.attempt + 1, askedMs };
+    }),
   },
 }).createMachine({
   id: 'siem-forwarder',

@@ -2,7 +2,7 @@ import { limits } from '../../../limits.ts';
 import type { Clock, Metrics } from '../../kernel/ports.ts';
 import type { SiemView } from '../control.ts';
 import type { AuditSource } from './audit-source.ts';
-import { NotNow, type SiemSink } from './sink.ts';
+import { NotNow, type SiemCheckpoint, type SiemSink, Unwanted } from './sink.ts';
 
 /** Where a destination’s place in the log is kept. */
 export interface Cursor {
@@ -14,12 +14,26 @@ export interface SiemForwarderOptions {
   readonly name: string;
   readonly kind: SiemView['kind'];
   readonly source: AuditSource;
+  /** The newest checkpoint of the log that there is to be kept elsewhere; its news come by `source.subscribe` as well. */
+  readonly checkpoint: () => SiemCheckpoint | undefined;
+  /** Records that are not to be sent, because the receiver refuses them and somebody decided so. */
+  readonly skip: ReadonlySet<number>;
   readonly sink: SiemSink;
   readonly cursor: Cursor;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** The receiver stopped taking records, or takes them again; once for each change. */
   readonly onChange: (view: SiemView) => void;
+  /** What somebody has to hear who is responsible for the receiver. */
+  readonly tell: (message: string) => void;
+}
+
+/** What is to be done about a failure. */
+export interface SiemPause {
+  /** How long the receiver asks to be left alone. */
+  readonly askedMs: number;
+  /** Fewer records come next, to find the one that is not wanted: that needs no long pause. */
+  readonly isNarrowing: boolean;
 }
 
 /** What there is to do next. */
@@ -39,6 +53,13 @@ export class SiemForwarder {
   #unconfirmedSinceMs: number | undefined;
   #unconfirmedRecords = 0;
   #failure: string | undefined;
+  /** When the failure was told last. */
+  #toldMs = 0;
+  /** Records handed over at once: fewer, after some were not wanted. */
+  #batchMax: number = limits.siemBatchRecordsMax;
+  /** Size of the newest checkpoint that was handed over. */
+  #checkpointed = 0;
+  #isRefusalTold = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: SiemForwarderOptions) {
@@ -54,11 +75,27 @@ export class SiemForwarder {
     return this.#inTurn(async () => {
       const { cursor, source, sink } = this.#options;
       sink.cut();
-      const kept = await cursor.read();
-      // A cursor past the log’s end is that of another log, which was moved away: this one is new from its first record.
-      this.#confirmed = kept > source.newest() ? 0 : kept;
+      let kept = await cursor.read();
+      if (kept > source.newest()) {
+        // The cursor of another log, which was moved away: this one is new from its first record. Kept at once, or the new
+        // log would one day be as long.
+        kept = 0;
+        await cursor.write(kept);
+      }
+      const before = (await source.first()) - 1;
+      if (kept > 0 && before > kept) this.#miss(kept + 1, before);
+      // A receiver that is new begins with what is kept.
+      this.#confirmed = Math.max(kept, before);
       this.#rewind();
     });
+  }
+
+  #miss(first: number, last: number): void {
+    const { metrics, name, tell } = this.#options;
+    metrics.count('caxton_siem_missed_records_total', { destination: name }, last - first + 1);
+    tell(
+      `the SIEM ${name} will never have the audit records ${first} to ${last}: they were retired before it took them`,
+    );
   }
 
   /** Waits for something to do; rejects when the signal aborts. */
@@ -66,7 +103,7 @@ export class SiemForwarder {
     for (;;) {
       signal.throwIfAborted();
       if (this.#mustConfirm()) return 'confirm';
-      if (this.#options.source.newest() > this.#sent) return 'send';
+      if (this.#options.source.newest() > this.#sent || this.#dueCheckpoint()) return 'send';
       await this.#news(signal);
     }
   }
@@ -74,17 +111,40 @@ export class SiemForwarder {
   /** Hands the next records over. */
   send(signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
-      const { source, sink, clock } = this.#options;
-      const records = await source.read(this.#sent + 1, limits.siemBatchRecordsMax);
-      const last = records.at(-1);
-      if (last === undefined) return;
-      await sink.send(records, signal);
-      this.#sent = last.seq;
-      if (sink.confirmsEach) return this.#confirm();
+      const { source, sink, clock, skip } = this.#options;
+      const records = source.newest() > this.#sent ? await source.read(this.#sent + 1, this.#batchMax) : [];
+      const wanted = records.filter(({ seq }) => !skip.has(seq));
+      if (wanted.length > 0) await sink.send(wanted, signal);
+      this.#sent = records.at(-1)?.seq ?? this.#sent;
+      this.#batchMax = Math.min(limits.siemBatchRecordsMax, this.#batchMax * 2);
+      if (sink.confirmsEach && records.length > 0) await this.#confirm();
+      const checkpoint = this.#dueCheckpoint();
+      if (checkpoint) await this.#sendCheckpoint(checkpoint, signal);
+      if (sink.confirmsEach) return;
       this.#unconfirmedSinceMs ??= clock.monotonic();
       this.#unconfirmedRecords += records.length;
       this.#gauges();
     });
+  }
+
+  /** A receiver that wants no checkpoints gets the records all the same. */
+  async #sendCheckpoint(checkpoint: SiemCheckpoint, signal: AbortSignal): Promise<void> {
+    const { sink, name, tell } = this.#options;
+    try {
+      await sink.sendCheckpoint(checkpoint, signal);
+    } catch (error) {
+      if (!(error instanceof Unwanted)) throw error;
+      if (!this.#isRefusalTold)
+        tell(`the SIEM ${name} does not take the checkpoints of the audit log: ${error.message}`);
+      this.#isRefusalTold = true;
+    }
+    this.#checkpointed = checkpoint.size;
+  }
+
+  /** The newest checkpoint, once all that it covers was handed over. */
+  #dueCheckpoint(): SiemCheckpoint | undefined {
+    const checkpoint = this.#options.checkpoint();
+    return checkpoint && checkpoint.size > this.#checkpointed && checkpoint.size <= this.#sent ? checkpoint : undefined;
   }
 
   /** Makes sure that the receiver has read all that was handed over. */
@@ -95,17 +155,28 @@ export class SiemForwarder {
     });
   }
 
-  /** Something went wrong: begins again behind the last confirmed record. Returns how long the receiver asks to wait. */
-  failed(error: unknown): number {
-    this.#options.sink.cut();
+  /** Something went wrong: begins again behind the last confirmed record. */
+  failed(error: unknown): SiemPause {
+    const { sink, metrics, name, clock, onChange } = this.#options;
+    const isUnwanted = error instanceof Unwanted;
+    // Of records that are not wanted, fewer and fewer come, until it is one and can be named.
+    const isOne = isUnwanted && this.#batchMax === 1;
+    if (isUnwanted) this.#batchMax = Math.max(1, Math.floor(this.#batchMax / 2));
+    sink.cut();
     this.#rewind();
     const why = error instanceof Error ? error.message : String(error);
-    const isNew = this.#failure === undefined;
-    this.#failure = why;
-    this.#options.metrics.count('caxton_siem_failures_total', { destination: this.#options.name });
+    const before = this.#failure;
+    const isNamed = before?.startsWith(poison(this.#confirmed + 1)) === true;
+    this.#failure = isOne ? `${poison(this.#confirmed + 1)} ${why}` : why;
+    metrics.count('caxton_siem_failures_total', { destination: name });
     this.#gauges();
-    if (isNew) this.#options.onChange(this.view());
-    return error instanceof NotNow ? Math.min(error.retryAfterMs, limits.siemRetryAfterMsMax) : 0;
+    const isLong = clock.monotonic() - this.#toldMs >= limits.siemRepeatMs;
+    if (before === undefined || (isOne && !isNamed) || isLong) {
+      this.#toldMs = clock.monotonic();
+      onChange(this.view());
+    }
+    const askedMs = error instanceof NotNow ? Math.min(error.retryAfterMs, limits.siemRetryAfterMsMax) : 0;
+    return { askedMs, isNarrowing: isUnwanted && !isOne };
   }
 
   /** Lets the receiver confirm what it has, as far as that is quick, and ends the connection. */
@@ -158,13 +229,16 @@ export class SiemForwarder {
     this.#unconfirmedRecords = 0;
     metrics.count('caxton_siem_records_total', { destination: name }, count);
     this.#gauges();
-    if (this.#failure === undefined) return;
+    // While fewer records come at once, those before the one that is not wanted: that is not over yet.
+    const isNarrow = this.#batchMax < limits.siemBatchRecordsMax && this.#sent < this.#options.source.newest();
+    if (this.#failure === undefined || isNarrow) return;
     this.#failure = undefined;
     onChange(this.view());
   }
 
   #rewind(): void {
     this.#sent = this.#confirmed;
+    this.#checkpointed = 0;
     this.#unconfirmedSinceMs = undefined;
     this.#unconfirmedRecords = 0;
   }
@@ -188,7 +262,7 @@ export class SiemForwarder {
       const unsubscribe = source.subscribe(done);
       signal.addEventListener('abort', done);
       if (this.#unconfirmedSinceMs === undefined) return;
-      timer = clock.setTimeout(done, this.#unconfirmedSinceMs + limits.siemConfirmMs - clock.monotonic());
+      timer = clock.setTimeout(done, Math.max(0, this.#unconfirmedSinceMs + limits.siemConfirmMs - clock.monotonic()));
     });
   }
 
@@ -199,3 +273,6 @@ export class SiemForwarder {
     return result;
   }
 }
+
+/** How the failure begins that a single record is the reason of: nothing behind it gets through. */
+const poison = (sequence: number): string => `Record ${sequence} is not wanted, and what follows waits for it.`;

@@ -1,10 +1,10 @@
 import type { SiemDestination } from '../../../config/siem.ts';
-import type { AuditRecord } from '../../../protocols/audit/record.ts';
+import { type AuditRecord, auditLine } from '../../../protocols/audit/record.ts';
 import { cefLine } from '../../../protocols/siem/cef.ts';
-import { hecBody } from '../../../protocols/siem/hec.ts';
+import { hecBody, hecCheckpoint } from '../../../protocols/siem/hec.ts';
 import { ocsfEvent } from '../../../protocols/siem/ocsf.ts';
-import { otlpRequest } from '../../../protocols/siem/otlp.ts';
-import { syslogMessage } from '../../../protocols/siem/syslog.ts';
+import { otlpCheckpoint, otlpRequest } from '../../../protocols/siem/otlp.ts';
+import { syslogCheckpoint, syslogMessage } from '../../../protocols/siem/syslog.ts';
 import { HttpSink } from './http-sink.ts';
 import type { SiemSink } from './sink.ts';
 import { type SinkTls, SyslogSink } from './syslog-sink.ts';
@@ -37,6 +37,8 @@ export function siemSink(destination: SiemDestination, secrets: SiemSecrets, con
         serverName,
         tls,
         messageOf: (record) => syslogMessage(record, text(record), form),
+        checkpointMessageOf: (checkpoint) =>
+          syslogCheckpoint(checkpoint, { ...form, nodeId, time: new Date(now()).toISOString() }),
       });
     }
     case 'hec': {
@@ -46,7 +48,9 @@ export function siemSink(destination: SiemDestination, secrets: SiemSecrets, con
         tls,
         headers: { authorization: `Splunk ${token}` },
         bodyOf: (records) => hecBody(records, { sourceType, index }, text),
+        checkpointBodyOf: ({ line }) => hecCheckpoint(line, { sourceType, index, nodeId, atMs: now() }),
         refusalIn: hecRefusal,
+        now,
       });
     }
     case 'otlp':
@@ -55,7 +59,9 @@ export function siemSink(destination: SiemDestination, secrets: SiemSecrets, con
         tls,
         headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
         bodyOf: (records) => otlpRequest(records, { nodeId, version, observedAt: now() }, text),
+        checkpointBodyOf: (checkpoint) => otlpCheckpoint(checkpoint, { nodeId, version, observedAt: now() }),
         refusalIn: otlpRefusal,
+        now,
       });
   }
 }
@@ -63,29 +69,39 @@ export function siemSink(destination: SiemDestination, secrets: SiemSecrets, con
 /** A record in one of the formats that a receiver can be given. */
 function recordText(record: AuditRecord, format: 'json' | 'ocsf' | 'cef', version: string): string {
   if (format === 'cef') return cefLine(record, version);
-  return JSON.stringify(format === 'ocsf' ? ocsfEvent(record, version) : record);
+  // As JSON, the very bytes that the log’s tree is over: a checkpoint can be checked against them.
+  return format === 'ocsf' ? JSON.stringify(ocsfEvent(record, version)) : auditLine(record);
 }
 
-const jsonOf = (answer: string): Readonly<Record<string, unknown>> => {
+/** Undefined for what is no object: some proxy’s page perhaps, which comes with a 200 as well. */
+const objectIn = (answer: string): Readonly<Record<string, unknown>> | undefined => {
   try {
     const value: unknown = JSON.parse(answer);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 };
+const notIts = (answer: string): string => `it answered with what no collector says: ${answer.slice(0, 200)}`;
 
-/** The collector says `{"text":"Success","code":0}`. */
+/** The collector says `{"text":"Success","code":0}`; whoever does not say so has not got the records. */
 function hecRefusal(answer: string): string | undefined {
-  const { code, text } = jsonOf(answer);
-  return code === undefined || code === 0
-    ? undefined
-    : `it answered code ${String(code)}: ${String(text).slice(0, 200)}`;
+  const said = objectIn(answer);
+  if (said?.code === 0) return undefined;
+  return said?.code === undefined
+    ? notIts(answer)
+    : `it answered code ${String(said.code)}: ${String(said.text).slice(0, 200)}`;
 }
 
-/** A success can be partial: what was rejected is lost, unless it is sent again. */
+/**
+ * A success can be partial. The protocol says that the rest is then not to be sent again, so that nothing comes twice;
+ * here nothing may be lost, and what comes twice can be told by its number.
+ */
 function otlpRefusal(answer: string): string | undefined {
-  const { partialSuccess } = jsonOf(answer) as {
+  if (answer === '') return undefined;
+  const said = objectIn(answer);
+  if (!said) return notIts(answer);
+  const { partialSuccess } = said as {
     partialSuccess?: { rejectedLogRecords?: unknown; errorMessage?: unknown } | null;
   };
   const rejected = Number(partialSuccess?.rejectedLogRecords ?? 0);

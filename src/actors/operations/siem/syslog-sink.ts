@@ -5,7 +5,7 @@ import { limits } from '../../../limits.ts';
 import type { AuditRecord } from '../../../protocols/audit/record.ts';
 import { addressText } from '../../address.ts';
 import type { Address } from '../../kernel/ports.ts';
-import type { SiemSink } from './sink.ts';
+import type { SiemCheckpoint, SiemSink } from './sink.ts';
 
 /** How a receiver is known, and how this node shows itself to it; all PEM. */
 export interface SinkTls {
@@ -28,6 +28,7 @@ export interface SyslogSinkOptions {
   readonly tls: SinkTls;
   /** One record as one syslog message, without framing. */
   readonly messageOf: (record: AuditRecord) => string;
+  readonly checkpointMessageOf: (checkpoint: SiemCheckpoint) => string;
 }
 
 /**
@@ -52,10 +53,18 @@ export class SyslogSink implements SiemSink {
     this.#options = options;
   }
 
-  async send(records: readonly AuditRecord[], signal: AbortSignal): Promise<void> {
+  send(records: readonly AuditRecord[], signal: AbortSignal): Promise<void> {
+    return this.#give(records.map(this.#options.messageOf), signal);
+  }
+
+  sendCheckpoint(checkpoint: SiemCheckpoint, signal: AbortSignal): Promise<void> {
+    return this.#give([this.#options.checkpointMessageOf(checkpoint)], signal);
+  }
+
+  async #give(messages: readonly string[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const socket = this.#socket ?? (await this.#dial(signal));
-    const frames = records.map((record) => frame(this.#options.messageOf(record)));
+    const frames = messages.map(frame);
     await this.#within(signal, limits.siemSendMs, 'take records', (done, fail) => {
       socket.write(Buffer.concat(frames), (error) => (error ? fail(error) : done()));
     });

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { HttpSink } from '../../../../src/actors/operations/siem/http-sink.ts';
 import { siemSink } from '../../../../src/actors/operations/siem/siem-sinks.ts';
 import type { SiemSink } from '../../../../src/actors/operations/siem/sink.ts';
+import type { SinkTls } from '../../../../src/actors/operations/siem/syslog-sink.ts';
 import { denial } from '../../../protocols/siem/records.ts';
 import { ca, tlsIdentity } from '../api/api-lab.ts';
 
@@ -36,13 +37,15 @@ async function receiver(handler: Handler): Promise<string> {
   return `https://127.0.0.1:${(server.address() as AddressInfo).port}/secret/path?token=secret`;
 }
 
-function plain(url: string, tls = { caPem: ca.certPem }): HttpSink {
+function plain(url: string, tls: SinkTls = { caPem: ca.certPem }): HttpSink {
   const made = new HttpSink({
     url,
     tls,
     headers: { authorization: 'Splunk t' },
     bodyOf: () => 'body',
+    checkpointBodyOf: ({ line }) => line,
     refusalIn: () => undefined,
+    now: () => Date.UTC(2015, 9, 21, 7, 27, 58),
   });
   sinks.push(made);
   return made;
@@ -53,6 +56,7 @@ const context = { nodeId: 'node-1', version: '1', pid: 1, now: () => 5 };
 function sinkOf(kind: 'hec' | 'otlp', url: string): SiemSink {
   const shared = {
     name: 'soc',
+    skipRecords: [],
     caPath: undefined,
     certPath: undefined,
     keyPath: undefined,
@@ -94,8 +98,36 @@ describe('an HTTP receiver', () => {
   );
 
   it.each([
+    [400, 'Unwanted'],
+    [413, 'Unwanted'],
+    [422, 'Unwanted'],
+    [401, 'CaxtonError'],
+    [404, 'CaxtonError'],
+    [500, 'CaxtonError'],
+    [502, 'CaxtonError'],
+  ])('that answers %i says that of the records, or of us: %s', async (status, name) => {
+    const url = await receiver((_, __, response) => response.writeHead(status).end());
+    await expect(plain(url).send([denial], never)).rejects.toMatchObject({ name });
+  });
+
+  it('that breaks off within its answer has not taken them', async () => {
+    const url = await receiver((_, __, response) => {
+      response.writeHead(200, { 'content-length': '100' }).write('{');
+      setImmediate(() => response.destroy());
+    });
+    await expect(plain(url).send([denial], never)).rejects.toMatchObject({ code: 'UNREACHABLE' });
+  });
+
+  it('that is not found is told by what the name service says', async () => {
+    const sink = plain('https://no-such-host.invalid/x?token=secret');
+    await expect(sink.send([denial], never)).rejects.toThrow(/no-such-host\.invalid cannot be reached: E/);
+  });
+
+  it.each([
     [429, '7', 7_000],
-    [503, 'Wed, 21 Oct 2015 07:28:00 GMT', 60_000],
+    [503, 'Wed, 21 Oct 2015 07:28:00 GMT', 2_000],
+    [503, 'Wed, 21 Oct 2015 07:00:00 GMT', 0],
+    [503, 'soon', 60_000],
     [503, undefined, 0],
   ])('that is busy (%i, Retry-After %s) is left alone for so long', async (status, after, retryAfterMs) => {
     const url = await receiver((_, __, response) =>
@@ -115,7 +147,7 @@ describe('an HTTP receiver', () => {
       called = true;
       response.end();
     });
-    const sink = new HttpSink({ url, tls: {}, headers: {}, bodyOf: () => 'b', refusalIn: () => undefined });
+    const sink = plain(url, {});
     await expect(sink.send([denial], never)).rejects.toMatchObject({ code: 'UNREACHABLE' });
     sink.cut();
     expect(called).toBe(false);
@@ -140,9 +172,31 @@ describe('Splunk’s collector', () => {
     });
     const sink = sinkOf('hec', url);
     await sink.send([denial], never);
+    await sink.sendCheckpoint({ size: 3, line: '{"note":"n","keys":[]}' }, never);
     code = 7;
     await expect(sink.send([denial], never)).rejects.toThrow('code 7: Incorrect index');
-    expect(tokens).toEqual(['Splunk tok', 'Splunk tok']);
+    expect(tokens).toEqual(['Splunk tok', 'Splunk tok', 'Splunk tok']);
+  });
+
+  it('is not whoever answers 200', async () => {
+    for (const answer of ['', '<html>Please log in</html>', '[]', '{}', 'null', '{"code":"0"}']) {
+      const url = await receiver((_, __, response) => response.end(answer));
+      await expect(sinkOf('hec', url).send([denial], never)).rejects.toMatchObject({ name: 'Unwanted' });
+    }
+  });
+
+  it('gets checkpoints as events of their own source', async () => {
+    const bodies: string[] = [];
+    const url = await receiver((body, _, response) => {
+      bodies.push(body);
+      response.end('{"text":"Success","code":0}');
+    });
+    await sinkOf('hec', url).sendCheckpoint({ size: 3, line: '{"note":"n","keys":[]}' }, never);
+    expect(JSON.parse(bodies[0]!)).toMatchObject({
+      source: 'caxton:audit:checkpoint',
+      event: { note: 'n', keys: [] },
+      time: 0.005,
+    });
   });
 });
 
@@ -156,5 +210,23 @@ describe('an OpenTelemetry collector', () => {
     await expect(sink.send([denial], never)).rejects.toThrow('it rejected 2 records: too old');
     answer = '{"partialSuccess":{"rejectedLogRecords":0,"errorMessage":"a warning"}}';
     await sink.send([denial], never);
+    answer = '';
+    await sink.send([denial], never);
+    answer = '<html>Please log in</html>';
+    await expect(sink.send([denial], never)).rejects.toMatchObject({ name: 'Unwanted' });
+  });
+
+  it('gets checkpoints as log records of their own name', async () => {
+    const bodies: string[] = [];
+    const url = await receiver((body, _, response) => {
+      bodies.push(body);
+      response.end('{}');
+    });
+    await sinkOf('otlp', url).sendCheckpoint({ size: 3, line: 'a line' }, never);
+    expect(JSON.parse(bodies[0]!).resourceLogs[0].scopeLogs[0].logRecords[0]).toMatchObject({
+      eventName: 'caxton.audit.checkpoint',
+      body: { stringValue: 'a line' },
+      attributes: [{ key: 'caxton.audit.size', value: { intValue: '3' } }],
+    });
   });
 });

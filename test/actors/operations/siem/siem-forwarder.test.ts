@@ -4,7 +4,7 @@ import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts
 import type { SiemView } from '../../../../src/actors/operations/control.ts';
 import { SiemForwarder } from '../../../../src/actors/operations/siem/siem-forwarder.ts';
 import { siemForwarder } from '../../../../src/actors/operations/siem/siem-forwarder-chart.ts';
-import { NotNow, type SiemSink } from '../../../../src/actors/operations/siem/sink.ts';
+import { NotNow, type SiemCheckpoint, type SiemSink, Unwanted } from '../../../../src/actors/operations/siem/sink.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { AuditRecord } from '../../../../src/protocols/audit/record.ts';
 import { ManualClock } from '../../../../src/testing/manual-clock.ts';
@@ -22,6 +22,15 @@ class Lab {
   cursor = 0;
   newest = 0;
   fault: Error | undefined;
+  first = 1;
+  /** Records that the receiver does not want, and how many it wants at once. */
+  readonly unwanted = new Set<number>();
+  mostAtOnce = Number.POSITIVE_INFINITY;
+  readonly skip = new Set<number>();
+  checkpoint: SiemCheckpoint | undefined;
+  readonly checkpoints: number[] = [];
+  wantsCheckpoints = true;
+  readonly told: string[] = [];
   readonly #listeners = new Set<() => void>();
   readonly forwarder: SiemForwarder;
   readonly #confirmsEach: boolean;
@@ -42,6 +51,7 @@ class Lab {
       },
       source: {
         newest: () => this.newest,
+        first: async () => this.first,
         read: async (first, countMax) => {
           const count = Math.min(countMax, this.newest - first + 1);
           return Array.from({ length: count }, (_, index): AuditRecord => ({ ...denial, seq: first + index }));
@@ -52,6 +62,9 @@ class Lab {
         },
       },
       sink: this.#sink(),
+      checkpoint: () => this.checkpoint,
+      skip: this.skip,
+      tell: (message) => void this.told.push(message),
     });
   }
 
@@ -60,7 +73,14 @@ class Lab {
       confirmsEach: this.#confirmsEach,
       send: async (records) => {
         if (this.fault) throw this.fault;
+        const isUnwanted = records.some(({ seq }) => this.unwanted.has(seq)) || records.length > this.mostAtOnce;
+        if (isUnwanted) throw new Unwanted('it answered 400');
         (this.#confirmsEach ? this.received : this.unread).push(...records.map(({ seq }) => seq));
+      },
+      sendCheckpoint: async ({ size }) => {
+        if (this.fault) throw this.fault;
+        if (!this.wantsCheckpoints) throw new Unwanted('it answered 400');
+        this.checkpoints.push(size);
       },
       confirm: async () => {
         if (this.fault) throw this.fault;
@@ -134,6 +154,108 @@ describe('forwarding', () => {
     await lab.after(200);
     await kernel.stop();
     expect(lab.received).toEqual([1, 2]);
+  });
+
+  it('forgets the place in a log that was longer before the new one is as long', async () => {
+    const lab = new Lab();
+    lab.newest = 2;
+    lab.cursor = 7;
+    lab.fault = new Error('down');
+    const kernel = await lab.run();
+    await lab.after(200);
+    await kernel.stop();
+    expect(lab.cursor).toBe(0);
+  });
+
+  it('begins with what is kept, and tells what was retired before the receiver had it', async () => {
+    const lab = new Lab();
+    lab.first = 5;
+    lab.newest = 8;
+    const kernel = await lab.run();
+    await lab.after(200);
+    await kernel.stop();
+    expect(lab.received).toEqual([5, 6, 7, 8]);
+    expect(lab.told).toEqual([]);
+    lab.received = [];
+    lab.first = 12;
+    lab.newest = 13;
+    const again = await lab.run();
+    await lab.after(200);
+    await again.stop();
+    expect(lab.received).toEqual([12, 13]);
+    expect(lab.told).toEqual([expect.stringContaining('never have the audit records 9 to 11')]);
+  });
+
+  it('a batch that is too much for the receiver comes in parts, soon', async () => {
+    const lab = new Lab();
+    lab.mostAtOnce = 100;
+    lab.newest = 1_000;
+    const kernel = await lab.run();
+    await lab.after(20_000);
+    expect(lab.received).toEqual(upTo(1_000));
+    expect(lab.changes.map(({ failure }) => failure === undefined)).toEqual([false, true]);
+    await kernel.stop();
+  });
+
+  it('a record that is not wanted stops what is behind it and nothing before, is named, and can be left out', async () => {
+    const lab = new Lab();
+    lab.unwanted.add(300);
+    lab.newest = 1_000;
+    const kernel = await lab.run();
+    await lab.after(30_000);
+    expect(lab.received).toEqual(upTo(299));
+    expect(lab.forwarder.view()).toMatchObject({ backlogRecords: 701, failure: /^Record 300 is not wanted.*400/s });
+    const named = lab.changes.filter(({ failure }) => failure?.startsWith('Record 300 '));
+    expect(named).toHaveLength(1);
+    expect(lab.changes.length).toBeLessThanOrEqual(3);
+    // Told again as long as it lasts.
+    await lab.after(limits.siemRepeatMs + 61_000);
+    expect(lab.changes.filter(({ failure }) => failure?.startsWith('Record 300 '))).toHaveLength(2);
+    lab.skip.add(300);
+    await lab.after(70_000);
+    expect(lab.received).toEqual(upTo(1_000).filter((sequence) => sequence !== 300));
+    expect(lab.changes.at(-1)?.failure).toBeUndefined();
+    await kernel.stop();
+  });
+
+  it('brings each checkpoint behind the records that it covers', async () => {
+    for (const confirmsEach of [true, false]) {
+      const lab = new Lab(confirmsEach);
+      lab.newest = 3;
+      lab.checkpoint = { size: 5, line: '{}' };
+      const kernel = await lab.run();
+      await lab.after(200);
+      expect(lab.checkpoints).toEqual([]);
+      lab.grow(2);
+      await lab.after(200);
+      expect(lab.checkpoints).toEqual([5]);
+      // Its news come without records.
+      lab.grow(1);
+      await lab.after(200);
+      lab.checkpoint = { size: 6, line: '{}' };
+      lab.grow(0);
+      await lab.after(200);
+      expect(lab.checkpoints).toEqual([5, 6]);
+      await kernel.stop();
+    }
+  });
+
+  it('a receiver that wants no checkpoints gets the records, and that is told once', async () => {
+    const lab = new Lab();
+    lab.wantsCheckpoints = false;
+    for (const size of [2, 4, 6]) {
+      lab.checkpoint = { size, line: '{}' };
+      lab.newest = size;
+    }
+    const kernel = await lab.run();
+    await lab.after(200);
+    lab.checkpoint = { size: 8, line: '{}' };
+    lab.grow(2);
+    await lab.after(200);
+    expect(lab.received).toEqual(upTo(8));
+    expect(lab.told).toEqual([expect.stringContaining('does not take the checkpoints')]);
+    expect(lab.changes).toEqual([]);
+    await kernel.stop();
   });
 
   it('a receiver that refuses loses nothing; both changes are told once, the backlog is shown', async () => {

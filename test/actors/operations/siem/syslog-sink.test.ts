@@ -99,6 +99,7 @@ function sink(port: number, over: Partial<SyslogSinkOptions> = {}): SyslogSink {
     address: { host: '127.0.0.1', port },
     tls: { caPem: ca.certPem },
     messageOf: ({ seq }) => `ünï ${seq}`,
+    checkpointMessageOf: ({ size }) => `checkpoint ${size}`,
     ...over,
   });
   sinks.push(made);
