@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { AppendFile, Disk } from '../kernel/ports.ts';
 
@@ -11,18 +11,13 @@ let drafts = 0;
  * tightened. Errors are the system’s own (`ENOSPC`, `EACCES` …) and name the path.
  */
 export const nodeDisk: Disk = {
-  readFile: (path) => orMissing(readFile(path), undefined),
+  readFile: (path) => reading(path, (file) => file.readFile()),
 
-  async readPart(path, from, bytes) {
-    const file = await orMissing(open(path, constants.O_RDONLY), undefined);
-    if (!file) return undefined;
-    try {
+  readPart: (path, from, bytes) =>
+    reading(path, async (file) => {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, from);
       return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
-  },
+    }),
 
   async writeFileAtomic(path, bytes, mode) {
     drafts += 1;
@@ -49,10 +44,13 @@ export const nodeDisk: Disk = {
   async openAppend(path, mode) {
     const { file, created } = await openOrCreate(path, mode);
     try {
-      const { size, mode: found } = await file.stat();
+      const status = await file.stat();
+      if (!status.isFile()) throw noFile(path, status);
+      const { size, mode: found } = status;
       if (created || (found & 0o777 & ~mode) !== 0) await file.chmod(mode);
-      // The name must survive a power cut as well as what is written under it.
-      if (created) await syncFolder(dirname(path));
+      // The name must survive a power cut as well as what is written under it, and who gave it that name may have ended
+      // or failed before that was so.
+      await syncFolder(dirname(path));
       return new NodeAppendFile(file, size);
     } catch (error) {
       await file.close();
@@ -99,6 +97,7 @@ class NodeAppendFile implements AppendFile {
       try {
         for (let at = 0; at < bytes.length; ) {
           const { bytesWritten } = await this.#file.write(bytes, at);
+          if (bytesWritten === 0) throw new Error('the disk takes no more bytes, and does not say why');
           at += bytesWritten;
           this.#bytes += bytesWritten;
         }
@@ -133,12 +132,33 @@ class NodeAppendFile implements AppendFile {
   }
 }
 
+/**
+ * Reads a regular file; undefined when there is none. Opens without waiting: a named pipe that somebody put in its place
+ * would otherwise keep a thread of the disk until somebody writes into it, and four of them the whole disk.
+ */
+async function reading<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
+  const file = await orMissing(open(path, constants.O_RDONLY | constants.O_NONBLOCK), undefined);
+  if (!file) return undefined;
+  try {
+    const status = await file.stat();
+    if (!status.isFile()) throw noFile(path, status);
+    return await read(file);
+  } finally {
+    await file.close();
+  }
+}
+
+const noFile = (path: string, status: Stats): NodeJS.ErrnoException =>
+  status.isDirectory()
+    ? Object.assign(new Error(`EISDIR: illegal operation on a directory, read '${path}'`), { code: 'EISDIR', path })
+    : Object.assign(new Error(`${path} is a pipe or a device, not a file`), { code: 'EINVAL', path });
+
 async function openOrCreate(path: string, mode: number): Promise<{ file: FileHandle; created: boolean }> {
   try {
     return { file: await open(path, 'ax', mode), created: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     return { file: await open(path, flags), created: false };
   }
 }

@@ -46,7 +46,6 @@ async function live(
   const cutAt = 1 + draw(90);
   disk.before = () => {
     acts += 1;
-
     if (acts === cutAt) found = disk.crash();
   };
   const log = new AuditLog({ ...logParts, disk, clock, folder });
@@ -77,11 +76,12 @@ async function live(
     await settle();
     if (draw(2) === 0) await clock.advanceAsync(dayMs);
   }
-  const left = found ?? disk.crash();
+  // Also for those that wait for a cut which never came.
+  found ??= disk.crash();
   stop.abort();
   await clock.advanceAsync(20_000);
   await writer;
-  return left;
+  return found;
 }
 
 async function until(holds: () => boolean): Promise<void> {

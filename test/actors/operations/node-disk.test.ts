@@ -1,7 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
+  constants,
   existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -110,6 +114,29 @@ describe('a file to append to', () => {
     writeFileSync(join(dir, 'target'), '');
     symlinkSync(join(dir, 'target'), join(dir, 'log'));
     await expect(nodeDisk.openAppend(join(dir, 'log'), 0o600)).rejects.toThrow();
+  });
+});
+
+describe('what is no file', () => {
+  it.each(['nobody', 'somebody'])('is refused at once, as a named pipe whose other end %s has open', async (who) => {
+    const path = join(folder(), 'pipe');
+    execFileSync('mkfifo', [path]);
+    // Both ends, so that neither opening it waits for the other.
+    const end = who === 'somebody' ? openSync(path, constants.O_RDWR) : undefined;
+    onTestFinished(() => {
+      if (end !== undefined) closeSync(end);
+    });
+    await expect(nodeDisk.readFile(path)).rejects.toThrow(path);
+    await expect(nodeDisk.readPart(path, 0, 10)).rejects.toThrow(path);
+    await expect(nodeDisk.openAppend(path, 0o600)).rejects.toThrow(path);
+  });
+
+  it('is refused as a folder or a device too', async () => {
+    const dir = folder();
+    await expect(nodeDisk.readPart(dir, 0, 10)).rejects.toMatchObject({ code: 'EISDIR' });
+    await expect(nodeDisk.readFile(dir)).rejects.toMatchObject({ code: 'EISDIR' });
+    await expect(nodeDisk.readFile('/dev/zero')).rejects.toThrow('/dev/zero');
+    await expect(nodeDisk.openAppend('/dev/null', 0o666)).rejects.toThrow('/dev/null');
   });
 });
 
