@@ -177,7 +177,8 @@ export class AuditLog {
   /** For the writer: writes what comes until the signal aborts or a new segment is due. Rejects when the disk refuses. */
   write(signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#tellRecovery();
+      // A segment that is due and cannot be begun keeps the log blocked: until it is, nothing has recovered.
+      if (!this.#file.isDue) await this.#tellRecovery();
       while (!signal.aborted && !this.#file.isDue) {
         if (!(await this.#writeNext(everything))) await this.#queue.changed(signal);
       }
