@@ -5,6 +5,11 @@ import type { AppendFile, Disk } from '../kernel/ports.ts';
 
 /** How many temporary files this process has named; two writes of one file never share one. */
 let drafts = 0;
+/** Those that it writes now. */
+const underWay = new Set<string>();
+const draftForm = /^\..+\.(\d+)-\d+\.tmp$/;
+/** Folders that were rid of the drafts of killed processes. */
+const swept = new Set<string>();
 
 /**
  * The disk of this machine. Modes are exact, whatever the umask; a file that is opened again with a wider mode is
@@ -22,6 +27,8 @@ export const nodeDisk: Disk = {
   async writeFileAtomic(path, bytes, mode) {
     drafts += 1;
     const draft = join(dirname(path), `.${basename(path)}.${process.pid}-${drafts}.tmp`);
+    underWay.add(draft);
+    await sweep(dirname(path));
     // What an earlier life of this process id left behind; `wx` then follows no link that somebody put there.
     await rm(draft, { force: true });
     try {
@@ -37,6 +44,8 @@ export const nodeDisk: Disk = {
     } catch (error) {
       await rm(draft, { force: true });
       throw error;
+    } finally {
+      underWay.delete(draft);
     }
     await syncFolder(dirname(path));
   },
@@ -152,6 +161,28 @@ const noFile = (path: string, status: Stats): NodeJS.ErrnoException =>
   status.isDirectory()
     ? Object.assign(new Error(`EISDIR: illegal operation on a directory, read '${path}'`), { code: 'EISDIR', path })
     : Object.assign(new Error(`${path} is a pipe or a device, not a file`), { code: 'EINVAL', path });
+
+/** Removes the drafts of processes that were killed: they take room, may hold a key, and nobody else would. */
+async function sweep(folder: string): Promise<void> {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const pid = draftForm.exec(name)?.[1];
+    const path = join(folder, name);
+    // In a container each life has the same process id.
+    if (pid === undefined || underWay.has(path) || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
 
 async function openOrCreate(path: string, mode: number): Promise<{ file: FileHandle; created: boolean }> {
   try {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -71,6 +71,17 @@ describe('an atomic write', () => {
     await nodeDisk.makeFolder(join(dir, 'state', 'inner'), 0o700);
     await expect(nodeDisk.writeFileAtomic(join(dir, 'state'), bytes('x'), 0o600)).rejects.toThrow();
     expect(readdirSync(dir)).toEqual(['state']);
+  });
+});
+
+describe('what a killed process left of an atomic write', () => {
+  it('goes with the first write of another in that folder; what is under way stays', async () => {
+    const dir = folder();
+    const gone = spawnSync('true').pid;
+    for (const name of [`.vault.key.${gone}-1.tmp`, `.a.seg.${process.pid}-999999.tmp`, `.b.${process.ppid}-1.tmp`, '.tmp'])
+      writeFileSync(join(dir, name), 'secret');
+    await Promise.all(['x', 'y', 'z'].map((name) => nodeDisk.writeFileAtomic(join(dir, name), bytes('new'), 0o600)));
+    expect(readdirSync(dir).sort()).toEqual([`.b.${process.ppid}-1.tmp`, '.tmp', 'x', 'y', 'z'].sort());
   });
 });
 
