@@ -39,7 +39,7 @@ export class AuditLog {
   readonly listeners: Set<() => void> = new Set();
 
   constructor(options: AuditLogOptions) {
-    const { disk, clock, folder, vault, policy, queueRecordsMax } = options;
+    const { disk, clock, crypto, folder, vault, policy, queueRecordsMax } = options;
     this.#options = options;
     const recordsMax = queueRecordsMax ?? limits.auditQueueRecordsMax;
     this.#file = new AuditFile({
@@ -47,7 +47,7 @@ export class AuditLog {
       now: () => clock.now(),
       onLeaves: (first, hashes) => this.reader.remember(first, hashes),
     });
-    this.#reserve = new AuditReserve(disk, folder);
+    this.#reserve = new AuditReserve(disk, crypto, folder);
     this.#queue = new AuditQueue(
       clock,
       { recordsMax, waitMsMax: limits.auditWaitMsMax },

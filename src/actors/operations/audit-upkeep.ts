@@ -4,18 +4,13 @@ import type { Crypto } from '../../crypto/port.ts';
 import type { VaultRing } from '../../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import {
-  decodeSegmentHeader,
-  type SegmentHeader,
-  segmentHeaderBytesMax,
-} from '../../protocols/audit/segment-header.ts';
+import type { SegmentHeader } from '../../protocols/audit/segment-header.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
 import { type Block, sealedBlock } from './audit-block.ts';
 import { sameRange } from './audit-file.ts';
 import type { AuditLog } from './audit-log.ts';
 import { scanSegment } from './audit-scan.ts';
-import { beginSegment, listSegments, openSegment, readSegmentFile, rewrapped, type Segment } from './audit-segment.ts';
+import { beginSegment, listSegments, openSegment, readSegmentFile, readSegmentHeader, rewrapped, type Segment } from './audit-segment.ts';
 
 export interface AuditUpkeepOptions {
   readonly disk: Disk;
@@ -93,12 +88,9 @@ export class AuditUpkeep {
   async #header(segment: Segment): Promise<SegmentHeader | undefined> {
     const known = this.#headers.get(segment.path);
     if (known) return known;
-    const start = await this.#options.disk.readPart(segment.path, 0, segmentHeaderBytesMax);
-    const read = start && decodeSegmentHeader(start, utf8);
-    if (!read?.ok) return undefined;
-    const { identity, lock } = read.value;
-    this.#headers.set(segment.path, { identity, lock });
-    return { identity, lock };
+    const read = await readSegmentHeader(this.#options.disk, segment);
+    if (read) this.#headers.set(segment.path, read);
+    return read;
   }
 
   /** Removes what is older than the retention, after a record has said so; gives back the rest. */

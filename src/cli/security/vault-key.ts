@@ -1,7 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { utf8 } from '../../actors/kernel/utf8.ts';
-import { listSegments } from '../../actors/operations/audit-segment.ts';
+import { listSegments, readSegmentHeader } from '../../actors/operations/audit-segment.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { readConfigFile } from '../../config/config-file.ts';
 import { readKeyFile } from '../../config/key-file.ts';
@@ -9,7 +8,6 @@ import { findConfig, loadConfig } from '../../config.ts';
 import { osCrypto } from '../../crypto/port.ts';
 import { createVaultRing, type VaultRing, vaultRingFromText } from '../../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
-import { decodeSegmentHeader, segmentHeaderBytesMax } from '../../protocols/audit/segment-header.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { writeJson } from '../output.ts';
 
@@ -101,11 +99,10 @@ async function locked<T>(path: string, act: () => Promise<T>): Promise<T> {
 
 /** The first segment whose data key is wrapped with a key of the vault. */
 async function segmentUnder(log: string, id: string): Promise<string | undefined> {
-  for (const { path } of await listSegments(nodeDisk, log)) {
-    const bytes = await nodeDisk.readPart(path, 0, segmentHeaderBytesMax);
-    const header = bytes && decodeSegmentHeader(bytes, utf8);
+  for (const segment of await listSegments(nodeDisk, log)) {
+    const header = await readSegmentHeader(nodeDisk, segment);
     // What cannot be read cannot be shown to be free of the key.
-    if (!header?.ok || header.value.lock.vaultKey === id) return path;
+    if (!header || header.lock.vaultKey === id) return segment.path;
   }
   return undefined;
 }

@@ -1,10 +1,13 @@
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { createVaultRing } from '../../../src/crypto/vault.ts';
+import { unwrap } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import { crashTwice } from './audit-crash.ts';
@@ -188,6 +191,31 @@ describe('a log that cannot be read', () => {
     expect(disk.peek(path)).toEqual(bytes);
   });
 
+  it('in its older part for want of an older key says so at the start, and stays as it is', async () => {
+    const disk = new MemoryDisk();
+    const clock = new ManualClock();
+    let ring = testVault;
+    const log = new AuditLog({ ...logParts, disk, clock, folder, vault: () => ring });
+    await log.open();
+    const stop = new AbortController();
+    const written = log.write(stop.signal);
+    await log.record(deployed('default/a'));
+    ring = unwrap(testVault.rotated(osCrypto));
+    const next = log.record(deployed('default/b'));
+    await written;
+    await log.rotate();
+    void log.write(stop.signal);
+    await next;
+    stop.abort();
+    await log.close();
+    ring = unwrap(ring.without(testVault.currentId));
+    const error = await new AuditLog({ ...logParts, disk, clock, folder, vault: () => ring }).open().catch((e) => e);
+    expect(error).toMatchObject({ code: 'SEAL_INVALID' });
+    expect(String(error)).toContain(testVault.currentId);
+    expect(String(error)).toContain(path);
+    expect(String(error)).toContain('security.vault.key_path');
+  });
+
   it('for being another node’s is refused, though the vault key is the same', async () => {
     const disk = new MemoryDisk();
     disk.put(path, (await original).bytes);
@@ -203,6 +231,14 @@ describe('a log that cannot be read', () => {
     expect(String(error)).toContain('Move these files');
     expect(disk.paths()).toEqual([`${folder}/audit-000000000001.jsonl`]);
   });
+});
+
+it('keeps a reserve that no file system can compress or leave out', async () => {
+  const disk = new MemoryDisk();
+  await logOn(disk).open();
+  const reserve = disk.peek(`${folder}/reserve`)!;
+  expect(reserve.length).toBe(limits.auditReserveBytes);
+  expect(zstdCompressSync(reserve).length).toBeGreaterThan(0.99 * reserve.length);
 });
 
 it('holds nothing in clear', async () => {
