@@ -10,7 +10,15 @@ import { type Block, sealedBlock } from './audit-block.ts';
 import { sameRange } from './audit-file.ts';
 import type { AuditLog } from './audit-log.ts';
 import { scanSegment } from './audit-scan.ts';
-import { beginSegment, listSegments, openSegment, readSegmentFile, readSegmentHeader, rewrapped, type Segment } from './audit-segment.ts';
+import {
+  beginSegment,
+  listSegments,
+  openSegment,
+  readSegmentFile,
+  readSegmentHeader,
+  rewrapped,
+  type Segment,
+} from './audit-segment.ts';
 
 export interface AuditUpkeepOptions {
   readonly disk: Disk;

@@ -154,7 +154,11 @@ describe('a disk that refuses', () => {
       return writer.getSnapshot().matches('writing');
     });
     expect((await log.record(deployed('default/three'))).ok).toBe(true);
-    expect((await recordsOf(log)).map(({ type }) => type)).toEqual(['AgentDeployed', 'AuditRecovered', 'AgentDeployed']);
+    expect((await recordsOf(log)).map(({ type }) => type)).toEqual([
+      'AgentDeployed',
+      'AuditRecovered',
+      'AgentDeployed',
+    ]);
     expect(readdirSync(folder)).toContain('audit-000000000002.seg');
   });
 

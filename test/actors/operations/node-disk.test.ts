@@ -78,7 +78,12 @@ describe('what a killed process left of an atomic write', () => {
   it('goes with the first write of another in that folder; what is under way stays', async () => {
     const dir = folder();
     const gone = spawnSync('true').pid;
-    for (const name of [`.vault.key.${gone}-1.tmp`, `.a.seg.${process.pid}-999999.tmp`, `.b.${process.ppid}-1.tmp`, '.tmp'])
+    for (const name of [
+      `.vault.key.${gone}-1.tmp`,
+      `.a.seg.${process.pid}-999999.tmp`,
+      `.b.${process.ppid}-1.tmp`,
+      '.tmp',
+    ])
       writeFileSync(join(dir, name), 'secret');
     await Promise.all(['x', 'y', 'z'].map((name) => nodeDisk.writeFileAtomic(join(dir, name), bytes('new'), 0o600)));
     expect(readdirSync(dir).sort()).toEqual([`.b.${process.ppid}-1.tmp`, '.tmp', 'x', 'y', 'z'].sort());
