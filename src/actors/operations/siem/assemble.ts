@@ -21,6 +21,7 @@ export function assembleSiem(base: NodeBase, version: string): SiemParts {
   const forwarders = base.config.security.audit.siem.map((destination, index) =>
     forwarderOf(base, version, destination, index),
   );
+  for (const forwarder of forwarders) base.auditUpkeep.readers.add(() => forwarder.view().confirmedSequence);
   return {
     workers: forwarders.map((forwarder) => ({
       kind: 'worker',
