@@ -5,7 +5,7 @@ import { auditPolicy } from '../../protocols/audit/level.ts';
 import type { AuditEvent, AuditMetadata, AuditRecord, Outcome } from '../../protocols/audit/record.ts';
 import { AuditBatches, everything, isClassA } from './audit-batches.ts';
 import { type AuditDraft, type AuditPlace, eventOf } from './audit-draft.ts';
-import { AuditFile, asError, asResult } from './audit-file.ts';
+import { AuditFile, asError, asResult, type Repair } from './audit-file.ts';
 import { AuditIntake } from './audit-intake.ts';
 import type { AuditLogOptions, AuditMode } from './audit-log-options.ts';
 import { AuditQueue, type Entry } from './audit-queue.ts';
@@ -34,6 +34,7 @@ export class AuditLog {
   #blocked: Refusal = refuse('AUDIT_BLOCKED', 'The audit log cannot be written.').refusal;
   /** What kept it from writing everything, until the log itself says so. */
   #hindrance: 'sparing' | 'blocked' | undefined;
+  #repair: Repair | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   /** Called when the head or the mode has changed. They must not throw. */
   readonly listeners: Set<() => void> = new Set();
@@ -232,10 +233,23 @@ export class AuditLog {
   }
 
   async #openFile(): Promise<void> {
-    const repair = await this.#file.open();
-    if (!repair) return;
-    const { path, cutBytes, reason } = repair;
+    const isFirst = !this.wasOpened;
+    // Kept until it is said: the disk may take the cut and not the record of it.
+    this.#repair = (await this.#file.open()) ?? this.#repair;
+    if (isFirst) this.#noteVaultKey();
+    if (!this.#repair) return;
+    const { path, cutBytes, reason } = this.#repair;
     await this.#commitOwn('AuditRepaired', reason, { file: path, cutBytes });
+    this.#repair = undefined;
+  }
+
+  /** A ring that was rotated while the node was down, or that only a start reads. */
+  #noteVaultKey(): void {
+    const ring = this.#options.vault();
+    const { opened, blocks } = this.#file.committed!;
+    if (blocks === 0 || opened.lock.vaultKey === ring.currentId) return;
+    const metadata = { key: ring.currentId, held: ring.ids.length };
+    this.note(this.#ownEvent('VaultKeyRotated', 'The vault has another current key than at the last boot.', metadata));
   }
 
   /** A log that was blocked, or lived on its reserve, says so once it can. */

@@ -246,6 +246,40 @@ it('holds nothing in clear', async () => {
   for (const word of ['default/a', 'AgentDeployed', 'outcome']) expect(text).not.toContain(word);
 });
 
+it('says at its next start that the vault was rotated meanwhile, once', async () => {
+  const disk = new MemoryDisk();
+  disk.put(path, (await original).bytes);
+  const ring = unwrap(testVault.rotated(osCrypto));
+  for (let life = 0; life < 2; life++) {
+    const log = new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder, vault: () => ring });
+    await log.open();
+    const stop = new AbortController();
+    const written = log.write(stop.signal);
+    void log.record(deployed(`default/life-${life}`));
+    // The first of them needs a segment under the new key.
+    if (life === 0) {
+      await written;
+      await log.rotate();
+    }
+    stop.abort();
+    await log.close();
+    const types = (await recordsOf(log)).map(({ type }) => type);
+    expect(types.filter((type) => type === 'VaultKeyRotated')).toHaveLength(1);
+    expect(types.at(-1)).toBe('AgentDeployed');
+  }
+});
+
+it('says that it was cut back also when the disk takes the cut and not at once the record of it', async () => {
+  const disk = new MemoryDisk();
+  disk.put(path, (await original).bytes.slice(0, -9));
+  const log = logOn(disk);
+  disk.fail('append', 'ENOSPC');
+  await expect(log.open()).rejects.toThrow('ENOSPC');
+  disk.mend();
+  await log.open();
+  expect((await recordsOf(log)).map(({ type }) => type).at(-1)).toBe('AuditRepaired');
+});
+
 describe('a log that somebody takes away while it is written', () => {
   const fileIn = (home: string): string => join(home, firstSegment);
   it.each<[string, (file: string) => void]>([
