@@ -43,9 +43,13 @@ export async function rotateVaultKey(invocation: Invocation): Promise<ExitCode> 
 /** Removes an old key, once no segment of the log is wrapped with it any more. */
 export async function dropVaultKey(invocation: Invocation): Promise<ExitCode> {
   const { path, log } = await ringOf(invocation);
+  if (log === undefined)
+    throw new UsageError('--log is missing: with --file, the audit folder that must not need the key.', dropHelp);
+  if (!(await nodeDisk.stat(log)))
+    throw new CaxtonError('FILE_UNREADABLE', `There is no folder ${log}, so nothing shows that the key is not needed.`);
   const id = invocation.text('key')!;
   const ring = await changed(path, async (before) => {
-    const user = log === undefined ? undefined : await segmentUnder(log, id);
+    const user = await segmentUnder(log, id);
     if (user !== undefined)
       throw new CaxtonError('ALREADY_EXISTS', [
         `${user} is still sealed under the key ${id}.`,
@@ -56,11 +60,16 @@ export async function dropVaultKey(invocation: Invocation): Promise<ExitCode> {
   return told(invocation, path, ring, 'changed');
 }
 
+const dropHelp = 'caxton security drop-vault-key --help';
+
 async function ringOf({ text, terminal }: Invocation): Promise<Ring> {
-  const [file, flag] = [text('file'), text('config')];
+  const [file, flag, log] = [text('file'), text('config'), text('log')];
   if (file !== undefined && flag !== undefined)
     throw new UsageError('--file and --config name two rings.', 'caxton security --help');
-  if (file !== undefined) return { path: resolve(terminal.cwd, file), log: undefined };
+  if (log !== undefined && file === undefined)
+    throw new UsageError('--log goes with --file; node.yaml names its own.', dropHelp);
+  if (file !== undefined)
+    return { path: resolve(terminal.cwd, file), log: log === undefined ? log : resolve(terminal.cwd, log) };
   const where = { env: terminal.env, cwd: terminal.cwd };
   const found = unwrap(findConfig(flag === undefined ? where : { ...where, flag }));
   const { vault, audit } = unwrap(loadConfig(unwrap(await readConfigFile(found)), { file: found })).security;
