@@ -92,9 +92,14 @@ describe('what a stranger sends to the API', () => {
       });
     const confidant = await booted.node.deploy(
       'default/confidant',
-      (heard, agent) => void agent.reply(heard, { performative: 'inform', content: heard.content }),
-      { policy: { allowedSenders: ['*'], permittedOperations: [{ performatives: ['request'] }] } },
+      (heard, agent) => {
+        // As a parser that quotes what it could not read.
+        if (heard.performative === 'inform') throw new Error(`Unexpected token: ${heard.content}`);
+        agent.reply(heard, { performative: 'inform', content: heard.content });
+      },
+      { policy: { allowedSenders: ['*'], permittedOperations: [{ performatives: ['request', 'inform'] }] } },
     );
+    confidant.tell({ performative: 'inform', content: canary });
     expect((await confidant.ask({ performative: 'request', content: canary })).content).toBe(canary);
     await expect(confidant.ask({ performative: 'query-ref', content: canary })).rejects.toThrow();
     const message = { to: 'default/confidant', performative: 'request', content: `psst: ${canary}`, timeoutMs: 5_000 };
@@ -105,7 +110,7 @@ describe('what a stranger sends to the API', () => {
     const from = (type: string) => async () =>
       (await records()).some((record) => record.type === type && record.sourceIp === '127.0.8.3');
     for (const type of ['LoginSuccess', 'LoginFailure']) await until(`${type} is recorded`, from(type));
-    for (const type of ['AccessGranted', 'AccessDenied'])
+    for (const type of ['AccessGranted', 'AccessDenied', 'SupervisionEvent'])
       await until(`${type} is recorded`, async () => (await records()).some((record) => record.type === type));
     const secrets = [key, almost, canary, ...key.split('_').filter((part) => part.length > 8)];
     const all = JSON.stringify(await records());
