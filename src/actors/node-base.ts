@@ -148,7 +148,7 @@ export async function assembleBase(
 }
 
 /** Agents and the program’s own actors: what they throw may quote the message that they could not read. */
-const isOfTenants = (path: string): boolean => /^\/node\/(agents|program)\//.test(path);
+const isOfTenants = (path: string): boolean => /^\/node\/(agents|program)(\/|$)/.test(path);
 
 /** What kind of error it was, without its words: those are for the operational log. */
 function thrown(error: unknown): string {

@@ -60,7 +60,11 @@ async function readRing(source: VaultSource, readSecret: (path: string) => Promi
   const { text, where } = await readSource(source, readSecret);
   const ring = vaultRingFromText(text);
   if (ring.ok) return ring.value;
-  throw new CaxtonError(ring.refusal.code, [`${where}: ${ring.refusal.reasons[0]}`, ...ring.refusal.reasons.slice(1)]);
+  throw new CaxtonError(ring.refusal.code, [
+    `${where}: ${ring.refusal.reasons[0]}`,
+    ...ring.refusal.reasons.slice(1),
+    'Put a copy of the ring back: what its keys sealed cannot be read without them.',
+  ]);
 }
 
 async function readSource(

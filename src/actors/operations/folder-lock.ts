@@ -27,7 +27,7 @@ export function lockFolder(folder: string): () => void {
     closeSync(file);
     db = new DatabaseSync(path, { timeout: waitMs });
     // Never committed: nothing is written, and the lock stays.
-    db.exec('BEGIN EXCLUSIVE');
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db?.close();
     const { errcode, message } = error as { errcode?: number; message: string };

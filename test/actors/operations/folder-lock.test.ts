@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -28,6 +28,7 @@ it('a folder has one writer at a time, and another once that has let go', () => 
   expect(String(refused)).toContain('security.audit.log_path');
   expect(statSync(join(path, 'writer.lock')).mode & 0o777).toBe(0o600);
   expect(statSync(join(path, 'writer.lock')).size).toBe(0);
+  expect(readdirSync(path)).toEqual(['writer.lock']);
   release();
   expect(refusal(path)).toBeUndefined();
 });
