@@ -169,9 +169,14 @@ export class AuditLog {
   /** For the writer: finds the end of the log and opens it. Rejects when it cannot be trusted or written. */
   open(): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#openFile();
-      // A log without a reserve is one that blocks a little sooner.
-      await this.#reserve.take();
+      try {
+        await this.#openFile();
+        // A log without a reserve is one that blocks a little sooner.
+        await this.#reserve.take();
+      } catch (error) {
+        // Whoever starts a node must read which folder it is.
+        throw asError(error, this.#options.folder);
+      }
     });
   }
 

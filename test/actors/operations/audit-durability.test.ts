@@ -1,9 +1,10 @@
-import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
+import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { createVaultRing } from '../../../src/crypto/vault.ts';
 import { unwrap } from '../../../src/errors.ts';
@@ -11,7 +12,17 @@ import { limits } from '../../../src/limits.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import { crashTwice } from './audit-crash.ts';
-import { auditLab, deployed, firstSegment, inState, logParts, recordsOf, testVault, until } from './audit-lab.ts';
+import {
+  auditLab,
+  deployed,
+  firstSegment,
+  inState,
+  logParts,
+  recordsOf,
+  testFolder,
+  testVault,
+  until,
+} from './audit-lab.ts';
 
 const folder = '/audit';
 const path = `${folder}/${firstSegment}`;
@@ -214,6 +225,15 @@ describe('a log that cannot be read', () => {
     expect(String(error)).toContain(testVault.currentId);
     expect(String(error)).toContain(path);
     expect(String(error)).toContain('security.vault.key_path');
+  });
+
+  it('for having something else than a file in it names the folder and what it is', async () => {
+    const home = testFolder();
+    mkdirSync(join(home, firstSegment));
+    const log = new AuditLog({ ...logParts, disk: nodeDisk, clock: new ManualClock(), folder: home });
+    const error = await log.open().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'FILE_UNREADABLE' });
+    expect(String(error)).toContain(`The audit folder ${home} cannot be used: EISDIR`);
   });
 
   it('for being another node’s is refused, though the vault key is the same', async () => {
