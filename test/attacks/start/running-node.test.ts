@@ -90,7 +90,10 @@ it('a folder whose node runs starts no second one, and the first goes on', async
 it('an audit folder that a running node writes is given to no other, though its state lies elsewhere', async () => {
   const other = await place();
   const text = await readFile(other.config, 'utf8');
-  await writeFile(other.config, text.replace('log_path: audit', `log_path: ${join(dirname(node.place.config), 'audit')}`));
+  await writeFile(
+    other.config,
+    text.replace('log_path: audit', `log_path: ${join(dirname(node.place.config), 'audit')}`),
+  );
   const ended = await start(other);
   expectRefusal(ended);
   expect(ended.err).toMatch(/^ALREADY_EXISTS: Another process writes the audit log in .*security\.audit\.log_path/s);
