@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { clusterIdOf, type ReadText, readSmallFile } from './config/cluster-id.ts';
 import { faultTexts, problemTexts, readYaml } from './config/problems.ts';
 import type { HostPort } from './config/quantity.ts';
-import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported } from './config/rules.ts';
+import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported, untraced } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
 import { type SiemDestination, siemOf } from './config/siem.ts';
 import { type VaultSource, vaultSource } from './config/vault-source.ts';
@@ -176,6 +176,7 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
           ? `${path} is off in the configuration; this version keeps it on all the same.`
           : `${path} is not at its strict setting: this node protects less than it should.`,
       ),
+      ...untraced(file),
       ...notYet(file),
     ],
     node: {
@@ -237,13 +238,22 @@ function keysAt(path: readonly PropertyKey[]): readonly string[] {
   return Object.keys(shapeOf(schema) ?? {});
 }
 
+interface SchemaDef {
+  readonly shape?: Record<string, z.core.$ZodType>;
+  readonly innerType?: z.core.$ZodType;
+  /** Of a record with named keys. */
+  readonly keyType?: z.core.$ZodType;
+  readonly valueType?: z.core.$ZodType;
+  readonly entries?: Readonly<Record<string, string>>;
+}
+const defOf = (schema: z.core.$ZodType | undefined): SchemaDef | undefined => schema?._zod.def as SchemaDef | undefined;
+
 function shapeOf(schema: z.core.$ZodType | undefined): Record<string, z.core.$ZodType> | undefined {
-  let inner = schema as
-    | { _zod: { def: { shape?: Record<string, z.core.$ZodType>; innerType?: z.core.$ZodType } } }
-    | undefined;
-  while (inner && !inner._zod.def.shape && inner._zod.def.innerType)
-    inner = inner._zod.def.innerType as unknown as typeof inner;
-  return inner?._zod.def.shape;
+  let def = defOf(schema);
+  while (def && !def.shape && def.innerType) def = defOf(def.innerType);
+  const { valueType } = def ?? {};
+  const names = Object.values(defOf(def?.keyType)?.entries ?? {});
+  return valueType ? Object.fromEntries(names.map((name) => [name, valueType])) : def?.shape;
 }
 
 function deepFreeze<T>(value: T): T {

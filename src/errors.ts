@@ -38,8 +38,8 @@ export const errorCodes = {
     mend: 'Keep both: the log was changed, or the proof is for another record, log or checkpoint.',
   },
   SEAL_INVALID: {
-    cause: 'A gossip datagram could not be authenticated.',
-    mend: 'Check that both nodes hold the same gossip key and see each other’s latest boot.',
+    cause: 'A gossip datagram or a part of the audit log could not be authenticated.',
+    mend: 'Give it the key that sealed it: nodes one gossip key and each other’s latest boot, a log its vault’s ring.',
   },
   REPLAYED: {
     cause: 'The counter was seen before, or lies behind the window.',

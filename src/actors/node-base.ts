@@ -126,7 +126,7 @@ export async function assembleBase(
         identity: path,
         sourceIp: '',
         outcome: 'failure',
-        reasons: [why],
+        reasons: [isOfTenants(path) ? thrown(error) : why],
         metadata: { reason },
       });
     },
@@ -150,6 +150,15 @@ export async function assembleBase(
     actors: options.actors ?? [],
     fault,
   };
+}
+
+/** Agents and the program’s own actors: what they throw may quote the message that they could not read. */
+const isOfTenants = (path: string): boolean => /^\/node\/(agents|program)(\/|$)/.test(path);
+
+/** What kind of error it was, without its words: those are for the operational log. */
+function thrown(error: unknown): string {
+  const name = error instanceof Error ? error.name : '';
+  return /^[A-Z][A-Za-z0-9]{0,39}$/.test(name) ? `It threw ${name}.` : 'It ended with an error.';
 }
 
 function seedOf(text: string): Address {

@@ -6,6 +6,7 @@ import { createMetrics } from './kernel/metrics-registry.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { nodeRandom } from './kernel/node-random.ts';
 import type { Ports } from './kernel/ports.ts';
+import { lockFolder } from './operations/folder-lock.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { openNodeStore } from './operations/node-store.ts';
 
@@ -18,6 +19,16 @@ export async function nodePorts(
   const disk = replaced.disk ?? nodeDisk;
   await disk.makeFolder(config.node.dataPath, 0o700);
   const store = replaced.store ?? (await openNodeStore(join(config.node.dataPath, 'state.db')));
+  const closeStore = async (): Promise<void> => (replaced.store ? undefined : store.close());
+  let unlock = (): void => {};
+  try {
+    const { logPath } = config.security.audit;
+    await disk.makeFolder(logPath, 0o700);
+    if (disk === nodeDisk) unlock = lockFolder(logPath);
+  } catch (error) {
+    await closeStore();
+    throw error;
+  }
   const ports: Ports = {
     clock,
     random: replaced.random ?? nodeRandom,
@@ -30,5 +41,11 @@ export async function nodePorts(
     tap: replaced.tap,
     faults: replaced.faults,
   };
-  return { ports, close: () => (replaced.store ? Promise.resolve() : store.close()) };
+  return {
+    ports,
+    async close() {
+      unlock();
+      await closeStore();
+    },
+  };
 }

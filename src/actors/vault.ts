@@ -30,13 +30,28 @@ export class NodeVault {
     return this.#ring;
   }
 
-  /** Reads the source again; true when another key is current now. Throws as `open` does, and keeps the ring then. */
+  /**
+   * Reads the source again; true when another key is current now. Throws as `open` does, and MALFORMED for a ring that
+   * is no successor of the one in force, and keeps that one then.
+   */
   async reload(): Promise<boolean> {
-    const before = this.#ring.currentId;
-    this.#ring = await readRing(this.#source, this.#readSecret);
-    return this.#ring.currentId !== before;
+    const before = this.#ring;
+    const ring = await readRing(this.#source, this.#readSecret);
+    if (!ring.ids.includes(before.currentId))
+      throw new CaxtonError('MALFORMED', [
+        `The vault’s key ring does not hold the key ${before.currentId} any more, which the log is written with now.`,
+        'The node goes on with the ring that it has. Put that one back and rotate it: caxton security rotate-vault-key.',
+      ]);
+    this.#ring = ring;
+    return ring.currentId !== before.currentId;
   }
 }
+
+/**
+ * What was taken from the environment: there it would lie open to everything that this process runs or starts. A second
+ * node of this process finds it here.
+ */
+const taken = new Map<string, string>();
 
 const howToMake =
   'caxton security create-vault-key makes one. A log that is there already needs the key that wrote it.';
@@ -45,7 +60,11 @@ async function readRing(source: VaultSource, readSecret: (path: string) => Promi
   const { text, where } = await readSource(source, readSecret);
   const ring = vaultRingFromText(text);
   if (ring.ok) return ring.value;
-  throw new CaxtonError(ring.refusal.code, [`${where}: ${ring.refusal.reasons[0]}`, ...ring.refusal.reasons.slice(1)]);
+  throw new CaxtonError(ring.refusal.code, [
+    `${where}: ${ring.refusal.reasons[0]}`,
+    ...ring.refusal.reasons.slice(1),
+    'Put a copy of the ring back: what its keys sealed cannot be read without them.',
+  ]);
 }
 
 async function readSource(
@@ -56,7 +75,10 @@ async function readSource(
     case 'file':
       return { text: await readSecret(source.path), where: `security.vault.key_path: ${source.path}` };
     case 'env': {
-      const text = process.env[source.name];
+      const set = process.env[source.name];
+      if (set) taken.set(source.name, set);
+      delete process.env[source.name];
+      const text = taken.get(source.name);
       if (text) return { text, where: `security.vault.key_env: $${source.name}` };
       throw new CaxtonError('FILE_UNREADABLE', [
         `security.vault.key_env: the environment variable ${source.name} is not set.`,

@@ -223,9 +223,12 @@ segment of its audit log under it, and wraps the keys of the older ones anew; dr
     noun: 'security',
     verb: 'drop-vault-key',
     summary: 'remove an old key from a node’s vault',
-    details:
-      'Refused while a segment of the audit log is sealed under it. With --file nothing is looked at: take care.',
-    options: { key: { type: 'string', value: 'ID', about: 'the key', required: true }, ...vaultOptions },
+    details: 'Refused while a segment of the audit log is sealed under it.',
+    options: {
+      key: { type: 'string', value: 'ID', about: 'the key', required: true },
+      ...vaultOptions,
+      log: { type: 'string', value: 'FOLDER', about: 'the audit folder that must not need the key (with --file)' },
+    },
     examples: ['caxton security drop-vault-key --key Zm9vYmFyYmF6cXV1eHh5eg --config .caxton/nodes/node-1/node.yaml'],
     run: async (invocation) => (await import('./security/vault-key.ts')).dropVaultKey(invocation),
   },

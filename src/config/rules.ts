@@ -1,4 +1,6 @@
+import { auditTypes, classOf } from '../protocols/audit/event-type.ts';
 import { auditPolicy, weakened } from '../protocols/audit/level.ts';
+import { outcomes } from '../protocols/audit/record.ts';
 import { isLoopback, isWildcard } from './quantity.ts';
 import type { NodeFile } from './schema.ts';
 import { siemFaults } from './siem.ts';
@@ -110,6 +112,14 @@ function developmentFaults(file: NodeFile, place: Place): string[] {
       `${place('node.rotation.ca_key_path')} is only for development: true; whoever takes the node would have the CA.`,
     );
   return faults;
+}
+
+/** The denials that the audit policy leaves without any trace, in words: allowed, and never by oversight. */
+export function untraced(file: NodeFile): string[] {
+  const policy = auditPolicy(file.security.audit.policy);
+  return auditTypes
+    .filter((type) => classOf(type) === 'denial' && outcomes.some((outcome) => policy[type][outcome] === 'none'))
+    .map((type) => `security.audit.policy.${type} is none: what was denied leaves no trace.`);
 }
 
 /** What is read with its meaning and has no effect in this version, in words. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,10 +37,30 @@ describe('the vault of a node', () => {
     expect(vault.ring.currentId).toBe(rotated.currentId);
   });
 
+  it('follows no ring that lacks the key in force, and says what to do', async () => {
+    let text = ring.toText();
+    const vault = await NodeVault.open({ kind: 'file', path: '/v' }, async () => text);
+    text = createVaultRing(osCrypto).toText();
+    const error = await vault.reload().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'MALFORMED' });
+    expect(String(error)).toContain(ring.currentId);
+    expect(vault.ring.currentId).toBe(ring.currentId);
+  });
+
   it('comes from the environment, and says what is missing there', async () => {
     setting('CAXTON_TEST_VAULT', ring.toText());
     const vault = await NodeVault.open({ kind: 'env', name: 'CAXTON_TEST_VAULT' }, never);
     expect(vault.ring.currentId).toBe(ring.currentId);
+    // What this process starts must not find it, and a second reading must.
+    expect(process.env.CAXTON_TEST_VAULT).toBeUndefined();
+    const program = 'process.stdout.write(String(process.env.CAXTON_TEST_VAULT))';
+    expect(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' })).toBe('undefined');
+    expect(await vault.reload()).toBe(false);
+    const again = await NodeVault.open({ kind: 'env', name: 'CAXTON_TEST_VAULT' }, never);
+    expect(again.ring.currentId).toBe(ring.currentId);
+    const rotated = unwrap(ring.rotated(osCrypto));
+    process.env.CAXTON_TEST_VAULT = rotated.toText();
+    expect(await vault.reload()).toBe(true);
     await expect(NodeVault.open({ kind: 'env', name: 'CAXTON_TEST_NONE' }, never)).rejects.toThrow('create-vault-key');
   });
 

@@ -1,12 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { beginSegment } from '../../src/actors/operations/audit-segment.ts';
+import { osCrypto } from '../../src/crypto/port.ts';
 import { vaultRingFromText } from '../../src/crypto/vault.ts';
 import { initialiseCluster } from '../../src/development/initialise.ts';
 import { clusterLayout } from '../../src/development/layout.ts';
 import { unwrap } from '../../src/errors.ts';
 import type { NodeId } from '../../src/names.ts';
+import { emptyRange } from '../../src/protocols/audit/merkle.ts';
 import { run } from './cli-lab.ts';
 
 function folder(): string {
@@ -15,6 +18,13 @@ function folder(): string {
   return made;
 }
 
+const segment = {
+  nodeId: 'node-1',
+  origin: 'test/node/node-1/audit',
+  created: '2026-01-31T12:00:00.000Z',
+  range: emptyRange,
+  form: 'open',
+} as const;
 const security = (cwd: string, ...argv: string[]) => run(['security', ...argv], { cwd });
 const ringIn = (path: string) => unwrap(vaultRingFromText(readFileSync(path, 'utf8')));
 
@@ -33,8 +43,22 @@ describe('caxton security', () => {
     const { current, keys } = JSON.parse(rotated.out);
     expect(keys).toEqual([first.currentId, current]);
     expect(ringIn(path).ids).toEqual(keys);
-    expect((await security(cwd, 'drop-vault-key', '--file', path, '--key', current)).code).toBe(1);
-    expect((await security(cwd, 'drop-vault-key', '--file', path, '--key', first.currentId)).code).toBe(0);
+    const drop = (...argv: string[]) => security(cwd, 'drop-vault-key', '--file', path, ...argv);
+    // Whose log may need the key must be said, and be there.
+    const blind = await drop('--key', first.currentId);
+    expect([blind.code, blind.err]).toEqual([2, expect.stringContaining('--log is missing')]);
+    const astray = await drop('--key', first.currentId, '--log', 'adit');
+    expect([astray.code, astray.err]).toEqual([1, expect.stringContaining(join(cwd, 'adit'))]);
+    const log = join(cwd, 'audit');
+    mkdirSync(log);
+    const { header } = beginSegment(segment, first, osCrypto);
+    writeFileSync(join(log, 'audit-000000000001.seg'), header);
+    const used = await drop('--key', first.currentId, '--log', log);
+    expect([used.code, used.err]).toEqual([1, expect.stringContaining('is still sealed under the key')]);
+    expect(ringIn(path).ids).toEqual(keys);
+    rmSync(join(log, 'audit-000000000001.seg'));
+    expect((await drop('--key', current, '--log', log)).code).toBe(1);
+    expect((await drop('--key', first.currentId, '--log', log)).code).toBe(0);
     expect(ringIn(path).ids).toEqual([current]);
     expect(rotated.out).not.toContain(JSON.parse(readFileSync(path, 'utf8')).keys[0].key);
   });

@@ -57,8 +57,15 @@ describe('security.audit.policy', () => {
     expect(loaded(withPolicy(base, `{ ${entry} }`)).warnings.join('\n')).toContain(path);
   });
 
+  it('that hides denials is loud', () => {
+    const { warnings } = loaded(withPolicy(serious, '{ AccessDenied: { refused: none }, LinkRefused: aggregate }'));
+    expect(warnings.join('\n')).toContain('security.audit.policy.AccessDenied');
+    expect(warnings.join('\n')).not.toContain('LinkRefused');
+    expect(loaded(withPolicy(serious, '{ AccessGranted: none }')).warnings.join('\n')).not.toContain('audit.policy');
+  });
+
   it.each([
-    ['AgentDeploied: full', 'AgentDeploied'],
+    ['AgentDeploied: full', 'did you mean AgentDeployed?'],
     ['AgentDeployed: all', 'AgentDeployed'],
     ['AgentDeployed: { sucess: full }', 'AgentDeployed'],
     ['AuditRetired: none', 'AuditRetired'],

@@ -2,7 +2,8 @@ import { ok, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { classOf } from '../../protocols/audit/event-type.ts';
 import type { AuditEvent } from '../../protocols/audit/record.ts';
-import { type AuditFile, asError, UnwritableEvent } from './audit-file.ts';
+import { type AuditFile, UnwritableEvent } from './audit-file.ts';
+import { asError } from './audit-folder-error.ts';
 import type { AuditQueue, Entry } from './audit-queue.ts';
 import { type AuditReserve, isDiskFull } from './audit-reserve.ts';
 

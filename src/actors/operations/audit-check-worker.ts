@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { vaultRingFromText } from '../../crypto/vault.ts';
 import { unwrap } from '../../errors.ts';
 import { checkSegment } from './audit-check.ts';
 import type { CheckAnswer, CheckRequest } from './audit-check-threads.ts';
+import { readSegmentFile } from './audit-segment.ts';
+import { nodeDisk } from './node-disk.ts';
 
 /** A thread that checks segments, one after the other, as `audit-check-threads.ts` asks. */
 
@@ -12,7 +13,8 @@ const vault = unwrap(vaultRingFromText((workerData as { readonly ring: string })
 parentPort!.on('message', async ({ segment, bytes }: CheckRequest) => {
   let answer: CheckAnswer;
   try {
-    answer = { report: await checkSegment(segment, (await readFile(segment.path)).subarray(0, bytes), vault) };
+    const found = await readSegmentFile(nodeDisk, segment);
+    answer = { report: await checkSegment(segment, found.subarray(0, bytes), vault) };
   } catch (error) {
     answer = { error: error instanceof Error ? error.message : String(error) };
   }

@@ -1,6 +1,6 @@
 import { type Crypto, sha256 } from '../../crypto/port.ts';
 import type { VaultRing } from '../../crypto/vault.ts';
-import { CaxtonError, ok, type Result } from '../../errors.ts';
+import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type CompactRange, emptyRange, GrowingTree } from '../../protocols/audit/merkle.ts';
 import { type AuditEvent, auditLine, auditRecord } from '../../protocols/audit/record.ts';
@@ -13,6 +13,7 @@ import {
   type OpenedSegment,
   openSegment,
   readSegmentFile,
+  readSegmentHeader,
   type Segment,
   segmentAt,
 } from './audit-segment.ts';
@@ -178,6 +179,7 @@ export class AuditFile {
     const bytes = await readSegmentFile(disk, last);
     const opened = this.#openedSegment(last, bytes);
     if (known) return this.#findAgain(known, last, opened, bytes);
+    await this.#expectKeys();
     const { range, goodBytes, blocks, bad } = await scanSegment(opened, bytes);
     if (bad && !bad.torn) throw broken(last.path, `record ${bad.sequence}: ${bad.reason}`);
     return { segment: last, opened, bytes: goodBytes, blocks, range };
@@ -186,8 +188,10 @@ export class AuditFile {
   /** The end must be where this process left it; behind it there can only be its own failed batch. */
   async #findAgain(known: Committed, last: Segment, opened: OpenedSegment, bytes: Uint8Array): Promise<Committed> {
     // A rotation that failed halfway: the new segment is there and holds nothing yet.
-    if (last.first === known.range.size + 1 && last.first !== known.segment.first)
+    if (last.first === known.range.size + 1 && last.first !== known.segment.first) {
+      if (bytes.length > opened.blocksAt || !sameRange(opened.identity.range, known.range)) throw vanished(last.path);
       return { segment: last, opened, bytes: opened.blocksAt, blocks: 0, range: known.range };
+    }
     if (last.first !== known.segment.first || opened.identity.id !== known.opened.identity.id)
       throw vanished(known.segment.path);
     if (bytes.length < known.bytes) throw vanished(known.segment.path);
@@ -195,6 +199,26 @@ export class AuditFile {
     if (bad) throw broken(last.path, `record ${bad.sequence}: ${bad.reason}`);
     if (!sameRange(range, known.range)) throw vanished(known.segment.path);
     return { ...known, opened };
+  }
+
+  /** A ring that opens the newest segment and not the older ones is the wrong ring, and this is the moment to say so. */
+  async #expectKeys(): Promise<void> {
+    const { disk, folder, vault } = this.#options;
+    const held = new Set(vault().ids);
+    const missing = new Map<string, Segment[]>();
+    for (const segment of await listSegments(disk, folder)) {
+      // What cannot be read at all the verification names.
+      const header = await readSegmentHeader(disk, segment).catch(() => undefined);
+      if (!header || held.has(header.lock.vaultKey)) continue;
+      missing.set(header.lock.vaultKey, [...(missing.get(header.lock.vaultKey) ?? []), segment]);
+    }
+    const [first] = missing;
+    if (!first) return;
+    const [key, segments] = first;
+    throw new CaxtonError('SEAL_INVALID', [
+      `The vault does not hold the key ${key}, which ${segments.length} older audit segments need: ${segments[0]!.path} and on.`,
+      'Give the node the key ring that has it too (security.vault.key_path); if it is lost, move these segments away: without it nobody can read them.',
+    ]);
   }
 
   #openedSegment(segment: Segment, bytes: Uint8Array): OpenedSegment {
@@ -272,20 +296,3 @@ const broken = (path: string, reason: string): CaxtonError =>
   ]);
 
 const vanished = (path: string): CaxtonError => broken(path, 'Its end is not the one that this process wrote.');
-
-/** A CaxtonError as it is; an error of the disk as FILE_UNREADABLE. */
-export function asError(error: unknown, folder: string): CaxtonError {
-  if (error instanceof CaxtonError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new CaxtonError('FILE_UNREADABLE', `The audit folder ${folder} cannot be used: ${message}.`, { cause: error });
-}
-
-/** What reading the log gives; a refusal where it throws. */
-export async function asResult<T>(folder: string, read: () => Promise<T>): Promise<Result<T>> {
-  try {
-    return ok(await read());
-  } catch (error) {
-    const { code, reasons } = asError(error, folder);
-    return { ok: false, refusal: { code, reasons: [reasons[0]!, ...reasons.slice(1)] } };
-  }
-}

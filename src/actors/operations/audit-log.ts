@@ -5,7 +5,8 @@ import { auditPolicy } from '../../protocols/audit/level.ts';
 import type { AuditEvent, AuditMetadata, AuditRecord, Outcome } from '../../protocols/audit/record.ts';
 import { AuditBatches, everything, isClassA } from './audit-batches.ts';
 import { type AuditDraft, type AuditPlace, eventOf } from './audit-draft.ts';
-import { AuditFile, asError, asResult } from './audit-file.ts';
+import { AuditFile, type Repair } from './audit-file.ts';
+import { asError, asResult } from './audit-folder-error.ts';
 import { AuditIntake } from './audit-intake.ts';
 import type { AuditLogOptions, AuditMode } from './audit-log-options.ts';
 import { AuditQueue, type Entry } from './audit-queue.ts';
@@ -34,23 +35,23 @@ export class AuditLog {
   #blocked: Refusal = refuse('AUDIT_BLOCKED', 'The audit log cannot be written.').refusal;
   /** What kept it from writing everything, until the log itself says so. */
   #hindrance: 'sparing' | 'blocked' | undefined;
+  #repair: Repair | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   /** Called when the head or the mode has changed. They must not throw. */
   readonly listeners: Set<() => void> = new Set();
 
   constructor(options: AuditLogOptions) {
-    const { disk, clock, folder, vault, policy, queueRecordsMax } = options;
+    const { disk, clock, crypto, folder, vault, policy, queueRecordsMax: recordsMax } = options;
     this.#options = options;
-    const recordsMax = queueRecordsMax ?? limits.auditQueueRecordsMax;
     this.#file = new AuditFile({
       ...options,
       now: () => clock.now(),
       onLeaves: (first, hashes) => this.reader.remember(first, hashes),
     });
-    this.#reserve = new AuditReserve(disk, folder);
+    this.#reserve = new AuditReserve(disk, crypto, folder);
     this.#queue = new AuditQueue(
       clock,
-      { recordsMax, waitMsMax: limits.auditWaitMsMax },
+      { recordsMax: recordsMax ?? limits.auditQueueRecordsMax, waitMsMax: limits.auditWaitMsMax },
       refuse('AUDIT_BLOCKED', 'The audit log was not ready in time.').refusal,
     );
     this.#batches = new AuditBatches({
@@ -168,16 +169,21 @@ export class AuditLog {
   /** For the writer: finds the end of the log and opens it. Rejects when it cannot be trusted or written. */
   open(): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#openFile();
-      // A log without a reserve is one that blocks a little sooner.
-      await this.#reserve.take();
+      try {
+        await this.#openFile();
+        // A log without a reserve is one that blocks a little sooner.
+        await this.#reserve.take();
+      } catch (error) {
+        throw asError(error, this.#options.folder);
+      }
     });
   }
 
   /** For the writer: writes what comes until the signal aborts or a new segment is due. Rejects when the disk refuses. */
   write(signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#tellRecovery();
+      // A segment that is due and cannot be begun keeps the log blocked: until it is, nothing has recovered.
+      if (!this.#file.isDue) await this.#tellRecovery();
       while (!signal.aborted && !this.#file.isDue) {
         if (!(await this.#writeNext(everything))) await this.#queue.changed(signal);
       }
@@ -231,10 +237,22 @@ export class AuditLog {
   }
 
   async #openFile(): Promise<void> {
-    const repair = await this.#file.open();
-    if (!repair) return;
-    const { path, cutBytes, reason } = repair;
+    const isFirst = !this.wasOpened;
+    // Kept until it is said: the disk may take the cut and not the record of it.
+    this.#repair = (await this.#file.open()) ?? this.#repair;
+    if (isFirst) this.#noteVaultKey();
+    if (!this.#repair) return;
+    const { path, cutBytes, reason } = this.#repair;
     await this.#commitOwn('AuditRepaired', reason, { file: path, cutBytes });
+    this.#repair = undefined;
+  }
+
+  /** A ring that was rotated while the node was down, or that only a start reads. */
+  #noteVaultKey(): void {
+    const { currentId: key, ids } = this.#options.vault();
+    const { opened, blocks } = this.#file.committed!;
+    if (blocks === 0 || opened.lock.vaultKey === key) return;
+    this.note(this.#ownEvent('VaultKeyRotated', 'The vault’s current key is another one.', { key, held: ids.length }));
   }
 
   /** A log that was blocked, or lived on its reserve, says so once it can. */

@@ -11,7 +11,7 @@ import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { WitnessParts } from './assemble-witness.ts';
-import { asError } from './audit-file.ts';
+import { asError } from './audit-folder-error.ts';
 import type { AuditLog } from './audit-log.ts';
 import type {
   AuditCheckpointView,

@@ -1,15 +1,18 @@
 import { join } from 'node:path';
+import type { Crypto } from '../../crypto/port.ts';
 import { limits } from '../../limits.ts';
 import type { Disk } from '../kernel/ports.ts';
 
 /** A file that only takes room, so that there is some left for acts of class A when the disk is full. */
 export class AuditReserve {
   readonly #disk: Disk;
+  readonly #crypto: Crypto;
   readonly #path: string;
   #held = false;
 
-  constructor(disk: Disk, folder: string) {
+  constructor(disk: Disk, crypto: Crypto, folder: string) {
     this.#disk = disk;
+    this.#crypto = crypto;
     this.#path = join(folder, 'reserve');
   }
 
@@ -24,7 +27,7 @@ export class AuditReserve {
     if (found?.bytes === limits.auditReserveBytes) this.#held = true;
     if (this.#held) return true;
     try {
-      await this.#disk.writeFileAtomic(this.#path, new Uint8Array(limits.auditReserveBytes), 0o600);
+      await this.#disk.writeFileAtomic(this.#path, this.#bytes(), 0o600);
       this.#held = true;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
@@ -36,7 +39,7 @@ export class AuditReserve {
   async takeAgain(): Promise<boolean> {
     const probe = `${this.#path}.probe`;
     try {
-      await this.#disk.writeFileAtomic(probe, new Uint8Array(limits.auditReserveBytes), 0o600);
+      await this.#disk.writeFileAtomic(probe, this.#bytes(), 0o600);
       return await this.take();
     } catch (error) {
       if (!isDiskFull(error)) throw error;
@@ -44,6 +47,11 @@ export class AuditReserve {
     } finally {
       await this.#disk.remove(probe);
     }
+  }
+
+  /** A file system that compresses, or a copy that leaves out zeros, would keep no room for a file of them. */
+  #bytes(): Uint8Array {
+    return this.#crypto.randomBytes(limits.auditReserveBytes);
   }
 
   /** Gives the room to whoever writes next. */

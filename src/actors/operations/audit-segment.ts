@@ -10,6 +10,7 @@ import {
   identityBytes,
   type SegmentHeader,
   type SegmentIdentity,
+  segmentHeaderBytesMax,
 } from '../../protocols/audit/segment-header.ts';
 import type { Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
@@ -104,4 +105,11 @@ export async function readSegmentFile(disk: Disk, segment: Segment): Promise<Uin
   const bytes = await disk.readFile(segment.path);
   if (!bytes) throw new CaxtonError('FILE_UNREADABLE', `The audit segment ${segment.path} is gone.`);
   return bytes;
+}
+
+/** The header of a segment that was listed, not yet authenticated; undefined when it is gone or begins with none. */
+export async function readSegmentHeader(disk: Disk, segment: Segment): Promise<SegmentHeader | undefined> {
+  const start = await disk.readPart(segment.path, 0, segmentHeaderBytesMax);
+  const read = start && decodeSegmentHeader(start, utf8);
+  return read?.ok ? { identity: read.value.identity, lock: read.value.lock } : undefined;
 }

@@ -4,18 +4,21 @@ import type { Crypto } from '../../crypto/port.ts';
 import type { VaultRing } from '../../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import {
-  decodeSegmentHeader,
-  type SegmentHeader,
-  segmentHeaderBytesMax,
-} from '../../protocols/audit/segment-header.ts';
+import type { SegmentHeader } from '../../protocols/audit/segment-header.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
 import { type Block, sealedBlock } from './audit-block.ts';
 import { sameRange } from './audit-file.ts';
 import type { AuditLog } from './audit-log.ts';
 import { scanSegment } from './audit-scan.ts';
-import { beginSegment, listSegments, openSegment, readSegmentFile, rewrapped, type Segment } from './audit-segment.ts';
+import {
+  beginSegment,
+  listSegments,
+  openSegment,
+  readSegmentFile,
+  readSegmentHeader,
+  rewrapped,
+  type Segment,
+} from './audit-segment.ts';
 
 export interface AuditUpkeepOptions {
   readonly disk: Disk;
@@ -24,7 +27,7 @@ export interface AuditUpkeepOptions {
   readonly folder: string;
   readonly log: AuditLog;
   readonly vault: { readonly ring: VaultRing; reload(): Promise<boolean> };
-  /** Closed segments are kept at least this long after their last record. */
+  /** Closed segments are kept at least this long after their last record, and until all `readers` have had them. */
   readonly retentionMs: number;
   /** Told of what could not be done and will be tried again. */
   readonly fault: (message: string, error: unknown) => void;
@@ -36,6 +39,9 @@ interface Closed {
 }
 
 const compressed = promisify(zstdCompress);
+const dayMs = 86_400_000;
+/** First record of a segment, or of the one that is written to, behind the last closed one. */
+const firstOf = (closed: Closed | undefined, current: number): number => closed?.segment.first ?? current;
 
 /**
  * What is done to closed segments beside the writing: those whose time is over are retired, the others compressed, and
@@ -45,9 +51,17 @@ export class AuditUpkeep {
   readonly #options: AuditUpkeepOptions;
   /** Headers do not change but by this class, and reading them all each minute would. */
   readonly #headers = new Map<string, SegmentHeader>();
+  /** Who has still to read the log: each says up to which record it needs nothing more. */
+  readonly readers: Set<() => number> = new Set();
+  /** What the wall clock and the monotonic one said when this process began. */
+  readonly #begun: { readonly now: number; readonly monotonic: number };
+  /** Up to where a record says that the log is retired: one that could not be removed then needs no other. */
+  #retiredThrough = 0;
+  #isHeld = false;
 
   constructor(options: AuditUpkeepOptions) {
     this.#options = options;
+    this.#begun = { now: options.clock.now(), monotonic: options.clock.monotonic() };
   }
 
   /** One round. What fails is told and left for the next one. */
@@ -55,8 +69,11 @@ export class AuditUpkeep {
     await this.#attempt('the vault’s key ring', () => this.#followVault());
     const current = this.#options.log.reader.newestSegment();
     if (current === undefined) return;
-    const all = await this.#closed(current);
-    const kept = await this.#retire(all, current);
+    let kept: readonly Closed[] = [];
+    await this.#attempt('what is past its time', async () => {
+      kept = await this.#closed(current);
+      kept = await this.#retire(kept, current);
+    });
     for (const [index, closed] of kept.entries()) {
       if (signal.aborted) return;
       const { path } = closed.segment;
@@ -93,36 +110,76 @@ export class AuditUpkeep {
   async #header(segment: Segment): Promise<SegmentHeader | undefined> {
     const known = this.#headers.get(segment.path);
     if (known) return known;
-    const start = await this.#options.disk.readPart(segment.path, 0, segmentHeaderBytesMax);
-    const read = start && decodeSegmentHeader(start, utf8);
-    if (!read?.ok) return undefined;
-    const { identity, lock } = read.value;
-    this.#headers.set(segment.path, { identity, lock });
-    return { identity, lock };
+    const read = await readSegmentHeader(this.#options.disk, segment);
+    if (read) this.#headers.set(segment.path, read);
+    return read;
   }
 
   /** Removes what is older than the retention, after a record has said so; gives back the rest. */
   async #retire(all: readonly Closed[], current: number): Promise<readonly Closed[]> {
-    const { clock, retentionMs, log, disk } = this.#options;
-    const latest = clock.now() - retentionMs;
-    // A segment’s last record is not younger than the next one’s begin.
-    const firstKept = all.findIndex((_, i) => {
-      const next = all[i + 1];
-      return !next || Date.parse(next.header.identity.created) > latest;
-    });
-    const retired = all.slice(0, Math.max(0, firstKept));
-    if (retired.length === 0) return all;
-    const through = (all[retired.length]?.segment.first ?? current) - 1;
-    const recorded = await log.recordOwn('AuditRetired', `Records are kept for ${retentionMs / 86_400_000} days.`, {
-      through,
-      segments: retired.length,
-    });
-    if (!recorded.ok) return all;
-    for (const { segment } of retired) {
+    const { retentionMs, log, disk } = this.#options;
+    const over = this.#countOver(all);
+    const count = this.#countRead(all, over, current);
+    this.#tellHeld(over - count);
+    if (count === 0) return all;
+    const through = firstOf(all[count], current) - 1;
+    if (through > this.#retiredThrough) {
+      const reason = `Records are kept for ${retentionMs / dayMs} days.`;
+      const recorded = await log.recordOwn('AuditRetired', reason, { through, segments: count });
+      if (!recorded.ok) return all;
+      this.#retiredThrough = through;
+    }
+    for (const { segment } of all.slice(0, count)) {
       await disk.remove(segment.path);
       this.#headers.delete(segment.path);
     }
-    return all.slice(retired.length);
+    return all.slice(count);
+  }
+
+  /** How many segments, from the oldest on, hold nothing that is younger than the retention. */
+  #countOver(all: readonly Closed[]): number {
+    const now = this.#now();
+    const latest = now - this.#options.retentionMs;
+    const kept = all.findIndex(({ header }, i) => {
+      const next = all[i + 1];
+      if (!next) return true;
+      // Its records lie between the begins of both. One of these may come from a clock that was wrong: what lies in the
+      // future says nothing, and of the rest the later one counts.
+      const times = [header, next.header].map(({ identity }) => Date.parse(identity.created));
+      const known = times.filter((time) => time <= now);
+      return known.length === 0 || Math.max(...known) > latest;
+    });
+    return Math.max(0, kept);
+  }
+
+  /**
+   * The time by which records grow old. A clock that leaps ahead while the node runs must not take the log with it: time
+   * passes as the monotonic clock says, until a start with that time believes it.
+   */
+  #now(): number {
+    const { clock } = this.#options;
+    const { now, monotonic } = this.#begun;
+    return Math.min(clock.now(), now + clock.monotonic() - monotonic + dayMs);
+  }
+
+  /** How many of so many segments every reader has read. On a full disk the log needs the room more than they do. */
+  #countRead(all: readonly Closed[], count: number, current: number): number {
+    const { state } = this.#options.log.head();
+    if (state === 'sparing' || state === 'blocked') return count;
+    const read = Math.min(...Array.from(this.readers, (reader) => reader()));
+    let free = 0;
+    while (free < count && firstOf(all[free + 1], current) - 1 <= read) free += 1;
+    return free;
+  }
+
+  #tellHeld(segments: number): void {
+    const isHeld = segments > 0;
+    if (isHeld && !this.#isHeld)
+      this.#options.fault(
+        `the audit log keeps ${segments} segments past their time: a receiver of security.audit.siem has not had them`,
+        undefined,
+      );
+    this.#isHeld = isHeld;
   }
 
   async #renew(closed: Closed, next: Closed | undefined): Promise<void> {

@@ -1,32 +1,34 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { AppendFile, Disk } from '../kernel/ports.ts';
 
 /** How many temporary files this process has named; two writes of one file never share one. */
 let drafts = 0;
+/** Those that it writes now. */
+const underWay = new Set<string>();
+const draftForm = /^\..+\.(\d+)-\d+\.tmp$/;
+/** Folders that were rid of the drafts of killed processes. */
+const swept = new Set<string>();
 
 /**
  * The disk of this machine. Modes are exact, whatever the umask; a file that is opened again with a wider mode is
  * tightened. Errors are the system’s own (`ENOSPC`, `EACCES` …) and name the path.
  */
 export const nodeDisk: Disk = {
-  readFile: (path) => orMissing(readFile(path), undefined),
+  readFile: (path) => reading(path, (file) => file.readFile()),
 
-  async readPart(path, from, bytes) {
-    const file = await orMissing(open(path, constants.O_RDONLY), undefined);
-    if (!file) return undefined;
-    try {
+  readPart: (path, from, bytes) =>
+    reading(path, async (file) => {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, from);
       return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
-  },
+    }),
 
   async writeFileAtomic(path, bytes, mode) {
     drafts += 1;
     const draft = join(dirname(path), `.${basename(path)}.${process.pid}-${drafts}.tmp`);
+    underWay.add(draft);
+    await sweep(dirname(path));
     // What an earlier life of this process id left behind; `wx` then follows no link that somebody put there.
     await rm(draft, { force: true });
     try {
@@ -42,6 +44,8 @@ export const nodeDisk: Disk = {
     } catch (error) {
       await rm(draft, { force: true });
       throw error;
+    } finally {
+      underWay.delete(draft);
     }
     await syncFolder(dirname(path));
   },
@@ -49,10 +53,13 @@ export const nodeDisk: Disk = {
   async openAppend(path, mode) {
     const { file, created } = await openOrCreate(path, mode);
     try {
-      const { size, mode: found } = await file.stat();
+      const status = await file.stat();
+      if (!status.isFile()) throw noFile(path, status);
+      const { size, mode: found } = status;
       if (created || (found & 0o777 & ~mode) !== 0) await file.chmod(mode);
-      // The name must survive a power cut as well as what is written under it.
-      if (created) await syncFolder(dirname(path));
+      // The name must survive a power cut as well as what is written under it, and who gave it that name may have ended
+      // or failed before that was so.
+      await syncFolder(dirname(path));
       return new NodeAppendFile(file, size);
     } catch (error) {
       await file.close();
@@ -99,6 +106,7 @@ class NodeAppendFile implements AppendFile {
       try {
         for (let at = 0; at < bytes.length; ) {
           const { bytesWritten } = await this.#file.write(bytes, at);
+          if (bytesWritten === 0) throw new Error('the disk takes no more bytes, and does not say why');
           at += bytesWritten;
           this.#bytes += bytesWritten;
         }
@@ -133,12 +141,55 @@ class NodeAppendFile implements AppendFile {
   }
 }
 
+/**
+ * Reads a regular file; undefined when there is none. Opens without waiting: a named pipe that somebody put in its place
+ * would otherwise keep a thread of the disk until somebody writes into it, and four of them the whole disk.
+ */
+async function reading<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
+  const file = await orMissing(open(path, constants.O_RDONLY | constants.O_NONBLOCK), undefined);
+  if (!file) return undefined;
+  try {
+    const status = await file.stat();
+    if (!status.isFile()) throw noFile(path, status);
+    return await read(file);
+  } finally {
+    await file.close();
+  }
+}
+
+const noFile = (path: string, status: Stats): NodeJS.ErrnoException =>
+  status.isDirectory()
+    ? Object.assign(new Error(`EISDIR: illegal operation on a directory, read '${path}'`), { code: 'EISDIR', path })
+    : Object.assign(new Error(`${path} is a pipe or a device, not a file`), { code: 'EINVAL', path });
+
+/** Removes the drafts of processes that were killed: they take room, may hold a key, and nobody else would. */
+async function sweep(folder: string): Promise<void> {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const pid = draftForm.exec(name)?.[1];
+    const path = join(folder, name);
+    // In a container each life has the same process id.
+    if (pid === undefined || underWay.has(path) || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
 async function openOrCreate(path: string, mode: number): Promise<{ file: FileHandle; created: boolean }> {
   try {
     return { file: await open(path, 'ax', mode), created: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     return { file: await open(path, flags), created: false };
   }
 }

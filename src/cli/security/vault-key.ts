@@ -1,7 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { utf8 } from '../../actors/kernel/utf8.ts';
-import { listSegments } from '../../actors/operations/audit-segment.ts';
+import { listSegments, readSegmentHeader } from '../../actors/operations/audit-segment.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { readConfigFile } from '../../config/config-file.ts';
 import { readKeyFile } from '../../config/key-file.ts';
@@ -9,7 +8,6 @@ import { findConfig, loadConfig } from '../../config.ts';
 import { osCrypto } from '../../crypto/port.ts';
 import { createVaultRing, type VaultRing, vaultRingFromText } from '../../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
-import { decodeSegmentHeader, segmentHeaderBytesMax } from '../../protocols/audit/segment-header.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { writeJson } from '../output.ts';
 
@@ -45,9 +43,13 @@ export async function rotateVaultKey(invocation: Invocation): Promise<ExitCode> 
 /** Removes an old key, once no segment of the log is wrapped with it any more. */
 export async function dropVaultKey(invocation: Invocation): Promise<ExitCode> {
   const { path, log } = await ringOf(invocation);
+  if (log === undefined)
+    throw new UsageError('--log is missing: with --file, the audit folder that must not need the key.');
+  if (!(await nodeDisk.stat(log)))
+    throw new CaxtonError('FILE_UNREADABLE', `There is no folder ${log}, so nothing shows that the key is not needed.`);
   const id = invocation.text('key')!;
   const ring = await changed(path, async (before) => {
-    const user = log === undefined ? undefined : await segmentUnder(log, id);
+    const user = await segmentUnder(log, id);
     if (user !== undefined)
       throw new CaxtonError('ALREADY_EXISTS', [
         `${user} is still sealed under the key ${id}.`,
@@ -59,9 +61,11 @@ export async function dropVaultKey(invocation: Invocation): Promise<ExitCode> {
 }
 
 async function ringOf({ text, terminal }: Invocation): Promise<Ring> {
-  const [file, flag] = [text('file'), text('config')];
+  const [file, flag, log] = [text('file'), text('config'), text('log')];
   if (file !== undefined && flag !== undefined) throw new UsageError('--file and --config name two rings.');
-  if (file !== undefined) return { path: resolve(terminal.cwd, file), log: undefined };
+  if (log !== undefined && file === undefined) throw new UsageError('--log goes with --file; node.yaml names its own.');
+  if (file !== undefined)
+    return { path: resolve(terminal.cwd, file), log: log === undefined ? log : resolve(terminal.cwd, log) };
   const where = { env: terminal.env, cwd: terminal.cwd };
   const found = unwrap(findConfig(flag === undefined ? where : { ...where, flag }));
   const { vault, audit } = unwrap(loadConfig(unwrap(await readConfigFile(found)), { file: found })).security;
@@ -100,11 +104,10 @@ async function locked<T>(path: string, act: () => Promise<T>): Promise<T> {
 
 /** The first segment whose data key is wrapped with a key of the vault. */
 async function segmentUnder(log: string, id: string): Promise<string | undefined> {
-  for (const { path } of await listSegments(nodeDisk, log)) {
-    const bytes = await nodeDisk.readPart(path, 0, segmentHeaderBytesMax);
-    const header = bytes && decodeSegmentHeader(bytes, utf8);
+  for (const segment of await listSegments(nodeDisk, log)) {
+    const header = await readSegmentHeader(nodeDisk, segment);
     // What cannot be read cannot be shown to be free of the key.
-    if (!header?.ok || header.value.lock.vaultKey === id) return path;
+    if (!header || header.lock.vaultKey === id) return segment.path;
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { AuditUpkeep } from '../../../src/actors/operations/audit-upkeep.ts';
+import type { VaultRing } from '../../../src/crypto/vault.ts';
 import { unwrap } from '../../../src/errors.ts';
 import { readAuditLine } from '../../../src/protocols/audit/record.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
@@ -15,17 +16,20 @@ interface History {
   readonly asked: Set<string>;
   readonly answered: Set<string>;
   retired: number;
+  /** On another disk, as an operator keeps it. */
+  ring: VaultRing;
 }
 
 /**
  * Two lives of a log on a disk that discards and reorders what was not synced, each cut short by the power at a drawn
- * moment: while records are written in bursts, segments change by day, and closed ones are compressed or retired. After
+ * moment: while records are written in bursts, segments change by day and with the vault’s key, and closed ones are
+ * compressed, wrapped anew or retired. After
  * each cut the log must open, hold, have every act that was answered, and none that nobody asked for. Throws otherwise.
  */
 export async function crashTwice(seed: number): Promise<void> {
   const random = seededRandom(seed);
   const draw = (below: number): number => random.uint32() % below;
-  const history: History = { asked: new Set(), answered: new Set(), retired: 0 };
+  const history: History = { asked: new Set(), answered: new Set(), retired: 0, ring: testVault };
   let disk = new MemoryDisk({ random, scattersWrites: true });
   const clock = new ManualClock();
   for (let life = 1; life <= 2; life++) {
@@ -46,13 +50,22 @@ async function live(
   const cutAt = 1 + draw(90);
   disk.before = () => {
     acts += 1;
-
     if (acts === cutAt) found = disk.crash();
   };
-  const log = new AuditLog({ ...logParts, disk, clock, folder });
+  const log = new AuditLog({ ...logParts, disk, clock, folder, vault: () => history.ring });
+  let isRotated = false;
   const upkeep = new AuditUpkeep({
     ...{ disk, clock, folder, log, crypto: logParts.crypto, retentionMs: 2 * dayMs, fault: () => {} },
-    vault: { ring: testVault, reload: async () => false },
+    vault: {
+      get ring() {
+        return history.ring;
+      },
+      async reload() {
+        const before = isRotated;
+        isRotated = false;
+        return before;
+      },
+    },
   });
   const stop = new AbortController();
   const writer = (async () => {
@@ -71,17 +84,22 @@ async function live(
       const result = await log.record({ ...deployed(identity), reasons: bulk });
       if (result.ok) history.answered.add(identity);
     });
+    if (draw(8) === 0) {
+      history.ring = unwrap(history.ring.rotated(logParts.crypto));
+      isRotated = true;
+    }
     const tidying = draw(2) === 0 ? upkeep.tidy(stop.signal) : undefined;
     // After the cut nothing is answered any more, or refused at once.
     await Promise.race([Promise.allSettled([...waiting, tidying]), until(() => found !== undefined)]);
     await settle();
     if (draw(2) === 0) await clock.advanceAsync(dayMs);
   }
-  const left = found ?? disk.crash();
+  // Also for those that wait for a cut which never came.
+  found ??= disk.crash();
   stop.abort();
   await clock.advanceAsync(20_000);
   await writer;
-  return left;
+  return found;
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -89,7 +107,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 async function check(disk: MemoryDisk, clock: ManualClock, history: History): Promise<void> {
-  const log = new AuditLog({ ...logParts, disk, clock, folder });
+  const log = new AuditLog({ ...logParts, disk, clock, folder, vault: () => history.ring });
   await log.open();
   const verified = unwrap(await log.verify());
   if (!verified.valid) throw new Error(`the log does not hold: ${JSON.stringify(verified.firstBad)}`);

@@ -1,14 +1,28 @@
-import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
+import { nodeDisk } from '../../../src/actors/operations/node-disk.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { createVaultRing } from '../../../src/crypto/vault.ts';
+import { unwrap } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import { MemoryDisk } from '../../../src/testing/memory-disk.ts';
 import { crashTwice } from './audit-crash.ts';
-import { auditLab, deployed, firstSegment, inState, logParts, recordsOf, testVault, until } from './audit-lab.ts';
+import {
+  auditLab,
+  deployed,
+  firstSegment,
+  inState,
+  logParts,
+  recordsOf,
+  testFolder,
+  testVault,
+  until,
+} from './audit-lab.ts';
 
 const folder = '/audit';
 const path = `${folder}/${firstSegment}`;
@@ -188,6 +202,40 @@ describe('a log that cannot be read', () => {
     expect(disk.peek(path)).toEqual(bytes);
   });
 
+  it('in its older part for want of an older key says so at the start, and stays as it is', async () => {
+    const disk = new MemoryDisk();
+    const clock = new ManualClock();
+    let ring = testVault;
+    const log = new AuditLog({ ...logParts, disk, clock, folder, vault: () => ring });
+    await log.open();
+    const stop = new AbortController();
+    const written = log.write(stop.signal);
+    await log.record(deployed('default/a'));
+    ring = unwrap(testVault.rotated(osCrypto));
+    const next = log.record(deployed('default/b'));
+    await written;
+    await log.rotate();
+    void log.write(stop.signal);
+    await next;
+    stop.abort();
+    await log.close();
+    ring = unwrap(ring.without(testVault.currentId));
+    const error = await new AuditLog({ ...logParts, disk, clock, folder, vault: () => ring }).open().catch((e) => e);
+    expect(error).toMatchObject({ code: 'SEAL_INVALID' });
+    expect(String(error)).toContain(testVault.currentId);
+    expect(String(error)).toContain(path);
+    expect(String(error)).toContain('security.vault.key_path');
+  });
+
+  it('for having something else than a file in it names the folder and what it is', async () => {
+    const home = testFolder();
+    mkdirSync(join(home, firstSegment));
+    const log = new AuditLog({ ...logParts, disk: nodeDisk, clock: new ManualClock(), folder: home });
+    const error = await log.open().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'FILE_UNREADABLE' });
+    expect(String(error)).toContain(`The audit folder ${home} cannot be used: EISDIR`);
+  });
+
   it('for being another node’s is refused, though the vault key is the same', async () => {
     const disk = new MemoryDisk();
     disk.put(path, (await original).bytes);
@@ -205,9 +253,51 @@ describe('a log that cannot be read', () => {
   });
 });
 
+it('keeps a reserve that no file system can compress or leave out', async () => {
+  const disk = new MemoryDisk();
+  await logOn(disk).open();
+  const reserve = disk.peek(`${folder}/reserve`)!;
+  expect(reserve.length).toBe(limits.auditReserveBytes);
+  expect(zstdCompressSync(reserve).length).toBeGreaterThan(0.99 * reserve.length);
+});
+
 it('holds nothing in clear', async () => {
   const text = Buffer.from((await original).bytes).toString('latin1');
   for (const word of ['default/a', 'AgentDeployed', 'outcome']) expect(text).not.toContain(word);
+});
+
+it('says at its next start that the vault was rotated meanwhile, once', async () => {
+  const disk = new MemoryDisk();
+  disk.put(path, (await original).bytes);
+  const ring = unwrap(testVault.rotated(osCrypto));
+  for (let life = 0; life < 2; life++) {
+    const log = new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder, vault: () => ring });
+    await log.open();
+    const stop = new AbortController();
+    const written = log.write(stop.signal);
+    void log.record(deployed(`default/life-${life}`));
+    // The first of them needs a segment under the new key.
+    if (life === 0) {
+      await written;
+      await log.rotate();
+    }
+    stop.abort();
+    await log.close();
+    const types = (await recordsOf(log)).map(({ type }) => type);
+    expect(types.filter((type) => type === 'VaultKeyRotated')).toHaveLength(1);
+    expect(types.at(-1)).toBe('AgentDeployed');
+  }
+});
+
+it('says that it was cut back also when the disk takes the cut and not at once the record of it', async () => {
+  const disk = new MemoryDisk();
+  disk.put(path, (await original).bytes.slice(0, -9));
+  const log = logOn(disk);
+  disk.fail('append', 'ENOSPC');
+  await expect(log.open()).rejects.toThrow('ENOSPC');
+  disk.mend();
+  await log.open();
+  expect((await recordsOf(log)).map(({ type }) => type).at(-1)).toBe('AuditRepaired');
 });
 
 describe('a log that somebody takes away while it is written', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../../src/actors/kernel/ports.ts';
 import { AuditLog } from '../../../src/actors/operations/audit-log.ts';
 import { AuditUpkeep } from '../../../src/actors/operations/audit-upkeep.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
@@ -14,12 +15,20 @@ const dayMs = 86_400_000;
 /** A log with a writer that rotates as the chart does, its upkeep, and a vault that can be exchanged. */
 async function lab(retentionDays = 3, disk = new MemoryDisk()) {
   const clock = new ManualClock();
+  /** How far the wall clock is wrong. */
+  const skew = { ms: 0 };
+  const wall: Clock = {
+    now: () => clock.now() + skew.ms,
+    monotonic: () => clock.monotonic(),
+    setTimeout: (callback, delayMs) => clock.setTimeout(callback, delayMs),
+    clearTimeout: (timer) => clock.clearTimeout(timer),
+  };
   const vault = { ring: testVault as VaultRing, next: testVault as VaultRing };
-  const log = new AuditLog({ ...logParts, disk, clock, folder, vault: () => vault.ring });
+  const log = new AuditLog({ ...logParts, disk, clock: wall, folder, vault: () => vault.ring });
   const faults: string[] = [];
   const upkeep = new AuditUpkeep({
     disk,
-    clock,
+    clock: wall,
     crypto: osCrypto,
     folder,
     log,
@@ -53,6 +62,8 @@ async function lab(retentionDays = 3, disk = new MemoryDisk()) {
     vault,
     faults,
     segments,
+    skew,
+    upkeep,
     tidy: () => upkeep.tidy(new AbortController().signal),
     async day(records: number) {
       for (let i = 0; i < records; i++)
@@ -128,6 +139,68 @@ describe('closed segments', () => {
     await tidy();
     await disk.remove(segments()[0]!);
     expect(await valid()).toMatchObject({ valid: false, firstBad: { sequence: 13 } });
+  });
+
+  it('are kept past their time while somebody has still to read them, which is told once, but not on a full disk', async () => {
+    const { day, tidy, segments, log, upkeep, faults } = await lab(3);
+    for (let i = 0; i < 6; i++) await day(4);
+    await log.record(deployed());
+    let read = 7;
+    upkeep.readers.add(() => 100);
+    upkeep.readers.add(() => read);
+    await tidy();
+    await tidy();
+    // One segment of four records was read as a whole.
+    expect(segments()).toHaveLength(6);
+    expect(faults).toEqual([expect.stringContaining('keeps 2 segments past their time')]);
+    read = 8;
+    await tidy();
+    expect(segments()).toHaveLength(5);
+    log.setMode('sparing');
+    await tidy().catch(() => {});
+    expect(segments()).toHaveLength(4);
+  });
+
+  it('are kept by their own times when the clock was wrong for a while', async () => {
+    const { clock, skew, day, tidy, segments, log } = await lab(3);
+    await day(1);
+    // As at a start without a battery: 1970. Then ten years ahead, for a while.
+    skew.ms = dayMs - clock.now();
+    await log.record(deployed('default/back'));
+    skew.ms = 3_650 * dayMs;
+    await log.record(deployed('default/ahead'));
+    await tidy();
+    skew.ms = 0;
+    await log.record(deployed('default/right'));
+    await day(1);
+    await tidy();
+    expect((await recordsOf(log)).map(({ identity }) => identity)).toEqual([
+      'default/a0',
+      'default/back',
+      'default/ahead',
+      'default/right',
+      'default/a0',
+    ]);
+    for (let i = 0; i < 6; i++) await day(1);
+    await tidy();
+    expect(await log.reader.first()).toBeGreaterThan(4);
+    expect(segments().length).toBeLessThan(6);
+  });
+
+  it('that cannot be removed are told, and no second record says that they are retired', async () => {
+    const { day, tidy, segments, log, disk, faults, valid } = await lab(3);
+    for (let i = 0; i < 6; i++) await day(4);
+    await log.record(deployed());
+    disk.fail('remove', 'EACCES');
+    for (let i = 0; i < 3; i++) await tidy();
+    expect(segments()).toHaveLength(7);
+    expect(faults.join()).toContain('EACCES');
+    expect((await recordsOf(log)).filter(({ type }) => type === 'AuditRetired')).toHaveLength(1);
+    disk.mend();
+    await tidy();
+    expect(segments()).toHaveLength(4);
+    expect((await recordsOf(log)).filter(({ type }) => type === 'AuditRetired')).toHaveLength(1);
+    expect(await valid()).toMatchObject({ valid: true });
   });
 
   it('are not retired when that cannot be recorded', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createActor } from 'xstate';
@@ -124,6 +124,43 @@ describe('a disk that refuses', () => {
       await inState(writer, 'writing');
     },
   );
+
+  it('to begin a new segment is asked ever more rarely too, and the log tells once that it goes on', async () => {
+    const { log, disk, clock, folder, start } = auditLab();
+    const writer = start();
+    await inState(writer, 'writing');
+    await log.record(deployed('default/one'));
+    // No new file, as in a folder that lost its right to write; the old one still takes records.
+    const { writeFileAtomic } = disk;
+    disk.writeFileAtomic = async (path) => {
+      throw new Error(`EACCES: permission denied, open '${path}'`);
+    };
+    clock.advance(86_400_000);
+    const refused = await log.record(deployed('default/two'));
+    expect(!refused.ok && refused.refusal.reasons.join(' ')).toContain('EACCES');
+    await inState(writer, 'blocked');
+    const waiting = () => writer.getSnapshot().matches({ blocked: 'waiting' } as never);
+    for (const wait of [250, 500, 1_000, 2_000, 4_000]) {
+      await until('it waits', waiting);
+      expect(log.head().sequence).toBe(1);
+      clock.advance(wait - 1);
+      expect(waiting(), `before ${wait} ms`).toBe(true);
+      clock.advance(1);
+      expect(waiting(), `after ${wait} ms`).toBe(false);
+    }
+    disk.writeFileAtomic = writeFileAtomic;
+    await until('it recovers', () => {
+      clock.advance(1_000);
+      return writer.getSnapshot().matches('writing');
+    });
+    expect((await log.record(deployed('default/three'))).ok).toBe(true);
+    expect((await recordsOf(log)).map(({ type }) => type)).toEqual([
+      'AgentDeployed',
+      'AuditRecovered',
+      'AgentDeployed',
+    ]);
+    expect(readdirSync(folder)).toContain('audit-000000000002.seg');
+  });
 
   it('that loses the end of the log keeps it blocked', async () => {
     const { log, disk, clock, folder, start } = auditLab();

@@ -1,7 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
+  constants,
   existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -70,6 +74,22 @@ describe('an atomic write', () => {
   });
 });
 
+describe('what a killed process left of an atomic write', () => {
+  it('goes with the first write of another in that folder; what is under way stays', async () => {
+    const dir = folder();
+    const gone = spawnSync('true').pid;
+    for (const name of [
+      `.vault.key.${gone}-1.tmp`,
+      `.a.seg.${process.pid}-999999.tmp`,
+      `.b.${process.ppid}-1.tmp`,
+      '.tmp',
+    ])
+      writeFileSync(join(dir, name), 'secret');
+    await Promise.all(['x', 'y', 'z'].map((name) => nodeDisk.writeFileAtomic(join(dir, name), bytes('new'), 0o600)));
+    expect(readdirSync(dir).sort()).toEqual([`.b.${process.ppid}-1.tmp`, '.tmp', 'x', 'y', 'z'].sort());
+  });
+});
+
 describe('a file to append to', () => {
   it('grows, is cut and grows again', async () => {
     const path = join(folder(), 'log');
@@ -110,6 +130,29 @@ describe('a file to append to', () => {
     writeFileSync(join(dir, 'target'), '');
     symlinkSync(join(dir, 'target'), join(dir, 'log'));
     await expect(nodeDisk.openAppend(join(dir, 'log'), 0o600)).rejects.toThrow();
+  });
+});
+
+describe('what is no file', () => {
+  it.each(['nobody', 'somebody'])('is refused at once, as a named pipe whose other end %s has open', async (who) => {
+    const path = join(folder(), 'pipe');
+    execFileSync('mkfifo', [path]);
+    // Both ends, so that neither opening it waits for the other.
+    const end = who === 'somebody' ? openSync(path, constants.O_RDWR) : undefined;
+    onTestFinished(() => {
+      if (end !== undefined) closeSync(end);
+    });
+    await expect(nodeDisk.readFile(path)).rejects.toThrow(path);
+    await expect(nodeDisk.readPart(path, 0, 10)).rejects.toThrow(path);
+    await expect(nodeDisk.openAppend(path, 0o600)).rejects.toThrow(path);
+  });
+
+  it('is refused as a folder or a device too', async () => {
+    const dir = folder();
+    await expect(nodeDisk.readPart(dir, 0, 10)).rejects.toMatchObject({ code: 'EISDIR' });
+    await expect(nodeDisk.readFile(dir)).rejects.toMatchObject({ code: 'EISDIR' });
+    await expect(nodeDisk.readFile('/dev/zero')).rejects.toThrow('/dev/zero');
+    await expect(nodeDisk.openAppend('/dev/null', 0o666)).rejects.toThrow('/dev/null');
   });
 });
 

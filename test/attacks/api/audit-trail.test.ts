@@ -76,6 +76,47 @@ describe('what a stranger sends to the API', () => {
     expect(out.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
   });
 
+  it('leaves no secret and no word of a message in the log: neither what was right nor what was wrong', async () => {
+    const key = readFileSync(booted.layout.apiKey, 'utf8').trim();
+    const canary = 'canary-7f3a';
+    const almost = `${key.slice(0, -1)}${key.endsWith('A') ? 'B' : 'A'}`;
+    const { host, port } = booted.config.api.bind;
+    const post = (path: string, authorization: string, body: unknown) =>
+      new Promise<number>((resolve, reject) => {
+        const headers = { authorization, 'content-type': 'application/json' };
+        const options = { host, port, localAddress: '127.0.8.3', path, method: 'POST', headers, ca: booted.ca.certPem };
+        const request = httpsRequest({ ...options, agent: false }, (response) => {
+          response.resume().once('end', () => resolve(response.statusCode ?? 0));
+        });
+        request.on('error', reject).end(JSON.stringify(body));
+      });
+    const confidant = await booted.node.deploy(
+      'default/confidant',
+      (heard, agent) => {
+        // As a parser that quotes what it could not read.
+        if (heard.performative === 'inform') throw new Error(`Unexpected token: ${heard.content}`);
+        agent.reply(heard, { performative: 'inform', content: heard.content });
+      },
+      { policy: { allowedSenders: ['*'], permittedOperations: [{ performatives: ['request', 'inform'] }] } },
+    );
+    confidant.tell({ performative: 'inform', content: canary });
+    expect((await confidant.ask({ performative: 'request', content: canary })).content).toBe(canary);
+    await expect(confidant.ask({ performative: 'query-ref', content: canary })).rejects.toThrow();
+    const message = { to: 'default/confidant', performative: 'request', content: `psst: ${canary}`, timeoutMs: 5_000 };
+    expect(await post('/api/v1/messages', `Bearer ${key}`, message)).toBe(404);
+    expect(await post(`/api/v1/messages?token=${canary}`, `Bearer ${almost}`, message)).toBe(401);
+    expect(await post('/api/v1/messages', `Basic ${canary}`, message)).toBe(401);
+    expect(await post('/api/v1/agents', `Bearer ${key}`, { manifest: canary, capability: canary })).toBe(422);
+    const from = (type: string) => async () =>
+      (await records()).some((record) => record.type === type && record.sourceIp === '127.0.8.3');
+    for (const type of ['LoginSuccess', 'LoginFailure']) await until(`${type} is recorded`, from(type));
+    for (const type of ['AccessGranted', 'AccessDenied', 'SupervisionEvent'])
+      await until(`${type} is recorded`, async () => (await records()).some((record) => record.type === type));
+    const secrets = [key, almost, canary, ...key.split('_').filter((part) => part.length > 8)];
+    const all = JSON.stringify(await records());
+    for (const secret of secrets) expect(all).not.toContain(secret);
+  });
+
   it('is counted after the first few, however many guesses come, and leaves the chain whole', async () => {
     const before = (await failures()).length;
     for (let round = 0; round < 10; round++)

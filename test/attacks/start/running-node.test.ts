@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../../../src/client.ts';
 import {
@@ -83,6 +84,19 @@ it('a folder whose node runs starts no second one, and the first goes on', async
   const ended = await start(node.place);
   expectRefusal(ended);
   expect(ended.err).toMatch(/^ALREADY_EXISTS: .*state\.db: is this node running already\? Stop it first\./);
+  expect(await isLive(node.place)).toBe(true);
+});
+
+it('an audit folder that a running node writes is given to no other, though its state lies elsewhere', async () => {
+  const other = await place();
+  const text = await readFile(other.config, 'utf8');
+  await writeFile(
+    other.config,
+    text.replace('log_path: audit', `log_path: ${join(dirname(node.place.config), 'audit')}`),
+  );
+  const ended = await start(other);
+  expectRefusal(ended);
+  expect(ended.err).toMatch(/^ALREADY_EXISTS: Another process writes the audit log in .*security\.audit\.log_path/s);
   expect(await isLive(node.place)).toBe(true);
 });
 

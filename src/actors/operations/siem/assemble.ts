@@ -22,6 +22,7 @@ export function assembleSiem(base: NodeBase, version: string, checkpoints: SiemC
   const forwarders = base.config.security.audit.siem.map((destination, index) =>
     forwarderOf(base, version, destination, index, checkpoints),
   );
+  for (const forwarder of forwarders) base.auditUpkeep.readers.add(() => forwarder.view().confirmedSequence);
   return {
     workers: forwarders.map((forwarder) => ({
       kind: 'worker',
