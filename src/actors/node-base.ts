@@ -6,6 +6,8 @@ import type { NodeId } from '../names.ts';
 import type { AgentAddress } from './agents/behaviour.ts';
 import { nextBootEpoch } from './boot-epoch.ts';
 import { LinkTransport } from './cluster/link-transport.ts';
+import { NoticeBoard } from './cluster/notice-board.ts';
+import { Revocations } from './cluster/revocations.ts';
 import { createNodeEvents, type NodeEvents } from './events.ts';
 import { type ExposedActor, exposedActors } from './exposed-actors.ts';
 import { createKernel } from './kernel/create-kernel.ts';
@@ -62,6 +64,9 @@ export interface NodeBase {
   readonly transport: LinkTransport;
   readonly audit: AuditLog;
   readonly auditUpkeep: AuditUpkeep;
+  readonly revocations: Revocations;
+  /** The cluster’s documents; keeps `files.trust` and `revocations` at what is in force. */
+  readonly notices: NoticeBoard;
   readonly events: NodeEvents;
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
@@ -135,6 +140,15 @@ export async function assembleBase(
     // Without a place where it is told it goes on as it would have.
     ...(options.onFault ? { onStray: (error: unknown) => fault('a throw that belongs to no actor', error) } : {}),
   });
+  const revocations = new Revocations();
+  const notices = await NoticeBoard.open({
+    clusterId: config.cluster.id,
+    store,
+    trust: files.trust,
+    revocations,
+    seal: (text) => files.vault.ring.hash(text),
+    trouble: (error) => fault('a cluster document that is in force could not be kept', error),
+  });
   return {
     config,
     ports,
@@ -143,6 +157,8 @@ export async function assembleBase(
     transport,
     audit,
     auditUpkeep,
+    revocations,
+    notices,
     events,
     nodeId,
     bootEpoch: await nextBootEpoch(store),

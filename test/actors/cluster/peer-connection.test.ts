@@ -34,6 +34,7 @@ function stage(more: Partial<PeerConnectionInput>, over: Partial<PeerConnectionW
     },
     dialFailed: () => void done.push('dial failed'),
     wanted: () => true,
+    isRevoked: () => false,
     random: () => 0xffff_ffff,
     leave: () => void done.push('leave'),
     release: () => void done.push('release'),
