@@ -140,15 +140,6 @@ export async function assembleBase(
     // Without a place where it is told it goes on as it would have.
     ...(options.onFault ? { onStray: (error: unknown) => fault('a throw that belongs to no actor', error) } : {}),
   });
-  const revocations = new Revocations();
-  const notices = await NoticeBoard.open({
-    clusterId: config.cluster.id,
-    store,
-    trust: files.trust,
-    revocations,
-    seal: (text) => files.vault.ring.hash(text),
-    trouble: (error) => fault('a cluster document that is in force could not be kept', error),
-  });
   return {
     config,
     ports,
@@ -157,8 +148,7 @@ export async function assembleBase(
     transport,
     audit,
     auditUpkeep,
-    revocations,
-    notices,
+    ...(await openNotices(config, files, store, fault)),
     events,
     nodeId,
     bootEpoch: await nextBootEpoch(store),
@@ -166,6 +156,25 @@ export async function assembleBase(
     actors: options.actors ?? [],
     fault,
   };
+}
+
+/** Reads what is kept of the cluster’s documents: `files.trust` is what is in force afterwards. */
+async function openNotices(
+  config: NodeConfig,
+  { trust, vault }: NodeFiles,
+  store: Ports['store'],
+  fault: NodeBase['fault'],
+): Promise<Pick<NodeBase, 'revocations' | 'notices'>> {
+  const revocations = new Revocations();
+  const notices = await NoticeBoard.open({
+    clusterId: config.cluster.id,
+    store,
+    trust,
+    revocations,
+    seal: (text) => vault.ring.hash(text),
+    trouble: (error) => fault('a cluster document that is in force could not be kept', error),
+  });
+  return { revocations, notices };
 }
 
 function seedOf(text: string): Address {
