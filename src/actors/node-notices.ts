@@ -63,6 +63,7 @@ export function assembleNotices(rooms: Rooms): NodeNotices {
     fault(`${peer} refuses this node as revoked: ${reason} See caxton notice show revocations there.`, undefined);
     base.events.emit({ type: 'node.revoked', nodeId, by: peer, reason });
   });
+  cluster.links.onReady(({ nodeId: peer }) => void refusedBy.delete(peer));
   // Another certificate may be one that is not revoked.
   cluster.identity.onInstalled(() => {
     refusedBy.clear();

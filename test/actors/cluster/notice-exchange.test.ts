@@ -148,6 +148,29 @@ describe('what a node keeps of the notices', () => {
   const open = (seal = (text: string) => `${text.length}`) =>
     NoticeBoard.open({ clusterId, store, trust: trust(), revocations: new Revocations(), seal, trouble: () => {} });
 
+  it('gives way to a newer file of the operator, and never to an older one', async () => {
+    const newer = signNotice(authority.key, {
+      kind: 'trust',
+      generation: 4,
+      clusterId,
+      body: { ...bundle, deployers: [authority.text] },
+    });
+    const from = (text: string) =>
+      NoticeBoard.open({
+        clusterId,
+        store: kept,
+        trust: unwrap(readTrustNotice(text, [authority.text], clusterId)),
+        revocations: new Revocations(),
+        seal: (line) => `${line.length}`,
+        trouble: () => {},
+      });
+    const kept = new MemoryStore();
+    const generations = [];
+    for (const text of [trustText, newer, trustText])
+      generations.push((await from(text)).marks.map(({ generation }) => generation));
+    expect(generations).toEqual([[1], [4], [4]]);
+  });
+
   it('is read again at the next start, and not when somebody changed it', async () => {
     const board = await open();
     unwrap(board.take(revoking(3), { type: 'api' }));
