@@ -1,3 +1,4 @@
+import type { LinkView } from './actors/cluster/link-view.ts';
 import type { ActorView } from './actors/kernel/kernel.ts';
 import type { MetricSample } from './actors/kernel/ports.ts';
 import type {
@@ -8,7 +9,6 @@ import type {
   AuditProofView,
   AuditVerification,
   DeployRequest,
-  LinkView,
   MemberView,
   NodeStatus,
   SendOutcome,

@@ -2,6 +2,7 @@ import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
 import type { NoticeKind } from '../../protocols/notice/notice.ts';
+import type { LinkView } from '../cluster/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { NoticeView, RevokedView } from './notice-view.ts';
@@ -113,17 +114,6 @@ export interface MemberView {
   readonly incarnation: number;
   readonly self: boolean;
   readonly link: 'ready' | 'down' | 'self';
-  readonly since: string;
-}
-
-export interface LinkView {
-  readonly peer: string;
-  readonly state: string;
-  readonly side: 'dialer' | 'acceptor';
-  readonly spiffeId: string;
-  readonly serial: string;
-  readonly tlsProtocol: string;
-  readonly keyExchange: string;
   readonly since: string;
 }
 
