@@ -1,3 +1,4 @@
+import type { LinkView } from './actors/cluster/link-view.ts';
 import type { ActorView } from './actors/kernel/kernel.ts';
 import type { MetricSample } from './actors/kernel/ports.ts';
 import type {
@@ -8,13 +9,13 @@ import type {
   AuditProofView,
   AuditVerification,
   DeployRequest,
-  LinkView,
   MemberView,
   NodeStatus,
   SendOutcome,
   SendRequest,
   WitnessedLogView,
 } from './actors/operations/control.ts';
+import type { NoticeView } from './actors/operations/notice-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';
@@ -73,6 +74,10 @@ export interface Client {
   ): Promise<AuditConsistencyView>;
   /** Lets the node take a log that does not continue its own past for what it says now. */
   auditAccept(log: NodeId, options?: CallOptions): Promise<void>;
+  /** The cluster’s documents that are in force at the node. */
+  notices(options?: CallOptions): Promise<readonly NoticeView[]>;
+  /** Gives the node a cluster document that an authority has signed; it spreads it. */
+  publishNotice(document: string, options?: CallOptions): Promise<NoticeView>;
   actors(options?: CallOptions): Promise<readonly ActorView[]>;
   metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
   /** Begins an orderly stop of the node; resolves when it has begun. */
@@ -138,6 +143,8 @@ export function createClient(options: ClientOptions): Client {
     async auditAccept(log, call) {
       await post('/api/v1/audit/acceptances', { log }, answers.done, call);
     },
+    notices: (call) => list('/api/v1/notices', answers.notices, call),
+    publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
     actors: (call) => list('/api/v1/actors', answers.actors, call),
     metrics: (call) => list('/api/v1/metrics', answers.metrics, call),
     async shutdown(call) {

@@ -29,6 +29,10 @@ export const errorCodes = {
     cause: 'The peer’s certificate is not an acceptable X.509-SVID for the expected node.',
     mend: 'Compare the reasons with `openssl x509 -text`; issue a certificate from this cluster’s CA.',
   },
+  REVOKED: {
+    cause: 'An authority of the cluster has revoked the identity, key or document.',
+    mend: 'Revocation is for good: see `caxton notice show revocations`, and give the node a new id or certificate.',
+  },
   SIGNATURE_INVALID: {
     cause: 'A signature does not match the bytes that it should cover.',
     mend: 'Sign again with the key that the cluster trusts; never edit a signed file.',

@@ -30,8 +30,8 @@ export type {
   PerformativeOf,
 } from './actors/agents/contract.ts';
 export { type DeploymentFacts, signDeployment } from './actors/agents/deployer.ts';
-export type { SignedDeployment } from './actors/agents/deployments.ts';
 export type { AgentCode, AgentPolicy, CheckedHandler, Deploy, DeployOptions } from './actors/agents/embedding.ts';
+export type { SignedDeployment } from './actors/agents/stored-deployment.ts';
 export { type ExposedActor, programPath } from './actors/exposed-actors.ts';
 export { ActorExit } from './actors/kernel/actor-exit.ts';
 export type { Asked, AskOptions as ActorAskOptions } from './actors/kernel/asks.ts';

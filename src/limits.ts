@@ -33,6 +33,8 @@ export const limits = {
   linksMax: 1_024,
   /** How long a link that was replaced by another goes on being read. */
   linkRetireMs: 1_000,
+  /** From a refusal because an identity is revoked to the next dial: nothing but an operator can change it. */
+  revokedRedialMs: 60_000,
   /** A link that heard nothing for this long is closed. */
   linkSilenceMsMax: 15_000,
   /** A link that took nothing of what waits to be written for this long is closed: its peer does not read. */
@@ -203,7 +205,17 @@ export const limits = {
   /** Keys of one kind in the trust bundle. */
   trustKeysMax: 64,
   /** A notice, as the text that is signed. */
-  noticeBytesMax: 262_144,
+  noticeBytesMax: 1_000_000,
+  /** Revocations in one notice, and those that a node keeps although a later notice left them out. */
+  revocationsMax: 4_096,
+  /** Past trust notices kept for members that were away. Past it: the oldest goes, and who needs it needs an operator. */
+  noticesEarlierMax: 64,
+  /** Other documents of one kind and generation that are kept beside the first. Past it: dropped; the alarm stands. */
+  noticeRivalsMax: 3,
+  /** Documents in one answer to a member that asks. Past it: the link is closed. */
+  noticesPerAnswerMax: 128,
+  /** Documents of one answer that had to be refused. Past it: the ones behind are dropped unread. */
+  noticeRefusalsMax: 8,
   /** What somebody’s error says, in UTF-16 units, as part of a reason. Past it: cut. */
   reasonCharsMax: 1_000,
   /** A stack in the log, in UTF-16 units. Past it: cut. */
@@ -386,6 +398,16 @@ const relations: readonly [string, boolean][] = [
   ],
   ['a link message holds the largest frame', limits.linkMessageBytesMax >= limits.frameBytesMax],
   ['a push/pull fits a frame', limits.frameBytesMax >= frameOverheadBytes + limits.pushPullBytesMax],
+  ['a notice fits a frame and a request body', limits.contentBytesMax >= limits.noticeBytesMax],
+  [
+    'the largest revocations fit a notice',
+    limits.noticeBytesMax >= Math.ceil((limits.revocationsMax * 140 + 1_024) / 3) * 4,
+  ],
+  [
+    'all that is kept of one kind of notice fits an answer and the state database',
+    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 2 * (limits.noticeRivalsMax + 1) &&
+      limits.storeValueBytesMax >= (limits.noticeRivalsMax + 2) * limits.noticeBytesMax,
+  ],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],
   ['the largest message between actors fits their window', limits.actorWindowBytes >= 2 * limits.frameBytesMax],
   [

@@ -6,6 +6,8 @@ import type { NodeId } from '../names.ts';
 import type { AgentAddress } from './agents/behaviour.ts';
 import { nextBootEpoch } from './boot-epoch.ts';
 import { LinkTransport } from './cluster/link-transport.ts';
+import { NoticeBoard } from './cluster/notice-board.ts';
+import { Revocations } from './cluster/revocations.ts';
 import { createNodeEvents, type NodeEvents } from './events.ts';
 import { type ExposedActor, exposedActors } from './exposed-actors.ts';
 import { createKernel } from './kernel/create-kernel.ts';
@@ -62,6 +64,9 @@ export interface NodeBase {
   readonly transport: LinkTransport;
   readonly audit: AuditLog;
   readonly auditUpkeep: AuditUpkeep;
+  readonly revocations: Revocations;
+  /** The cluster’s documents; keeps `files.trust` and `revocations` at what is in force. */
+  readonly notices: NoticeBoard;
   readonly events: NodeEvents;
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
@@ -143,6 +148,7 @@ export async function assembleBase(
     transport,
     audit,
     auditUpkeep,
+    ...(await openNotices(config, files, store, fault)),
     events,
     nodeId,
     bootEpoch: await nextBootEpoch(store),
@@ -159,6 +165,25 @@ const isOfTenants = (path: string): boolean => /^\/node\/(agents|program)(\/|$)/
 function thrown(error: unknown): string {
   const name = error instanceof Error ? error.name : '';
   return /^[A-Z][A-Za-z0-9]{0,39}$/.test(name) ? `It threw ${name}.` : 'It ended with an error.';
+}
+
+/** Reads what is kept of the cluster’s documents: `files.trust` is what is in force afterwards. */
+async function openNotices(
+  config: NodeConfig,
+  { trust, vault }: NodeFiles,
+  store: Ports['store'],
+  fault: NodeBase['fault'],
+): Promise<Pick<NodeBase, 'revocations' | 'notices'>> {
+  const revocations = new Revocations();
+  const notices = await NoticeBoard.open({
+    clusterId: config.cluster.id,
+    store,
+    trust,
+    revocations,
+    seal: (text) => vault.ring.hash(text),
+    trouble: (error) => fault('a cluster document that is in force could not be kept', error),
+  });
+  return { revocations, notices };
 }
 
 function seedOf(text: string): Address {

@@ -1,3 +1,4 @@
+import { documentId } from '../crypto/signed-document.ts';
 import { ok, type Result, refuse } from '../errors.ts';
 import type { AgentId, NodeId } from '../names.ts';
 import type { Member } from '../protocols/swim/member.ts';
@@ -12,6 +13,7 @@ import type { NodeIdentity } from './cluster/node-identity.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Clock, Metrics } from './kernel/ports.ts';
 import type { AgentRegistry } from './messaging/agent-registry.ts';
+import type { NodeNotices } from './node-notices.ts';
 import type { AuditLog } from './operations/audit-log.ts';
 import type { AuditProofs } from './operations/audit-proofs.ts';
 import type {
@@ -45,6 +47,7 @@ export interface NodeControlParts {
   readonly audit: AuditLog;
   readonly siem: () => readonly SiemView[];
   readonly proofs: AuditProofs;
+  readonly notices: NodeNotices;
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
   readonly stop: (caller: Caller) => void;
@@ -83,6 +86,8 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     auditProve: (sequence) => parts.proofs.prove(sequence),
     auditConsistency: ({ from, to }) => parts.proofs.consistency(from, to),
     auditAccept: (log, caller) => parts.proofs.accept(log, caller),
+    notices: () => parts.notices.views(),
+    publishNotice: (document, caller) => parts.notices.publish(document, caller),
     async audit({ type, caller, reasons, credential }) {
       const event = {
         type,
@@ -106,6 +111,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
 function statusOf(parts: NodeControlParts): NodeStatus {
   const { identity, clusterId, gossip, links, host, audit } = parts;
   const { link, gossip: datagrams, api } = parts.addresses();
+  const revoked = parts.notices.revoked();
   return {
     nodeId: identity.nodeId,
     spiffeId: identity.svid.spiffeId,
@@ -126,6 +132,7 @@ function statusOf(parts: NodeControlParts): NodeStatus {
     agents: host.size,
     links: links.all().length,
     audit: audit.head(),
+    ...(revoked ? { revoked } : {}),
     siem: parts.siem(),
   };
 }
@@ -162,6 +169,8 @@ export function agentView(
     state: local ? (host.modeOf(agentId) ?? 'stopped') : reachable ? 'remote' : 'unreachable',
     generation: found.manifest.generation,
     deployer: found.deployer,
+    deploymentId: documentId(found.signed.manifest),
+    ...(found.signed.capability === '' ? {} : { tokenId: documentId(found.signed.capability) }),
     services: found.manifest.services,
     reachable,
   };

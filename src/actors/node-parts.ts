@@ -10,6 +10,7 @@ import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts'
 import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base.ts';
 import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
 import type { NodeFiles } from './node-files.ts';
+import { assembleNotices, type NodeNotices } from './node-notices.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import { assembleWitness, notaryPath, type WitnessParts } from './operations/assemble-witness.ts';
 import type { AuditNotaryEvent } from './operations/audit-notary.ts';
@@ -71,13 +72,13 @@ export async function assemble(
     registry: messaging.registry,
     host,
     modulesPath: config.agents.modulesPath,
-    record: ({ type, manifest: { agentId, generation, kind }, caller, failure, detail }) =>
+    record: ({ type, manifest: { agentId, generation, kind }, caller, failure, because, detail }) =>
       audit.record({
         type,
         identity: agentId,
         sourceIp: caller?.sourceIp ?? '',
         outcome: failure ? 'failure' : 'success',
-        reasons: failure?.reasons ?? [],
+        reasons: (failure ?? because)?.reasons ?? [],
         ...(failure ? { code: failure.code } : {}),
         ...(caller ? { requestId: caller.requestId } : {}),
         metadata: { generation, kind, by: caller?.identity ?? 'program', ...detail },
@@ -93,11 +94,12 @@ export async function assemble(
     deployer: options.deployer,
     program: options.program,
   });
+  const nodeNotices = assembleNotices({ base, cluster, messaging, deployments });
   const release = await version();
   const witness = assembleWitness(base, cluster);
   const siem = assembleSiem(base, release, witness.forSiem);
   const control = createNodeControl(
-    controlParts({ ...base, cluster, messaging, host, deployments, siem, witness }, release, () => parts),
+    controlParts({ ...base, cluster, messaging, host, deployments, siem, witness, nodeNotices }, release, () => parts),
   );
   const api = assembleApi(base, control);
   const parts: NodeParts = {
@@ -141,7 +143,7 @@ export async function closeSockets({ messaging, cluster, api, siem, transport }:
 type BuiltParts = Pick<
   NodeParts,
   keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments' | 'siem' | 'witness'
->;
+> & { readonly nodeNotices: NodeNotices };
 
 /** `whole` gives what is made after the control: it is asked only while the node runs. */
 function controlParts(built: BuiltParts, release: string, whole: () => NodeParts): NodeControlParts {
@@ -172,6 +174,7 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
       witness: built.witness,
       accepted: () => kernel.ref<AuditNotaryEvent>(notaryPath).tell({ type: 'audit.accepted' }, 'control'),
     }),
+    notices: built.nodeNotices,
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

@@ -1,15 +1,6 @@
 import type { Options, RawVerb, Verb } from './command.ts';
-
-/** What every verb that asks a node understands. */
-const nodeOptions: Options = {
-  output: { type: 'string', value: 'json|table', about: 'form of the output (default table)' },
-  node: { type: 'string', value: 'ID', about: 'ask this node of the profile (default: the first that answers)' },
-  profile: {
-    type: 'string',
-    value: 'FILE',
-    about: 'the profile (default $CAXTON_PROFILE, then .caxton/ here or above)',
-  },
-};
+import { nodeOptions } from './node-options.ts';
+import { noticeVerbs } from './notice/verbs.ts';
 
 /** What a verb that changes a vault’s key ring understands. */
 const vaultOptions: Options = {
@@ -201,6 +192,7 @@ signed of it before stays in the audit logs of its witnesses.`,
     examples: ['caxton server stop --node node-2'],
     run: async (invocation) => (await import('./server/stop.ts')).stop(invocation),
   },
+  ...noticeVerbs,
   {
     noun: 'security',
     verb: 'create-vault-key',

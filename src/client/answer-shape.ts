@@ -50,8 +50,22 @@ const agent = {
   state: 'text',
   generation: 'number',
   deployer: 'text',
+  'deploymentId?': 'text',
+  'tokenId?': 'text',
   services: ['text'],
   reachable: 'flag',
+} as const;
+
+const notice = {
+  kind: 'text',
+  generation: 'number',
+  hash: 'text',
+  issuedAt: 'text',
+  signer: 'text',
+  signerTrusted: 'flag',
+  rivals: 'number',
+  document: 'text',
+  body: 'object',
 } as const;
 
 /** The answers of the management API, by what is asked: the views of `NodeControl`. */
@@ -74,6 +88,7 @@ export const answers = {
     agents: 'number',
     links: 'number',
     audit: { state: 'text', sequence: 'number', hash: 'text' },
+    'revoked?': { by: 'text', reason: 'text' },
     'siem?': [{ name: 'text', kind: 'text', confirmedSequence: 'number', backlogRecords: 'number' }],
   },
   members: {
@@ -137,6 +152,8 @@ export const answers = {
       },
     ],
   },
+  notices: { items: [notice] },
+  notice,
   proof: { sequence: 'number', size: 'number', witnesses: 'number', proof: 'text' },
   consistency: { from: 'number', to: 'number', root: 'text', hashes: ['text'] },
   actors: { items: [{ path: 'text', kind: 'text', incarnation: 'number', restarts: 'number', waiting: 'number' }] },

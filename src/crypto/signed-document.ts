@@ -105,5 +105,8 @@ export function verifyDocument(
     return refuse('SIGNATURE_INVALID', `The key given for ${signer} is another key.`);
   if (!verifyWith(key, kinds[kind].domain, payload, signature))
     return refuse('SIGNATURE_INVALID', `The ${kind} document’s signature does not match its payload.`);
-  return ok({ kind, payload, keyId: signer, id: toBase64url(sha256(Buffer.from(text, 'utf8'))) });
+  return ok({ kind, payload, keyId: signer, id: documentId(text) });
 }
+
+/** The name of a document by its text: base64url of SHA-256. */
+export const documentId = (text: string): string => toBase64url(sha256(Buffer.from(text, 'utf8')));

@@ -369,7 +369,7 @@ function describe(member: Member): string {
 
 /** The counters by status are kept by hand in the rules; here they are counted anew. */
 function checkCounts({ roster }: SwimState): void {
-  const counted = { alive: 0, suspect: 0, unreachable: 0, dead: 0, left: 0 };
+  const counted = { alive: 0, suspect: 0, unreachable: 0, dead: 0, left: 0, revoked: 0 };
   for (const { status } of roster.records.values()) counted[status]++;
   for (const status of Object.keys(counted) as MemberStatus[]) {
     if (counted[status] !== roster.counts[status]) throw new Error(`the count of ${status} members is off`);

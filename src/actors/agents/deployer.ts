@@ -6,7 +6,7 @@ import { type AgentId, type NodeId, tenantOf } from '../../names.ts';
 import { capabilityPayload } from '../../protocols/authorization/capability.ts';
 import type { PolicyRules } from '../../protocols/authorization/policy-rules.ts';
 import { type AgentKind, type Manifest, manifestPayload } from '../../protocols/deployment/manifest.ts';
-import type { SignedDeployment } from './deployments.ts';
+import type { SignedDeployment } from './stored-deployment.ts';
 
 /** What a deployer states about an agent. */
 export interface DeploymentFacts {

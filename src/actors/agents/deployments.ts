@@ -11,15 +11,10 @@ import type { Caller } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
 import { loadAgentModule } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
+import type { DeploymentAct } from './deployment-act.ts';
 import { DeploymentLine } from './deployment-line.ts';
 import { newRights } from './new-rights.ts';
-
-export interface SignedDeployment {
-  /** Signed by a trusted deployer; text form. */
-  readonly manifest: string;
-  /** Issued by a trusted issuer; text form, or empty for an agent that only answers. */
-  readonly capability: string;
-}
+import { readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
 
 export interface DeploymentsOptions {
   readonly nodeId: NodeId;
@@ -41,19 +36,6 @@ export interface EmbeddedAgent {
   readonly behaviour: Behaviour;
   /** The agent’s Ed25519 private key; needed only by agents that sign their messages. */
   readonly key: KeyObject | undefined;
-}
-
-/** What the audit log is told of a deployment or removal. */
-export interface DeploymentAct {
-  /** PrivilegeEscalation: a replacement may do what the agent could not; TokenRefresh: it has another capability. */
-  readonly type: 'AgentDeployed' | 'AgentRemoved' | 'PrivilegeEscalation' | 'TokenRefresh';
-  readonly manifest: Manifest;
-  /** Who asked for it; undefined: the program around the node, or the node itself at its start. */
-  readonly caller: Caller | undefined;
-  /** Why it failed after it had been recorded as done; none for the record of the act itself. */
-  readonly failure?: Refusal;
-  /** What the type has to say beside the manifest. */
-  readonly detail?: Readonly<Record<string, string>>;
 }
 
 interface Deployed {
@@ -124,6 +106,35 @@ export class Deployments {
   /** UNKNOWN_AGENT, AUDIT_BLOCKED, ALREADY_EXISTS while a deployment of it is under way. */
   remove(agent: AgentId, caller?: Caller): Promise<Result<void>> {
     return this.#line.run(() => this.#remove(agent, caller));
+  }
+
+  /**
+   * Stops what runs here by documents that are revoked now, and forgets it. Nobody is asked and nothing is waited for: a
+   * deployment of the same agent that is under way is judged again when it announces it.
+   */
+  async stopRevoked(): Promise<void> {
+    const { record, store } = this.#options;
+    const fallen = [...this.#known.values()].flatMap((deployed) => {
+      const refusal = this.#revocationOf(deployed.signed);
+      return refusal ? [{ deployed, refusal }] : [];
+    });
+    await Promise.all(
+      fallen.map(async ({ deployed: { manifest }, refusal }) => {
+        const { agentId } = manifest;
+        await Promise.all([
+          this.#takeDown(agentId),
+          record({ type: 'AgentRemoved', manifest, caller: undefined, because: refusal, detail: { by: 'revocation' } }),
+          store.delete(collection, agentId),
+        ]);
+      }),
+    );
+  }
+
+  #revocationOf({ manifest, capability }: SignedDeployment): Refusal | undefined {
+    const { trust } = this.#options;
+    for (const judged of [trust.manifest(manifest), ...(capability === '' ? [] : [trust.capability(capability)])])
+      if (!judged.ok && judged.refusal.code === 'REVOKED') return judged.refusal;
+    return undefined;
   }
 
   /** The node stops: who waits is refused with STOPPED, and nothing is begun any more. What is under way goes on. */
@@ -261,7 +272,7 @@ export class Deployments {
 
   async #keep(agent: AgentId, deployed: Deployed | undefined): Promise<void> {
     const { store } = this.#options;
-    if (deployed?.kept) await store.put(collection, agent, utf8.encode(JSON.stringify(deployed.signed)));
+    if (deployed?.kept) await store.put(collection, agent, storedBytes(deployed.signed));
     else await store.delete(collection, agent);
   }
 
@@ -284,15 +295,4 @@ export class Deployments {
     this.#options.registry.withdraw(agent);
     await this.#options.host.stop(agent);
   }
-}
-
-function readStored(bytes: Uint8Array): Result<SignedDeployment> {
-  try {
-    const stored = JSON.parse(utf8.decode(bytes)) as Partial<SignedDeployment> | null;
-    if (typeof stored?.manifest === 'string' && typeof stored.capability === 'string')
-      return ok({ manifest: stored.manifest, capability: stored.capability });
-  } catch {
-    // Refused below like any other form.
-  }
-  return refuse('MALFORMED', 'What the state database keeps of the deployment is not in its form.');
 }

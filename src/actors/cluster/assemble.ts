@@ -1,12 +1,11 @@
 import { rawPublicKey } from '../../crypto/keys.ts';
-import { sha256 } from '../../crypto/port.ts';
 import { sealReady } from '../../crypto/seal.ts';
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
+import { noticesFeature } from '../../protocols/link/notice-frame.ts';
 import { swimProfiles } from '../../protocols/swim/config.ts';
 import type { Member } from '../../protocols/swim/member.ts';
 import { raiseBootEpoch } from '../boot-epoch.ts';
 import type { Address } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
 import type { NodeBase } from '../node-base.ts';
 import { memberView } from '../node-control.ts';
 import type { CertificateRenewal } from './cert-rotator.ts';
@@ -19,6 +18,7 @@ import { actorsFeature, type Denial } from './link-transport.ts';
 import { linkView } from './link-view.ts';
 import { Links, linksPath } from './links.ts';
 import type { NodeIdentity } from './node-identity.ts';
+import { NoticeExchange } from './notice-exchange.ts';
 import { PairSeals } from './pair-seals.ts';
 
 export interface ClusterParts {
@@ -26,6 +26,7 @@ export interface ClusterParts {
   readonly links: Links;
   readonly gossip: Gossip;
   readonly directory: Directory;
+  readonly exchange: NoticeExchange;
   readonly renewal: CertificateRenewal;
   readonly port: LinkPort;
   addresses(): { readonly link: Address; readonly gossip: Address };
@@ -36,6 +37,8 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   await sealReady();
   const { config, ports, files, kernel } = base;
   const { identity } = files;
+  const { revocations } = base;
+  const exchange = createExchange(base);
   const links = new Links({
     clock: ports.clock,
     random: ports.random,
@@ -45,9 +48,13 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     clusterId: config.cluster.id,
     identity: () => identity.tls,
     hello: () => helloOf(base),
+    notices: (peer) => exchange.greeting(peer),
+    revoked: (svid) => revocations.ofCertificate(svid),
+    ownSvid: () => identity.svid,
     spawn: (spec) => kernel.startChild(linksPath, spec),
     stop: (id) => void kernel.stopChild(linksPath, id),
   });
+  exchange.listen(links);
   watchLinks(base, links);
   const port = new LinkPort(async () => {
     const { tls } = identity;
@@ -62,8 +69,8 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     return server;
   });
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
-  const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain });
-  const gossip = createGossip(base, links, directory);
+  const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain }, revocations);
+  const gossip = createGossip(base, links, directory, exchange);
   base.transport.connect({
     links,
     member: (node) => gossip.member(node),
@@ -74,6 +81,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     links,
     gossip,
     directory,
+    exchange,
     renewal: createRenewal(base),
     port,
     addresses: () => ({
@@ -83,8 +91,26 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   };
 }
 
-function helloOf({ config, files, bootEpoch }: NodeBase): Hello {
-  const { notice, text } = files.trust;
+function createExchange({ ports, notices, audit }: NodeBase): NoticeExchange {
+  return new NoticeExchange({
+    board: notices,
+    clock: ports.clock,
+    metrics: ports.metrics,
+    onRefused: (peer, refusal) => {
+      audit.note({
+        type: 'AccessDenied',
+        identity: peer,
+        sourceIp: '',
+        outcome: 'refused',
+        code: refusal.code,
+        reasons: refusal.reasons,
+        metadata: { operation: 'give a notice' },
+      });
+    },
+  });
+}
+
+function helloOf({ config, notices, bootEpoch }: NodeBase): Hello {
   return {
     versions: linkVersions,
     nodeId: config.node.id,
@@ -92,10 +118,10 @@ function helloOf({ config, files, bootEpoch }: NodeBase): Hello {
     clusterId: config.cluster.id,
     bootEpoch,
     dial: 0,
-    features: [actorsFeature],
+    features: [actorsFeature, noticesFeature],
     addresses: [config.cluster.advertise],
     group: '',
-    notices: [{ kind: notice.kind, generation: notice.generation, hash: sha256(utf8.encode(text)) }],
+    notices: notices.marks,
   };
 }
 
@@ -157,7 +183,7 @@ function noteDenial({ audit }: NodeBase, { link, packet, refusal }: Denial): voi
   });
 }
 
-function createGossip(base: NodeBase, links: Links, directory: Directory): Gossip {
+function createGossip(base: NodeBase, links: Links, directory: Directory, exchange: NoticeExchange): Gossip {
   const { config, ports, files, kernel, bootEpoch, nodeId } = base;
   const box = ports.crypto.generateKeyPair('x25519');
   const boxPublic = rawPublicKey(box.publicKey);
@@ -188,6 +214,8 @@ function createGossip(base: NodeBase, links: Links, directory: Directory): Gossi
       seed: ports.random.uint32(),
       expectedSize: config.cluster.expectedSize,
     },
+    revoked: () => base.revocations.nodes,
+    onPushPull: (link) => exchange.compare(link),
     onMember: (changed) => {
       memberChanged(base, links, changed);
       base.transport.memberChanged(changed);

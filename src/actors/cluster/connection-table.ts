@@ -19,6 +19,8 @@ export interface Connection {
   session: LinkSession | undefined;
   /** Its actor lives and was not told to stop. */
   runs: boolean;
+  /** The last attempt ended because an identity is revoked: the next one can wait. */
+  revoked: boolean;
   /** The timer of its claim, until its actor runs. */
   lapse: unknown;
 }
@@ -43,6 +45,11 @@ export class ConnectionTable {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  /** The sessions that there are, those that greet or retire too. */
+  sessions(): readonly LinkSession[] {
+    return [...this.#all.values()].flatMap(({ session }) => session ?? []);
   }
 
   dials(target: DialTarget): boolean {
@@ -73,6 +80,7 @@ export class ConnectionTable {
       channel,
       session: undefined,
       runs: false,
+      revoked: false,
       lapse: this.#clock.setTimeout(() => this.release(connection), limits.linkHandshakeMsMax),
     };
     this.#enter(connection);

@@ -9,6 +9,7 @@ import { limits } from '../../limits.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { ClaimAuthority } from '../../protocols/swim/verification.ts';
+import { Revocations } from './revocations.ts';
 
 interface Known extends DirectoryEntry {
   readonly svid: NodeSvid;
@@ -28,9 +29,30 @@ export class Directory {
   #turn = 0;
   readonly #refused = new LRUCache<string, number>({ max: 1_024 });
   readonly #trust: { readonly caPem: string; readonly trustDomain: TrustDomain };
+  readonly #revocations: Revocations;
+  /** Nodes whose entry was dropped because it is revoked, until they show a better one. */
+  readonly #cut = new Set<NodeId>();
 
-  constructor(trust: { readonly caPem: string; readonly trustDomain: TrustDomain }) {
+  constructor(
+    trust: { readonly caPem: string; readonly trustDomain: TrustDomain },
+    revocations: Revocations = new Revocations(),
+  ) {
     this.#trust = trust;
+    this.#revocations = revocations;
+  }
+
+  /** Drops the entries that are revoked now. */
+  dropRevoked(): void {
+    for (const [node, { svid, claimKey }] of this.#known) {
+      if (!this.#revocationOf(svid, claimKey)) continue;
+      this.#known.delete(node);
+      this.#cut.add(node);
+    }
+  }
+
+  /** Whether the node, or the certificate or claim key by which it was known, is revoked. */
+  isCut(node: NodeId): boolean {
+    return this.#cut.has(node) || this.#revocations.find('node', node) !== undefined;
   }
 
   /** Checks claims against the keys that count at `now`, in milliseconds since 1970. */
@@ -63,6 +85,9 @@ export class Directory {
   add(entry: DirectoryEntry, now: number): Result<void> {
     const known = this.#known.get(entry.nodeId);
     if (known && same(known.certificate, entry.certificate) && same(known.binding, entry.binding)) return ok(undefined);
+    // Before anything is remembered: who is revoked is not asked for twice, and costs nothing.
+    if (this.#revocations.find('node', entry.nodeId))
+      return refuse('REVOKED', `${entry.nodeId} is revoked: its certificate is not taken.`);
     const hash = hashOf(entry);
     const refusedAt = this.#refused.get(hash);
     if (refusedAt !== undefined && Math.abs(now - refusedAt) < refusedMs)
@@ -76,7 +101,12 @@ export class Directory {
     if (!known && this.#known.size >= limits.membersMax)
       return refuse('LIMIT_EXCEEDED', `The directory holds ${limits.membersMax} members already.`);
     if (!known || judged.value.svid.notAfter >= known.svid.notAfter) this.#known.set(entry.nodeId, judged.value);
+    this.#cut.delete(entry.nodeId);
     return ok(undefined);
+  }
+
+  #revocationOf(svid: NodeSvid, claimKey: Uint8Array) {
+    return this.#revocations.ofCertificate(svid) ?? this.#revocations.ofKey(claimKey);
   }
 
   #dropOver(now: number): void {
@@ -88,6 +118,8 @@ export class Directory {
     if (!svid.ok) return svid;
     const claimKey = verifyClaimKeyBinding(svid.value, entry.binding);
     if (!claimKey.ok) return claimKey;
+    const revoked = this.#revocationOf(svid.value, claimKey.value);
+    if (revoked) return { ok: false, refusal: revoked };
     // Copies: the entry may be a view into a frame’s buffer.
     return ok({
       nodeId: entry.nodeId,

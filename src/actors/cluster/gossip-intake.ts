@@ -58,6 +58,10 @@ export class GossipIntake {
       return undefined;
     }
     const { from, packet: decoded } = opened.value;
+    if (this.#options.directory.isCut(opened.value.from)) {
+      metrics.count('gossip_refused', { code: 'REVOKED' });
+      return undefined;
+    }
     // Only now: whoever sees a datagram can copy its tag, and would otherwise spend the budget of an honest member.
     if (!this.#datagrams.with(from)) {
       metrics.count('gossip_refused', { code: 'RATE_LIMIT_EXCEEDED' });

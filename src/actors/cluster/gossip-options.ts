@@ -1,9 +1,10 @@
+import type { NodeId } from '../../names.ts';
 import type { SwimConfig } from '../../protocols/swim/config.ts';
 import type { Member } from '../../protocols/swim/member.ts';
 import type { PartitionMode } from '../../protocols/swim/partition.ts';
 import type { Address, Clock, Metrics, Network } from '../kernel/ports.ts';
 import type { Directory } from './directory.ts';
-import type { Links } from './links.ts';
+import type { Links, PeerLink } from './links.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import type { PairSeals } from './pair-seals.ts';
 
@@ -28,6 +29,10 @@ export interface GossipOptions {
     readonly expectedSize: number;
   };
   readonly onMember: (member: Member) => void;
+  /** Nodes that are revoked now: they are no members. */
+  readonly revoked?: () => readonly NodeId[];
+  /** An exchange with this peer is due: the time to compare other things with it too. */
+  readonly onPushPull?: (link: PeerLink) => void;
   readonly onPartition: (mode: PartitionMode) => void;
   /** The first push/pull with somebody is done. */
   readonly onJoined: () => void;

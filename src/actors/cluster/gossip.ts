@@ -83,6 +83,11 @@ export class Gossip {
     return memberOf(this.#swim, nodeId);
   }
 
+  /** Others are revoked now: they are members no more. */
+  revoke(): void {
+    this.#input({ type: 'revoked', nodes: this.#options.revoked?.() ?? [], now: this.#now() });
+  }
+
   partition(): PartitionMode {
     return partition(this.#swim);
   }
@@ -100,6 +105,8 @@ export class Gossip {
       // A bug in a timer belongs to the member, whoever’s frame or datagram it was that set it.
       this.#asMember = AsyncLocalStorage.snapshot();
       this.#input({ type: 'start', now: this.#now() });
+      // What it missed while it was closed.
+      this.revoke();
     });
   }
 
@@ -183,7 +190,9 @@ export class Gossip {
         return;
       case 'push-pull': {
         const link = links.get(effect.with);
-        if (link) this.#sendPushPull(link, 'push-pull');
+        if (!link) return;
+        this.#sendPushPull(link, 'push-pull');
+        this.#options.onPushPull?.(link);
         return;
       }
       case 'need-directory': // The push/pull that comes with it asks whoever told of the member.
@@ -204,7 +213,7 @@ export class Gossip {
     if (member.status === 'alive') {
       const [address] = member.addresses;
       if (address) links.ensure({ address, nodeId: member.nodeId });
-    } else if (member.status === 'left') links.forget(member.nodeId);
+    } else if (member.status === 'left' || member.status === 'revoked') links.forget(member.nodeId);
   }
 
   #send(to: NodeId, address: Address, packet: Packet): void {

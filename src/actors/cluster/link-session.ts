@@ -1,7 +1,7 @@
 import type { NodeSvid } from '../../crypto/svid.ts';
 import { type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import type { NodeId, TrustDomain } from '../../names.ts';
+import type { NodeId } from '../../names.ts';
 import { type CloseReason, closeCodes } from '../../protocols/link/close-codes.ts';
 import { decodeFrames, type Frame, type FrameKind } from '../../protocols/link/frame.ts';
 import {
@@ -12,38 +12,11 @@ import {
 } from '../../protocols/link/handshake.ts';
 import { heartbeat } from '../../protocols/link/heartbeat.ts';
 import type { Hello } from '../../protocols/link/hello.ts';
-import type { Clock, LinkChannel } from '../kernel/ports.ts';
+import type { LinkChannel } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
+import type { LinkEnd, LinkSessionOptions } from './link-session-options.ts';
 import { Outbound } from './outbound.ts';
 import { Stall } from './stall.ts';
-
-/** Why a link ended: the reason of the table, if it was one of ours or the peer’s, and words for people. */
-export interface LinkEnd {
-  readonly reason: CloseReason | 'lost';
-  readonly text: string;
-  /** Set when this side refused the peer: to be audited. */
-  readonly refusal?: Refusal;
-}
-
-export interface LinkSessionOptions {
-  readonly clock: Clock;
-  readonly channel: LinkChannel;
-  readonly svid: NodeSvid;
-  readonly own: Hello;
-  readonly trustDomain: TrustDomain;
-  readonly clusterId: string;
-  /** The number of this dial; 0 when the link was accepted. */
-  readonly dial: number;
-  /** Whom the dialer meant to reach. */
-  readonly expected: NodeId | undefined;
-  /** Whether this link is wanted beside those that exist; a text says why not. */
-  readonly admit: (session: LinkSession, hello: Hello) => true | string;
-  readonly onReady: (session: LinkSession) => void;
-  readonly onFrame: (session: LinkSession, frame: Frame) => void;
-  readonly onCongestion: (congested: boolean) => void;
-  /** Exactly once. */
-  readonly onEnd: (end: LinkEnd) => void;
-}
 
 const noBytes = new Uint8Array(0);
 /** setTimeout’s bound; a certificate that lives longer is looked at again then. */
@@ -230,14 +203,40 @@ export class LinkSession {
       if (effect.type === 'send') this.channel.send(effect.bytes);
       else if (effect.type === 'close') this.close(effect.reason, effect.refusal.reasons.join(' '), effect.refusal);
       else if (effect.type === 'peer') this.#admit(effect.hello);
+      else if (effect.type === 'notices.asked') this.#answerNotices(effect.frame);
+      else if (effect.type === 'notices.given') this.#takeNotice(effect.frame);
       else this.#up();
     }
+  }
+
+  #answerNotices(frame: Frame): void {
+    const answer = this.#options.notices.answer(frame);
+    if (answer.ok) for (const bytes of answer.value) this.channel.send(bytes);
+    else this.#refuseNotices(answer.refusal);
+  }
+
+  #takeNotice(frame: Frame): void {
+    const taken = this.#options.notices.take(frame);
+    if (!taken.ok) this.#refuseNotices(taken.refusal);
+    // What came may have revoked this very peer.
+    else if (taken.value && !this.#ended) this.#greet({ type: 'reconciled' });
+  }
+
+  #refuseNotices(refusal: Refusal): void {
+    const reason = refusal.code === 'RATE_LIMIT_EXCEEDED' ? 'limit' : 'protocolViolation';
+    this.close(reason, refusal.reasons[0], refusal);
   }
 
   #admit(hello: Hello): void {
     this.#hello = hello;
     const wanted = this.#options.admit(this, hello);
-    this.#greet(wanted === true ? { type: 'admit', yes: true } : { type: 'admit', yes: false, reason: wanted });
+    if (wanted !== true) {
+      this.#greet({ type: 'admit', yes: false, reason: wanted });
+      return;
+    }
+    const request = this.#options.notices.request(hello);
+    if (!request.ok) this.#refuseNotices(request.refusal);
+    else this.#greet({ type: 'admit', yes: true, request: request.value });
   }
 
   #up(): void {

@@ -172,7 +172,7 @@ export class LinkTransport implements Transport {
   }
 }
 
-const isGone = (status: Member['status']): boolean => status === 'dead' || status === 'left';
+const isGone = (status: Member['status']): boolean => status === 'dead' || status === 'left' || status === 'revoked';
 
 const isPath = (path: string): boolean =>
   path.startsWith('/') &&

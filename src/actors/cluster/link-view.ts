@@ -1,5 +1,16 @@
-import type { LinkView } from '../operations/control.ts';
 import type { LinkSession } from './link-session.ts';
+
+/** A link of a node, as plain data. */
+export interface LinkView {
+  readonly peer: string;
+  readonly state: string;
+  readonly side: 'dialer' | 'acceptor';
+  readonly spiffeId: string;
+  readonly serial: string;
+  readonly tlsProtocol: string;
+  readonly keyExchange: string;
+  readonly since: string;
+}
 
 /** A link as people see it. */
 export const linkView = (link: LinkSession): LinkView => ({

@@ -1,15 +1,15 @@
-import { verifyNodeSvid } from '../../crypto/svid.ts';
 import { type Refusal, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import { closeCodes } from '../../protocols/link/close-codes.ts';
-import type { Frame, FrameKind } from '../../protocols/link/frame.ts';
 import type { Hello } from '../../protocols/link/hello.ts';
 import { chooseLink } from '../../protocols/link/pairing.ts';
 import { addressText } from '../address.ts';
 import type { Address, LinkChannel } from '../kernel/ports.ts';
 import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
-import { type LinkEnd, LinkSession } from './link-session.ts';
+import { LinkListeners } from './link-listeners.ts';
+import { LinkSession } from './link-session.ts';
+import { type LinkEnd, withoutNotices } from './link-session-options.ts';
 import type { LinksOptions } from './links-options.ts';
 import {
   type DialTarget,
@@ -18,6 +18,7 @@ import {
   type PeerConnectionWork,
   peerConnectionSpec,
 } from './peer-connection.ts';
+import { judgePeer, ownRefusal } from './peer-judgement.ts';
 import { Redials } from './redials.ts';
 import { keyOf, WantedPeers } from './wanted-peers.ts';
 
@@ -29,13 +30,11 @@ export type PeerLink = LinkSession;
 
 const full = `This node has ${limits.linksMax} connections already.`;
 
-type Listener<A extends unknown[]> = (...args: A) => void;
-
 /**
  * All links of this node, at most one a peer. Says whom to dial and which of two links stays; the connections
  * themselves are actors, one each.
  */
-export class Links {
+export class Links extends LinkListeners {
   readonly #options: LinksOptions;
   readonly #ready = new Map<NodeId, LinkSession>();
   /** Links that another one has replaced, for as long as something may still arrive on them. */
@@ -43,15 +42,12 @@ export class Links {
   readonly #wanted = new WantedPeers();
   readonly #connections: ConnectionTable;
   readonly #redials: Redials;
-  readonly #frames = new Map<FrameKind, Listener<[LinkSession, Frame]>>();
-  readonly #onReady: Listener<[LinkSession]>[] = [];
-  readonly #onClosed: Listener<[LinkSession, string, LinkEnd['reason']]>[] = [];
-  readonly #onRefused: Listener<[{ readonly remote: string; readonly refusal: Refusal }]>[] = [];
   #closing = false;
   /** Dials of this boot that reached somebody. */
   #dials = 0;
 
   constructor(options: LinksOptions) {
+    super();
     this.#options = options;
     this.#connections = new ConnectionTable(options.clock, (connection) => this.#freed(connection));
     this.#redials = new Redials(options.clock, options.random, (target) => {
@@ -79,31 +75,31 @@ export class Links {
     return [...this.#ready.values()];
   }
 
-  /** One handler a kind. A kind without one is ignored: a newer peer may send what this version does not know. */
-  onFrame(kind: FrameKind, handler: Listener<[LinkSession, Frame]>): void {
-    this.#frames.set(kind, handler);
+  /** Closes every connection with an identity that is revoked now; all, with a goodbye, when it is this node’s own. */
+  cutRevoked(): void {
+    const { revoked } = this.#options;
+    const own = ownRefusal(this.#options);
+    for (const session of this.#connections.sessions()) {
+      const refusal = revoked?.(session.svid);
+      if (own) session.goodbye(own.reasons[0]);
+      else if (refusal) session.close('revoked', refusal.reasons[0], refusal);
+    }
   }
 
-  onReady(listener: Listener<[LinkSession]>): void {
-    this.#onReady.push(listener);
-  }
-
-  onClosed(listener: Listener<[LinkSession, string, LinkEnd['reason']]>): void {
-    this.#onClosed.push(listener);
-  }
-
-  onRefused(listener: Listener<[{ readonly remote: string; readonly refusal: Refusal }]>): void {
-    this.#onRefused.push(listener);
+  /** Dials all who are wanted and not linked: after this node itself was refused and has another certificate. */
+  redial(): void {
+    for (const target of this.#wanted.all()) if (this.#isWanted(target)) this.#dial(target);
   }
 
   /** A channel from the listener. Past `linksMax` it is refused with LIMIT_EXCEEDED. */
   accept(channel: LinkChannel): void {
-    if (!this.#closing && this.#connections.size < limits.linksMax) {
+    const takesNone = this.#closing || ownRefusal(this.#options) !== undefined;
+    if (!takesNone && this.#connections.size < limits.linksMax) {
       this.#spawn('accept', 'temporary', { channel });
       return;
     }
     channel.close(closeCodes.limit.code, 'no more links');
-    if (this.#closing) return;
+    if (takesNone) return;
     const { refusal } = refuse('LIMIT_EXCEEDED', full);
     this.#refused(addressText(channel.remote), refusal);
   }
@@ -123,7 +119,7 @@ export class Links {
   }
 
   #dial(target: DialTarget): void {
-    if (this.#closing || this.#connections.dials(target)) return;
+    if (this.#closing || this.#connections.dials(target) || ownRefusal(this.#options)) return;
     if (target.nodeId !== undefined && this.#ready.has(target.nodeId)) return;
     if (this.#connections.size < limits.linksMax) {
       this.#spawn('dial', 'transient', { target });
@@ -164,6 +160,7 @@ export class Links {
         const address = (target.nodeId !== undefined && this.#wanted.addressOf(target.nodeId)) || target.address;
         const channel = await network.dialLink({ address, identity: identity(), signal });
         connection.session = undefined;
+        connection.revoked = false;
         connection.channel = channel;
         // Its actor ended meanwhile and has released everything but this.
         if (signal.aborted) channel.close(closeCodes.goodbye.code, 'the connection ends');
@@ -178,7 +175,8 @@ export class Links {
         const refused = dialRefusal(error);
         if (refused) this.#refused(addressText(target.address), { code: refused.code, reasons: [refused.message] });
       },
-      wanted: (target) => !this.#closing && this.#isWanted(target),
+      wanted: (target) => !this.#closing && !ownRefusal(this.#options) && this.#isWanted(target),
+      isRevoked: () => connection.revoked,
       random: () => random.uint32(),
       leave: () => this.#connections.leave(connection),
       release: () => this.#connections.release(connection),
@@ -194,17 +192,13 @@ export class Links {
     channel: LinkChannel,
     notify: (event: PeerConnectionEvent) => void,
   ): LinkSession | undefined {
-    const { clock, trustDomain, clusterId, identity, hello } = this.#options;
+    const { clock, trustDomain, clusterId, hello } = this.#options;
     const { target } = connection;
-    const svid = verifyNodeSvid(channel.peerCertificate, {
-      caPem: identity().caPem,
-      trustDomain,
-      now: clock.now(),
-      ...(target?.nodeId === undefined ? {} : { nodeId: target.nodeId }),
-    });
+    const svid = judgePeer(channel.peerCertificate, this.#options, target?.nodeId);
     if (!svid.ok) {
+      connection.revoked = svid.refusal.code === 'REVOKED';
       this.#refused(addressText(channel.remote), svid.refusal);
-      channel.close(closeCodes.certificateRefused.code, svid.refusal.reasons[0]);
+      channel.close(closeCodes[connection.revoked ? 'revoked' : 'certificateRefused'].code, svid.refusal.reasons[0]);
       return undefined;
     }
     if (channel.side === 'acceptor') this.#connections.makeRoom(svid.value.nodeId);
@@ -217,9 +211,10 @@ export class Links {
       clusterId,
       dial: channel.side === 'dialer' ? ++this.#dials : 0,
       expected: target?.nodeId,
+      notices: this.#options.notices?.(svid.value.nodeId) ?? withoutNotices,
       admit: (candidate, theirs) => this.#admit(candidate, theirs),
       onReady: (link) => this.#linkUp(link, target, notify),
-      onFrame: (link, frame) => this.#frames.get(frame.kind)?.(link, frame),
+      onFrame: (link, frame) => this.tellFrame(link, frame),
       onCongestion: (congested) => notify({ type: congested ? 'link.congested' : 'link.flowing' }),
       onEnd: (end) => this.#linkEnded(connection, session, end, notify),
     });
@@ -258,7 +253,7 @@ export class Links {
     else if (other) this.#retire(other);
     this.#options.metrics.gauge('links_ready', this.#ready.size);
     notify({ type: 'link.ready' });
-    for (const listener of this.#onReady) listener(link);
+    this.tellReady(link);
   }
 
   /** Another link has taken its place: what is under way on it may still arrive, and nothing more is sent on it. */
@@ -272,20 +267,23 @@ export class Links {
   }
 
   #linkEnded(
-    { runs, target }: Connection,
+    connection: Connection,
     link: LinkSession,
     end: LinkEnd,
     notify: (event: PeerConnectionEvent) => void,
   ): void {
     const { nodeId } = link;
+    const { runs, target } = connection;
+    connection.revoked = end.reason === 'revoked';
     notify({ type: 'link.closed', end });
     if (this.#retiring.get(nodeId) === link) this.#retiring.delete(nodeId);
     if (end.refusal && end.reason !== 'duplicate') this.#refused(addressText(link.channel.remote), end.refusal);
     if (end.reason === 'duplicate') this.#wanted.answered(target, nodeId);
+    if (end.reason === 'revoked' && !end.refusal) this.tellRevoked(nodeId, end.text);
     if (this.#ready.get(nodeId) === link) {
       this.#ready.delete(nodeId);
       this.#options.metrics.gauge('links_ready', this.#ready.size);
-      for (const listener of this.#onClosed) listener(link, end.text, end.reason);
+      this.tellClosed(link, end);
     }
     const address = this.#wanted.addressOf(nodeId);
     // One that was accepted is not dialled by anybody here: whoever is wanted is dialled now. Not for a duplicate,
@@ -295,6 +293,6 @@ export class Links {
 
   #refused(remote: string, refusal: Refusal): void {
     this.#options.metrics.count('links_refused', { code: refusal.code });
-    for (const listener of this.#onRefused) listener({ remote, refusal });
+    this.tellRefused(remote, refusal);
   }
 }

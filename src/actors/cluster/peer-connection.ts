@@ -1,11 +1,13 @@
 import { assign, fromCallback, fromPromise, setup } from 'xstate';
 import { CaxtonError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import { backoffMs, linkBackoff } from '../../protocols/link/backoff.ts';
 import type { Address, LinkChannel } from '../kernel/ports.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
-import type { LinkEnd, LinkSession } from './link-session.ts';
+import type { LinkSession } from './link-session.ts';
+import type { LinkEnd } from './link-session-options.ts';
 
 /** Whom to dial; without a node id whoever answers there is judged by certificate and cluster alone. */
 export interface DialTarget {
@@ -29,6 +31,8 @@ export interface PeerConnectionWork {
   dialFailed(target: DialTarget, error: unknown): void;
   /** Whether this target should still be dialled. */
   wanted(target: DialTarget): boolean;
+  /** Whether the last attempt ended because this node or the peer is revoked, by either side’s word. */
+  isRevoked(): boolean;
   random(): number;
   /** The actor was told to stop: takes leave of the peer. */
   leave(): void;
@@ -81,7 +85,8 @@ export const peerConnection = setup({
     events: {} as PeerConnectionEvent,
   },
   delays: {
-    backoff: ({ context }) => backoffMs(context.attempt, context.work.random()),
+    backoff: ({ context }) =>
+      context.work.isRevoked() ? limits.revokedRedialMs : backoffMs(context.attempt, context.work.random()),
     /** A link that comes up and is lost at once, again and again, must not be dialled in a loop. */
     held: linkBackoff.maxMs,
   },

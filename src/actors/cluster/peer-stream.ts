@@ -12,7 +12,7 @@ import { ActorStream, endingWindow, packetCost, usualWindow } from '../../protoc
 import type { Frame } from '../../protocols/link/frame.ts';
 import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
-import type { LinkEnd } from './link-session.ts';
+import type { LinkEnd } from './link-session-options.ts';
 import type { PeerLink } from './links.ts';
 
 export interface PeerStreamOptions {

@@ -39,6 +39,13 @@ export class WantedPeers {
     this.#postponed.clear();
   }
 
+  all(): readonly DialTarget[] {
+    return [
+      ...[...this.#addresses].map(([nodeId, address]) => ({ nodeId, address })),
+      ...[...this.#seeds.values()].map(({ address }) => ({ address })),
+    ];
+  }
+
   /** Will be dialled when a place is free. Whether that is new. */
   postpone(target: DialTarget): boolean {
     const size = this.#postponed.size;

@@ -9,8 +9,10 @@ import {
   applyRecords,
   byService,
   emptyRegistry,
+  judgedAgain,
   lookup,
   nodeBooted,
+  nodeRevoked,
   type Registration,
   type RegistryState,
   type RegistryStep,
@@ -28,6 +30,8 @@ export interface FoundAgent {
   readonly capability: Capability | undefined;
   /** The id of the key that signed the manifest. */
   readonly deployer: string;
+  /** Both documents as they were signed; the token may be empty. */
+  readonly signed: { readonly manifest: string; readonly capability: string };
 }
 
 export interface AgentRegistryOptions {
@@ -112,6 +116,20 @@ export class AgentRegistry {
     this.#announcements.linkReady(link);
   }
 
+  /** These nodes are revoked: what they said does not count, whoever they host. */
+  revoke(nodes: readonly NodeId[]): void {
+    for (const node of nodes) if (node !== this.#options.nodeId) this.#take(ok(nodeRevoked(this.#state, node)));
+  }
+
+  /** Trust has changed: what other nodes announced is judged again, and this one’s agents are announced anew. */
+  trustChanged(): void {
+    const { nodeId, links } = this.#options;
+    for (const node of this.#state.nodes.keys())
+      if (node !== nodeId) this.#take(ok(judgedAgain(this.#state, node, this.#verify)));
+    // What a peer refused because it had not heard of the deployer yet, it may take now.
+    for (const link of links()) this.#announcements.linkReady(link);
+  }
+
   /** A registry frame from a peer. */
   receive(link: PeerLink, frame: Frame): void {
     const { patience, onRefused } = this.#options;
@@ -177,6 +195,7 @@ const foundOf = ({ record, manifest, capability }: Registration): FoundAgent => 
   capability,
   // Verified with this very key before the record was taken.
   deployer: record.manifest.split('.')[2] ?? '',
+  signed: record,
 });
 
 function decode(content: Uint8Array): Result<RegistryDelta> {

@@ -1,12 +1,22 @@
 import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ed25519PublicKey, keyId, keyIdOf, publicKeyFromText } from '../../crypto/keys.ts';
-import { decodeDocument, signDocument, type VerifiedDocument, verifyDocument } from '../../crypto/signed-document.ts';
+import { sha256 } from '../../crypto/port.ts';
+import {
+  type DocumentKind,
+  decodeDocument,
+  signDocument,
+  type VerifiedDocument,
+  verifyDocument,
+} from '../../crypto/signed-document.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type Capability, readCapability } from '../../protocols/authorization/capability.ts';
 import { type Manifest, readManifest } from '../../protocols/deployment/manifest.ts';
-import { type Notice, readNotice } from '../../protocols/notice/notice.ts';
+import { type Notice, type NoticeOf, readNotice } from '../../protocols/notice/notice.ts';
+import type { SignedNotice } from '../../protocols/notice/reconciliation.ts';
+import { type FindRevocation, revokedRefusal } from '../../protocols/notice/revocation.ts';
+import type { TrustBody } from '../../protocols/notice/trust.ts';
 import { utf8 } from '../kernel/utf8.ts';
 
 /** By length as well: peers choose the texts, and ten thousand of the longest manifests would be most of a heap. */
@@ -16,35 +26,76 @@ const cacheBounds = {
   sizeCalculation: (_: unknown, text: string) => Math.max(1, text.length),
 };
 
-/** Whose signatures count for what: the cluster’s trust notice, as this node verified it. */
+/**
+ * Whose signatures count for what: the cluster’s trust notice, as this node verified it, less what is revoked. Changed in
+ * place when notices arrive; what was verified before is forgotten then.
+ */
 export class Trust {
-  readonly notice: Notice;
-  /** The notice as it was signed: its hash is what nodes compare. */
-  readonly text: string;
-  readonly #deployers: ReadonlyMap<string, KeyObject>;
-  readonly #issuers: ReadonlyMap<string, KeyObject>;
+  #notice: NoticeOf<'trust'>;
+  #text: string;
+  #revoked: FindRevocation = () => undefined;
+  #deployers: ReadonlyMap<string, KeyObject>;
+  #issuers: ReadonlyMap<string, KeyObject>;
+  #authorities: ReadonlyMap<string, KeyObject>;
   readonly #manifests = new LRUCache<string, Result<Manifest>>(cacheBounds);
   readonly #capabilities = new LRUCache<string, Result<Capability>>(cacheBounds);
 
-  constructor(notice: Notice, text: string) {
-    this.notice = notice;
-    this.text = text;
+  constructor(notice: NoticeOf<'trust'>, text: string) {
+    this.#notice = notice;
+    this.#text = text;
     this.#deployers = keysOf(notice.body.deployers);
     this.#issuers = keysOf(notice.body.issuers);
+    this.#authorities = keysOf(notice.body.authorities);
   }
 
-  /** A manifest signed by a trusted deployer, from its text form; DEPLOYMENT_REFUSED otherwise. */
+  /** The newest trust notice. */
+  get notice(): NoticeOf<'trust'> {
+    return this.#notice;
+  }
+
+  /** The notice as it was signed. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** From now on this notice is the newest, this bundle is in force, and what `revoked` finds does not count. */
+  enforce(newest: { notice: NoticeOf<'trust'>; text: string }, bundle: TrustBody, revoked: FindRevocation): void {
+    this.#notice = newest.notice;
+    this.#text = newest.text;
+    this.#deployers = keysOf(bundle.deployers);
+    this.#issuers = keysOf(bundle.issuers);
+    this.#authorities = keysOf(bundle.authorities);
+    this.#revoked = revoked;
+    this.#manifests.clear();
+    this.#capabilities.clear();
+  }
+
+  /** Whether a key, by its id, may sign notices now. */
+  isAuthority(signer: string): boolean {
+    return this.#authorities.has(signer) && !this.#revoked('key', signer);
+  }
+
+  /** A notice signed by an authority in force, from its text form. Says nothing about its generation or its cluster. */
+  noticeIn(text: string): Result<SignedNotice> {
+    const signed = this.#verified('notice', text, limits.noticeBytesMax, this.#authorities);
+    if (!signed.ok) return signed;
+    const notice = readPayload(signed.value, readNotice);
+    return notice.ok ? ok(signedNotice(notice.value, text)) : notice;
+  }
+
+  /** A manifest signed by a trusted deployer, from its text form; REVOKED or DEPLOYMENT_REFUSED otherwise. */
   manifest(text: string): Result<Manifest> {
     return cached(this.#manifests, text, () => {
-      const signed = verified('deployment', text, limits.manifestBytesMax, this.#deployers);
-      return signed.ok ? manifestIn(signed.value) : refuse('DEPLOYMENT_REFUSED', ...signed.refusal.reasons);
+      const signed = this.#verified('deployment', text, limits.manifestBytesMax, this.#deployers);
+      if (signed.ok) return manifestIn(signed.value);
+      return signed.refusal.code === 'REVOKED' ? signed : refuse('DEPLOYMENT_REFUSED', ...signed.refusal.reasons);
     });
   }
 
   /** A capability token signed by a trusted issuer, from its text form. Says nothing about its times. */
   capability(text: string): Result<Capability> {
     return cached(this.#capabilities, text, () => {
-      const signed = verified('capability', text, limits.tokenBytesMax, this.#issuers);
+      const signed = this.#verified('capability', text, limits.tokenBytesMax, this.#issuers);
       return signed.ok ? capabilityIn(signed.value) : signed;
     });
   }
@@ -57,10 +108,33 @@ export class Trust {
   sign(kind: 'deployment' | 'capability', privateKey: KeyObject, payload: Uint8Array): string {
     const text = signDocument(kind, privateKey, payload);
     const signed = { kind, payload, keyId: keyIdOf(privateKey) };
+    // Whoever signs with a revoked key finds out like everybody else.
+    if (this.#revoked('key', signed.keyId)) return text;
     if (kind === 'deployment' && this.#deployers.has(signed.keyId)) this.#manifests.set(text, manifestIn(signed));
     if (kind === 'capability' && this.#issuers.has(signed.keyId)) this.#capabilities.set(text, capabilityIn(signed));
     return text;
   }
+
+  #verified(
+    kind: DocumentKind,
+    text: string,
+    bytesMax: number,
+    keys: ReadonlyMap<string, KeyObject>,
+  ): Result<VerifiedDocument> {
+    const signed = verified(kind, text, bytesMax, keys);
+    if (!signed.ok) return signed;
+    const { keyId: signer, id } = signed.value;
+    const found = this.#revoked('key', signer) ?? (kind === 'notice' ? undefined : this.#revoked(revocable[kind], id));
+    return found ? { ok: false, refusal: revokedRefusal(found) } : signed;
+  }
+}
+
+const revocable = { capability: 'token', deployment: 'deployment' } as const;
+
+/** What a notice looks like to the rules; its text was verified. */
+export function signedNotice(notice: Notice, text: string): SignedNotice {
+  const [, payload = '', signer = ''] = text.split('.');
+  return { notice, text, hash: sha256(Buffer.from(payload, 'base64url')), signer };
 }
 
 type SignedPayload = Pick<VerifiedDocument, 'kind' | 'payload' | 'keyId'>;
@@ -79,6 +153,8 @@ export function readTrustNotice(text: string, authorities: readonly string[], cl
   if (!signed.ok) return signed;
   const notice = readPayload(signed.value, readNotice);
   if (!notice.ok) return notice;
+  if (notice.value.kind !== 'trust')
+    return refuse('MALFORMED', `It is a notice about ${notice.value.kind}, and should be the trust notice.`);
   if (notice.value.clusterId !== clusterId)
     return refuse(
       'UNAUTHORIZED',
@@ -88,7 +164,7 @@ export function readTrustNotice(text: string, authorities: readonly string[], cl
 }
 
 function verified(
-  kind: Parameters<typeof decodeDocument>[0],
+  kind: DocumentKind,
   text: string,
   bytesMax: number,
   keys: ReadonlyMap<string, KeyObject>,

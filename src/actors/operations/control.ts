@@ -1,8 +1,11 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
+import type { NoticeKind } from '../../protocols/notice/notice.ts';
+import type { LinkView } from '../cluster/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
+import type { NoticeView, RevokedView } from './notice-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
@@ -35,6 +38,13 @@ export interface NodeControl {
   auditConsistency(sizes: { readonly from: number; readonly to: number }): Promise<Result<AuditConsistencyView>>;
   /** Takes a log that does not continue its own past for what it says now; class A audited before. */
   auditAccept(log: NodeId, caller: Caller): Promise<Result<void>>;
+  /** The cluster’s documents that are in force here. */
+  notices(): readonly NoticeView[];
+  /**
+   * Takes a signed cluster document and spreads it; class A audited. PARTITION_MINORITY, SIGNATURE_INVALID, MALFORMED,
+   * ALREADY_EXISTS (its generation is taken), REPLAYED, PROTOCOL_VIOLATION (it takes a revocation back), AUDIT_BLOCKED.
+   */
+  publishNotice(document: string, caller: Caller): Promise<Result<NoticeView>>;
   /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
   audit(event: {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
@@ -72,6 +82,8 @@ export interface NodeStatus {
   readonly agents: number;
   readonly links: number;
   readonly audit: AuditHead;
+  /** This node itself is revoked: by a document that it holds, or by the word of peers that refuse it. */
+  readonly revoked?: RevokedView;
   /** Receivers of the audit log; empty when it is not forwarded. */
   readonly siem: readonly SiemView[];
 }
@@ -96,23 +108,12 @@ export interface AuditHead {
 
 export interface MemberView {
   readonly nodeId: NodeId;
-  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left';
+  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked';
   readonly address: string;
   readonly bootEpoch: number;
   readonly incarnation: number;
   readonly self: boolean;
   readonly link: 'ready' | 'down' | 'self';
-  readonly since: string;
-}
-
-export interface LinkView {
-  readonly peer: string;
-  readonly state: string;
-  readonly side: 'dialer' | 'acceptor';
-  readonly spiffeId: string;
-  readonly serial: string;
-  readonly tlsProtocol: string;
-  readonly keyExchange: string;
   readonly since: string;
 }
 
@@ -122,7 +123,11 @@ export interface AgentView {
   readonly kind: string;
   readonly state: string;
   readonly generation: number;
+  /** The id of the key that signed its manifest. */
   readonly deployer: string;
+  /** The ids by which its manifest and its capability token can be revoked; it may have no token. */
+  readonly deploymentId?: string;
+  readonly tokenId?: string;
   readonly services: readonly string[];
   readonly reachable: boolean;
 }
@@ -257,6 +262,20 @@ export type NodeEvent =
       readonly receiver: string;
       readonly performative: string;
       readonly refusal: Refusal;
+    }
+  | {
+      readonly type: 'notice.changed';
+      readonly nodeId: NodeId;
+      readonly kind: NoticeKind;
+      readonly generation: number;
+      readonly change: 'installed' | 'forked' | 'left-out';
+    }
+  | {
+      readonly type: 'node.revoked';
+      readonly nodeId: NodeId;
+      /** Who says so: this node itself when it holds the document. */
+      readonly by: NodeId;
+      readonly reason: string;
     }
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
   | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }

@@ -55,7 +55,12 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
     case 'member.changed': {
       const { member } = event;
       if (member.self) return undefined;
-      const colour = member.status === 'alive' ? 'green' : member.status === 'left' ? 'dim' : 'yellow';
+      const colour =
+        member.status === 'alive'
+          ? 'green'
+          : member.status === 'left' || member.status === 'revoked'
+            ? 'dim'
+            : 'yellow';
       return `sees ${member.nodeId} ${p(colour, member.status)} (boot ${member.bootEpoch})`;
     }
     case 'partition.changed':
@@ -84,6 +89,12 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
       const head = `${p('red', 'refused')} ${event.sender} —${event.performative}→ ${event.receiver}: ${event.refusal.code}`;
       return [head, ...event.refusal.reasons.map((reason) => `           ${p('red', '·')} ${reason}`)].join('\n');
     }
+    case 'notice.changed':
+      return event.change === 'installed'
+        ? `${event.kind} notice ${event.generation} is in force`
+        : `${p('red', 'ALARM')}: ${event.kind} notice ${event.generation} ${event.change}`;
+    case 'node.revoked':
+      return `${p('red', 'REVOKED')}, says ${event.by}: ${event.reason}`;
     case 'audit.head':
       return `audit head: record ${event.head.sequence}, sha256 ${event.head.hash.slice(0, 16)}…`;
     case 'audit.forked':

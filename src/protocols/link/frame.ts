@@ -15,6 +15,8 @@ export const frameKinds = {
   'push-pull-reply': 10,
   actors: 11,
   'actor-stream': 12,
+  'notice-request': 16,
+  notice: 17,
   checkpoint: 24,
   cosignature: 25,
 } as const;

@@ -3,11 +3,12 @@ import type { NodeId, TrustDomain } from '../../names.ts';
 import type { Utf8 } from '../msgpack/writer.ts';
 import type { CloseReason } from './close-codes.ts';
 import { encodeFrame, type Frame } from './frame.ts';
-import { decodeHello, decodeReady, encodeHello, encodeReady, type Hello } from './hello.ts';
+import { decodeHello, decodeReady, encodeHello, encodeReady, type Hello, type Ready } from './hello.ts';
 
 /**
  * The greeting of a link. The dialer says hello, the acceptor answers with its own, and each says ready once it has
- * judged the other; the link is up for a side when it has sent and received ready. Anything out of order closes.
+ * judged the other; the link is up for a side when it has sent and received ready. A side whose peer holds newer cluster
+ * documents asks for them first, and is ready only once it has them. Anything out of order closes.
  */
 export interface HandshakeOptions {
   readonly side: 'dialer' | 'acceptor';
@@ -26,21 +27,31 @@ export interface HandshakeOptions {
 
 export interface HandshakeState {
   readonly options: HandshakeOptions;
-  readonly phase: 'new' | 'awaiting-hello' | 'judging' | 'awaiting-ready' | 'up' | 'closed';
+  readonly phase: 'new' | 'awaiting-hello' | 'judging' | 'reconciling' | 'awaiting-ready' | 'up' | 'closed';
   /** The peer’s hello, once it was found to agree with its certificate. */
   readonly peer: Hello | undefined;
+  /** What the peer said in its ready, if that came while this side was still reconciling. */
+  readonly peerReady: Ready | undefined;
+  /** The peer has asked for cluster documents: once is enough. */
+  readonly wasAsked: boolean;
 }
 
 export type HandshakeInput =
   | { readonly type: 'open' }
   | { readonly type: 'frame'; readonly frame: Frame }
-  /** The shell’s answer to the effect `peer`. */
-  | { readonly type: 'admit'; readonly yes: true }
+  /** The shell’s answer to the effect `peer`; with the header of a `notice-request` when it needs documents first. */
+  | { readonly type: 'admit'; readonly yes: true; readonly request?: Uint8Array | undefined }
   | { readonly type: 'admit'; readonly yes: false; readonly reason: string }
+  /** The shell has taken the last of the documents that it asked for, and lacks none that the peer has. */
+  | { readonly type: 'reconciled' }
   | { readonly type: 'timeout' };
 
 export type HandshakeEffect =
   | { readonly type: 'send'; readonly bytes: Uint8Array }
+  /** The peer asks for cluster documents: the shell sends them. */
+  | { readonly type: 'notices.asked'; readonly frame: Frame }
+  /** A document that was asked for; after the last one the shell answers with `reconciled`, or closes. */
+  | { readonly type: 'notices.given'; readonly frame: Frame }
   /** The peer is who it says; the shell decides whether it wants this link and answers with `admit`. */
   | { readonly type: 'peer'; readonly hello: Hello }
   | { readonly type: 'ready'; readonly version: number; readonly peerHeartbeatMs: number }
@@ -55,6 +66,8 @@ export const createHandshake = (options: HandshakeOptions): HandshakeState => ({
   options,
   phase: 'new',
   peer: undefined,
+  peerReady: undefined,
+  wasAsked: false,
 });
 
 export function handshakeStep(state: HandshakeState, input: HandshakeInput): HandshakeStep {
@@ -64,7 +77,9 @@ export function handshakeStep(state: HandshakeState, input: HandshakeInput): Han
     case 'frame':
       return hear(state, input.frame);
     case 'admit':
-      return input.yes ? admit(state) : decline(state, input.reason);
+      return input.yes ? admit(state, input.request) : decline(state, input.reason);
+    case 'reconciled':
+      return reconciled(state);
     case 'timeout':
       return timeOut(state);
   }
@@ -87,7 +102,11 @@ function hear(state: HandshakeState, frame: Frame): HandshakeStep {
   switch (state.phase) {
     case 'awaiting-hello':
       return frame.kind === 'hello' ? hearHello(state, frame) : outOfOrder(state, frame.kind);
+    case 'reconciling':
     case 'awaiting-ready':
+      if (frame.kind === 'notice-request') return hearRequest(state, frame);
+      if (frame.kind === 'notice' && state.phase === 'reconciling')
+        return { state, effects: [{ type: 'notices.given', frame }] };
       return frame.kind === 'ready' ? hearReady(state, frame) : outOfOrder(state, frame.kind);
     default:
       return outOfOrder(state, frame.kind);
@@ -132,19 +151,39 @@ function verifyHello(hello: Hello, { own, expect }: HandshakeOptions): Result<He
 const commonVersion = (a: Hello, b: Hello): number | undefined =>
   a.versions.filter((version) => b.versions.includes(version)).toSorted((x, y) => y - x)[0];
 
-function admit(state: HandshakeState): HandshakeStep {
+function admit(state: HandshakeState, request: Uint8Array | undefined): HandshakeStep {
   const { peer, options } = state;
   if (state.phase !== 'judging' || !peer) return outOfOrder(state, 'an admission');
-  const ready: HandshakeEffect = {
-    type: 'send',
-    bytes: encodeFrame(
-      'ready',
-      encodeReady(options.utf8, { version: commonVersion(peer, options.own)!, heartbeatMs: options.heartbeatMs }),
-    ),
-  };
-  const effects = options.side === 'acceptor' ? [ownHello(state), ready] : [ready];
-  return { state: { ...state, phase: 'awaiting-ready' }, effects };
+  const answer = request
+    ? ({ type: 'send', bytes: encodeFrame('notice-request', request) } as const)
+    : ownReady(options, peer);
+  const effects = options.side === 'acceptor' ? [ownHello(state), answer] : [answer];
+  return { state: { ...state, phase: request ? 'reconciling' : 'awaiting-ready' }, effects };
 }
+
+function hearRequest(state: HandshakeState, frame: Frame): HandshakeStep {
+  if (state.wasAsked) return outOfOrder(state, 'a second request for notices');
+  return { state: { ...state, wasAsked: true }, effects: [{ type: 'notices.asked', frame }] };
+}
+
+function reconciled(state: HandshakeState): HandshakeStep {
+  const { peer, peerReady, options } = state;
+  if (state.phase !== 'reconciling' || !peer) return outOfOrder(state, 'a reconciliation');
+  const ready = ownReady(options, peer);
+  if (!peerReady) return { state: { ...state, phase: 'awaiting-ready' }, effects: [ready] };
+  return { state: { ...state, phase: 'up' }, effects: [ready, isUp(peerReady)] };
+}
+
+const ownReady = ({ utf8, own, heartbeatMs }: HandshakeOptions, peer: Hello): HandshakeEffect => ({
+  type: 'send',
+  bytes: encodeFrame('ready', encodeReady(utf8, { version: commonVersion(peer, own)!, heartbeatMs })),
+});
+
+const isUp = ({ version, heartbeatMs }: Ready): HandshakeEffect => ({
+  type: 'ready',
+  version,
+  peerHeartbeatMs: heartbeatMs,
+});
 
 const decline = (state: HandshakeState, reason: string): HandshakeStep =>
   state.phase === 'judging'
@@ -155,10 +194,12 @@ function hearReady(state: HandshakeState, frame: Frame): HandshakeStep {
   if (frame.content.length > 0) return outOfOrder(state, 'content behind ready');
   const decoded = decodeReady(state.options.utf8, frame.header);
   if (!decoded.ok) return closing(state, 'protocolViolation', decoded);
-  const { version, heartbeatMs } = decoded.value.unverified;
-  if (version !== commonVersion(state.peer!, state.options.own))
-    return outOfOrder(state, `ready for version ${version}`);
-  return { state: { ...state, phase: 'up' }, effects: [{ type: 'ready', version, peerHeartbeatMs: heartbeatMs }] };
+  const ready = decoded.value.unverified;
+  if (ready.version !== commonVersion(state.peer!, state.options.own))
+    return outOfOrder(state, `ready for version ${ready.version}`);
+  if (state.phase === 'awaiting-ready') return { state: { ...state, phase: 'up' }, effects: [isUp(ready)] };
+  if (state.peerReady) return outOfOrder(state, 'a second ready');
+  return { state: { ...state, peerReady: ready }, effects: [] };
 }
 
 const ownHello = (state: HandshakeState): HandshakeEffect => ({

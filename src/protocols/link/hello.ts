@@ -5,6 +5,7 @@ import type { Unverified } from '../../unverified.ts';
 import { MalformedBytes, Reader } from '../msgpack/reader.ts';
 import { strictly } from '../msgpack/strictly.ts';
 import { type Utf8, Writer } from '../msgpack/writer.ts';
+import { type NoticeMark, readMarks, writeMarks } from './notice-frame.ts';
 
 /** Versions of the link protocol that this code speaks, best first. */
 export const linkVersions: readonly number[] = [1];
@@ -31,13 +32,6 @@ export interface Hello {
   readonly notices: readonly NoticeMark[];
 }
 
-export interface NoticeMark {
-  readonly kind: string;
-  readonly generation: number;
-  /** SHA-256 of the document. */
-  readonly hash: Uint8Array;
-}
-
 export interface Ready {
   readonly version: number;
   /** How often this side sends a heartbeat on an idle link. */
@@ -48,7 +42,6 @@ const textBytesMax = 255;
 const listMax = 16;
 /** A DNS name, or an IPv4 or IPv6 address with its zone. */
 const hostForm = /^[A-Za-z0-9.:%_-]{1,255}$/;
-const hashBytes = 32;
 const epochMax = 0xffff_ffff;
 
 /** A MessagePack array in the order of the interface. What is not in the bounds that `decodeHello` keeps is refused there. */
@@ -61,9 +54,7 @@ export function encodeHello(utf8: Utf8, hello: Hello): Uint8Array {
   for (const feature of hello.features) writer.str(feature);
   writer.array(hello.addresses.length);
   for (const { host, port } of hello.addresses) writer.array(2).str(host).uint(port);
-  writer.str(hello.group).array(hello.notices.length);
-  for (const { kind, generation, hash } of hello.notices) writer.array(3).str(kind).uint(generation).bin(hash);
-  return writer.finish();
+  return writeMarks(writer.str(hello.group), hello.notices).finish();
 }
 
 /** Strict; MALFORMED. */
@@ -86,10 +77,7 @@ export function decodeHello(utf8: Utf8, bytes: Uint8Array): Result<Unverified<He
       features: listOf(reader, () => reader.str(textBytesMax)),
       addresses: listOf(reader, () => addressFrom(reader), limits.addressesMax),
       group: reader.str(textBytesMax),
-      notices: listOf(reader, () => {
-        reader.arrayOf(3);
-        return { kind: reader.str(textBytesMax), generation: reader.uint(), hash: reader.binOf(hashBytes).slice() };
-      }),
+      notices: readMarks(reader),
     };
     reader.end();
     return hello;

@@ -1,35 +1,63 @@
 import { CaxtonError, ok, type Refusal, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { isName } from '../../names.ts';
-import { integer, malformed, name, object, oneOf, readShape, timeMs } from '../json/shape.ts';
+import { integer, malformed, name, object, oneOf, readShape, type Shape, timeMs } from '../json/shape.ts';
 import { parseJson } from '../json/text.ts';
-import { type TrustBody, trustBody } from './trust.ts';
+import { type RevocationsBody, revocationsBody, revocationsInOrder } from './revocation.ts';
+import { type TrustBody, trustBody, trustInOrder } from './trust.ts';
+
+/** What notices are about, with the body of each. */
+export interface NoticeBodies {
+  readonly trust: TrustBody;
+  readonly revocations: RevocationsBody;
+}
+
+export type NoticeKind = keyof NoticeBodies;
+
+/**
+ * Every kind, in the order in which they are reconciled: trust first, since it says whose signatures count under the
+ * others.
+ */
+export const noticeKinds = ['trust', 'revocations'] as const satisfies readonly NoticeKind[];
+
+export const isNoticeKind = (text: string): text is NoticeKind => (noticeKinds as readonly string[]).includes(text);
 
 /**
  * A document that the whole cluster must agree on, signed by an authority key and numbered by generation. In the form
  * after verification.
  */
-export interface Notice {
+export interface NoticeOf<K extends NoticeKind> {
   readonly v: 1;
-  /** What it is about. Revocations, policies, roles and API keys come later, each with a body of its own. */
-  readonly kind: 'trust';
+  /** What it is about. */
+  readonly kind: K;
   /** From 1; each new document of a kind has a higher one. */
   readonly generation: number;
   /** The cluster that it is for: a notice of another cluster means nothing here. */
   readonly clusterId: string;
   /** Milliseconds since 1970. For people: order is by generation alone. */
   readonly issuedAt: number;
-  readonly body: TrustBody;
+  readonly body: NoticeBodies[K];
 }
 
-const shape = object({
-  v: oneOf(1),
-  kind: oneOf('trust'),
-  generation: integer(1, Number.MAX_SAFE_INTEGER),
-  clusterId: name((text): text is string => isName(text), 'a cluster id'),
-  issuedAt: timeMs,
-  body: trustBody,
-});
+export type Notice = { readonly [K in NoticeKind]: NoticeOf<K> }[NoticeKind];
+
+const shapeOf = <K extends NoticeKind>(kind: K, body: Shape<NoticeBodies[K]>) =>
+  object({
+    v: oneOf(1),
+    kind: oneOf(kind),
+    generation: integer(1, Number.MAX_SAFE_INTEGER),
+    clusterId: name((text): text is string => isName(text), 'a cluster id'),
+    issuedAt: timeMs,
+    body,
+  });
+
+const shapes = { trust: shapeOf('trust', trustBody), revocations: shapeOf('revocations', revocationsBody) } as const;
+
+/** The kind says how to read the rest. */
+const shape: Shape<Notice> = (value, path, problems) => {
+  const kind = oneOf(...noticeKinds)((value as { kind?: unknown } | null)?.kind, [...path, 'kind'], problems);
+  return kind && (shapes[kind] as Shape<Notice>)(value, path, problems);
+};
 
 /**
  * The exact text to sign: JSON with fixed key order, as UTF-8. Throws MALFORMED or LIMIT_EXCEEDED when the notice
@@ -53,7 +81,7 @@ export function readNotice(payload: string): Result<Notice> {
 export interface NoticeRefusal extends Refusal {
   /**
    * `foreign`: of another cluster or kind. `rollback`: older than what is in force. `fork`: two documents of one
-   * generation, so an authority key is misused: raise an alarm and apply the stricter (`stricterTrust`).
+   * generation, so an authority key is misused: raise an alarm and apply the stricter.
    */
   readonly why: 'foreign' | 'rollback' | 'fork';
 }
@@ -93,14 +121,8 @@ function refused(
   return { ok: false, refusal: { code, why, reasons: [reason] } };
 }
 
-function canonical({ v, kind, generation, clusterId, issuedAt, body }: Notice): string {
-  const { deployers, issuers, authorities } = body;
-  return JSON.stringify({
-    v,
-    kind,
-    generation,
-    clusterId,
-    issuedAt,
-    body: { deployers, issuers, authorities },
-  });
+function canonical(notice: Notice): string {
+  const { v, kind, generation, clusterId, issuedAt } = notice;
+  const body = notice.kind === 'trust' ? trustInOrder(notice.body) : revocationsInOrder(notice.body);
+  return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body });
 }

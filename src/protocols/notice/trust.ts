@@ -17,6 +17,13 @@ const keys = (min: number) => list(publicKeyText, limits.trustKeysMax, min);
 /** Accepts a trust bundle: at most `limits.trustKeysMax` keys of each kind, none twice. */
 export const trustBody: Shape<TrustBody> = object({ deployers: keys(0), issuers: keys(0), authorities: keys(1) });
 
+/** The fields in their fixed order, as they are signed. */
+export const trustInOrder = ({ deployers, issuers, authorities }: TrustBody): TrustBody => ({
+  deployers,
+  issuers,
+  authorities,
+});
+
 /**
  * What both bundles trust: in force while two of one generation are about. It can come out empty; then nothing new is
  * accepted until an operator steps in, which is better than to follow a stolen key.

@@ -117,6 +117,28 @@ export function nodeBooted(state: RegistryState, node: NodeId, epoch: number): R
   return ok(step(state, node, { epoch, live: PersistentMap.empty(), gone: PersistentMap.empty() }, touched, []));
 }
 
+/** Forgets a node that is revoked, with all that it said. */
+export function nodeRevoked(state: RegistryState, node: NodeId): RegistryStep {
+  const known = state.nodes.get(node);
+  if (!known) return { state, changes: [], refusals: [] };
+  const nodes = state.nodes.without(node);
+  return stepped(state, { nodes }, new Set(known.live.keys()), []);
+}
+
+/**
+ * Judges what a node says once more, because trust has changed: an agent whose documents do not pass any more is gone.
+ * Its version is kept, so that what was refused does not come back as older news.
+ */
+export function judgedAgain(state: RegistryState, node: NodeId, verifyRecord: VerifyRecord): RegistryStep {
+  const known = state.nodes.get(node);
+  const fallen = [...(known?.live.values() ?? [])].filter(({ record }) => !verifyRecord(record).ok);
+  if (!known || fallen.length === 0) return { state, changes: [], refusals: [] };
+  const draft: Draft = { live: known.live, gone: known.gone };
+  for (const registration of fallen) bury(draft, registration);
+  const records = { epoch: known.epoch, live: draft.live, gone: draft.gone };
+  return step(state, node, records, new Set(fallen.map(({ record }) => record.agentId)), []);
+}
+
 /** Whether the records of a node in this boot are what counts here; not before `nodeBooted` took the boot. */
 export const runsBoot = (state: RegistryState, node: NodeId, epoch: number): boolean =>
   state.nodes.get(node)?.epoch === epoch;
@@ -208,11 +230,13 @@ function put(draft: Draft, entry: Registration | Tombstone): void {
 function buryMissing(draft: Draft, delta: RegistryDelta): readonly AgentId[] {
   const named = new Set(delta.records.map(({ agentId }) => agentId));
   const missing = [...draft.live.values()].filter(({ record }) => !named.has(record.agentId));
-  for (const { record, manifest } of missing) {
-    const tombstone: RegistryRecord = { ...record, state: 'gone', manifest: '', capability: '' };
-    put(draft, { record: tombstone, generation: manifest.generation });
-  }
+  for (const registration of missing) bury(draft, registration);
   return missing.map(({ record }) => record.agentId);
+}
+
+function bury(draft: Draft, { record, manifest }: Registration): void {
+  const tombstone: RegistryRecord = { ...record, state: 'gone', manifest: '', capability: '' };
+  put(draft, { record: tombstone, generation: manifest.generation });
 }
 
 function step(
@@ -222,7 +246,15 @@ function step(
   touched: ReadonlySet<AgentId>,
   refusals: readonly RecordRefusal[],
 ): RegistryStep {
-  const state: RegistryState = { nodes: before.nodes.with(node, records) };
+  return stepped(before, { nodes: before.nodes.with(node, records) }, touched, refusals);
+}
+
+function stepped(
+  before: RegistryState,
+  state: RegistryState,
+  touched: ReadonlySet<AgentId>,
+  refusals: readonly RecordRefusal[],
+): RegistryStep {
   const changes = [...touched].flatMap((agent) => {
     const rivals = rivalsOf(state, agent);
     return changeOf(agent, lookup(before, agent), lookup(state, agent), rivals, rivalsOf(before, agent));

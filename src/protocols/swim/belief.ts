@@ -3,7 +3,8 @@ import type { NodeId } from '../../names.ts';
 import type { Unverified } from '../../unverified.ts';
 import { type AliveClaim, type Claim, compareCounters, type LeaveClaim, type SignedClaim } from './claim.ts';
 import { spread } from './gossip.ts';
-import { createMember, type MemberRecord } from './member.ts';
+import { createMember, isOut, type MemberRecord } from './member.ts';
+import { leansOnRevoked } from './revocation.ts';
 import { addMember, setStatus } from './roster.ts';
 import { hearAboutSelf, isFromAnotherBoot } from './self.ts';
 import type { SwimState, Turn } from './state.ts';
@@ -21,6 +22,7 @@ const isOf = <K extends Claim['kind']>(
 export function believe(turn: Turn, signed: SignedClaim): void {
   const { state } = turn;
   const record = state.roster.records.get(signed.claim.node);
+  if (leansOnRevoked(state, signed)) return;
   if (signed.claim.node === state.self.nodeId) hearAboutSelf(turn, signed);
   else if (isOf(signed, 'alive')) hearAlive(turn, record, signed);
   else if (record && isOf(signed, 'leave')) hearLeave(turn, record, signed);
@@ -65,6 +67,7 @@ function hearLeave(turn: Turn, record: MemberRecord, leave: SignedClaim<LeaveCla
  */
 export function isNews(state: SwimState, candidate: Unverified<SignedClaim>): boolean {
   const { claim, signatures } = candidate.unverified;
+  if (leansOnRevoked(state, candidate.unverified)) return false;
   const accuses = claim.kind === 'suspect' || claim.kind === 'dead';
   if (claim.node === state.self.nodeId) {
     if (!accuses) return isFromAnotherBoot(state, candidate.unverified);
@@ -75,7 +78,7 @@ export function isNews(state: SwimState, candidate: Unverified<SignedClaim>): bo
   const order = compareCounters(claim, record);
   if (claim.kind === 'alive') return order > 0;
   if (claim.kind === 'leave') return order > 0 || (order === 0 && record.status !== 'left');
-  if (order !== 0 || record.status === 'left' || record.status === 'dead') return false;
+  if (order !== 0 || isOut(record) || record.status === 'dead') return false;
   return signatures.some(({ signer }) => signer !== state.self.nodeId && !stands(record, signer));
 }
 

@@ -1,4 +1,4 @@
-import type { MemberRecord } from './member.ts';
+import { isOut, type MemberRecord } from './member.ts';
 import { setStatus } from './roster.ts';
 import type { Turn } from './state.ts';
 import { clearSuspicion } from './suspicion.ts';
@@ -11,7 +11,7 @@ import { clearSuspicion } from './suspicion.ts';
 export function recordContact(turn: Turn, record: MemberRecord): void {
   record.contactTurn = turn.state.turn;
   record.contactMs = turn.now;
-  if (record.status === 'alive' || record.status === 'left') return;
+  if (record.status === 'alive' || isOut(record)) return;
   clearSuspicion(turn, record);
   setStatus(turn, record, 'alive');
 }

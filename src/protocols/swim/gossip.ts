@@ -1,7 +1,7 @@
 import { limits } from '../../limits.ts';
 import { enqueue, retransmitLimit, takeBroadcasts } from './broadcast.ts';
 import type { SignedClaim } from './claim.ts';
-import type { MemberRecord } from './member.ts';
+import { isOut, type MemberRecord } from './member.ts';
 import { headBytes, type PacketHead } from './packet.ts';
 import { drawMembers, rosterSize } from './roster.ts';
 import type { Turn } from './state.ts';
@@ -45,8 +45,8 @@ export function spread(turn: Turn, claim: SignedClaim): void {
 export function gossip(turn: Turn, count: number): void {
   const { state, now } = turn;
   const { gossipToTheDeadMs } = state.options.config;
-  const eligible = ({ status, sinceMs }: MemberRecord) =>
-    status === 'dead' ? now - sinceMs < gossipToTheDeadMs : status !== 'left';
+  const eligible = (member: MemberRecord) =>
+    member.status === 'dead' ? now - member.sinceMs < gossipToTheDeadMs : !isOut(member);
   for (const record of drawMembers(state.roster, state.chance, count, eligible)) {
     if (state.broadcasts.count === 0) return;
     sendPacket(turn, record, { kind: 'gossip' });

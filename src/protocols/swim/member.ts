@@ -3,9 +3,14 @@ import type { AliveClaim, DeadClaim, LeaveClaim, MemberAddress, SignedClaim, Sus
 
 /**
  * What this node holds of a member. `suspect`: accused, time to refute runs. `unreachable`: this node’s own finding,
- * reversible, enough to stop routing. `dead`: certified by enough accusers. `left`: by its own word.
+ * reversible, enough to stop routing. `dead`: certified by enough accusers. `left`: by its own word. `revoked`: by an
+ * authority’s word, for good.
  */
-export type MemberStatus = 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left';
+export type MemberStatus = 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked';
+
+/** Whether a member does not count any more, neither in N nor as an accuser: it left, or was revoked. */
+export const isOut = ({ status }: { readonly status: MemberStatus }): boolean =>
+  status === 'left' || status === 'revoked';
 
 /** A member as shown to others: plain data that does not change afterwards. */
 export interface Member {

@@ -3,7 +3,7 @@ import type { NodeId } from '../../names.ts';
 import { adjustAwareness, failedProbePenalty, stretched } from './awareness.ts';
 import { nackPart } from './config.ts';
 import { sendPacket } from './gossip.ts';
-import { type MemberRecord, standingAccusations } from './member.ts';
+import { isOut, type MemberRecord, standingAccusations } from './member.ts';
 import { drawMembers, nextInRound } from './roster.ts';
 import type { SwimTimer, Turn } from './state.ts';
 import { accuse } from './suspicion.ts';
@@ -41,7 +41,7 @@ export function probeTick(turn: Turn): void {
   });
   state.directoryAsks.clear();
   state.directoryAsked.clear();
-  const next = nextInRound(roster, chance, ({ status }) => status !== 'dead' && status !== 'left');
+  const next = nextInRound(roster, chance, (member) => member.status !== 'dead' && !isOut(member));
   if (next) startProbe(turn, next, 'accuse');
   if (roster.counts.dead === 0 || now - state.deadProbedMs < options.config.deadProbeIntervalMs) return;
   state.deadProbedMs = now;
@@ -84,7 +84,7 @@ const schedule = (turn: Turn, timer: SwimTimer, delayMs: number): void => {
 export function probeForAnother(turn: Turn, from: MemberRecord, seq: number, target: NodeId): void {
   const { state } = turn;
   const record = state.roster.records.get(target);
-  if (!record || record.status === 'left') {
+  if (!record || isOut(record)) {
     sendPacket(turn, from, { kind: target === state.self.nodeId ? 'ack' : 'nack', seq });
     return;
   }

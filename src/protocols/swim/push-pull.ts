@@ -20,6 +20,7 @@ export function pushPull(state: SwimState): readonly SignedClaim[] {
 
 /** The alive claim, because verdicts count only where their subject is known; then the verdict. */
 function knownOf(record: MemberRecord): SignedClaim[] {
+  if (record.status === 'revoked') return [];
   if (record.leave) return [record.alive, record.leave];
   if (record.certificate) return [record.alive, record.certificate];
   return [record.alive, ...standingAccusations(record).map(({ suspicion }) => suspicion)];
@@ -38,7 +39,9 @@ export function pushPullTick(turn: Turn): void {
   const [partner] = drawMembers(roster, chance, 1, ({ status }) => status === 'alive');
   if (partner) turn.effects.push({ type: 'push-pull', with: partner.nodeId });
   // Linked and yet not alive here: one of the two has missed what the other said, and nothing else would say it again.
-  const odd = roster.pool.filter(({ status, linkLost }) => status !== 'alive' && status !== 'suspect' && !linkLost);
+  const odd = roster.pool.filter(
+    ({ status, linkLost }) => !linkLost && status !== 'alive' && status !== 'suspect' && status !== 'revoked',
+  );
   const missed = odd[turn.state.turn % odd.length];
   if (missed) turn.effects.push({ type: 'push-pull', with: missed.nodeId });
 }

@@ -19,11 +19,11 @@ export const createRoster = (): Roster => ({
   pool: [],
   round: [],
   roundAt: 0,
-  counts: { alive: 0, suspect: 0, unreachable: 0, dead: 0, left: 0 },
+  counts: { alive: 0, suspect: 0, unreachable: 0, dead: 0, left: 0, revoked: 0 },
 });
 
-/** N of the formulas: every member that has not left, this node and the dead included. */
-export const rosterSize = (roster: Roster): number => 1 + roster.records.size - roster.counts.left;
+/** N of the formulas: every member that has not left and is not revoked, this node and the dead included. */
+export const rosterSize = ({ records, counts }: Roster): number => 1 + records.size - counts.left - counts.revoked;
 
 /** Adds a newcomer, at a random place of the present round so that joins do not bunch probes. */
 export function addMember(turn: Turn, record: MemberRecord): void {

@@ -11,7 +11,7 @@ import {
 } from './claim.ts';
 import type { SwimConfig } from './config.ts';
 import { sendPacket, spread } from './gossip.ts';
-import { type MemberRecord, standingAccusations } from './member.ts';
+import { isOut, type MemberRecord, standingAccusations } from './member.ts';
 import { drawMembers, rosterSize, setStatus } from './roster.ts';
 import type { SwimState, Turn } from './state.ts';
 
@@ -53,7 +53,7 @@ export const certificateSize = (size: number): number =>
 export function accuse(turn: Turn, record: MemberRecord): void {
   const { self, options, roster, chance } = turn.state;
   const held = record.accusations?.get(self.nodeId);
-  if (record.status === 'dead' || record.status === 'left') return;
+  if (record.status === 'dead' || isOut(record)) return;
   if (held && held.turn > record.contactTurn) return;
   const { nodeId: node, epoch, incarnation } = record;
   const claim: SuspectClaim = { kind: 'suspect', node, epoch, incarnation, accuser: self.nodeId };
@@ -148,11 +148,11 @@ function repeatedMax({ options, roster }: SwimState): number {
 function hold(turn: Turn, record: MemberRecord, suspicion: SignedClaim<SuspectClaim>, own = false): boolean {
   const { state, now } = turn;
   const { accuser } = suspicion.claim;
-  if (record.status === 'dead' || record.status === 'left') return false;
+  if (record.status === 'dead' || isOut(record)) return false;
   if (compareCounters(suspicion.claim, record) !== 0) return false;
   // This node’s own finding is known here best: what others still repeat of it may be long disproved.
-  const accuserStatus = state.roster.records.get(accuser)?.status;
-  if (!own && (accuserStatus === undefined || accuserStatus === 'left')) return false;
+  const accusing = state.roster.records.get(accuser);
+  if (!own && (accusing === undefined || isOut(accusing))) return false;
   record.accusations ??= new Map();
   const { accusations } = record;
   const held = accusations.get(accuser);

@@ -9,7 +9,7 @@ import { type AliveClaim, counterMax, type SignedClaim } from './claim.ts';
 import { checkSwimConfig } from './config.ts';
 import { recordContact } from './contact.ts';
 import { gossip, scheduleGossip, sendPacket } from './gossip.ts';
-import { type Member, viewOf } from './member.ts';
+import { isOut, type Member, viewOf } from './member.ts';
 import type { Packet } from './packet.ts';
 import { type PartitionMode, partitionMode } from './partition.ts';
 import {
@@ -23,6 +23,7 @@ import {
   startProbe,
 } from './probe.ts';
 import { pushPullTick, schedulePushPull } from './push-pull.ts';
+import { revokeMembers } from './revocation.ts';
 import { createRoster } from './roster.ts';
 import { announceLeave, createSelf, viewOfSelf } from './self.ts';
 import type { SwimInput, SwimOptions, SwimState, SwimStep, SwimTimer, Turn } from './state.ts';
@@ -57,6 +58,7 @@ export function createSwim(options: SwimOptions): SwimState {
     chance: seededChance(options.seed),
     directoryAsks: new Set(),
     directoryAsked: new Set(),
+    revoked: new Set(),
     turn: 0,
     nextSeq: 1,
     nextSuspicionRound: 1,
@@ -82,6 +84,7 @@ export function step(state: SwimState, input: SwimInput): SwimStep {
 }
 
 function dispatch(turn: Turn, input: SwimInput): void {
+  if (isOfRevoked(turn.state, input)) return;
   switch (input.type) {
     case 'start':
       start(turn);
@@ -104,10 +107,19 @@ function dispatch(turn: Turn, input: SwimInput): void {
     case 'link.ready':
       linkReady(turn, input.peer, input.bootEpoch);
       break;
+    case 'revoked':
+      revokeMembers(turn, input.nodes);
+      break;
     case 'leave':
       leave(turn);
       break;
   }
+}
+
+/** What comes from a revoked node is not even looked at. */
+function isOfRevoked({ revoked }: SwimState, input: SwimInput): boolean {
+  if ('from' in input) return revoked.has(input.from);
+  return 'peer' in input && revoked.has(input.peer);
 }
 
 /**
@@ -209,7 +221,7 @@ function linkLost(turn: Turn, peer: NodeId): void {
   const record = turn.state.roster.records.get(peer);
   if (!record) return;
   record.linkLost = true;
-  if (turn.state.mode !== 'active' || record.status === 'left' || record.status === 'dead') return;
+  if (turn.state.mode !== 'active' || isOut(record) || record.status === 'dead') return;
   hurry(turn, record);
   startProbe(turn, record, 'accuse', { urgent: true });
 }

@@ -167,6 +167,7 @@ export interface LinkNodeOptions {
   readonly port?: number;
   readonly features?: readonly string[];
   readonly spawn?: LinksOptions['spawn'];
+  readonly revoked?: NonNullable<LinksOptions['revoked']>;
 }
 
 /** Starts actors as the kernel does: neither they nor their messages run on the sender’s stack. */
@@ -239,6 +240,7 @@ export async function startLinkNode(
     clusterId,
     identity: () => identity,
     hello: () => own,
+    ...(options.revoked ? { revoked: options.revoked } : {}),
     spawn: options.spawn ?? host.spawn,
     stop: host.stop,
   });

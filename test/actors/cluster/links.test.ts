@@ -393,6 +393,29 @@ describe('a link that is lost', () => {
     await until('first contact is made again', () => a.links.get(two)?.hello.bootEpoch === 2);
   });
 
+  it('is cut when its peer is revoked, which hears why; new ones are refused before a hello', async () => {
+    const revoked = new Set<NodeId>();
+    const a = await start(one, {
+      revoked: ({ nodeId }) => (revoked.has(nodeId) ? refuse('REVOKED', `${nodeId} is revoked.`).refusal : undefined),
+    });
+    const b = await start(two);
+    const told: string[] = [];
+    b.links.onRevoked((peer, reason) => void told.push(`${peer}: ${reason}`));
+    b.links.ensure({ address: a.address, nodeId: one });
+    await linked(a, two);
+    revoked.add(two);
+    a.links.cutRevoked();
+    expect([a.links.all(), a.closed]).toEqual([[], [{ peer: two, reason: 'node-2 is revoked.' }]]);
+    await until('it hears why', () => told.length === 1);
+    expect(told).toEqual(['node-1: node-2 is revoked.']);
+    // It pauses for a minute, and not for 100 ms: see the chart’s test.
+    // A session of TLS cannot be resumed, so that a new connection is judged, by its certificate and before any hello.
+    const heard = listenTo(await connectTo(a, two));
+    await until('it is refused', () => heard.ends.length > 0);
+    expect([heard.ends[0]?.code, heard.messages]).toEqual([4005, []]);
+    expect(a.refused.map(({ refusal }) => refusal.code)).toEqual(['REVOKED', 'REVOKED']);
+  });
+
   it('is closed with its certificate', async () => {
     const clock = new ManualClock(nodeClock.now());
     const a = await start(one, { clock });

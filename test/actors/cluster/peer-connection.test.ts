@@ -10,6 +10,7 @@ import {
 } from '../../../src/actors/cluster/peer-connection.ts';
 import type { LinkChannel } from '../../../src/actors/kernel/ports.ts';
 import { CaxtonError } from '../../../src/errors.ts';
+import { limits } from '../../../src/limits.ts';
 import { linkBackoff } from '../../../src/protocols/link/backoff.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 
@@ -34,6 +35,7 @@ function stage(more: Partial<PeerConnectionInput>, over: Partial<PeerConnectionW
     },
     dialFailed: () => void done.push('dial failed'),
     wanted: () => true,
+    isRevoked: () => false,
     random: () => 0xffff_ffff,
     leave: () => void done.push('leave'),
     release: () => void done.push('release'),
@@ -86,6 +88,16 @@ describe('a peer-connection that dials', () => {
   it('backs off from a peer whose certificate is not accepted', async () => {
     const { state } = await dialled({ begin: () => undefined });
     expect(state()).toBe('backing-off');
+  });
+
+  it('waits long when either side is revoked: nothing but an operator can change that', async () => {
+    const { clock, done, lost, state } = await dialled({ isRevoked: () => true });
+    lost();
+    const before = done.length;
+    await clock.advanceAsync(limits.revokedRedialMs - 10);
+    expect([state(), done.length]).toEqual(['backing-off', before]);
+    await clock.advanceAsync(10);
+    expect(done.slice(before)).toEqual(['dial', 'begin']);
   });
 
   it('forgets the pauses only of a link that has held, so that one which comes and goes is not dialled in a loop', async () => {

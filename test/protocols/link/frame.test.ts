@@ -73,6 +73,8 @@ describe('frames', () => {
       'push-pull-reply': 10,
       actors: 11,
       'actor-stream': 12,
+      'notice-request': 16,
+      notice: 17,
       checkpoint: 24,
       cosignature: 25,
     });

@@ -109,6 +109,52 @@ describe('a greeting', () => {
   });
 });
 
+describe('a greeting between two that do not hold the same notices', () => {
+  const asks: HandshakeInput = { type: 'admit', yes: true, request: new Uint8Array([0x90]) };
+  const request = frameOf(encodeFrame('notice-request', new Uint8Array([0x90])));
+  const notice = frameOf(encodeFrame('notice', new Uint8Array([0x91, 0]), new Uint8Array([1])));
+
+  test('is ready only once the one that lacks something has taken it', () => {
+    const two = acceptor();
+    two.after(open, heard(helloFrame(dialling())), asks);
+    expect([two.state.phase, two.sent.map(({ kind }) => kind)]).toEqual(['reconciling', ['hello', 'notice-request']]);
+    // The peer lacks nothing, and is ready already.
+    expect(two.after(heard(readyFrame()))).toEqual([]);
+    expect(two.after(heard(notice))).toEqual([{ type: 'notices.given', frame: notice }]);
+    expect(two.after({ type: 'reconciled' }).map(({ type }) => type)).toEqual(['send', 'ready']);
+    expect(two.state.phase).toBe('up');
+  });
+
+  test('goes both ways at once', () => {
+    const one = dialer();
+    one.after(open, heard(helloFrame(helloOf('n2'))), asks);
+    expect(one.after(heard(request))).toEqual([{ type: 'notices.asked', frame: request }]);
+    one.after(heard(notice), { type: 'reconciled' });
+    expect(one.state.phase).toBe('awaiting-ready');
+    one.after(heard(readyFrame()));
+    expect([one.state.phase, one.sent.map(({ kind }) => kind)]).toEqual(['up', ['hello', 'notice-request', 'ready']]);
+  });
+
+  test.each<[string, readonly HandshakeInput[]]>([
+    ['a second request', [heard(request), heard(request)]],
+    ['a second ready', [heard(readyFrame()), heard(readyFrame())]],
+    ['another hello', [heard(helloFrame(helloOf('n2')))]],
+    ['a notice after the last', [{ type: 'reconciled' }, heard(notice)]],
+    ['two ends of it', [{ type: 'reconciled' }, { type: 'reconciled' }]],
+  ])('ends with %s', (_, inputs) => {
+    const one = dialer();
+    one.after(open, heard(helloFrame(helloOf('n2'))), asks);
+    expect(one.after(...inputs).at(-1)).toMatchObject({ type: 'close', reason: 'protocolViolation' });
+    expect(one.state.phase).toBe('closed');
+  });
+
+  test('ends when time is up', () => {
+    const one = dialer();
+    one.after(open, heard(helloFrame(helloOf('n2'))), asks);
+    expect(one.after({ type: 'timeout' })).toMatchObject([{ type: 'close', reason: 'handshakeTimeout' }]);
+  });
+});
+
 describe('a hello is refused', () => {
   const cases: readonly [string, Hello, Partial<HandshakeOptions['expect']>, string, string][] = [
     ['by another name than its certificate’s', helloOf('n9'), {}, 'foreign', 'its certificate is of n2'],
@@ -226,6 +272,7 @@ describe.each(['dialer', 'acceptor'] as const)('out of order at the %s', (side) 
   const table = way.flatMap(([phase, before]) =>
     inputs
       .filter(([name]) => fits[phase] !== name && !(phase === 'judging' && name === 'decline'))
+      .filter(([name]) => !(phase === 'awaiting-ready' && name === 'notice-request'))
       .map(([name, input]): [string, HandshakeState['phase'], readonly HandshakeInput[], HandshakeInput] => [
         name,
         phase,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/limits.ts';
-import { type Notice, noticePayload, readNotice, supersedes } from '../../../src/protocols/notice/notice.ts';
+import { type NoticeOf, noticePayload, readNotice, supersedes } from '../../../src/protocols/notice/notice.ts';
 import { stricterTrust } from '../../../src/protocols/notice/trust.ts';
 import { issuer, now, otherKey } from '../authorization/fixtures.ts';
 
-const notice: Notice = {
+const notice: NoticeOf<'trust'> = {
   v: 1,
   kind: 'trust',
   generation: 3,
@@ -13,7 +13,7 @@ const notice: Notice = {
   body: { deployers: [issuer], issuers: [issuer, otherKey], authorities: [otherKey] },
 };
 const changed = (change: Record<string, unknown>) => JSON.stringify({ ...notice, ...change });
-const verdict = (candidate: Partial<Notice>) => {
+const verdict = (candidate: Partial<NoticeOf<'trust'>>) => {
   const judged = supersedes(notice, { ...notice, ...candidate });
   return judged.ok ? judged.value : `${judged.refusal.why} ${judged.refusal.code}`;
 };
@@ -28,7 +28,7 @@ describe('a notice', () => {
 
   it.each([
     ['another version', { v: 2 }],
-    ['a kind of later', { kind: 'revocations' }],
+    ['the body of another kind', { kind: 'revocations' }],
     ['generation 0', { generation: 0 }],
     ['a generation that wraps', { generation: 2 ** 53 }],
     ['a cluster id that is not one', { clusterId: 'Other Cluster' }],
@@ -49,7 +49,7 @@ describe('a notice', () => {
 });
 
 describe('whether a notice takes the place of another', () => {
-  it.each<[string, Partial<Notice>, string]>([
+  it.each<[string, Partial<NoticeOf<'trust'>>, string]>([
     ['a higher generation', { generation: 4 }, 'newer'],
     ['the same document', {}, 'same'],
     ['a lower generation', { generation: 2 }, 'rollback REPLAYED'],

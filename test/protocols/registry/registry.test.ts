@@ -10,8 +10,10 @@ import {
   byService,
   emptyRegistry,
   fullDelta,
+  judgedAgain,
   lookup,
   nodeBooted,
+  nodeRevoked,
   type RegistryState,
   type RegistryStep,
   runsBoot,
@@ -295,5 +297,31 @@ describe('a delta on its way', () => {
   ])('is refused with %s', (_, text, code) => {
     const read = readRegistryDelta(text);
     expect(read.ok ? 'ok' : read.refusal.code).toBe(code);
+  });
+});
+
+describe('a registry whose trust changes', () => {
+  const both = (): RegistryState => {
+    const { state } = apply(booted(node1, node2), node1, live(echo, node1, 1), live(time, node1, 2));
+    return apply(state, node2, live(echo, node2, 1, '2 node-1,node-2 echo')).state;
+  };
+
+  it('forgets a revoked node with all that it hosts, and takes nothing more from it', () => {
+    const step = nodeRevoked(both(), node2);
+    expect(step.changes).toMatchObject([{ type: 'moved', agentId: echo, now: { record: { node: node1 } } }]);
+    expect(lookup(step.state, echo)?.record.node).toBe(node1);
+    expect(apply(step.state, node2, live(time, node2, 9)).refusals).toMatchObject([
+      { refusal: { code: 'PROTOCOL_VIOLATION' } },
+    ]);
+    expect(nodeRevoked(step.state, node3)).toEqual({ state: step.state, changes: [], refusals: [] });
+  });
+
+  it('drops the agents whose documents do not pass any more, and remembers their versions', () => {
+    const refusing: VerifyRecord = (record) =>
+      record.agentId === echo ? refuse('REVOKED', 'The deployment was revoked.') : verify(record);
+    const step = judgedAgain(both(), node1, refusing);
+    expect(byNode(step.state, node1).map(({ record }) => record.agentId)).toEqual([time]);
+    expect(judgedAgain(step.state, node1, refusing).changes).toEqual([]);
+    expect(apply(step.state, node1, live(echo, node1, 0)).refusals).toMatchObject([{ refusal: { code: 'REPLAYED' } }]);
   });
 });

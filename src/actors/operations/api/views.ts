@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type AgentId, isAgentId, isNodeId, type NodeId } from '../../../names.ts';
 import { type Performative, performatives } from '../../../protocols/acl/performative.ts';
+import { noticeKinds } from '../../../protocols/notice/notice.ts';
+import type { LinkView } from '../../cluster/link-view.ts';
 import type { ActorView } from '../../kernel/kernel.ts';
 import type { MetricSample } from '../../kernel/ports.ts';
 import type {
@@ -10,12 +12,12 @@ import type {
   AuditHead,
   AuditProofView,
   AuditVerification,
-  LinkView,
   MemberView,
   NodeStatus,
   SendOutcome,
   WitnessedLogView,
 } from '../control.ts';
+import type { NoticeView } from '../notice-view.ts';
 
 /** The shapes that the API gives out. What a view has beside these fields never leaves the node. */
 
@@ -58,12 +60,25 @@ export const statusView: z.ZodType<NodeStatus> = z.object({
   agents: count,
   links: count,
   audit: auditHead,
+  revoked: z.object({ by: z.enum(['notice', 'peers']), reason: z.string() }).exactOptional(),
   siem: z.array(siemView),
+});
+
+export const noticeView: z.ZodType<NoticeView> = z.object({
+  kind: z.enum(noticeKinds),
+  generation: count,
+  hash: z.string(),
+  issuedAt: z.string(),
+  signer: z.string(),
+  signerTrusted: z.boolean(),
+  rivals: count,
+  document: z.string(),
+  body: z.record(z.string(), z.unknown()),
 });
 
 export const memberView: z.ZodType<MemberView> = z.object({
   nodeId,
-  status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left']),
+  status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked']),
   address: z.string(),
   bootEpoch: count,
   incarnation: count,
@@ -90,6 +105,8 @@ export const agentView: z.ZodType<AgentView> = z.object({
   state: z.string(),
   generation: count,
   deployer: z.string(),
+  deploymentId: z.string().exactOptional(),
+  tokenId: z.string().exactOptional(),
   services: z.array(z.string()),
   reachable: z.boolean(),
 });

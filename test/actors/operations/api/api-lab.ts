@@ -5,6 +5,7 @@ import { nodeClock } from '../../../../src/actors/kernel/node-clock.ts';
 import type { Address, Clock, TlsIdentity } from '../../../../src/actors/kernel/ports.ts';
 import type { AgentView, Caller, NodeControl, NodeStatus } from '../../../../src/actors/operations/control.ts';
 import { createManagementApi, type ManagementApi } from '../../../../src/actors/operations/management-api.ts';
+import type { NoticeView } from '../../../../src/actors/operations/notice-view.ts';
 import { type ApiKey, createApiKey, readApiKey } from '../../../../src/crypto/api-key.ts';
 import { issueCa, issueServerCertificate } from '../../../../src/crypto/certificate.ts';
 import { privateKeyToPem } from '../../../../src/crypto/keys.ts';
@@ -44,6 +45,18 @@ export const agentEcho: AgentView = {
   deployer: 'ed25519:abc',
   services: ['echo'],
   reachable: true,
+};
+
+const noticeTrust: NoticeView = {
+  kind: 'trust',
+  generation: 1,
+  hash: 'ab'.repeat(32),
+  issuedAt: '2026-01-31T12:00:00.000Z',
+  signer: 'A'.repeat(22),
+  signerTrusted: true,
+  rivals: 0,
+  document: 'cxnot1.e30.A.A',
+  body: { authorities: [] },
 };
 
 export const nodeStatus: NodeStatus = {
@@ -104,6 +117,11 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
       },
     ],
     metrics: () => [{ name: 'caxton_x_total', kind: 'counter', labels: { a: 'b' }, value: 2 }],
+    notices: () => [noticeTrust],
+    async publishNotice(argument, caller) {
+      calls.push({ name: 'publishNotice', argument, caller });
+      return ok(noticeTrust);
+    },
     async deploy(argument, caller) {
       calls.push({ name: 'deploy', argument, caller });
       return ok(agentEcho);

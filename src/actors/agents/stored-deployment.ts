@@ -1,0 +1,26 @@
+import { ok, type Result, refuse } from '../../errors.ts';
+import { utf8 } from '../kernel/utf8.ts';
+
+/** The two documents that make an agent. */
+export interface SignedDeployment {
+  /** Signed by a trusted deployer; text form. */
+  readonly manifest: string;
+  /** Issued by a trusted issuer; text form, or empty for an agent that only answers. */
+  readonly capability: string;
+}
+
+/** A deployment as the state database keeps it. */
+export const storedBytes = ({ manifest, capability }: SignedDeployment): Uint8Array =>
+  utf8.encode(JSON.stringify({ manifest, capability }));
+
+/** Reads what `storedBytes` wrote; its documents are judged again by the caller. MALFORMED. */
+export function readStored(bytes: Uint8Array): Result<SignedDeployment> {
+  try {
+    const stored = JSON.parse(utf8.decode(bytes)) as Partial<SignedDeployment> | null;
+    if (typeof stored?.manifest === 'string' && typeof stored.capability === 'string')
+      return ok({ manifest: stored.manifest, capability: stored.capability });
+  } catch {
+    // Refused below like any other form.
+  }
+  return refuse('MALFORMED', 'What the state database keeps of the deployment is not in its form.');
+}

@@ -1,0 +1,228 @@
+import { ok, type Refusal, type Result, refuse } from '../errors.ts';
+import type { NodeId } from '../names.ts';
+import { noticeKinds } from '../protocols/notice/notice.ts';
+import { revocationsInForce, type SignedNotice, trustInForce } from '../protocols/notice/reconciliation.ts';
+import { revocationsInOrder } from '../protocols/notice/revocation.ts';
+import { trustInOrder } from '../protocols/notice/trust.ts';
+import type { Deployments } from './agents/deployments.ts';
+import type { ClusterParts } from './cluster/assemble.ts';
+import type { NoticeNews } from './cluster/notice-board.ts';
+import type { MessagingParts } from './messaging/assemble.ts';
+import type { NodeBase } from './node-base.ts';
+import type { AuditDraft } from './operations/audit-draft.ts';
+import type { Caller } from './operations/control.ts';
+import type { NoticeView, RevokedView } from './operations/notice-view.ts';
+
+/** The cluster’s documents as the node’s operator sees and changes them. */
+export interface NodeNotices {
+  views(): readonly NoticeView[];
+  /** See `NodeControl.publishNotice`. */
+  publish(text: string, caller: Caller): Promise<Result<NoticeView>>;
+  /** Whether and why this node itself is revoked. */
+  revoked(): RevokedView | undefined;
+}
+
+interface Rooms {
+  readonly base: NodeBase;
+  readonly cluster: ClusterParts;
+  readonly messaging: MessagingParts;
+  readonly deployments: Deployments;
+}
+
+const typeOf = { trust: 'TrustChanged', revocations: 'SecurityPolicyUpdated' } as const;
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/**
+ * Makes the documents bite: whatever changes them is passed on, recorded, and carried out in every room of the node at
+ * once. Protective, so nothing here waits for a record.
+ */
+export function assembleNotices(rooms: Rooms): NodeNotices {
+  const { base, cluster } = rooms;
+  const { notices, files, fault, nodeId } = base;
+  /** Peers that refused this node as revoked, with the reason that they gave. */
+  const refusedBy = new Map<NodeId, string>();
+  let saidOfSelf: string | undefined;
+  const saySelf = (): void => {
+    const refusal = base.revocations.ofCertificate(cluster.identity.svid);
+    const reason = refusal?.reasons[0];
+    if (reason === saidOfSelf) return;
+    saidOfSelf = reason;
+    if (reason === undefined) return;
+    fault(`THIS NODE IS REVOKED: ${reason} It has no links until it has another identity.`, undefined);
+    base.events.emit({ type: 'node.revoked', nodeId, by: nodeId, reason });
+  };
+  notices.onNews((news) => {
+    tellNews(base, news);
+    carryOut(rooms, news);
+    saySelf();
+  });
+  cluster.links.onRevoked((peer, reason) => {
+    if (refusedBy.get(peer) === reason) return;
+    refusedBy.set(peer, reason);
+    base.ports.metrics.count('links_refused_as_revoked');
+    fault(`${peer} refuses this node as revoked: ${reason} See caxton notice show revocations there.`, undefined);
+    base.events.emit({ type: 'node.revoked', nodeId, by: peer, reason });
+  });
+  cluster.links.onReady(({ nodeId: peer }) => void refusedBy.delete(peer));
+  // Another certificate may be one that is not revoked.
+  cluster.identity.onInstalled(() => {
+    refusedBy.clear();
+    saySelf();
+    cluster.links.redial();
+  });
+  // What was kept from an earlier boot.
+  saySelf();
+  return {
+    views: () => viewsOf(base),
+    publish: (text, caller) => publish(rooms, text, caller),
+    revoked() {
+      const own = base.revocations.ofCertificate(files.identity.svid);
+      if (own) return { by: 'notice', reason: own.reasons[0] };
+      const [peer] = refusedBy;
+      return peer && { by: 'peers', reason: `${peer[0]}: ${peer[1]}` };
+    },
+  };
+}
+
+function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, origin }: NoticeNews): void {
+  const { links, gossip, directory, exchange } = cluster;
+  const { revocations, fault } = base;
+  // First of all to everybody, whoever is revoked included: the proof is the kindest way to learn of it.
+  exchange.spread(links.all(), document, origin.type === 'peer' ? origin.peer : undefined);
+  gossip.revoke();
+  directory.dropRevoked();
+  links.cutRevoked();
+  messaging.registry.revoke(revocations.nodes);
+  messaging.registry.trustChanged();
+  deployments.stopRevoked().catch((error: unknown) => fault('a revoked agent could not be stopped in order', error));
+}
+
+function tellNews(base: NodeBase, news: NoticeNews): void {
+  const { events, nodeId, ports, audit, fault, files } = base;
+  const { notice } = news.document;
+  ports.metrics.gauge('notice_generation', notice.generation, { kind: notice.kind });
+  if (news.type !== 'installed') {
+    ports.metrics.count('notice_alarms', { kind: notice.kind, alarm: news.type });
+    fault(alarmOf(news), undefined);
+  }
+  events.emit({
+    type: 'notice.changed',
+    nodeId,
+    kind: notice.kind,
+    generation: notice.generation,
+    change: news.type,
+  });
+  // What was published here is recorded with the name of whoever did it; what the files brought, at the boot.
+  if (news.type !== 'installed' || news.origin.type === 'peer') audit.note(recordOf(base, news));
+  const unsigned = viewsOf(base).filter(({ signerTrusted }) => !signerTrusted);
+  if (news.type === 'installed' && notice.kind === 'trust' && unsigned.length > 0)
+    fault(
+      `the notices about ${unsigned.map(({ kind }) => kind).join(' and ')} are signed by a key that is no authority any more: sign them again with a higher generation, or whoever was away cannot take them`,
+      files.trust.notice.generation,
+    );
+}
+
+function alarmOf(news: NoticeNews): string {
+  const { kind, generation } = news.document.notice;
+  if (news.type === 'left-out')
+    return `generation ${generation} of the ${kind} leaves out ${news.revocations.length} revocations, which stay in force here: publish one that has them`;
+  return `TWO DIFFERENT ${kind.toUpperCase()} NOTICES HAVE GENERATION ${generation}: an authority key is misused. The stricter of them applies until a higher generation comes`;
+}
+
+function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
+  const { document, origin, type } = news;
+  const { notice, hash, signer } = document;
+  const isAlarm = type !== 'installed';
+  return {
+    type: typeOf[notice.kind],
+    identity: origin.type === 'peer' ? `node/${origin.peer}` : `node/${nodeId}`,
+    sourceIp: '',
+    outcome: isAlarm ? 'failure' : 'success',
+    ...(isAlarm ? { code: 'PROTOCOL_VIOLATION' as const } : {}),
+    reasons: isAlarm ? [alarmOf(news)] : [],
+    metadata: {
+      what: notice.kind,
+      generation: notice.generation,
+      hash: hex(hash),
+      signer,
+      ...(type === 'installed' ? { before: news.before } : {}),
+      ...(type === 'forked' ? { beside: hex(news.beside.hash), besideSigner: news.beside.signer } : {}),
+      ...(type === 'left-out' ? { revocations: news.revocations.length } : {}),
+    },
+  };
+}
+
+/**
+ * A minority must not write what the majority may write otherwise. What is judged and recorded is in force when this
+ * resolves; a revocation is in force even before it is recorded.
+ */
+async function publish({ base, cluster }: Rooms, text: string, caller: Caller): Promise<Result<NoticeView>> {
+  const { notices, audit, fault } = base;
+  if (cluster.gossip.partition() !== 'majority')
+    return refuse(
+      'PARTITION_MINORITY',
+      'This node sees no quorum of the cluster, so it takes no cluster documents now.',
+    );
+  const judged = notices.judge(text);
+  if (!judged.ok) {
+    audit.note(publicationOf(caller, undefined, judged.refusal));
+    return judged;
+  }
+  const { kind } = judged.value.notice;
+  const record = () => audit.record(publicationOf(caller, judged.value, undefined));
+  if (kind === 'trust') {
+    const recorded = await record();
+    if (!recorded.ok) return recorded;
+  }
+  const taken = notices.take(text, { type: 'api' });
+  if (!taken.ok) return taken;
+  if (kind === 'revocations') {
+    const recorded = await record();
+    if (!recorded.ok)
+      fault(`revocations are in force without a record: ${recorded.refusal.reasons.join(' ')}`, undefined);
+  }
+  await notices.saved();
+  return ok(viewsOf(base).find((view) => view.kind === kind)!);
+}
+
+function publicationOf(caller: Caller, document: SignedNotice | undefined, refusal: Refusal | undefined): AuditDraft {
+  const kind = document?.notice.kind ?? 'revocations';
+  return {
+    type: refusal ? 'AccessDenied' : typeOf[kind],
+    identity: caller.identity,
+    sourceIp: caller.sourceIp,
+    outcome: refusal ? 'refused' : 'success',
+    ...(refusal ? { code: refusal.code } : {}),
+    reasons: refusal?.reasons ?? [],
+    requestId: caller.requestId,
+    metadata: document
+      ? { what: kind, generation: document.notice.generation, hash: hex(document.hash), signer: document.signer }
+      : { operation: 'publish notice' },
+  };
+}
+
+function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
+  const { state } = notices;
+  return noticeKinds.flatMap((kind) => {
+    const shelf = state.shelves[kind];
+    if (!shelf) return [];
+    const { current, rivals } = shelf;
+    const body = kind === 'trust' ? trustInOrder(trustInForce(state)!) : inForce(state);
+    return [
+      {
+        kind,
+        generation: current.notice.generation,
+        hash: hex(current.hash),
+        issuedAt: new Date(current.notice.issuedAt).toISOString(),
+        signer: current.signer,
+        signerTrusted: files.trust.isAuthority(current.signer),
+        rivals: rivals.length,
+        document: current.text,
+        body: { ...body },
+      },
+    ];
+  });
+}
+
+const inForce = (state: Parameters<typeof revocationsInForce>[0]) =>
+  revocationsInOrder({ revocations: revocationsInForce(state) });

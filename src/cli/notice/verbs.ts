@@ -1,0 +1,109 @@
+import type { Options, Verb } from '../command.ts';
+import { nodeOptions } from '../node-options.ts';
+
+const authorityKey: Options = {
+  'authority-key': {
+    type: 'string',
+    value: 'FILE',
+    about: 'the authority’s private key, PEM, mode 0600',
+    required: true,
+  },
+};
+
+/** Cluster documents, and what is made of them. */
+export const noticeVerbs: readonly Verb[] = [
+  {
+    noun: 'notice',
+    verb: 'list',
+    summary: 'list the cluster’s documents as one node holds them',
+    details: 'Exit code 1 when one of them wants an operator: two of one generation, or a signer that is no authority.',
+    options: nodeOptions,
+    examples: ['caxton notice list', 'caxton notice list --node node-3 --output json'],
+    run: async (invocation) => (await import('./list.ts')).list(invocation),
+  },
+  {
+    noun: 'notice',
+    verb: 'show',
+    summary: 'show what one of the cluster’s documents says',
+    argument: { name: 'kind', value: 'KIND', about: 'trust or revocations' },
+    options: {
+      body: { type: 'boolean', about: 'print only what is in force, as JSON: what notice sign takes' },
+      document: { type: 'boolean', about: 'print only the document as it was signed' },
+      ...nodeOptions,
+    },
+    examples: ['caxton notice show revocations', 'caxton notice show trust --body > trust.json'],
+    run: async (invocation) => (await import('./show.ts')).show(invocation),
+  },
+  {
+    noun: 'notice',
+    verb: 'sign',
+    summary: 'sign a cluster document, without a node',
+    options: {
+      kind: { type: 'string', value: 'trust|revocations', about: 'what it is about', required: true },
+      body: { type: 'string', value: 'FILE', about: 'what it says, JSON as notice show --body prints', required: true },
+      generation: { type: 'string', value: 'N', about: 'one more than that in force', required: true },
+      'cluster-id': { type: 'string', value: 'ID', about: 'the cluster that it is for', required: true },
+      ...authorityKey,
+      out: { type: 'string', value: 'FILE', about: 'write it there (default: print it)' },
+    },
+    examples: [
+      'caxton notice sign --kind trust --body trust.json --generation 2 --cluster-id 0f3c --authority-key a.key',
+    ],
+    run: async (invocation) => (await import('./sign.ts')).sign(invocation),
+  },
+  {
+    noun: 'notice',
+    verb: 'publish',
+    summary: 'put a signed cluster document in force',
+    details: `One node takes it and tells the others. Refused by a node that sees no quorum of the cluster, and when the
+generation is not higher than that in force.`,
+    argument: { name: 'file', value: 'FILE', about: 'the document' },
+    options: nodeOptions,
+    examples: ['caxton notice publish trust-2.notice'],
+    run: async (invocation) => (await import('./publish.ts')).publish(invocation),
+  },
+  {
+    noun: 'security',
+    verb: 'revoke',
+    summary: 'revoke nodes, certificates, keys, tokens or deployments, for good',
+    details: `Asks all nodes of the profile what is revoked, adds to it, signs the next generation and puts it in force. With a
+node its present certificate is revoked as well. There is no way back.`,
+    options: {
+      node: { type: 'string', value: 'ID,…', about: 'nodes, whatever certificate they show', multiple: true },
+      serial: { type: 'string', value: 'HEX,…', about: 'certificates', multiple: true },
+      key: { type: 'string', value: 'ID,…', about: 'keys of deployers, issuers or authorities', multiple: true },
+      token: { type: 'string', value: 'ID|@FILE,…', about: 'capability tokens', multiple: true },
+      deployment: { type: 'string', value: 'ID|@FILE,…', about: 'deployments, by their manifests', multiple: true },
+      reason: {
+        type: 'string',
+        value: 'REASON',
+        about: 'as in RFC 5280, such as keyCompromise (default unspecified)',
+      },
+      ...authorityKey,
+      via: { type: 'string', value: 'ID', about: 'publish at this node (default: the first that answers)' },
+      output: nodeOptions.output!,
+      profile: nodeOptions.profile!,
+    },
+    examples: [
+      'caxton security revoke --node node-3 --reason keyCompromise --authority-key .caxton/keys/authority.key',
+      'caxton security revoke --serial 0A1B2C --authority-key authority.key --via node-1',
+    ],
+    run: async (invocation) => (await import('../security/revoke.ts')).revoke(invocation),
+  },
+  {
+    noun: 'security',
+    verb: 'export-crl',
+    summary: 'write the revoked certificates as a CRL, for programs outside of the cluster',
+    details: `Nodes need none: they go by the revocations themselves. A CRL that is past its end makes many programs refuse
+every certificate, so make a new one in time.`,
+    options: {
+      'ca-cert': { type: 'string', value: 'FILE', about: 'the CA’s certificate', required: true },
+      'ca-key': { type: 'string', value: 'FILE', about: 'the CA’s private key, PEM, mode 0600', required: true },
+      validity: { type: 'string', value: 'TIME', about: 'until the next one is due (default 7d)' },
+      out: { type: 'string', value: 'FILE', about: 'write it there (default: print it)' },
+      profile: nodeOptions.profile!,
+    },
+    examples: ['caxton security export-crl --ca-cert ca.crt --ca-key ca.key --out cluster.crl'],
+    run: async (invocation) => (await import('../security/export-crl.ts')).exportCrl(invocation),
+  },
+];
