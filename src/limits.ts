@@ -169,8 +169,14 @@ export const limits = {
   /** From a save that failed to the next attempt. */
   snapshotRetryMs: 5_000,
 
-  /** A certificate in DER. Past it: refused unread. */
+  /** A certificate in DER, with its intermediates behind it. Past it: refused unread. */
   certificateBytesMax: 8_192,
+  /** Certificates of a chain that a peer shows, the root not counted: more is refused before anything is verified. */
+  chainCertificatesMax: 4,
+  /** Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. */
+  intermediatesMax: 1,
+  /** CA certificates of one trust bundle: those of a root rotation, with room. */
+  bundleCertificatesMax: 16,
   /** DNS names and IP addresses that one certificate is issued for. */
   altNamesMax: 64,
   /** A private key’s or keyring’s file. */
