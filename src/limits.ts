@@ -179,6 +179,9 @@ export const limits = {
   bundleCertificatesMax: 16,
   /** DNS names and IP addresses that one certificate is issued for. */
   altNamesMax: 64,
+  /** A CA key’s passphrase. */
+  passphraseCharsMin: 8,
+  passphraseCharsMax: 1_024,
   /** A private key’s or keyring’s file. */
   pemBytesMax: 16_384,
   /** Gossip keys held at once. Past it: a new one is refused until an old one is dropped. */
