@@ -77,17 +77,18 @@ export function refusalFor(
 }
 
 /**
- * What TLS found, added to what the judgement of the SVID found: TLS stops at the first thing and calls it by a coarser
- * name, so it stands first only where the judgement found nothing of the kind.
+ * What TLS found, behind what the judgement of the SVID found: TLS stops at the first thing and calls it by a coarser
+ * name, so it comes first only where the judgement found nothing.
  */
 export function withTlsFinding(
   findings: readonly CertificateFinding[],
   tls: CertificateFinding | undefined,
 ): readonly CertificateFinding[] {
-  if (tls === undefined || findings.some(({ code }) => code === tls.code)) return findings;
+  if (tls === undefined) return findings;
   // “Invalid purpose” is OpenSSL’s word for every usage, “unspecified” Node’s for what it has no word for.
-  if (findings.length > 0 && (tls.code === 'PATH_REFUSED' || tls.code === 'WRONG_EKU')) return findings;
-  return [...findings, tls];
+  const vague = tls.code === 'PATH_REFUSED' || tls.code === 'WRONG_EKU';
+  const said = findings.some(({ code }) => code === tls.code);
+  return vague && !said && findings.length > 0 ? findings : [...findings, tls];
 }
 
 /** OpenSSL’s names as Node gives them. */

@@ -1,4 +1,3 @@
-import { verifyNodeSvid } from '../../crypto/svid.ts';
 import { type Refusal, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
@@ -18,6 +17,7 @@ import {
   type PeerConnectionWork,
   peerConnectionSpec,
 } from './peer-connection.ts';
+import { judgePeer, refusalOfTls } from './peer-judgement.ts';
 import { Redials } from './redials.ts';
 import { keyOf, WantedPeers } from './wanted-peers.ts';
 
@@ -108,9 +108,9 @@ export class Links {
     this.#refused(addressText(channel.remote), refusal);
   }
 
-  /** A connection that TLS refused before it became a channel. */
-  refusedByTls(remote: Address, reason: string): void {
-    const { refusal } = refuse('CERTIFICATE_REFUSED', `TLS refused the connection: ${reason}.`);
+  /** A connection that TLS refused before it became a channel: what it showed is judged too, to say why. */
+  refusedByTls(remote: Address, reason: string, shown?: Uint8Array): void {
+    const refusal = refusalOfTls(reason, shown && judgePeer(this.#options, shown, undefined));
     this.#refused(addressText(remote), refusal);
   }
 
@@ -194,14 +194,9 @@ export class Links {
     channel: LinkChannel,
     notify: (event: PeerConnectionEvent) => void,
   ): LinkSession | undefined {
-    const { clock, trustDomain, clusterId, identity, hello } = this.#options;
+    const { clock, trustDomain, clusterId, hello } = this.#options;
     const { target } = connection;
-    const svid = verifyNodeSvid(channel.peerCertificate, {
-      caPem: identity().caPem,
-      trustDomain,
-      now: clock.now(),
-      ...(target?.nodeId === undefined ? {} : { nodeId: target.nodeId }),
-    });
+    const svid = judgePeer(this.#options, channel.peerCertificate, target?.nodeId);
     if (!svid.ok) {
       this.#refused(addressText(channel.remote), svid.refusal);
       channel.close(closeCodes.certificateRefused.code, svid.refusal.reasons[0]);
