@@ -75,6 +75,19 @@ export function certificatesFromPem(pem: string): Result<readonly Uint8Array[]> 
   }
 }
 
+/**
+ * The chain of a PEM text as it travels. A root at its end is left out: whoever judges has it, or does not believe it.
+ * MALFORMED.
+ */
+export function chainFromPem(pem: string): Result<Uint8Array> {
+  const parts = certificatesFromPem(pem);
+  if (!parts.ok) return parts;
+  return ok(joinChain(parts.value.filter((der, at) => at === 0 || !isSelfIssued(new X509Certificate(der)))));
+}
+
+/** Whether a certificate names itself as its issuer. */
+export const isSelfIssued = (x509: X509Certificate): boolean => x509.checkIssued(x509);
+
 /** Certificates one after the other, as a chain travels. */
 export const joinChain = (parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat([...parts]));
 

@@ -128,10 +128,12 @@ const tlsWords: readonly (readonly [RegExp, CertificateReason])[] = [
 ];
 
 /** A certificate failure of TLS in our codes; undefined when it was no certificate that TLS stopped at. */
-export function tlsFinding(code: string, words = ''): CertificateFinding | undefined {
+export function tlsFinding(code: string, words = '', what = 'the connection'): CertificateFinding | undefined {
   const known = Object.hasOwn(tlsCodes, code) ? tlsCodes[code] : undefined;
   const told = known ?? tlsWords.find(([pattern]) => pattern.test(words))?.[1];
-  const text = `TLS refused the connection: ${code}${words === '' ? '' : ` (${words})`}.`;
+  // Node adds advice for browsers of the web behind a semicolon.
+  const said = words.split(';', 1)[0];
+  const text = `TLS refused ${what}: ${code}${said ? ` (${said})` : ''}.`;
   if (told !== undefined) return { code: told, text };
   return code === 'UNSPECIFIED' ? { code: 'PATH_REFUSED', text } : undefined;
 }
