@@ -175,8 +175,14 @@ export const limits = {
   chainCertificatesMax: 4,
   /** Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. */
   intermediatesMax: 1,
+  /** Certificates among which `caxton security verify` looks for a path. */
+  poolMax: 64,
   /** CA certificates of one trust bundle: those of a root rotation, with room. */
   bundleCertificatesMax: 16,
+  /** The longest life that the command line gives a certificate: a hundred years. */
+  certificateLifetimeMsMax: 3_153_600_000_000,
+  /** A revocation list in DER: about 30,000 serials. */
+  certificateListBytesMax: 1_048_576,
   /** DNS names and IP addresses that one certificate is issued for. */
   altNamesMax: 64,
   /** A CA key’s passphrase. */

@@ -118,6 +118,21 @@ const prefixed = (what: string, [first, ...more]: readonly [string, ...string[]]
   ...more.map((reason) => `${what}: ${reason}`),
 ];
 
+/** A leaf and, of many certificates in any order, those that lead upwards from it, in their order. */
+export function orderedChain(leaf: Uint8Array, pool: readonly Uint8Array[]): readonly Uint8Array[] {
+  const chain = [leaf];
+  const left = new Set(pool);
+  for (let current: X509Certificate | undefined = new X509Certificate(leaf); current; ) {
+    const below: X509Certificate = current;
+    const above = [...left].find((der) => below.checkIssued(new X509Certificate(der)));
+    current = above && new X509Certificate(above);
+    if (!above) break;
+    left.delete(above);
+    chain.push(above);
+  }
+  return chain;
+}
+
 /** The name of a key in revocations: SHA-256 of its SubjectPublicKeyInfo, lower-case hex. */
 export const certificateKeyId = (publicKey: KeyObject): string =>
   createHash('sha256')

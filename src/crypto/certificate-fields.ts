@@ -157,9 +157,11 @@ function commonNamesOf(subject: Asn1 | undefined): string[] {
   return names;
 }
 
-function altNamesOf(extension: Extension | undefined): AltName[] {
-  if (!extension) return [];
-  return childrenOf(parseDer(extension.value), Type.SEQUENCE, 'The alternative names').map((name) => {
+const altNamesOf = (extension: Extension | undefined): AltName[] => (extension ? altNamesIn(extension.value) : []);
+
+/** The names in the value of a SubjectAltName extension, a binary string. Throws DerError. */
+export function altNamesIn(value: string): AltName[] {
+  return childrenOf(parseDer(value), Type.SEQUENCE, 'The alternative names').map((name) => {
     if (name.tagClass !== 0x80) throw new DerError('An alternative name has a bad form.');
     // Structured kinds (directory names and the like) keep their DER: they are refused by their tag.
     return { tag: name.type, value: typeof name.value === 'string' ? name.value : derOf(name) };

@@ -1,10 +1,11 @@
-import { type KeyObject, sign, verify, X509Certificate } from 'node:crypto';
+import { type KeyObject, sign, X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { issuingAlgorithm } from './algorithms.ts';
-import { type Asn1, binaryString, bytesOfBinary, childrenOf, derOf, oidOf, parseDer } from './der.ts';
+import { type Asn1, binaryString, bytesOfBinary, childrenOf, derOf, parseDer } from './der.ts';
 import { algorithmIdentifier } from './issuance.ts';
 import { privateKeyToPem } from './keys.ts';
 import type { Crypto, KeyPair } from './port.ts';
+import { isSignedWith, isTime, signedForm, timeOf } from './signed-form.ts';
 
 const { Class, Type } = forge.asn1;
 
@@ -62,7 +63,8 @@ export function copyPath(crypto: Crypto, material: PathMaterial, shiftMs: number
     });
   };
   const list = (der: Uint8Array): string => {
-    const signer = signerOf((key) => isSignedBy(der, key));
+    const form = signedForm(der, 'The revocation list');
+    const signer = signerOf((key) => isSignedWith(form, key));
     return copied('X509 CRL', der, signer, (parts) => {
       // The version is there or not; what follows it is always the algorithm (RFC 5280 §5.1).
       const at = parts.findIndex(({ type, tagClass }) => type === Type.SEQUENCE && tagClass === 0);
@@ -112,35 +114,11 @@ function quietly(check: () => boolean): boolean {
   }
 }
 
-/** Signature algorithms of revocation lists, by OID: what a CA of any kind may have signed one with. */
-const digests: Readonly<Record<string, string>> = {
-  '1.2.840.10045.4.3.2': 'sha256',
-  '1.2.840.10045.4.3.3': 'sha384',
-  '1.2.840.10045.4.3.4': 'sha512',
-  '1.2.840.113549.1.1.11': 'sha256',
-  '1.2.840.113549.1.1.12': 'sha384',
-  '1.2.840.113549.1.1.13': 'sha512',
-};
-
-function isSignedBy(der: Uint8Array, key: KeyObject): boolean {
-  const [signed, algorithm, bits] = childrenOf(parseDer(binaryString(der)), Type.SEQUENCE, 'The list');
-  const [oid] = childrenOf(algorithm, Type.SEQUENCE, 'The signature algorithm');
-  const digest = digests[oidOf(oid, 'The signature algorithm')];
-  if (digest === undefined || typeof bits?.value !== 'string') return false;
-  const signature = bytesOfBinary(bits.value.slice(1));
-  return verify(digest, bytesOfBinary(derOf(signed!)), { key, dsaEncoding: 'der' }, signature);
-}
-
-const isTime = ({ type, tagClass }: Asn1): boolean =>
-  tagClass === 0 && (type === Type.UTCTIME || type === Type.GENERALIZEDTIME);
-
 /** What RFC 5280 can write: to the end of the year 9999. */
 const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 function shifted(time: Asn1, shiftMs: number): Asn1 {
-  const text = String(time.value);
-  const date = time.type === Type.UTCTIME ? forge.asn1.utcTimeToDate(text) : forge.asn1.generalizedTimeToDate(text);
-  const moved = new Date(Math.max(0, Math.min(timeMsMax, date.getTime() + shiftMs)));
+  const moved = new Date(Math.max(0, Math.min(timeMsMax, timeOf(time) + shiftMs)));
   const utc = moved.getTime() < Date.UTC(2050, 0, 1);
   const value = utc ? forge.asn1.dateToUtcTime(moved) : forge.asn1.dateToGeneralizedTime(moved);
   return forge.asn1.create(Class.UNIVERSAL, utc ? Type.UTCTIME : Type.GENERALIZEDTIME, false, String(value));

@@ -19,7 +19,7 @@ const oids = {
 const iterations = 600_000;
 
 /** The label of an encrypted private key’s PEM. */
-export const encryptedLabel = 'ENCRYPTED PRIVATE KEY';
+const encryptedLabel = 'ENCRYPTED PRIVATE KEY';
 
 /**
  * A private key as encrypted PKCS #8 PEM (RFC 5958 §3, RFC 8018 §6.2): PBKDF2 with HMAC-SHA-256, then AES-256-CBC. What
