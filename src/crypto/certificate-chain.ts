@@ -139,9 +139,24 @@ export const certificateKeyId = (publicKey: KeyObject): string =>
     .update(publicKey.export({ type: 'spki', format: 'der' }))
     .digest('hex');
 
-/** Whether one signed the other, by name, key identifier and signature; “named” when only the signature is not its. */
-export function issued(issuer: ReadCertificate, certificate: ReadCertificate): 'signed' | 'named' | 'no' {
-  if (!certificate.x509.checkIssued(issuer.x509)) return 'no';
-  // checkIssued compares names and key identifiers; only verify looks at the signature.
-  return issuer.publicKey && certificate.x509.verify(issuer.publicKey) ? 'signed' : 'named';
+/**
+ * Whether one signed the other, by name, key identifier and signature. “named”: all but the signature is its. “unfit”: the
+ * signature is its, and it is no CA, or not the one whose key identifier is meant.
+ */
+export function issued(issuer: ReadCertificate, certificate: ReadCertificate): 'signed' | 'named' | 'unfit' | 'no' {
+  const { publicKey, x509 } = issuer;
+  // checkIssued compares names, key identifiers and what the issuer may do; only verify looks at the signature.
+  const matches = certificate.x509.checkIssued(x509);
+  if (!matches && certificate.x509.issuer !== x509.subject) return 'no';
+  const signed = publicKey !== undefined && verifies(certificate.x509, publicKey);
+  return matches ? (signed ? 'signed' : 'named') : signed ? 'unfit' : 'no';
+}
+
+/** A key of another kind than the signature throws where one that does not fit says no. */
+function verifies(x509: X509Certificate, key: KeyObject): boolean {
+  try {
+    return x509.verify(key);
+  } catch {
+    return false;
+  }
 }

@@ -245,8 +245,11 @@ function issuerFindings(
       if (bundle.value.length === 1) findings.push(...caFindings('CA', bundle.value[0]!, path.length, expect));
       break;
     }
-    if (issued(issuer, above) === 'named')
+    const how = issued(issuer, above);
+    if (how === 'named')
       findings.push(finding('BAD_SIGNATURE', 'The certificate names its CA, and is not signed by it.'));
+    if (how === 'unfit')
+      findings.push(finding('ISSUER_NOT_CA', 'What signed the certificate is no CA, or not the one that it names.'));
     findings.push(...caFindings(root ? 'CA' : 'intermediate CA', issuer, path.length, expect));
     if (root) break;
     findings.push(...intermediateFindings(issuer, expect));
@@ -259,7 +262,7 @@ function issuerFindings(
 }
 
 const notUnderCa = (certificate: ReadCertificate): CertificateFinding =>
-  issued(certificate, certificate) === 'signed'
+  ['signed', 'unfit'].includes(issued(certificate, certificate))
     ? finding('SELF_SIGNED', 'The certificate is signed with its own key, and not signed by this cluster’s CA.')
     : finding('OTHER_CA', 'The certificate is not signed by this cluster’s CA.');
 

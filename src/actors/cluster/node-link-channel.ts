@@ -132,12 +132,15 @@ export interface TlsFacts {
 }
 
 /**
- * What TLS says about the peer, or why the socket is no link. To be asked once and at once: on the dialer’s side Node
- * gives the peer’s certificate only to the first who asks.
+ * What TLS says about the peer, or why the socket is no link. `shown` is what `shownChain` gave for the socket: to be
+ * asked once and at once, since Node takes what it hands out from OpenSSL’s own list.
  */
-export function tlsFacts(socket: TLSSocket, side: 'dialer' | 'acceptor'): TlsFacts | string {
-  const certificate = socket.getPeerX509Certificate();
-  if (!certificate) return 'NO_CERTIFICATE: the peer showed no certificate';
+export function tlsFacts(
+  socket: TLSSocket,
+  side: 'dialer' | 'acceptor',
+  shown: Uint8Array | undefined,
+): TlsFacts | string {
+  if (!shown) return 'NO_CERTIFICATE: the peer showed no certificate';
   if (!socket.authorized) return `the peer’s certificate was not accepted (${String(socket.authorizationError)})`;
   // A resumed session would skip the judgement; none is offered, so this one is somebody’s mistake or worse.
   if (socket.isSessionReused()) return 'RESUMED_SESSION: the peer resumed a TLS session';
@@ -146,7 +149,7 @@ export function tlsFacts(socket: TLSSocket, side: 'dialer' | 'acceptor'): TlsFac
   const exchange = side === 'dialer' ? (socket.getEphemeralKeyInfo() as { readonly name?: string } | null) : null;
   return {
     remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
-    peerCertificate: shownChain(certificate),
+    peerCertificate: shown,
     tls: {
       protocol: socket.getProtocol() ?? '',
       cipher: socket.getCipher().standardName,
@@ -156,7 +159,9 @@ export function tlsFacts(socket: TLSSocket, side: 'dialer' | 'acceptor'): TlsFac
 }
 
 /** What a peer showed: its certificate and the intermediates behind it, in DER. A root that came with them is left out. */
-export function shownChain(leaf: X509Certificate): Uint8Array {
+export function shownChain(socket: TLSSocket): Uint8Array | undefined {
+  const leaf: X509Certificate | undefined = socket.getPeerX509Certificate();
+  if (!leaf) return undefined;
   const parts = [leaf];
   for (let above = leaf.issuerCertificate; above; above = above.issuerCertificate) {
     if (above.checkIssued(above) || parts.length >= limits.chainCertificatesMax) break;

@@ -9,6 +9,7 @@ import type { Clock, LinkChannel, LinkDialOptions } from '../kernel/ports.ts';
 import {
   type LinkTls,
   linkProtocol,
+  shownChain,
   type TlsFacts,
   tlsFacts,
   versionAndSuites,
@@ -54,7 +55,8 @@ export function dialWebSocketLink(
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   socket.once('upgrade', (response) => {
-    facts = tlsFacts(response.socket as TLSSocket, 'dialer');
+    const secured = response.socket as TLSSocket;
+    facts = tlsFacts(secured, 'dialer', shownChain(secured));
   });
   socket.once('open', () => {
     signal.removeEventListener('abort', abort);

@@ -53,7 +53,7 @@ export async function listenForWebSocketLinks(
   });
   server.on('upgrade', (request, stream, head) => {
     const socket = stream as TLSSocket;
-    const facts = tlsFacts(socket, 'acceptor');
+    const facts = tlsFacts(socket, 'acceptor', origins.shownBy(socket));
     if (typeof facts === 'string') {
       handshakes.told(origins.of(socket));
       options.onRefused(origins.of(socket), facts);
@@ -115,11 +115,14 @@ function rememberPeers(server: Server): Peers {
     if (origins.has(socket)) return;
     origins.set(socket, remoteOf(socket));
     socket.prependOnceListener('secure', () => {
-      const shown = socket.getPeerX509Certificate();
-      if (shown) chains.set(socket, shownChain(shown));
+      const shown = shownChain(socket);
+      if (shown) chains.set(socket, shown);
     });
   });
-  return { of: (socket) => origins.get(socket) ?? remoteOf(socket), shownBy: (socket) => chains.get(socket) };
+  return {
+    of: (socket) => origins.get(socket) ?? remoteOf(socket),
+    shownBy: (socket) => chains.get(socket) ?? (socket.destroyed ? undefined : shownChain(socket)),
+  };
 }
 
 function listen(server: Server, address: Address): Promise<Address> {
