@@ -49,8 +49,13 @@ async function askWithoutEcho(question: string): Promise<string> {
   try {
     let answer = '';
     for await (const chunk of stdin.iterator({ destroyOnReturn: false }))
-      for (const character of String(chunk)) {
-        if (character === '\r' || character === '\n') return answer;
+      for (const [at, character] of [...String(chunk)].entries()) {
+        if (character === '\r' || character === '\n') {
+          // What was typed ahead belongs to the next question.
+          const rest = [...String(chunk)].slice(at + 1).join('');
+          if (rest !== '') stdin.unshift(rest, 'utf8');
+          return answer;
+        }
         if (character === '\u0003' || character === '\u0004')
           throw new CaxtonError('CANCELLED', 'No passphrase was given.');
         answer = character === '\u007f' || character === '\b' ? answer.slice(0, -1) : answer + character;

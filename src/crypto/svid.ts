@@ -6,6 +6,7 @@ import { certificateAlgorithm, issuingAlgorithm, keyFits } from './algorithms.ts
 import {
   certificateKeyId,
   issued,
+  joinChain,
   type ReadCertificate,
   readBundle,
   readCertificate,
@@ -32,7 +33,7 @@ export interface NodeSvid {
   readonly publicKey: KeyObject;
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex: the key’s name in revocations. */
   readonly keyId: string;
-  /** The leaf’s DER and behind it that of its intermediates: what vouches for it elsewhere. */
+  /** The leaf’s DER and behind it that of the intermediates that its path needs: what vouches for it elsewhere. */
   readonly der: Uint8Array;
   /** SHA-256 of the leaf’s DER, lower-case hex. */
   readonly fingerprint: string;
@@ -79,12 +80,13 @@ export function verifyNodeSvid(certificate: Uint8Array, expect: SvidExpectation)
   const nodeId = nodeOf(urisOf(fields), expect.trustDomain);
   const notBefore = x509.validFromDate.getTime();
   const notAfter = x509.validToDate.getTime();
+  const above = pathAbove(leaf, intermediates, expect);
   const refused = refusalFor([
     ...nameFindings(fields, nodeId, expect),
     ...usageFindings(fields),
     ...algorithmFindings('certificate', leaf),
     ...timeFindings('certificate', leaf, expect),
-    ...issuerFindings(leaf, intermediates, expect),
+    ...above.findings,
     ...revocationFindings(leaf, nodeId, expect),
     ...serialFindings(leaf),
   ]);
@@ -99,7 +101,8 @@ export function verifyNodeSvid(certificate: Uint8Array, expect: SvidExpectation)
     notAfter,
     publicKey,
     keyId: certificateKeyId(publicKey),
-    der: new Uint8Array(certificate),
+    // Whoever passes a chain on may have put more into it: that goes no further.
+    der: joinChain([leaf, ...above.path].map((one) => one.x509.raw)),
     fingerprint: createHash('sha256').update(x509.raw).digest('hex'),
   });
 }
@@ -224,13 +227,13 @@ const serialFindings = ({ x509: { serialNumber } }: ReadCertificate): Certificat
     : [finding('BAD_SERIAL', 'The serial number is not positive, or longer than 20 bytes.')];
 
 /** What is wrong above the leaf: from it to a CA of the bundle, over the intermediates that it came with. */
-function issuerFindings(
+function pathAbove(
   leaf: ReadCertificate,
   intermediates: readonly ReadCertificate[],
   expect: SvidExpectation,
-): CertificateFinding[] {
+): { readonly findings: readonly CertificateFinding[]; readonly path: readonly ReadCertificate[] } {
   const bundle = readBundle(expect.caPem);
-  if (!bundle.ok) return [finding('OTHER_CA', bundle.refusal.reasons[0])];
+  if (!bundle.ok) return { findings: [finding('OTHER_CA', bundle.refusal.reasons[0])], path: [] };
   const findings: CertificateFinding[] = [];
   const path: ReadCertificate[] = [];
   let current = leaf;
@@ -258,7 +261,7 @@ function issuerFindings(
   }
   if (path.length > limits.intermediatesMax)
     findings.push(finding('PATH_TOO_LONG', `There are more than ${limits.intermediatesMax} intermediates.`));
-  return findings;
+  return { findings, path };
 }
 
 const notUnderCa = (certificate: ReadCertificate): CertificateFinding =>

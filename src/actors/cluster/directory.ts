@@ -88,10 +88,10 @@ export class Directory {
     if (!svid.ok) return svid;
     const claimKey = verifyClaimKeyBinding(svid.value, entry.binding);
     if (!claimKey.ok) return claimKey;
-    // Copies: the entry may be a view into a frame’s buffer.
+    // Copies: the entry may be a view into a frame’s buffer. Of the chain, what its path needs.
     return ok({
       nodeId: entry.nodeId,
-      certificate: new Uint8Array(entry.certificate),
+      certificate: svid.value.der,
       binding: new Uint8Array(entry.binding),
       svid: svid.value,
       claimKey: claimKey.value,

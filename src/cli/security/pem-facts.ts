@@ -4,6 +4,7 @@ import { type AltName, keyPurposes, readCertificateFields } from '../../crypto/c
 import { readCertificateList } from '../../crypto/certificate-list.ts';
 import { readCertificateRequest } from '../../crypto/certificate-request.ts';
 import { ipAddressText } from '../../crypto/ip-address.ts';
+import { keyIdOf, publicKeyToText, rawPublicKey } from '../../crypto/keys.ts';
 import type { PemBlock } from './pem-blocks.ts';
 
 /** What there is to say about one thing in a file, in the order in which a person asks; `kind` first. */
@@ -94,6 +95,8 @@ function listFacts(der: Uint8Array, now: number): Facts {
 function keyFacts(key: KeyObject): Facts {
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
   const type = key.asymmetricKeyType ?? 'unknown';
+  // Those that sign documents and claims are named in files by their text.
+  if (type === 'ed25519') return { key: type, text: publicKeyToText(rawPublicKey(key)), keyId: keyIdOf(key) };
   const curve = namedCurve === 'prime256v1' ? 'P-256' : namedCurve;
   const size = curve ?? (modulusLength === undefined ? '' : `${modulusLength} bits`);
   return { key: `${type} ${size}`.trim(), keyId: certificateKeyId(key) };
