@@ -244,7 +244,7 @@ describe('a peer is refused, and the reason told,', () => {
     a.links.ensure({ address: b.address, nodeId: 'node-3' as NodeId });
     await until('it is refused', () => a.refused.length > 0);
     expect(a.refused[0]?.refusal.code).toBe('CERTIFICATE_REFUSED');
-    expect(textOf(a)).toContain('node-3');
+    expect(textOf(a)).toMatch(/^WRONG_NODE: .*node-3/);
     expect(a.links.all()).toEqual([]);
     expect(b.links.all()).toEqual([]);
   });
@@ -258,6 +258,7 @@ describe('a peer is refused, and the reason told,', () => {
     a.links.ensure({ address: c.address, nodeId: two });
     await until('the dialler refuses it', () => a.refused.some(({ remote }) => remote.endsWith(`:${c.address.port}`)));
     expect(new Set(a.refused.map(({ refusal }) => refusal.code))).toEqual(new Set(['CERTIFICATE_REFUSED']));
+    for (const { refusal } of a.refused) expect(refusal.reasons[0]).toMatch(/^OTHER_CA: /);
     expect(a.links.all()).toEqual([]);
   });
 
