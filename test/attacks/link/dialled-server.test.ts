@@ -49,10 +49,23 @@ const hello = (over: Partial<Hello>): Answer =>
 
 const wrongs: readonly Wrong[] = [
   { name: 'shows a certificate of another CA', otherCa: true, reason: /OTHER_CA: .*(UNABLE_TO|SELF_SIGNED)/ },
-  { name: 'shows one that has expired', mint: { fromMs: -2 * hourMs, untilMs: -hourMs }, reason: /EXPIRED: .*CERT_HAS_EXPIRED/ },
-  { name: 'shows one of tomorrow', mint: { fromMs: hourMs, untilMs: 2 * hourMs }, reason: /NOT_YET_VALID: .*CERT_NOT_YET_VALID/ },
+  {
+    name: 'shows one that has expired',
+    mint: { fromMs: -2 * hourMs, untilMs: -hourMs },
+    reason: /EXPIRED: .*CERT_HAS_EXPIRED/,
+  },
+  {
+    name: 'shows one of tomorrow',
+    mint: { fromMs: hourMs, untilMs: 2 * hourMs },
+    reason: /NOT_YET_VALID: .*CERT_NOT_YET_VALID/,
+  },
   { name: 'speaks TLS 1.2', tls: { maxVersion: 'TLSv1.2' }, reason: /alert protocol version/ },
-  { name: 'agrees on no protocol', tls: { ALPNProtocols: [] }, request: answers(switched), reason: /NO_ALPN: .*caxton-link/ },
+  {
+    name: 'agrees on no protocol',
+    tls: { ALPNProtocols: [] },
+    request: answers(switched),
+    reason: /NO_ALPN: .*caxton-link/,
+  },
   {
     name: 'shows one with two names',
     mint: { uris: ['spiffe://dev.caxton.internal/node/wrong', 'spiffe://dev.caxton.internal/node/friend'] },
