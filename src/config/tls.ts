@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { editDistance } from './nearest.ts';
+import { listOf, text } from './values.ts';
 
 /** What a listener or dialer of TLS offers and accepts: `security.cluster.mtls` and `security.api.tls` of node.yaml. */
 export interface TlsSettings {
@@ -27,11 +28,7 @@ const hybrids = ['X25519MLKEM768', 'SecP256r1MLKEM768', 'SecP384r1MLKEM1024'] as
 const groupNames = [...hybrids, 'X25519', 'P-256', 'P-384'] as const;
 const groupDefaults = ['X25519MLKEM768', 'X25519', 'P-256', 'P-384'] as const;
 
-const names = (what: string) =>
-  z
-    .array(z.string({ error: `expected the name of a ${what}` }).max(80))
-    .min(1, `expected at least one ${what}`)
-    .max(16);
+const names = (what: string) => listOf(text(`the name of a ${what}`, 80), `${what}s`, 1, 16);
 
 /** The keys of the two blocks that say how TLS is spoken. */
 export const tlsKeys = {
