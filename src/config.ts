@@ -4,9 +4,10 @@ import type { z } from 'zod';
 import { clusterIdOf, type ReadText, readSmallFile } from './config/cluster-id.ts';
 import { faultTexts, problemTexts, readYaml } from './config/problems.ts';
 import type { HostPort } from './config/quantity.ts';
-import { alwaysOn, faultsOf, notYet, protectionsOff, unsupported, untraced } from './config/rules.ts';
+import { alwaysOn, faultsOf, notYet, protectionsOff, tlsConcerns, unsupported, untraced } from './config/rules.ts';
 import { type NodeFile, nodeFileSchema } from './config/schema.ts';
 import { type SiemDestination, siemOf } from './config/siem.ts';
+import { type TlsSettings, tlsSettings } from './config/tls.ts';
 import { type VaultSource, vaultSource } from './config/vault-source.ts';
 import { ok, type Result, refuse } from './errors.ts';
 import { limits } from './limits.ts';
@@ -49,11 +50,15 @@ export interface NodeConfig {
   readonly agents: { readonly modulesPath: string | undefined };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
   readonly security: {
+    /** How links speak TLS. */
+    readonly mtls: TlsSettings;
     readonly gossip: { readonly keyPath: string; readonly keyRotationIntervalMs: number };
     readonly api: {
       readonly certPath: string;
       readonly keyPath: string;
       readonly apiKeysPath: string;
+      /** How the API speaks TLS. */
+      readonly tls: TlsSettings;
       /** Undefined: no limit. */
       readonly defaultLimit: Rate | undefined;
     };
@@ -177,6 +182,7 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
           : `${path} is not at its strict setting: this node protects less than it should.`,
       ),
       ...untraced(file),
+      ...tlsConcerns(file),
       ...notYet(file),
     ],
     node: {
@@ -208,11 +214,13 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
     agents: { modulesPath: maybe(file.agents.modules_path) },
     log: file.log,
     security: {
+      mtls: tlsSettings(mtls),
       gossip: { keyPath: from(gossip.key_path), keyRotationIntervalMs: gossip.key_rotation_interval },
       api: {
         certPath: from(security.api.tls.cert),
         keyPath: from(security.api.tls.key),
         apiKeysPath: from(security.api.authentication.api_keys_path),
+        tls: tlsSettings(security.api.tls),
         defaultLimit: rate_limiting.enabled ? rate_limiting.default_limit : undefined,
       },
       agents: {

@@ -171,10 +171,25 @@ export const limits = {
   /** From a save that failed to the next attempt. */
   snapshotRetryMs: 5_000,
 
-  /** A certificate in DER. Past it: refused unread. */
+  /** A certificate in DER, with its intermediates behind it. Past it: refused unread. */
   certificateBytesMax: 8_192,
+  /** Certificates of a chain that a peer shows, the root not counted: more is refused before anything is verified. */
+  chainCertificatesMax: 4,
+  /** Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. */
+  intermediatesMax: 1,
+  /** Certificates among which `caxton security verify` looks for a path. */
+  poolMax: 64,
+  /** CA certificates of one trust bundle: those of a root rotation, with room. */
+  bundleCertificatesMax: 16,
+  /** The longest life that the command line gives a certificate: a hundred years. */
+  certificateLifetimeMsMax: 3_153_600_000_000,
+  /** A revocation list in DER: about 30,000 serials. */
+  certificateListBytesMax: 1_048_576,
   /** DNS names and IP addresses that one certificate is issued for. */
   altNamesMax: 64,
+  /** A CA key’s passphrase. */
+  passphraseCharsMin: 8,
+  passphraseCharsMax: 1_024,
   /** A private key’s or keyring’s file. */
   pemBytesMax: 16_384,
   /** Gossip keys held at once. Past it: a new one is refused until an old one is dropped. */

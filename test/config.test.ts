@@ -299,7 +299,6 @@ describe('what this version cannot do is refused, not ignored', () => {
       'methods: [api_key]',
       'methods: [api_key]\n      jwt: { issuer: "https://auth.example.com", audience: caxton-api }',
     ],
-    ['min_version', 'min_version: "1.3"', 'min_version: "1.2"'],
   ])('%s', (key, from, to) => {
     const refused = refusal(edited(example, from, to).text);
     expect(refused.code).toBe('NOT_SUPPORTED');
@@ -308,6 +307,74 @@ describe('what this version cannot do is refused, not ignored', () => {
 
   it('with a warning where it is not due yet', () => {
     expect(loaded(example).warnings.join('\n')).toMatch(/key_rotation_interval/);
+  });
+});
+
+describe('how TLS is spoken', () => {
+  const links = 'security.cluster.mtls';
+  const api = 'security.api.tls';
+
+  it('is TLS 1.3 with the post-quantum hybrid first, for links and for the API', () => {
+    const { mtls, api: served } = loaded(dev).security;
+    expect(mtls).toEqual({
+      minVersion: 'TLSv1.3',
+      ciphers: 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256',
+      groups: 'X25519MLKEM768:X25519:P-256:P-384',
+    });
+    expect(served.tls).toEqual(mtls);
+    expect(loaded(example).security.api.tls).toEqual(mtls);
+  });
+
+  it('may be TLS 1.2 for the API alone, and that is said', () => {
+    const read = loaded(
+      withValue(withValue(example, `${api}.min_version`, '"1.2"'), `${api}.cipher_suites`, '[TLS_AES_256_GCM_SHA384]'),
+    );
+    expect(read.security.api.tls).toMatchObject({
+      minVersion: 'TLSv1.2',
+      ciphers: expect.stringMatching(
+        /^TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES256-GCM-SHA384:.*ECDHE-RSA-AES128-GCM-SHA256$/,
+      ),
+    });
+    expect(read.warnings.join('\n')).toMatch(/security\.api\.tls\.min_version is "1\.2"/);
+    expect(read.security.mtls.minVersion).toBe('TLSv1.3');
+    expect(refusal(withValue(example, `${links}.min_version`, '"1.2"')).text).toMatch(
+      /mtls\.min_version: links are TLS 1\.3 alone/,
+    );
+  });
+
+  it.each([
+    ['TLS_RSA_WITH_AES_128_CBC_SHA', /no authenticated encryption.*nearest that is allowed is TLS_/],
+    ['TLS_RSA_WITH_AES_128_GCM_SHA256', /no forward secrecy/],
+    ['TLS_RSA_WITH_NULL_SHA256', /encrypts nothing/],
+    ['ECDHE-RSA-RC4-SHA', /broken cipher/],
+    ['TLS_AES_128_CCM_8_SHA256', /64 bits.*TLS_AES_128_GCM_SHA256/],
+    ['TLS_AES_256_GCM_SHA348', /nearest that is allowed is TLS_AES_256_GCM_SHA384/],
+    ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', /belongs to TLS 1\.2/],
+    ['DEFAULT@SECLEVEL=0', /is not one that is allowed/],
+  ])('not with the suite %s', (suite, said) => {
+    for (const block of [links, api]) {
+      const { code, text } = refusal(withValue(example, `${block}.cipher_suites`, `[${suite}]`));
+      expect([code, text]).toEqual(['CONFIG_INVALID', expect.stringMatching(said)]);
+      expect(text).toContain(`${block}.cipher_suites: ${suite} `);
+    }
+  });
+
+  it('with groups that are known, and says when none is post-quantum', () => {
+    expect(refusal(withValue(example, `${links}.groups`, '[X25519MLKEM786]')).text).toMatch(/X25519MLKEM768/);
+    expect(refusal(withValue(example, `${links}.groups`, '[]')).text).toMatch(/a list of 1 to 16 groups/);
+    const read = loaded(withValue(example, `${links}.groups`, '[P-256, X25519MLKEM768]'));
+    expect(read.security.mtls.groups).toBe('P-256:X25519MLKEM768');
+    expect(read.warnings.join('\n')).toMatch(/mtls\.groups does not begin with a post-quantum hybrid/);
+  });
+
+  it('with suites of TLS 1.2 only beside one of TLS 1.3', () => {
+    const old = withValue(example, `${api}.min_version`, '"1.2"');
+    const suites = (list: string) => withValue(old, `${api}.cipher_suites`, list);
+    expect(refusal(suites('[ECDHE-ECDSA-AES256-GCM-SHA384]')).text).toMatch(/at least one suite of TLS 1\.3/);
+    expect(refusal(suites('[TLS_AES_256_GCM_SHA384, AES128-SHA]')).text).toMatch(/AES128-SHA/);
+    expect(loaded(suites('[TLS_AES_256_GCM_SHA384, ECDHE-ECDSA-AES256-GCM-SHA384]')).security.api.tls.ciphers).toBe(
+      'TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES256-GCM-SHA384',
+    );
   });
 });
 

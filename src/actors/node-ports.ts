@@ -33,7 +33,7 @@ export async function nodePorts(
     clock,
     random: replaced.random ?? nodeRandom,
     crypto: replaced.crypto ?? osCrypto,
-    network: replaced.network ?? createNodeNetwork({ clock }),
+    network: replaced.network ?? createNodeNetwork({ clock, tls: config.security.mtls }),
     disk,
     store,
     metrics: replaced.metrics ?? createMetrics(),

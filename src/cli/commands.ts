@@ -1,13 +1,7 @@
 import type { Options, RawVerb, Verb } from './command.ts';
 import { nodeOptions } from './node-options.ts';
 import { noticeVerbs } from './notice/verbs.ts';
-
-/** What a verb that changes a vault’s key ring understands. */
-const vaultOptions: Options = {
-  output: { type: 'string', value: 'json|table', about: 'form of the output (default table)' },
-  config: { type: 'string', value: 'FILE', about: 'node.yaml (default $CAXTON_CONFIG, .caxton/, /etc/caxton/)' },
-  file: { type: 'string', value: 'FILE', about: 'the key ring itself, instead of the one that node.yaml names' },
-};
+import { securityVerbs } from './security/verbs.ts';
 
 /** Which records are wanted: what verbs understand that print some of them. */
 const filterOptions: Options = {
@@ -193,37 +187,7 @@ signed of it before stays in the audit logs of its witnesses.`,
     run: async (invocation) => (await import('./server/stop.ts')).stop(invocation),
   },
   ...noticeVerbs,
-  {
-    noun: 'security',
-    verb: 'create-vault-key',
-    summary: 'make the key ring that a node seals its data with',
-    options: vaultOptions,
-    examples: ['caxton security create-vault-key --config /etc/caxton/node.yaml'],
-    run: async (invocation) => (await import('./security/vault-key.ts')).createVaultKey(invocation),
-  },
-  {
-    noun: 'security',
-    verb: 'rotate-vault-key',
-    summary: 'add a key to a node’s vault and make it the current one',
-    details: `The old keys stay, to open what they sealed. A running node takes the new one over within a minute, begins a new
-segment of its audit log under it, and wraps the keys of the older ones anew; drop-vault-key removes an old key then.`,
-    options: vaultOptions,
-    examples: ['caxton security rotate-vault-key --config .caxton/nodes/node-1/node.yaml'],
-    run: async (invocation) => (await import('./security/vault-key.ts')).rotateVaultKey(invocation),
-  },
-  {
-    noun: 'security',
-    verb: 'drop-vault-key',
-    summary: 'remove an old key from a node’s vault',
-    details: 'Refused while a segment of the audit log is sealed under it.',
-    options: {
-      key: { type: 'string', value: 'ID', about: 'the key', required: true },
-      ...vaultOptions,
-      log: { type: 'string', value: 'FOLDER', about: 'the audit folder that must not need the key (with --file)' },
-    },
-    examples: ['caxton security drop-vault-key --key Zm9vYmFyYmF6cXV1eHh5eg --config .caxton/nodes/node-1/node.yaml'],
-    run: async (invocation) => (await import('./security/vault-key.ts')).dropVaultKey(invocation),
-  },
+  ...securityVerbs,
   {
     noun: 'dev',
     verb: 'start',

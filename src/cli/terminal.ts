@@ -10,6 +10,8 @@ export interface Terminal {
   write(text: string): Promise<void>;
   /** Standard input to its end. Throws FILE_UNREADABLE when it is a folder. */
   stdin(): AsyncIterable<Uint8Array>;
+  /** Asks for a secret without echo; undefined when there is no terminal to ask at. */
+  readonly askSecret?: ((question: string) => Promise<string>) | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly outIsTerminal: boolean;
@@ -30,9 +32,38 @@ export const processTerminal = (): Terminal => ({
       throw new CaxtonError('FILE_UNREADABLE', 'Standard input cannot be read: it is a folder.');
     return process.stdin;
   },
+  askSecret: process.stdin.isTTY && process.stderr.isTTY ? askWithoutEcho : undefined,
   env: process.env,
   cwd: process.cwd(),
   outIsTerminal: process.stdout.isTTY === true,
   errIsTerminal: process.stderr.isTTY === true,
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
 });
+
+/** Reads one line from the terminal in raw mode, so that nothing of it is shown. Throws CANCELLED at Ctrl-C and Ctrl-D. */
+async function askWithoutEcho(question: string): Promise<string> {
+  const { stdin, stderr } = process;
+  stderr.write(question);
+  stdin.setRawMode(true);
+  stdin.setEncoding('utf8');
+  try {
+    let answer = '';
+    for await (const chunk of stdin.iterator({ destroyOnReturn: false }))
+      for (const [at, character] of [...String(chunk)].entries()) {
+        if (character === '\r' || character === '\n') {
+          // What was typed ahead belongs to the next question.
+          const rest = [...String(chunk)].slice(at + 1).join('');
+          if (rest !== '') stdin.unshift(rest, 'utf8');
+          return answer;
+        }
+        if (character === '\u0003' || character === '\u0004')
+          throw new CaxtonError('CANCELLED', 'No passphrase was given.');
+        answer = character === '\u007f' || character === '\b' ? answer.slice(0, -1) : answer + character;
+      }
+    return answer;
+  } finally {
+    stdin.setRawMode(false);
+    stdin.pause();
+    stderr.write('\n');
+  }
+}

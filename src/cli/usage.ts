@@ -85,7 +85,8 @@ export function readArguments(verb: AnyVerb, argv: readonly string[], terminal: 
     if (required && given[name] === undefined) throw new UsageError(`--${name} is missing.`);
     if (!multiple && (given[name]?.length ?? 0) > 1) throw new UsageError(`--${name} is given twice.`);
   }
-  const output = given.output?.[0];
+  // A folder to write to has the same name in some verbs, as the record gave it.
+  const output = known.output?.value === 'json|table' ? given.output?.[0] : undefined;
   if (output !== undefined && output !== 'json' && output !== 'table')
     throw new UsageError(`--output is json or table, not “${shown(String(output))}”.`);
   return {

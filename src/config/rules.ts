@@ -4,6 +4,7 @@ import { outcomes } from '../protocols/audit/record.ts';
 import { isLoopback, isWildcard } from './quantity.ts';
 import type { NodeFile } from './schema.ts';
 import { siemFaults } from './siem.ts';
+import { tlsFaults, tlsWarnings } from './tls.ts';
 
 /** Names a key with the file and its line. */
 type Place = (path: string) => string;
@@ -14,6 +15,7 @@ export const faultsOf = (file: NodeFile, place: Place, absolute: (path: string) 
   ...brokenRelations(file, place),
   ...developmentFaults(file, place),
   ...siemFaults(file.security.audit, place),
+  ...tlsBlockFaults(file, place),
 ];
 
 /** The record names some files in two blocks: one of the two is enough, and both must agree. */
@@ -47,7 +49,6 @@ export function unsupported(file: NodeFile, place: Place): string[] {
   for (const method of ['jwt', 'oauth2'] as const)
     if (api.authentication[method] !== undefined)
       faults.push(`${place(`security.api.authentication.${method}`)} is not supported yet; remove it.`);
-  if (api.tls.min_version !== '1.3') faults.push(`${place('security.api.tls.min_version')}: only "1.3" is supported.`);
   return faults;
 }
 
@@ -73,6 +74,24 @@ function brokenRelations(file: NodeFile, place: Place): string[] {
     faults.push(`${place('api.bind')} must be another port than cluster.bind.`);
   return faults;
 }
+
+function tlsBlockFaults(file: NodeFile, place: Place): string[] {
+  const { cluster, api } = file.security;
+  const links = 'security.cluster.mtls';
+  // Old clients are a reason for an old version of the API; between the nodes there are none.
+  const old = `${place(`${links}.min_version`)}: links are TLS 1.3 alone; only security.api.tls may allow "1.2".`;
+  return [
+    ...(cluster.mtls.min_version === '1.3' ? [] : [old]),
+    ...tlsFaults({ ...cluster.mtls, min_version: '1.3' }, (key) => place(`${links}.${key}`)),
+    ...tlsFaults(api.tls, (key) => place(`security.api.tls.${key}`)),
+  ];
+}
+
+/** How TLS is spoken, where that is weaker than it could be: allowed, and said loudly. */
+export const tlsConcerns = ({ security }: NodeFile): string[] => [
+  ...tlsWarnings(security.cluster.mtls, 'security.cluster.mtls'),
+  ...tlsWarnings(security.api.tls, 'security.api.tls'),
+];
 
 const switches = [
   'security.cluster.mtls.enabled',

@@ -7,6 +7,7 @@ import { parseRate, type Rate } from '../protocols/authorization/rate.ts';
 import { clusterIdForm, parseClusterId } from './cluster-id.ts';
 import { type HostPort, parseDuration, parseHostPort } from './quantity.ts';
 import { siemDestinations } from './siem.ts';
+import { tlsKeys } from './tls.ts';
 import { listOf, path, wholeNumber } from './values.ts';
 
 /**
@@ -78,6 +79,7 @@ const mtls = z.strictObject({
   node_cert: path.optional(),
   node_key: path.optional(),
   verify_peer: flag.default(true),
+  ...tlsKeys,
 });
 
 const gossip = z.strictObject({
@@ -90,7 +92,7 @@ const apiTls = z.strictObject({
   enabled: flag.default(true),
   cert: path,
   key: path,
-  min_version: z.enum(['1.3', '1.2'], { error: 'expected "1.3" (in quotes)' }).default('1.3'),
+  ...tlsKeys,
 });
 
 const authentication = z.strictObject({

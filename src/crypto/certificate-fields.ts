@@ -11,6 +11,7 @@ const extensionOids = {
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
   authorityKeyIdentifier: '2.5.29.35',
   extKeyUsage: '2.5.29.37',
 } as const;
@@ -36,6 +37,15 @@ export interface KeyUsage {
   readonly cRLSign: boolean;
 }
 
+/** What a CA may sign (RFC 5280 §4.2.1.10), as far as it is said in URIs. */
+export interface NameConstraints {
+  readonly critical: boolean;
+  /** Hosts of permitted URIs. */
+  readonly permittedUris: readonly string[];
+  /** Whether it says anything else: excluded names, or names of another kind. */
+  readonly more: boolean;
+}
+
 /** What stands in a certificate, read but not judged: no signature and no time was checked. */
 export interface CertificateFields {
   /** 3 for every certificate with extensions. */
@@ -52,6 +62,9 @@ export interface CertificateFields {
   readonly keyUsage: KeyUsage | undefined;
   readonly extKeyUsage: readonly string[] | undefined;
   readonly isCa: boolean;
+  /** How many intermediates may stand below a CA; undefined when nothing is said. */
+  readonly pathLength: number | undefined;
+  readonly nameConstraints: NameConstraints | undefined;
   /** Binary string of the key identifier. */
   readonly subjectKeyIdentifier: string | undefined;
   /** Critical extensions that this reader does not understand, by OID. */
@@ -100,7 +113,8 @@ function fieldsOf(certificate: Asn1): CertificateFields {
     altNames: altNamesOf(value('subjectAltName')),
     keyUsage: keyUsageOf(value('keyUsage')),
     extKeyUsage: extKeyUsageOf(value('extKeyUsage')),
-    isCa: isCaOf(value('basicConstraints')),
+    ...basicConstraintsOf(value('basicConstraints')),
+    nameConstraints: nameConstraintsOf(value('nameConstraints')),
     subjectKeyIdentifier:
       keyIdentifier && contentOf(parseDer(keyIdentifier.value), Type.OCTETSTRING, 'The key identifier'),
     unknownCritical: [...extensions].filter(([oid, { critical }]) => critical && !knownExtensions.has(oid)).map(first),
@@ -143,9 +157,11 @@ function commonNamesOf(subject: Asn1 | undefined): string[] {
   return names;
 }
 
-function altNamesOf(extension: Extension | undefined): AltName[] {
-  if (!extension) return [];
-  return childrenOf(parseDer(extension.value), Type.SEQUENCE, 'The alternative names').map((name) => {
+const altNamesOf = (extension: Extension | undefined): AltName[] => (extension ? altNamesIn(extension.value) : []);
+
+/** The names in the value of a SubjectAltName extension, a binary string. Throws DerError. */
+export function altNamesIn(value: string): AltName[] {
+  return childrenOf(parseDer(value), Type.SEQUENCE, 'The alternative names').map((name) => {
     if (name.tagClass !== 0x80) throw new DerError('An alternative name has a bad form.');
     // Structured kinds (directory names and the like) keep their DER: they are refused by their tag.
     return { tag: name.type, value: typeof name.value === 'string' ? name.value : derOf(name) };
@@ -169,9 +185,32 @@ const extKeyUsageOf = (extension: Extension | undefined): string[] | undefined =
   );
 
 /** Absent means no (RFC 5280 §4.2.1.9). */
-function isCaOf(extension: Extension | undefined): boolean {
-  if (!extension) return false;
-  const [flag] = childrenOf(parseDer(extension.value), Type.SEQUENCE, 'The basic constraints');
+function basicConstraintsOf(extension: Extension | undefined): { isCa: boolean; pathLength: number | undefined } {
+  if (!extension) return { isCa: false, pathLength: undefined };
+  const parts = [...childrenOf(parseDer(extension.value), Type.SEQUENCE, 'The basic constraints')];
   // Anything but an explicit no counts as a yes: the reader that is wrong about this must err to the safe side.
-  return flag?.type === Type.BOOLEAN && contentOf(flag, Type.BOOLEAN, 'The CA flag') !== '\0';
+  const flag = parts[0]?.type === Type.BOOLEAN ? contentOf(parts.shift(), Type.BOOLEAN, 'The CA flag') : '\0';
+  const length = parts.shift();
+  if (parts.length > 0) throw new DerError('The basic constraints have a bad form.');
+  if (length === undefined) return { isCa: flag !== '\0', pathLength: undefined };
+  const bytes = contentOf(length, Type.INTEGER, 'The path length');
+  if (bytes.length !== 1 || bytes.charCodeAt(0) > 0x7f) throw new DerError('The path length has a bad form.');
+  return { isCa: flag !== '\0', pathLength: bytes.charCodeAt(0) };
+}
+
+function nameConstraintsOf(extension: Extension | undefined): NameConstraints | undefined {
+  if (!extension) return undefined;
+  const permittedUris: string[] = [];
+  let more = false;
+  for (const part of childrenOf(parseDer(extension.value), Type.SEQUENCE, 'The name constraints')) {
+    if (part.type !== 0) more = true;
+    else
+      for (const subtree of childrenOf(part, 0, 'The permitted names', 0x80)) {
+        const [base, ...distances] = childrenOf(subtree, Type.SEQUENCE, 'A permitted name');
+        if (base?.tagClass === 0x80 && base.type === 6 && typeof base.value === 'string' && distances.length === 0)
+          permittedUris.push(base.value);
+        else more = true;
+      }
+  }
+  return { critical: extension.critical, permittedUris, more };
 }

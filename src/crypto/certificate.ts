@@ -12,6 +12,7 @@ import {
   issueCertificate,
   keyIdentifier,
   keyIdentifierExtensions,
+  permittedUri,
   wholeSeconds,
 } from './issuance.ts';
 import { privateKeyFromPem, privateKeyToPem } from './keys.ts';
@@ -58,27 +59,80 @@ export interface ServerCertificateRequest extends LeafRequest {
  * keyCertSign|cRLSign, URI SAN `spiffe://<domain>` (X509-SVID §4). Throws CONFIG_INVALID for a wrong domain or period.
  */
 export function issueCa(crypto: Crypto, request: { readonly trustDomain: string } & Validity): IssuedCertificate {
-  const reasons = validityReasons(request);
-  if (!isTrustDomain(request.trustDomain)) reasons.push('The trust domain is not lower-case letters, digits, “.-_”.');
+  const reasons = [...validityReasons(request), ...domainReasons(request)];
   if (reasons.length > 0) throw new CaxtonError('CONFIG_INVALID', reasons);
   const { publicKey, privateKey } = crypto.generateKeyPair('p256');
   const identifier = keyIdentifier(publicKey);
   const certPem = issueCertificate(crypto, {
     issuer: { privateKey, subject: undefined },
     publicKey,
-    // Part of the key’s identifier, so that two CAs of one domain never share a name.
-    commonName: `Caxton CA ${Buffer.from(identifier, 'latin1').toString('hex', 0, 8)}`,
+    commonName: caName('Caxton CA', identifier),
     notBefore: request.notBefore,
     notAfter: request.notAfter,
     extensions: [
       { name: 'basicConstraints', critical: true, cA: true },
-      { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
-      { name: 'subjectAltName', altNames: [{ type: 6, value: `spiffe://${request.trustDomain}` }] },
+      ...caExtensions(request.trustDomain),
       ...keyIdentifierExtensions(identifier, identifier),
     ],
   });
   return { certPem, keyPem: privateKeyToPem(privateKey) };
 }
+
+/** For a CA that stands below another one. */
+export interface IntermediateRequest extends Validity {
+  readonly ca: IssuedCertificate;
+  readonly trustDomain: string;
+}
+
+/**
+ * Makes a CA below a root that stays offline: a fresh P-256 key, no CA may stand below it (path length 0), and it may
+ * sign URIs of the trust domain alone (critical name constraint, RFC 5280 §4.2.1.10), so that who steals it cannot make
+ * identities of another domain.
+ *
+ * @returns CERTIFICATE_REFUSED with every reason: a wrong domain or period, or a root that cannot sign it.
+ */
+export function issueIntermediateCa(crypto: Crypto, request: IntermediateRequest): Result<IssuedCertificate> {
+  const { trustDomain, notBefore, notAfter } = request;
+  const reasons = [...validityReasons(request), ...domainReasons(request)];
+  const authority = readAuthority(request);
+  if (!authority.ok) reasons.push(...authority.refusal.reasons);
+  else {
+    if (!authority.value.uris.includes(`spiffe://${trustDomain}`))
+      reasons.push(`The CA is not of the trust domain ${trustDomain}.`);
+    if (authority.value.pathLength === 0) reasons.push('The CA allows no CA below it (path length 0).');
+  }
+  const [head, ...more] = reasons;
+  if (head !== undefined || !authority.ok)
+    return refuse('CERTIFICATE_REFUSED', head ?? 'The CA cannot be used.', ...more);
+  const { publicKey, privateKey } = crypto.generateKeyPair('p256');
+  const identifier = keyIdentifier(publicKey);
+  const certPem = issueCertificate(crypto, {
+    issuer: authority.value.issuer,
+    publicKey,
+    commonName: caName('Caxton Intermediate CA', identifier),
+    notBefore,
+    notAfter,
+    extensions: [
+      { name: 'basicConstraints', critical: true, cA: true, pathLenConstraint: 0 },
+      ...caExtensions(trustDomain),
+      permittedUri(trustDomain),
+      ...keyIdentifierExtensions(identifier, authority.value.keyIdentifier),
+    ],
+  });
+  return ok({ certPem, keyPem: privateKeyToPem(privateKey) });
+}
+
+/** Part of the key’s identifier is in the name, so that two CAs of one domain never share one. */
+const caName = (what: string, identifier: string): string =>
+  `${what} ${Buffer.from(identifier, 'latin1').toString('hex', 0, 8)}`;
+
+const caExtensions = (trustDomain: string): ExtensionPlan[] => [
+  { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
+  { name: 'subjectAltName', altNames: [{ type: 6, value: `spiffe://${trustDomain}` }] },
+];
+
+const domainReasons = ({ trustDomain }: { readonly trustDomain: string }): string[] =>
+  isTrustDomain(trustDomain) ? [] : ['The trust domain is not lower-case letters, digits, “.-_”.'];
 
 /**
  * Signs a node’s certificate, an X.509-SVID: CN = node id, one URI SAN with DNS and IP SANs beside it, critical KeyUsage
@@ -90,7 +144,7 @@ export function issueNodeCertificate(crypto: Crypto, request: NodeCertificateReq
   const { nodeId, trustDomain } = request;
   const reasons: string[] = [];
   if (!isNodeId(nodeId)) reasons.push('The node id is not in the grammar of node ids.');
-  if (!isTrustDomain(trustDomain)) reasons.push('The trust domain is not lower-case letters, digits, “.-_”.');
+  reasons.push(...domainReasons(request));
   const uri = isNodeId(nodeId) && isTrustDomain(trustDomain) ? nodeSpiffeId(trustDomain, nodeId) : '';
   const authority = readAuthority(request);
   if (authority.ok && uri !== '' && !authority.value.uris.includes(`spiffe://${trustDomain}`))
@@ -128,6 +182,7 @@ interface Authority {
   readonly issuer: Issuer;
   readonly keyIdentifier: string;
   readonly uris: readonly string[];
+  readonly pathLength: number | undefined;
 }
 
 function issueLeaf(
@@ -160,14 +215,14 @@ function issueLeaf(
 }
 
 /** The CA’s certificate and key, read and compared. Also refuses a leaf that would outlive it. */
-function readAuthority({ ca, notAfter }: LeafRequest): Result<Authority> {
+function readAuthority({ ca, notAfter }: Pick<LeafRequest, 'ca' | 'notAfter'>): Result<Authority> {
   const key = privateKeyFromPem(ca.keyPem);
   if (!key.ok) return key;
   const certificate = readPem(ca.certPem);
   if (!certificate) return refuse('CERTIFICATE_REFUSED', 'The CA certificate cannot be read.');
   const fields = readCertificateFields(new Uint8Array(certificate.raw));
   if (!fields.ok) return fields;
-  const { subject, isCa, keyUsage, subjectKeyIdentifier, altNames: names } = fields.value;
+  const { subject, isCa, keyUsage, subjectKeyIdentifier, pathLength, altNames: names } = fields.value;
   if (!isCa || !keyUsage?.keyCertSign || subjectKeyIdentifier === undefined)
     return refuse('CERTIFICATE_REFUSED', 'The CA certificate is not one that may sign certificates.');
   if (!certificate.checkPrivateKey(key.value))
@@ -178,6 +233,7 @@ function readAuthority({ ca, notAfter }: LeafRequest): Result<Authority> {
     issuer: { privateKey: key.value, subject },
     keyIdentifier: subjectKeyIdentifier,
     uris: names.filter(({ tag }) => tag === 6).map(({ value }) => value),
+    pathLength,
   });
 }
 

@@ -5,8 +5,10 @@
 export { type ApiKey, createApiKey, readApiKey } from './api-key.ts';
 export {
   type AltNames,
+  type IntermediateRequest,
   type IssuedCertificate,
   issueCa,
+  issueIntermediateCa,
   issueNodeCertificate,
   issueServerCertificate,
   type LeafRequest,
@@ -14,6 +16,13 @@ export {
   type ServerCertificateRequest,
   type Validity,
 } from './certificate.ts';
+export { chainFromPem } from './certificate-chain.ts';
+export {
+  type CertificateFinding,
+  type CertificateReason,
+  type CertificateRefusal,
+  certificateReasons,
+} from './certificate-reason.ts';
 export { createKeyring, type GossipKey, Keyring, keyringFromText, keyringToText } from './keyring.ts';
 export {
   ed25519PublicKey,

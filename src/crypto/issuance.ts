@@ -87,6 +87,16 @@ export const keyIdentifierExtensions = (subject: string, authority: string): Ext
   { name: 'authorityKeyIdentifier', keyIdentifier: authority },
 ];
 
+/** A critical name constraint: URIs of this host alone (RFC 5280 §4.2.1.10). */
+export const permittedUri = (host: string): ExtensionPlan => {
+  const { CONTEXT_SPECIFIC, UNIVERSAL } = Class;
+  const base = forge.asn1.create(CONTEXT_SPECIFIC, 6 as forge.asn1.Type, false, host);
+  const subtree = forge.asn1.create(UNIVERSAL, Type.SEQUENCE, true, [base]);
+  const permitted = forge.asn1.create(CONTEXT_SPECIFIC, 0 as forge.asn1.Type, true, [subtree]);
+  const constraints = forge.asn1.create(UNIVERSAL, Type.SEQUENCE, true, [permitted]);
+  return { name: 'nameConstraints', id: '2.5.29.30', critical: true, value: derOf(constraints) };
+};
+
 /** 128 bits from the port, positive and without a leading zero byte in DER (RFC 5280 §4.1.2.2). */
 function serialNumber(crypto: Crypto): Uint8Array {
   const serial = crypto.randomBytes(16).slice();
@@ -102,7 +112,7 @@ const signedPart = (forge.pki as unknown as { getTBSCertificate: (draft: forge.p
   .getTBSCertificate;
 
 /** ecdsa-with-SHA256 has no parameters, not even NULL (RFC 5758 §3.2). */
-const algorithmIdentifier = (): Asn1 =>
+export const algorithmIdentifier = (): Asn1 =>
   forge.asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, [
     forge.asn1.create(Class.UNIVERSAL, Type.OID, false, forge.asn1.oidToDer(issuingAlgorithm.signatureOid).getBytes()),
   ]);

@@ -28,15 +28,19 @@ export function privateKeyFromPem(pem: string): Result<KeyObject> {
   if (!pem.includes('-----BEGIN PRIVATE KEY-----'))
     return refuse('MALFORMED', 'The private key is not PEM with PRIVATE KEY (PKCS #8, not encrypted).');
   try {
-    const key = createPrivateKey({ key: pem, format: 'pem' });
-    const known =
-      key.asymmetricKeyType === 'ed25519' ||
-      key.asymmetricKeyType === 'x25519' ||
-      keyFits(key, issuingAlgorithm.signature);
-    return known ? ok(key) : refuse('MALFORMED', 'The private key is not Ed25519, X25519 or P-256.');
+    return acceptPrivateKey(createPrivateKey({ key: pem, format: 'pem' }));
   } catch {
     return refuse('MALFORMED', 'The private key cannot be read.');
   }
+}
+
+/** The key when it is of a type that Caxton uses: Ed25519, X25519 or P-256. MALFORMED. */
+export function acceptPrivateKey(key: KeyObject): Result<KeyObject> {
+  const known =
+    key.asymmetricKeyType === 'ed25519' ||
+    key.asymmetricKeyType === 'x25519' ||
+    keyFits(key, issuingAlgorithm.signature);
+  return known ? ok(key) : refuse('MALFORMED', 'The private key is not Ed25519, X25519 or P-256.');
 }
 
 /** The public half of a key: of a private key its public key, of a public key itself. */

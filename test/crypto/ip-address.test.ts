@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ipAddressBytes } from '../../src/crypto/ip-address.ts';
+import { ipAddressBytes, ipAddressText } from '../../src/crypto/ip-address.ts';
 
 describe('an IP address’s bytes', () => {
   it.each([
@@ -53,6 +53,28 @@ describe('an IP address’s bytes', () => {
         expect(same.check(text, 'ipv6')).toBe(true);
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('an IP address’s text', () => {
+  it.each(['127.0.0.1', '::', '::1', '1::', '2001:db8::a', '1:2:3:4:5:6:7:8', '1:0:0:2::3', '1:0:2:3:4:5:6:7'])(
+    '%s',
+    (text) => {
+      expect(ipAddressText(ipAddressBytes(text)!)).toBe(text);
+    },
+  );
+
+  it('of any bytes is read as the same bytes', () => {
+    const word = fc.oneof(
+      { weight: 2, arbitrary: fc.constant([0, 0]) },
+      fc.array(fc.nat(255), { minLength: 2, maxLength: 2 }),
+    );
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 8, maxLength: 8 }), (words) => {
+        const bytes = Uint8Array.from(words.flat());
+        expect(ipAddressBytes(ipAddressText(bytes))).toEqual(bytes);
+      }),
     );
   });
 });

@@ -2,8 +2,11 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import forge from 'node-forge';
 import { describe, expect, it } from 'vitest';
-import { issueNodeCertificate } from '../../src/crypto/certificate.ts';
+import { issueIntermediateCa, issueNodeCertificate } from '../../src/crypto/certificate.ts';
+import { chainFromPem, joinChain } from '../../src/crypto/certificate-chain.ts';
+import { certificateReasons } from '../../src/crypto/certificate-reason.ts';
 import type { CertificatePlan, ExtensionPlan } from '../../src/crypto/issuance.ts';
+import { privateKeyToPem } from '../../src/crypto/keys.ts';
 import { type SvidExpectation, verifyNodeSvid } from '../../src/crypto/svid.ts';
 import { unwrap } from '../../src/errors.ts';
 import type { NodeId, TrustDomain } from '../../src/names.ts';
@@ -78,6 +81,9 @@ describe('a good certificate', () => {
 });
 
 const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey;
+const pemOf = (der: Uint8Array): string => new X509Certificate(der).toString();
+const codesOf = (judged: ReturnType<typeof verifyNodeSvid>): string[] =>
+  judged.ok ? [] : judged.refusal.findings.map(({ code }) => code);
 const leafPem = new X509Certificate(nodeCertificate(ca)).toString();
 
 /** The certificate with another OID after the signed part. */
@@ -98,6 +104,73 @@ function rsaCertificate(): Uint8Array {
   certificate.sign(key, forge.md.sha256.create());
   return derOf(forge.pki.certificateToPem(certificate));
 }
+
+describe('a chain over an intermediate', () => {
+  const online = unwrap(issueIntermediateCa(crypto, { ca, trustDomain: domain, ...period }));
+  const chain = (leaf = nodeCertificate(online), ...above: Uint8Array[]) =>
+    joinChain([leaf, ...(above.length > 0 ? above : [derOf(online.certPem)])]);
+
+  it('is accepted, and goes with the identity', () => {
+    const svid = unwrap(verifyNodeSvid(chain(), expectation));
+    expect(svid.nodeId).toBe(nodeOne);
+    expect(verifyNodeSvid(svid.der, expectation).ok).toBe(true);
+    expect(chainFromPem(pemOf(nodeCertificate(online)) + online.certPem + ca.certPem).ok).toBe(true);
+    expect(verifyNodeSvid(chain(undefined, derOf(ca.certPem), derOf(online.certPem)), expectation).ok).toBe(true);
+  });
+
+  it('is accepted under any CA of the bundle, and under none that is not in it', () => {
+    const next = makeCa();
+    const caPem = next.certPem + ca.certPem;
+    expect(verifyNodeSvid(chain(), { ...expectation, caPem }).ok).toBe(true);
+    expect(verifyNodeSvid(nodeCertificate(next), { ...expectation, caPem }).ok).toBe(true);
+    expect(codesOf(verifyNodeSvid(chain(), { ...expectation, caPem: next.certPem }))).toContain('OTHER_CA');
+  });
+
+  it.each<[string, () => Uint8Array, string]>([
+    ['without the intermediate', () => nodeCertificate(online), 'OTHER_CA'],
+    [
+      'whose intermediate was changed',
+      () => chain(undefined, flipBit(derOf(online.certPem), 8 * derOf(online.certPem).length - 1)),
+      'BAD_SIGNATURE',
+    ],
+    [
+      'with a leaf as intermediate',
+      () => {
+        const keys = crypto.generateKeyPair('p256');
+        const leaf = nodeCertificate(ca, undefined, keys);
+        return chain(nodeCertificate({ certPem: pemOf(leaf), keyPem: privateKeyToPem(keys.privateKey) }), leaf);
+      },
+      'ISSUER_NOT_CA',
+    ],
+    [
+      'of more certificates than a chain has',
+      () => chain(undefined, ...Array.from({ length: 4 }, () => derOf(online.certPem))),
+      'MALFORMED',
+    ],
+    ['with something behind it', () => Uint8Array.from([...chain(), 0x30]), 'MALFORMED'],
+  ])('is refused %s', (_, made, code) => {
+    expect(codesOf(verifyNodeSvid(made(), expectation))).toContain(code);
+  });
+
+  it('is refused when the leaf, its key or its node was revoked, or its intermediate', () => {
+    const der = chain();
+    const { serial, keyId } = unwrap(verifyNodeSvid(der, expectation));
+    const asked: [string, string, string | undefined][] = [];
+    const judge = (revoked: SvidExpectation['revoked']) =>
+      verifyNodeSvid(der, { ...expectation, ...(revoked && { revoked }) });
+    expect(judge((...what) => asked.push(what) < 0).ok).toBe(true);
+    expect(asked).toEqual([
+      [new X509Certificate(online.certPem).serialNumber, expect.stringMatching(/^[0-9a-f]{64}$/), undefined],
+      [serial, keyId, nodeOne],
+    ]);
+    expect(codesOf(judge((one) => one === serial))).toEqual(['REVOKED']);
+    expect(codesOf(judge((_, key) => key === keyId))).toEqual(['REVOKED']);
+    expect(codesOf(judge((_, __, node) => node === nodeOne))).toEqual(['REVOKED']);
+    expect(codesOf(judge((one) => one === new X509Certificate(online.certPem).serialNumber))).toEqual([
+      'ISSUER_REVOKED',
+    ]);
+  });
+});
 
 describe('a certificate is refused', () => {
   const foreign = makeCa('other.domain');
@@ -285,6 +358,7 @@ describe('a certificate is refused', () => {
     const refusal = refusalOf(verifyNodeSvid(certificate(), { ...expectation, ...change }));
     expect(refusal.code).toBe('CERTIFICATE_REFUSED');
     expect(refusal.text).toMatch(reason);
+    for (const line of refusal.text.split('\n')) expect(certificateReasons).toHaveProperty(line.split(':')[0]!);
   });
 
   it('by nothing but the fault that the table names', () => {

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 const needed = [
   { command: 'erl', arguments: ['-noshell', '-eval', 'halt().'], packages: ['erlang-base'] },
   { command: 'rsyslogd', arguments: ['-v'], packages: ['rsyslog', 'rsyslog-gnutls'] },
+  { command: 'openssl', arguments: ['version'], packages: ['openssl'] },
   { command: 'go', arguments: ['version'], packages: ['golang-go'] },
   {
     command: 'ls',

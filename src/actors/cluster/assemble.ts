@@ -62,7 +62,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
       address: config.cluster.bind,
       identity: tls,
       onChannel: (channel) => links.accept(channel),
-      onRefused: (remote, reason) => links.refusedByTls(remote, reason),
+      onRefused: (remote, reason, shown) => links.refusedByTls(remote, reason, shown),
     });
     // It may have been renewed while the port was being bound.
     if (identity.tls !== tls) server.setIdentity(identity.tls);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { issueNodeCertificate } from '../../crypto/certificate.ts';
-import { privateKeyToPem } from '../../crypto/keys.ts';
+import { privateKeyFromPem, privateKeyToPem } from '../../crypto/keys.ts';
 import type { Crypto } from '../../crypto/port.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -8,6 +8,7 @@ import type { Clock, Disk } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { CertificateRenewal, Renewed } from './cert-rotator.ts';
 import type { NodeIdentity } from './node-identity.ts';
+import { issuingCa } from './pem.ts';
 import { replacePair } from './pending-renewal.ts';
 
 export interface RenewalDependencies {
@@ -46,10 +47,15 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
         );
       const caKey = await readCaKey(disk, deps.caKeyPath);
       if (!caKey.ok) return caKey;
+      const signer = privateKeyFromPem(caKey.value);
+      if (!signer.ok) return signer;
+      const { certPem, caPem } = identity.tls;
+      const ca = issuingCa(signer.value, caPem, certPem);
+      if (!ca.ok) return ca;
       const key = crypto.generateKeyPair('p256');
       const notBefore = clock.now() - clockSkewMs;
       const issued = issueNodeCertificate(crypto, {
-        ca: { certPem: identity.tls.caPem, keyPem: caKey.value },
+        ca: { certPem: ca.value.certPem, keyPem: caKey.value },
         publicKey: key.publicKey,
         nodeId: identity.nodeId,
         trustDomain: identity.trustDomain,
@@ -57,7 +63,8 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
         notBefore,
         notAfter: notBefore + (identity.svid.notAfter - identity.svid.notBefore),
       });
-      return issued.ok ? ok({ certPem: issued.value, keyPem: privateKeyToPem(key.privateKey) }) : issued;
+      if (!issued.ok) return issued;
+      return ok({ certPem: issued.value + ca.value.chainPem, keyPem: privateKeyToPem(key.privateKey) });
     },
     install(renewed) {
       const result = turn.then(() => installed(deps, renewed));

@@ -114,16 +114,22 @@ export class Directory {
   }
 
   #judge(entry: DirectoryEntry, now: number): Result<Known> {
-    const svid = verifyNodeSvid(entry.certificate, { ...this.#trust, now, nodeId: entry.nodeId });
+    const svid = verifyNodeSvid(entry.certificate, {
+      ...this.#trust,
+      now,
+      nodeId: entry.nodeId,
+      revoked: (serial, _keyId, node) =>
+        node === undefined && this.#revocations.ofCertificate({ serial }) !== undefined,
+    });
     if (!svid.ok) return svid;
     const claimKey = verifyClaimKeyBinding(svid.value, entry.binding);
     if (!claimKey.ok) return claimKey;
     const revoked = this.#revocationOf(svid.value, claimKey.value);
     if (revoked) return { ok: false, refusal: revoked };
-    // Copies: the entry may be a view into a frame’s buffer.
+    // Copies: the entry may be a view into a frame’s buffer. Of the chain, what its path needs.
     return ok({
       nodeId: entry.nodeId,
-      certificate: new Uint8Array(entry.certificate),
+      certificate: svid.value.der,
       binding: new Uint8Array(entry.binding),
       svid: svid.value,
       claimKey: claimKey.value,

@@ -5,6 +5,7 @@ import type { Hello } from '../../protocols/link/hello.ts';
 import type { Clock, Metrics, Network, Random, TlsIdentity } from '../kernel/ports.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
 import type { GreetingNotices } from './link-session-options.ts';
+import type { RevocableCertificate } from './revocations.ts';
 
 /** What `Links` needs of its node. */
 export interface LinksOptions {
@@ -19,7 +20,7 @@ export interface LinksOptions {
   /** The part of cluster documents in the greeting of a link; without it none are exchanged. */
   readonly notices?: (peer: NodeId) => GreetingNotices;
   /** Why a certificate does not count any more, if it is revoked. This node’s own is judged as well. */
-  readonly revoked?: (svid: NodeSvid) => Refusal | undefined;
+  readonly revoked?: (certificate: RevocableCertificate) => Refusal | undefined;
   /** The certificate that this node shows now. */
   readonly ownSvid?: () => NodeSvid;
   /** Starts a peer-connection under the supervisor of links, which refuses while it is being restarted itself. */

@@ -18,7 +18,7 @@ import {
   type PeerConnectionWork,
   peerConnectionSpec,
 } from './peer-connection.ts';
-import { judgePeer, ownRefusal } from './peer-judgement.ts';
+import { judgePeer, ownRefusal, refusalOfTls } from './peer-judgement.ts';
 import { Redials } from './redials.ts';
 import { keyOf, WantedPeers } from './wanted-peers.ts';
 
@@ -104,9 +104,9 @@ export class Links extends LinkListeners {
     this.#refused(addressText(channel.remote), refusal);
   }
 
-  /** A connection that TLS refused before it became a channel. */
-  refusedByTls(remote: Address, reason: string): void {
-    const { refusal } = refuse('CERTIFICATE_REFUSED', `TLS refused the connection: ${reason}.`);
+  /** A connection that TLS refused before it became a channel: what it showed is judged too, to say why. */
+  refusedByTls(remote: Address, reason: string, shown?: Uint8Array): void {
+    const refusal = refusalOfTls(reason, shown && judgePeer(this.#options, shown, undefined));
     this.#refused(addressText(remote), refusal);
   }
 
@@ -194,7 +194,7 @@ export class Links extends LinkListeners {
   ): LinkSession | undefined {
     const { clock, trustDomain, clusterId, hello } = this.#options;
     const { target } = connection;
-    const svid = judgePeer(channel.peerCertificate, this.#options, target?.nodeId);
+    const svid = judgePeer(this.#options, channel.peerCertificate, target?.nodeId);
     if (!svid.ok) {
       connection.revoked = svid.refusal.code === 'REVOKED';
       this.#refused(addressText(channel.remote), svid.refusal);

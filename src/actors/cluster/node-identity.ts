@@ -7,7 +7,7 @@ import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
 import type { Disk, TlsIdentity } from '../kernel/ports.ts';
-import { certificateDer, keyMatches, readPrivateKey } from './pem.ts';
+import { keyMatches, readPrivateKey, shownChain } from './pem.ts';
 import { type CertificatePair, type PairPaths, pairAtStart } from './pending-renewal.ts';
 
 /** Who this node is: the certificate it shows now, and the claim key that stays when certificates rotate. */
@@ -45,9 +45,9 @@ export function createNodeIdentity(files: NodeIdentityFiles, now: number): Resul
   const judge = (certPem: string, keyPem: string, at: number): Result<Held> => {
     const key = readPrivateKey(keyPem);
     if (!key.ok) return key;
-    const der = certificateDer(certPem);
-    if (!der.ok) return der;
-    const svid = verifyNodeSvid(der.value, {
+    const chain = shownChain(certPem);
+    if (!chain.ok) return chain;
+    const svid = verifyNodeSvid(chain.value, {
       caPem: files.caPem,
       trustDomain: files.trustDomain,
       nodeId: files.nodeId,

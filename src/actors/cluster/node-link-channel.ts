@@ -1,10 +1,22 @@
+import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { WebSocket } from 'ws';
+import { joinChain } from '../../crypto/certificate-chain.ts';
 import { limits } from '../../limits.ts';
 import type { Address, Clock, LinkChannel, LinkChannelHandler } from '../kernel/ports.ts';
 
 /** The protocol that both ends must have agreed on in TLS (ALPN): a client that offers none is not one of ours. */
 export const linkProtocol = 'caxton-link/1';
+
+/** What a link’s TLS offers, best first; without it what Node offers, which is the same but for its order. */
+export interface LinkTls {
+  readonly ciphers: string;
+  readonly groups: string;
+}
+
+/** In the words of node:tls. Links know no other version than TLS 1.3, whatever is configured. */
+export const versionAndSuites = (tls: LinkTls | undefined) =>
+  ({ minVersion: 'TLSv1.3', ...(tls && { ciphers: tls.ciphers, ecdhCurve: tls.groups }) }) as const;
 
 /** How long an orderly close may take before the connection is cut. */
 const closeMsMax = 1_000;
@@ -120,23 +132,40 @@ export interface TlsFacts {
 }
 
 /**
- * What TLS says about the peer, or why the socket is no link. To be asked once and at once: on the dialer’s side Node
- * gives the peer’s certificate only to the first who asks.
+ * What TLS says about the peer, or why the socket is no link. `shown` is what `shownChain` gave for the socket: to be
+ * asked once and at once, since Node takes what it hands out from OpenSSL’s own list.
  */
-export function tlsFacts(socket: TLSSocket, side: 'dialer' | 'acceptor'): TlsFacts | string {
-  const certificate = socket.getPeerX509Certificate();
-  if (!certificate) return 'the peer showed no certificate';
+export function tlsFacts(
+  socket: TLSSocket,
+  side: 'dialer' | 'acceptor',
+  shown: Uint8Array | undefined,
+): TlsFacts | string {
+  if (!shown) return 'NO_CERTIFICATE: the peer showed no certificate';
   if (!socket.authorized) return `the peer’s certificate was not accepted (${String(socket.authorizationError)})`;
-  if (socket.alpnProtocol !== linkProtocol) return `the peer did not agree on the protocol ${linkProtocol}`;
+  // A resumed session would skip the judgement; none is offered, so this one is somebody’s mistake or worse.
+  if (socket.isSessionReused()) return 'RESUMED_SESSION: the peer resumed a TLS session';
+  if (socket.alpnProtocol !== linkProtocol) return `NO_ALPN: the peer did not agree on the protocol ${linkProtocol}`;
   // A server is not told the group by Node, so the dialer says it in its hello.
   const exchange = side === 'dialer' ? (socket.getEphemeralKeyInfo() as { readonly name?: string } | null) : null;
   return {
     remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
-    peerCertificate: new Uint8Array(certificate.raw),
+    peerCertificate: shown,
     tls: {
       protocol: socket.getProtocol() ?? '',
       cipher: socket.getCipher().standardName,
       group: exchange?.name,
     },
   };
+}
+
+/** What a peer showed: its certificate and the intermediates behind it, in DER. A root that came with them is left out. */
+export function shownChain(socket: TLSSocket): Uint8Array | undefined {
+  const leaf: X509Certificate | undefined = socket.getPeerX509Certificate();
+  if (!leaf) return undefined;
+  const parts = [leaf];
+  for (let above = leaf.issuerCertificate; above; above = above.issuerCertificate) {
+    if (above.checkIssued(above) || parts.length >= limits.chainCertificatesMax) break;
+    parts.push(above);
+  }
+  return joinChain(parts.map(({ raw }) => raw));
 }

@@ -6,13 +6,14 @@ import { addressText } from '../address.ts';
 import type { Address, Clock, DatagramSocket, LinkChannel, LinkDialOptions, Network } from '../kernel/ports.ts';
 import { listenError } from '../listen-error.ts';
 import { nameLookup } from './name-lookup.ts';
+import type { LinkTls } from './node-link-channel.ts';
 import { dialWebSocketLink } from './node-link-dial.ts';
 import { listenForWebSocketLinks } from './node-link-server.ts';
 
 /** The network as Node has it: links are WebSockets over mutual TLS 1.3, datagrams are UDP. */
-export const createNodeNetwork = ({ clock }: { readonly clock: Clock }): Network => ({
-  listenLinks: (options) => listenForWebSocketLinks(options, clock),
-  dialLink: (options) => dialInTime(options, clock),
+export const createNodeNetwork = ({ clock, tls }: { readonly clock: Clock; readonly tls?: LinkTls }): Network => ({
+  listenLinks: (options) => listenForWebSocketLinks(options, clock, tls),
+  dialLink: (options) => dialInTime(options, clock, tls),
   bindDatagrams,
 });
 
@@ -20,11 +21,12 @@ export const createNodeNetwork = ({ clock }: { readonly clock: Clock }): Network
  * Dials, and gives up after `linkHandshakeMsMax`: the timeout of ws only looks for silence, which a peer that trickles
  * a byte now and then never keeps. UNREACHABLE, CERTIFICATE_REFUSED.
  */
-async function dialInTime(options: LinkDialOptions, clock: Clock): Promise<LinkChannel> {
+async function dialInTime(options: LinkDialOptions, clock: Clock, tls: LinkTls | undefined): Promise<LinkChannel> {
   const deadline = new AbortController();
   const timer = clock.setTimeout(() => deadline.abort(), limits.linkHandshakeMsMax);
   try {
-    return await dialWebSocketLink({ ...options, signal: AbortSignal.any([options.signal, deadline.signal]) }, clock);
+    const signal = AbortSignal.any([options.signal, deadline.signal]);
+    return await dialWebSocketLink({ ...options, signal }, clock, tls);
   } catch (error) {
     if (error instanceof CaxtonError) throw error;
     // An address comes from a peer’s claim, and one that makes no URL is thrown back before anything was dialled.

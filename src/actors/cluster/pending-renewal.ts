@@ -58,13 +58,14 @@ async function readPending(disk: Disk, path: string): Promise<CertificatePair | 
   const bytes = await disk.readFile(path);
   const text = bytes ? Buffer.from(bytes).toString('latin1') : '';
   const keyPem = block(text, 'PRIVATE KEY');
-  const certPem = block(text, 'CERTIFICATE');
+  // With the intermediates behind it.
+  const certPem = block(text, 'CERTIFICATE', text.lastIndexOf('-----END CERTIFICATE-----'));
   return keyPem !== undefined && certPem !== undefined ? { keyPem, certPem } : undefined;
 }
 
-function block(text: string, label: string): string | undefined {
+function block(text: string, label: string, until?: number): string | undefined {
   const begin = text.indexOf(`-----BEGIN ${label}-----`);
   const last = `-----END ${label}-----`;
-  const end = text.indexOf(last, begin);
+  const end = until ?? text.indexOf(last, begin);
   return begin < 0 || end < 0 ? undefined : `${text.slice(begin, end + last.length)}\n`;
 }

@@ -1,5 +1,4 @@
 import { keyId } from '../../crypto/keys.ts';
-import type { NodeSvid } from '../../crypto/svid.ts';
 import type { Refusal } from '../../errors.ts';
 import { isNodeId, type NodeId } from '../../names.ts';
 import {
@@ -9,6 +8,12 @@ import {
   revocationIndex,
   revokedRefusal,
 } from '../../protocols/notice/revocation.ts';
+
+/** A node’s certificate, or, without a node, one that signs such. The serial in upper-case hex. */
+export interface RevocableCertificate {
+  readonly nodeId?: NodeId;
+  readonly serial: string;
+}
 
 /** What is revoked now, for everybody who judges: `NoticeBoard` sets it, and its identity stays. */
 export class Revocations {
@@ -28,8 +33,8 @@ export class Revocations {
   readonly find: FindRevocation = (kind: RevocableKind, id: string) => this.#find(kind, id);
 
   /** Why nobody may speak for this identity: its node or this very certificate is revoked. */
-  ofCertificate({ nodeId, serial }: Pick<NodeSvid, 'nodeId' | 'serial'>): Refusal | undefined {
-    const found = this.#find('node', nodeId) ?? this.#find('serial', serial);
+  ofCertificate({ nodeId, serial }: RevocableCertificate): Refusal | undefined {
+    const found = (nodeId && this.#find('node', nodeId)) ?? this.#find('serial', serial);
     return found && revokedRefusal(found);
   }
 

@@ -68,8 +68,11 @@ export interface LinkListenOptions {
   readonly identity: TlsIdentity;
   /** A channel whose TLS handshake is done; who the peer is has not been judged yet. */
   onChannel(channel: LinkChannel): void;
-  /** A connection that failed before it became a channel, with TLS’s own reason: audit it. */
-  onRefused(remote: Address, reason: string): void;
+  /**
+   * A connection that failed before it became a channel, with TLS’s own reason, and the chain that it showed when it
+   * showed one: audit it.
+   */
+  onRefused(remote: Address, reason: string, shown?: Uint8Array): void;
 }
 
 export interface LinkDialOptions {
@@ -90,7 +93,10 @@ export interface LinkServer {
 export interface LinkChannel {
   readonly side: 'dialer' | 'acceptor';
   readonly remote: Address;
-  /** The peer’s leaf certificate, DER. Always present: a channel without one is never handed out. */
+  /**
+   * The peer’s certificate in DER, its intermediates behind it. Always present: a channel without one is never handed
+   * out.
+   */
   readonly peerCertificate: Uint8Array;
   readonly tls: { readonly protocol: string; readonly cipher: string; readonly group: string | undefined };
   /** When the connection under it began, in milliseconds of the monotonic clock. */

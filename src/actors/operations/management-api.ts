@@ -1,5 +1,6 @@
 import type { Http2SecureServer } from 'node:http2';
 import { assign, fromCallback, fromPromise, setup } from 'xstate';
+import type { TlsSettings } from '../../config/tls.ts';
 import type { Crypto } from '../../crypto/port.ts';
 import type { Result } from '../../errors.ts';
 import type { Address, Clock, TlsIdentity } from '../kernel/ports.ts';
@@ -9,6 +10,7 @@ import {
   type Connections,
   checkTls,
   createListener,
+  type ListenerTls,
   replaceTls,
   startListening,
   stopListening,
@@ -24,6 +26,8 @@ export interface ManagementApiOptions {
   /** Port 0 takes a free one, and keeps it over restarts of the API. */
   readonly bind: Address;
   readonly tls: TlsIdentity;
+  /** Versions, suites and groups; absent: TLS 1.3 as Node has it. */
+  readonly tlsSettings?: TlsSettings;
   readonly apiKeys: readonly KnownApiKey[];
   readonly clock: Clock;
   /** For request ids and ticket keys. */
@@ -62,7 +66,8 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
     clock,
     rateLimit: options.rateLimit,
   });
-  let tls = options.tls;
+  const speaks = options.tlsSettings;
+  let tls: ListenerTls = { ...options.tls, speaks };
   let bind = options.bind;
   let running: Running | undefined;
   // One after the other: a chart that restarts begins while its last life may still be draining.
@@ -104,7 +109,8 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
       if (running) running.draining = true;
       return inTurn(stop);
     },
-    setTls(next) {
+    setTls(shown) {
+      const next = { ...shown, speaks };
       if (running) replaceTls(running.server, next, crypto);
       else checkTls(next, crypto);
       tls = next;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCertificateRenewal, type RenewalDependencies } from '../../../src/actors/cluster/certificate-renewal.ts';
 import { createNodeIdentity, readNodeIdentity } from '../../../src/actors/cluster/node-identity.ts';
-import { issueNodeCertificate } from '../../../src/crypto/certificate.ts';
+import { issueIntermediateCa, issueNodeCertificate } from '../../../src/crypto/certificate.ts';
 import { verifyClaimKeyBinding } from '../../../src/crypto/identity.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../src/crypto/keys.ts';
 import { ok, unwrap } from '../../../src/errors.ts';
@@ -180,6 +180,38 @@ describe('a renewal', () => {
     const { renewal, recorded } = lab();
     renewal.failed(new Error('no CA'), 2);
     expect(recorded).toEqual([['failure', 'Attempt 2: no CA']]);
+  });
+});
+
+describe('a renewal by a CA below the root', () => {
+  const online = unwrap(
+    issueIntermediateCa(crypto, { ca, trustDomain: domain, notBefore: now - 2 * dayMs, notAfter: now + 2 * dayMs }),
+  );
+  const first = issued(nodeOne, online);
+  const shown = { ...first, certPem: first.certPem + online.certPem };
+
+  it('puts the intermediate behind the new certificate too, and a start after a crash finds both', async () => {
+    const disk = new MemoryDisk();
+    disk.put('ca.key', online.keyPem);
+    disk.put('node.key', shown.keyPem);
+    disk.put('node.crt', shown.certPem, 0o644);
+    const identity = unwrap(identityOf(shown));
+    const { renewal } = lab({ disk, identity });
+    const renewed = unwrap(await renewal.renew());
+    expect(renewed.certPem.endsWith(online.certPem)).toBe(true);
+    let after: MemoryDisk | undefined;
+    disk.before = (act, path) => {
+      if (act === 'write' && path === 'node.crt') after = disk.crash();
+    };
+    await renewal.install(renewed).catch(() => undefined);
+    expect(identity.tls.certPem).toBe(shown.certPem);
+    const files = {
+      ...{ nodeId: nodeOne, trustDomain: domain, caPem: ca.certPem, claimKey: claim.privateKey },
+      ...{ certPem: textOf(after!, 'node.crt'), keyPem: textOf(after!, 'node.key') },
+    };
+    const paths = { certificatePath: 'node.crt', privateKeyPath: 'node.key' };
+    const started = unwrap(await readNodeIdentity(after!, paths, files, now));
+    expect(started.tls).toMatchObject({ certPem: renewed.certPem, keyPem: renewed.keyPem });
   });
 });
 

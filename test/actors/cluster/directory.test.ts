@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Directory } from '../../../src/actors/cluster/directory.ts';
+import { issueIntermediateCa } from '../../../src/crypto/certificate.ts';
+import { joinChain } from '../../../src/crypto/certificate-chain.ts';
 import { bindClaimKey } from '../../../src/crypto/identity.ts';
 import { rawPublicKey } from '../../../src/crypto/keys.ts';
 import { signWith } from '../../../src/crypto/signature.ts';
@@ -8,7 +10,17 @@ import { unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import type { DirectoryEntry } from '../../../src/protocols/link/push-pull-frame.ts';
-import { crypto, dayMs, domain, makeCa, nodeCertificate, nodeOne, now, refusalOf } from '../../crypto/fixtures.ts';
+import {
+  crypto,
+  dayMs,
+  derOf,
+  domain,
+  makeCa,
+  nodeCertificate,
+  nodeOne,
+  now,
+  refusalOf,
+} from '../../crypto/fixtures.ts';
 
 const ca = makeCa();
 const trusted = { caPem: ca.certPem, trustDomain: domain };
@@ -40,6 +52,20 @@ describe('the directory of claim keys', () => {
     const signature = signWith(claim.privateKey, 'caxton gossip claim v1', bytes);
     expect(directory.authorityAt(now).verify(raw, bytes, signature)).toBe(true);
     expect(directory.authorityAt(now).verify(raw, new Uint8Array([1, 2, 4]), signature)).toBe(false);
+  });
+
+  it('takes an entry below an intermediate, and passes on no more than vouches for it', () => {
+    const online = unwrap(
+      issueIntermediateCa(crypto, { ca, trustDomain: domain, notBefore: now - dayMs, notAfter: now + dayMs }),
+    );
+    const { entry } = made({}, online);
+    const alone = new Directory(trusted);
+    expect(refusalOf(alone.add(entry, now)).text).toContain('OTHER_CA');
+    const directory = new Directory(trusted);
+    const whole = { ...entry, certificate: joinChain([entry.certificate, derOf(online.certPem)]) };
+    const stuffed = { ...whole, certificate: joinChain([whole.certificate, derOf(makeCa().certPem)]) };
+    expect(directory.add(stuffed, now).ok).toBe(true);
+    expect(directory.entryOf(nodeOne, now)).toEqual(whole);
   });
 
   it.each([

@@ -264,7 +264,7 @@ export async function startLinkNode(
       sockets.push(channel);
       links.accept(channel);
     },
-    onRefused: (remote, reason) => links.refusedByTls(remote, reason),
+    onRefused: (remote, reason, shown) => links.refusedByTls(remote, reason, shown),
   });
   let dead = false;
   const kill = async (): Promise<void> => {

@@ -244,7 +244,7 @@ describe('a peer is refused, and the reason told,', () => {
     a.links.ensure({ address: b.address, nodeId: 'node-3' as NodeId });
     await until('it is refused', () => a.refused.length > 0);
     expect(a.refused[0]?.refusal.code).toBe('CERTIFICATE_REFUSED');
-    expect(textOf(a)).toContain('node-3');
+    expect(textOf(a)).toMatch(/^WRONG_NODE: .*node-3/);
     expect(a.links.all()).toEqual([]);
     expect(b.links.all()).toEqual([]);
   });
@@ -258,6 +258,7 @@ describe('a peer is refused, and the reason told,', () => {
     a.links.ensure({ address: c.address, nodeId: two });
     await until('the dialler refuses it', () => a.refused.some(({ remote }) => remote.endsWith(`:${c.address.port}`)));
     expect(new Set(a.refused.map(({ refusal }) => refusal.code))).toEqual(new Set(['CERTIFICATE_REFUSED']));
+    for (const { refusal } of a.refused) expect(refusal.reasons[0]).toMatch(/^OTHER_CA: /);
     expect(a.links.all()).toEqual([]);
   });
 
@@ -396,7 +397,7 @@ describe('a link that is lost', () => {
   it('is cut when its peer is revoked, which hears why; new ones are refused before a hello', async () => {
     const revoked = new Set<NodeId>();
     const a = await start(one, {
-      revoked: ({ nodeId }) => (revoked.has(nodeId) ? refuse('REVOKED', `${nodeId} is revoked.`).refusal : undefined),
+      revoked: ({ nodeId }) => (revoked.has(nodeId!) ? refuse('REVOKED', `${nodeId} is revoked.`).refusal : undefined),
     });
     const b = await start(two);
     const told: string[] = [];

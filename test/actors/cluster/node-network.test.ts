@@ -4,11 +4,16 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createNodeNetwork } from '../../../src/actors/cluster/node-network.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import type { Address, LinkChannel, TlsIdentity } from '../../../src/actors/kernel/ports.ts';
+import { issueIntermediateCa } from '../../../src/crypto/certificate.ts';
+import { osCrypto } from '../../../src/crypto/port.ts';
+import { verifyNodeSvid } from '../../../src/crypto/svid.ts';
+import { unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 import {
   connectTcp,
   derOf,
+  domain,
   identityOf,
   listenTo,
   loopback,
@@ -259,6 +264,51 @@ describe('a server of links', () => {
     const second = connectTls(server.address, { ...asClient(two), ...(session ? { session } : {}) });
     await until('TLS is done', () => second.socket.authorized);
     expect(second.socket.isSessionReused()).toBe(false);
+  });
+
+  it('resumes none with a client whose CA was taken away since', async () => {
+    const { server, channels, refused } = await serveLinks(undo, network, one);
+    let session: Buffer | undefined;
+    const first = connectTls(server.address, asClient(two));
+    first.socket.on('session', (given) => {
+      session = given;
+    });
+    await until('TLS is done', () => first.socket.authorized);
+    first.socket.resume();
+    first.socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+    await until('the first is over', first.ended);
+    const next = makeCa();
+    server.setIdentity(identityOf(next, 'node-1'));
+    const second = connectTls(server.address, {
+      ...{ ...asClient(two), rejectUnauthorized: false },
+      ...(session ? { session } : {}),
+    });
+    second.socket.resume();
+    await until('it is cut', second.ended);
+    expect(channels).toEqual([]);
+    expect(refused.at(-1)?.reason).toMatch(/UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN/);
+  });
+
+  it('gives the intermediates with the certificate, whichever side dialled, and no link without them', async () => {
+    const now = nodeClock.now();
+    const period = { notBefore: now - 23 * 3_600_000, notAfter: now + 23 * 3_600_000 };
+    const online = unwrap(issueIntermediateCa(osCrypto, { ca, trustDomain: domain, ...period }));
+    const below = (id: string): TlsIdentity => {
+      const own = identityOf(online, id, { caPem: ca.certPem });
+      return { ...own, certPem: own.certPem + online.certPem };
+    };
+    const [near, far] = [below('node-1'), below('node-2')];
+    const { server, channels, refused } = await serveLinks(undo, network, near);
+    const dialled = await dial(server.address, far);
+    await until('it is accepted', () => channels.length === 1);
+    const expect_ = { caPem: ca.certPem, trustDomain: domain, now };
+    expect(unwrap(verifyNodeSvid(dialled.peerCertificate, expect_)).nodeId).toBe('node-1');
+    expect(unwrap(verifyNodeSvid(channels[0]!.peerCertificate, expect_)).nodeId).toBe('node-2');
+    const alone = identityOf(online, 'node-2', { caPem: ca.certPem });
+    // TLS 1.3 lets the dialer finish before the acceptor has judged it.
+    await dial(server.address, alone).catch(() => undefined);
+    await until('it is refused', () => refused.length === 1);
+    expect([refused[0]!.reason, channels.length]).toEqual(['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 1]);
   });
 
   it('cuts who has not become a channel in time, in TLS or after it', async () => {

@@ -1,12 +1,19 @@
-import { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { issueCa } from '../../../src/crypto/certificate.ts';
+import { issueCa, issueIntermediateCa } from '../../../src/crypto/certificate.ts';
 import { readCertificateFields } from '../../../src/crypto/certificate-fields.ts';
-import { issueCertificate, keyIdentifier, keyIdentifierExtensions } from '../../../src/crypto/issuance.ts';
+import {
+  type ExtensionPlan,
+  issueCertificate,
+  keyIdentifier,
+  keyIdentifierExtensions,
+  permittedUri,
+} from '../../../src/crypto/issuance.ts';
 import { privateKeyToPem } from '../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { unwrap } from '../../../src/errors.ts';
+import { signedWithSha1, tampered } from '../lab/resigned.ts';
 import { type AttackedNode, attackedNode, expectRefused, privateKey, tlsUntilCut } from './attacked-node.ts';
 
 const hourMs = 3_600_000;
@@ -16,42 +23,86 @@ beforeAll(async () => {
 });
 afterAll(() => attacked.close());
 
+interface Issuer {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
 interface Leaf {
-  readonly ca?: { readonly certPem: string; readonly keyPem: string };
+  readonly ca?: Issuer;
   readonly cn?: string;
   readonly uris?: readonly string[];
   readonly notBefore?: number;
   readonly notAfter?: number;
   readonly clientAuth?: boolean;
+  /** The extensions as they should be, changed. */
+  readonly extensions?: (planned: readonly ExtensionPlan[]) => readonly ExtensionPlan[];
+  readonly keys?: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
+}
+
+interface Shown {
+  readonly cert: string;
+  readonly key: string;
 }
 
 const nodeUri = (id: string): string => `spiffe://${attacked.config.cluster.trustDomain}/node/${id}`;
 
 /** A certificate as no CA should issue it; what is not said is as it should be for `stranger`. */
-function leaf(over: () => Leaf): { readonly cert: string; readonly key: string } {
+function leaf(over: () => Leaf = () => ({})): Shown {
   const now = Date.now();
   const { ca = attacked.ca, cn = 'stranger', uris = [nodeUri('stranger')], ...rest } = over();
-  const { publicKey, privateKey: key } = osCrypto.generateKeyPair('p256');
+  const { publicKey, privateKey: key } = rest.keys ?? osCrypto.generateKeyPair('p256');
   const { subject, subjectKeyIdentifier } = unwrap(
     readCertificateFields(new Uint8Array(new X509Certificate(ca.certPem).raw)),
   );
   const purposes = { name: 'extKeyUsage', serverAuth: true, clientAuth: rest.clientAuth ?? true };
+  const planned = [
+    { name: 'basicConstraints', critical: true, cA: false },
+    { name: 'keyUsage', critical: true, digitalSignature: true },
+    purposes,
+    { name: 'subjectAltName', altNames: uris.map((value) => ({ type: 6, value })) },
+    ...keyIdentifierExtensions(keyIdentifier(publicKey), subjectKeyIdentifier ?? ''),
+  ];
   const cert = issueCertificate(osCrypto, {
     issuer: { privateKey: privateKey(ca.keyPem), subject },
     publicKey,
     commonName: cn,
     notBefore: rest.notBefore ?? now - hourMs,
     notAfter: rest.notAfter ?? now + hourMs,
-    extensions: [
-      { name: 'basicConstraints', critical: true, cA: false },
-      { name: 'keyUsage', critical: true, digitalSignature: true },
-      purposes,
-      { name: 'subjectAltName', altNames: uris.map((value) => ({ type: 6, value })) },
-      ...keyIdentifierExtensions(keyIdentifier(publicKey), subjectKeyIdentifier ?? ''),
-    ],
+    extensions: rest.extensions?.(planned) ?? planned,
   });
   return { cert, key: privateKeyToPem(key) };
 }
+
+/** The plan with one extension in the place of that of its name. */
+const instead =
+  (plan: ExtensionPlan): NonNullable<Leaf['extensions']> =>
+  (planned) => [...planned.filter(({ name }) => name !== plan.name), plan];
+
+/** A CA below another one, with the extensions of one and whatever is changed. */
+function caBelow(ca: Issuer, ...changes: readonly ExtensionPlan[]): Issuer {
+  const keys = osCrypto.generateKeyPair('p256');
+  const plans = [
+    { name: 'basicConstraints', critical: true, cA: true },
+    { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
+    ...changes,
+  ];
+  const { cert, key } = leaf(() => ({
+    ca,
+    keys,
+    cn: `CA ${keyIdentifier(keys.publicKey).charCodeAt(0)}`,
+    uris: [`spiffe://${attacked.config.cluster.trustDomain}`],
+    extensions: (planned) =>
+      plans.reduce((sum, plan) => instead(plan)(sum), planned).filter(({ name }) => name !== 'extKeyUsage'),
+  }));
+  return { certPem: cert, keyPem: key };
+}
+
+/** A leaf with the CAs above it, the nearest first. */
+const below = (...cas: readonly Issuer[]): Shown => {
+  const { cert, key } = leaf(() => ({ ca: cas[0]! }));
+  return { cert: [cert, ...cas.map(({ certPem }) => certPem)].join(''), key };
+};
 
 let source = '127.0.0.1';
 
@@ -72,38 +123,135 @@ const upgrade = [
 
 describe('the link port refuses', () => {
   const now = Date.now();
-  const stranger = (): { readonly cert: string; readonly key: string } => attacked.filesOf('stranger');
+  const stranger = (): Shown => attacked.filesOf('stranger');
   const otherCa = issueCa(osCrypto, {
     trustDomain: 'dev.caxton.internal',
     notBefore: now - hourMs,
     notAfter: now + hourMs,
   });
+  const weak = { ciphers: 'DEFAULT:@SECLEVEL=0' };
+  const rsa = () => {
+    const keys = generateKeyPairSync('rsa', { modulusLength: 1_024 });
+    return leaf(() => ({ keys }));
+  };
+  const selfSigned = () => {
+    const keys = osCrypto.generateKeyPair('p256');
+    const own = { certPem: leaf(() => ({ keys })).cert, keyPem: privateKeyToPem(keys.privateKey) };
+    return leaf(() => ({ keys, ca: own }));
+  };
+  const intermediate = () =>
+    unwrap(
+      issueIntermediateCa(osCrypto, {
+        ca: attacked.ca,
+        trustDomain: attacked.config.cluster.trustDomain,
+        notBefore: now - hourMs,
+        notAfter: now + hourMs,
+      }),
+    );
   const cases: readonly [string, () => Promise<void>, RegExp][] = [
-    ['no certificate', () => shows({}), /DID_NOT_RETURN_A_CERTIFICATE/],
+    ['no certificate', () => shows({}), /NO_CERTIFICATE: .*DID_NOT_RETURN_A_CERTIFICATE/],
     ['TLS 1.2', () => shows(stranger(), { maxVersion: 'TLSv1.2' }), /UNSUPPORTED_PROTOCOL/],
-    ['a client without ALPN', () => shows(stranger(), { ALPNProtocols: [] }), /did not agree on the protocol/],
-    ['another protocol by ALPN', () => shows(stranger(), { ALPNProtocols: ['h2'] }), /ALPN|APPLICATION_PROTOCOL/i],
-    ['another CA of the same name', () => shows(leaf(() => ({ ca: otherCa }))), /UNABLE_TO_VERIFY|SIGNATURE|ISSUER/],
-    ['an expired one', () => shows(leaf(() => ({ notBefore: now - 3 * hourMs, notAfter: now - hourMs }))), /EXPIRED/],
+    ['a client without ALPN', () => shows(stranger(), { ALPNProtocols: [] }), /NO_ALPN: .*did not agree/],
+    ['another protocol by ALPN', () => shows(stranger(), { ALPNProtocols: ['h2'] }), /NO_ALPN: /],
+    ['another CA of the same name', () => shows(leaf(() => ({ ca: otherCa }))), /^OTHER_CA: /],
+    [
+      'an expired one',
+      () => shows(leaf(() => ({ notBefore: now - 3 * hourMs, notAfter: now - hourMs }))),
+      /^EXPIRED: /,
+    ],
     [
       'one of tomorrow',
       () => shows(leaf(() => ({ notBefore: now + hourMs, notAfter: now + 2 * hourMs }))),
-      /NOT_YET_VALID/,
+      /^NOT_YET_VALID: /,
     ],
-    ['one for servers alone', () => shows(leaf(() => ({ clientAuth: false }))), /INVALID_PURPOSE|clientAuth/],
-    ['two names', () => shows(leaf(() => ({ uris: [nodeUri('stranger'), nodeUri('target')] }))), /2 URI names/],
-    ['no name', () => shows(leaf(() => ({ uris: [] }))), /0 URI names/],
+    ['one for servers alone', () => shows(leaf(() => ({ clientAuth: false }))), /^WRONG_EKU: .*clientAuth/],
+    ['two names', () => shows(leaf(() => ({ uris: [nodeUri('stranger'), nodeUri('target')] }))), /^TWO_URI_NAMES: /],
+    ['no name, only a CN', () => shows(leaf(() => ({ uris: [] }))), /^NO_URI_NAME: /],
     [
       'another trust domain',
       () => shows(leaf(() => ({ uris: ['spiffe://elsewhere/node/stranger'] }))),
-      /elsewhere|trust domain/,
+      /^OTHER_TRUST_DOMAIN: /,
     ],
-    ['a CN of another node', () => shows(leaf(() => ({ cn: 'friend' }))), /common name/],
+    ['a CN of another node', () => shows(leaf(() => ({ cn: 'friend' }))), /^CN_MISMATCH: /],
     [
       'an agent’s name',
       () => shows(leaf(() => ({ uris: ['spiffe://dev.caxton.internal/tenant/t/agent/a'] }))),
-      /node|SPIFFE/i,
+      /^WRONG_URI_NAME: /,
     ],
+    [
+      'a CA’s certificate',
+      () => shows(leaf(() => ({ extensions: instead({ name: 'basicConstraints', critical: true, cA: true }) }))),
+      /^IS_CA: /,
+    ],
+    [
+      'no KeyUsage',
+      () => shows(leaf(() => ({ extensions: (planned) => planned.filter(({ name }) => name !== 'keyUsage') }))),
+      /^KEY_USAGE_MISSING: /,
+    ],
+    [
+      'a critical extension that nobody knows',
+      () =>
+        shows(
+          leaf(() => ({
+            extensions: (all) => [...all, { name: 'x', id: '1.2.3.4', critical: true, value: '\x05\0' }],
+          })),
+        ),
+      /^UNKNOWN_CRITICAL: /,
+    ],
+    [
+      'a tampered signature',
+      () => {
+        const { cert, key } = leaf();
+        return shows({ cert: tampered(cert), key });
+      },
+      /^BAD_SIGNATURE: /,
+    ],
+    [
+      'SHA-1',
+      () => {
+        const { cert, key } = leaf();
+        return shows({ cert: signedWithSha1(cert, privateKey(attacked.ca.keyPem)), key }, weak);
+      },
+      /^WEAK_SIGNATURE: /,
+    ],
+    ['RSA of 1,024 bits', () => shows(rsa(), weak), /^WEAK_KEY: /],
+    ['a self-signed one', () => shows(selfSigned()), /^SELF_SIGNED: /],
+    ['two CAs in between', () => shows(below(caBelow(caBelow(attacked.ca)))), /OTHER_CA: /],
+    [
+      'two CAs in between, both shown',
+      () => {
+        const upper = caBelow(attacked.ca);
+        return shows(below(caBelow(upper), upper));
+      },
+      /^PATH_TOO_LONG: /,
+    ],
+    [
+      'a CA below one that allows none below it',
+      () => {
+        const upper = intermediate();
+        return shows(below(caBelow(upper), upper));
+      },
+      /PATH_TOO_LONG: .*PATH_LENGTH_EXCEEDED/,
+    ],
+    [
+      'a CA that may sign names of another domain alone',
+      () => shows(below(caBelow(attacked.ca, permittedUri('elsewhere')))),
+      /^NAME_CONSTRAINT: /,
+    ],
+    [
+      'a CA that may not sign',
+      () => shows(below(caBelow(attacked.ca, { name: 'keyUsage', critical: true, digitalSignature: true }))),
+      /^ISSUER_NOT_CA: /,
+    ],
+    [
+      'a node as CA',
+      () => {
+        const node = leaf();
+        return shows(below({ certPem: node.cert, keyPem: node.key }));
+      },
+      /^ISSUER_NOT_CA: /,
+    ],
+    ['an intermediate that it does not show', () => shows(leaf(() => ({ ca: intermediate() }))), /^OTHER_CA: /],
   ];
   it.each(cases)('%s, says why and whence in the audit log, and serves on', async (name, attack, reason) => {
     // Each from an address of its own: of one address the log has the first eight of a kind in full.

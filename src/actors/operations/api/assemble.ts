@@ -17,6 +17,7 @@ export function assembleApi({ config, ports, files, fault }: NodeBase, control: 
       control,
       bind: config.api.bind,
       tls: files.apiTls,
+      tlsSettings: config.security.api.tls,
       apiKeys: files.apiKeys,
       clock: ports.clock,
       crypto: ports.crypto,

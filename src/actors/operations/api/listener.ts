@@ -1,6 +1,7 @@
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { TlsSettings } from '../../../config/tls.ts';
 import type { Crypto } from '../../../crypto/port.ts';
 import { CaxtonError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
@@ -11,20 +12,26 @@ import { rateSource } from './source.ts';
 
 const ticketKeyBytes = 48;
 
+/** What the API shows, and how it speaks; without the latter as Node does with TLS 1.3. */
+export interface ListenerTls extends TlsIdentity {
+  readonly speaks?: TlsSettings | undefined;
+}
+
 /**
  * The TLS half of the API’s listener. Complete each time, because replacing a secure context replaces everything, the
  * least version included; with new ticket keys, so that no session outlives the certificate that began it.
  */
-const secureContext = (tls: TlsIdentity, crypto: Crypto): SecureContextOptions & { ticketKeys: Buffer } => ({
+const secureContext = (tls: ListenerTls, crypto: Crypto): SecureContextOptions & { ticketKeys: Buffer } => ({
   cert: tls.certPem,
   key: tls.keyPem,
   ca: tls.caPem,
-  minVersion: 'TLSv1.3',
+  minVersion: tls.speaks?.minVersion ?? 'TLSv1.3',
+  ...(tls.speaks && { ciphers: tls.speaks.ciphers, ecdhCurve: tls.speaks.groups }),
   ticketKeys: Buffer.from(crypto.randomBytes(ticketKeyBytes)),
 });
 
-/** HTTP/2 by ALPN with HTTP/1.1 beside it, TLS 1.3, every wait and size bounded. CONFIG_INVALID for unusable PEM. */
-export function createListener(tls: TlsIdentity, crypto: Crypto, handler: HttpHandler): Http2SecureServer {
+/** HTTP/2 by ALPN with HTTP/1.1 beside it, over TLS, every wait and size bounded. CONFIG_INVALID for unusable PEM. */
+export function createListener(tls: ListenerTls, crypto: Crypto, handler: HttpHandler): Http2SecureServer {
   try {
     const server = createSecureServer(
       {
@@ -53,7 +60,7 @@ export function createListener(tls: TlsIdentity, crypto: Crypto, handler: HttpHa
 }
 
 /** Throws CONFIG_INVALID when certificate and key cannot be read or do not belong together. */
-export function checkTls(tls: TlsIdentity, crypto: Crypto): void {
+export function checkTls(tls: ListenerTls, crypto: Crypto): void {
   try {
     createSecureContext(secureContext(tls, crypto));
   } catch (error) {
@@ -62,7 +69,7 @@ export function checkTls(tls: TlsIdentity, crypto: Crypto): void {
 }
 
 /** New connections get this identity; those that live keep theirs. CONFIG_INVALID for unusable PEM. */
-export function replaceTls(server: Http2SecureServer, tls: TlsIdentity, crypto: Crypto): void {
+export function replaceTls(server: Http2SecureServer, tls: ListenerTls, crypto: Crypto): void {
   checkTls(tls, crypto);
   server.setSecureContext(secureContext(tls, crypto));
 }
