@@ -1,4 +1,5 @@
 import type { Options, RawVerb, Verb } from './command.ts';
+import { joinVerbs } from './join-verbs.ts';
 import { nodeOptions } from './node-options.ts';
 import { noticeVerbs } from './notice/verbs.ts';
 
@@ -224,6 +225,7 @@ segment of its audit log under it, and wraps the keys of the older ones anew; dr
     examples: ['caxton security drop-vault-key --key Zm9vYmFyYmF6cXV1eHh5eg --config .caxton/nodes/node-1/node.yaml'],
     run: async (invocation) => (await import('./security/vault-key.ts')).dropVaultKey(invocation),
   },
+  ...joinVerbs(nodeOptions),
   {
     noun: 'dev',
     verb: 'start',

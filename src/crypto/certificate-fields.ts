@@ -6,7 +6,7 @@ import { type Asn1, binaryString, childrenOf, contentOf, DerError, derOf, oidOf,
 const { Type } = forge.asn1;
 
 /** Object identifiers of the extensions that this project writes and reads (RFC 5280 §4.2.1). */
-const extensionOids = {
+export const extensionOids = {
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
@@ -58,7 +58,8 @@ export interface CertificateFields {
   readonly unknownCritical: readonly string[];
 }
 
-interface Extension {
+/** An extension as it stands, not read. */
+export interface Extension {
   readonly critical: boolean;
   /** Binary string. */
   readonly value: string;
@@ -115,9 +116,14 @@ const versionOf = (tree: Asn1 | undefined): number => {
 };
 
 function extensionsOf(tree: Asn1 | undefined): ReadonlyMap<string, Extension> {
-  const found = new Map<string, Extension>();
-  if (!tree) return found;
+  if (!tree) return new Map();
   const [list] = childrenOf(tree, 3, 'The extensions', 0x80);
+  return extensionsIn(list);
+}
+
+/** The list of extensions of a certificate or of a request for one, by OID. Throws DerError. */
+export function extensionsIn(list: Asn1 | undefined): ReadonlyMap<string, Extension> {
+  const found = new Map<string, Extension>();
   for (const item of childrenOf(list, Type.SEQUENCE, 'The list of extensions')) {
     const parts = childrenOf(item, Type.SEQUENCE, 'An extension');
     const oid = oidOf(parts[0], 'An extension’s OID');
@@ -131,7 +137,8 @@ function extensionsOf(tree: Asn1 | undefined): ReadonlyMap<string, Extension> {
   return found;
 }
 
-function commonNamesOf(subject: Asn1 | undefined): string[] {
+/** Throws DerError. */
+export function commonNamesOf(subject: Asn1 | undefined): string[] {
   const names: string[] = [];
   for (const part of childrenOf(subject, Type.SEQUENCE, 'The subject'))
     for (const attribute of childrenOf(part, Type.SET, 'A part of the subject')) {
@@ -143,7 +150,8 @@ function commonNamesOf(subject: Asn1 | undefined): string[] {
   return names;
 }
 
-function altNamesOf(extension: Extension | undefined): AltName[] {
+/** Throws DerError. */
+export function altNamesOf(extension: Extension | undefined): AltName[] {
   if (!extension) return [];
   return childrenOf(parseDer(extension.value), Type.SEQUENCE, 'The alternative names').map((name) => {
     if (name.tagClass !== 0x80) throw new DerError('An alternative name has a bad form.');

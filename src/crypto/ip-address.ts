@@ -38,3 +38,18 @@ function groups(text: string, endsText: boolean): number[] | undefined {
   }
   return bytes;
 }
+
+/** The text of 4 or 16 bytes; of anything else the bytes in hex. */
+export function ipAddressText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length !== 16) return Buffer.from(bytes).toString('hex');
+  const words = Array.from({ length: 8 }, (_, at) => ((bytes[2 * at]! << 8) | bytes[2 * at + 1]!).toString(16));
+  // RFC 5952 §4.2: the longest run of two and more zeros is left out, the first of several.
+  const runs = [...words.join(':').matchAll(/(?<=^|:)0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length);
+  const [longest] = runs;
+  const text = words.join(':');
+  if (!longest) return text;
+  const before = text.slice(0, longest.index).replace(/:$/, '');
+  const after = text.slice(longest.index + longest[0].length).replace(/^:/, '');
+  return `${before}::${after}`;
+}

@@ -102,10 +102,11 @@ const signedPart = (forge.pki as unknown as { getTBSCertificate: (draft: forge.p
   .getTBSCertificate;
 
 /** ecdsa-with-SHA256 has no parameters, not even NULL (RFC 5758 §3.2). */
-const algorithmIdentifier = (): Asn1 =>
+export const algorithmIdentifier = (): Asn1 =>
   forge.asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, [
     forge.asn1.create(Class.UNIVERSAL, Type.OID, false, forge.asn1.oidToDer(issuingAlgorithm.signatureOid).getBytes()),
   ]);
 
+/** forge wants an RSA key where the real one will stand. */
 const three = new forge.jsbn.BigInteger('3');
 const placeholderKey = forge.pki.setRsaPublicKey(three, three);

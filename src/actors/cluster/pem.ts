@@ -9,6 +9,42 @@ export function certificateDer(pem: string): Result<Uint8Array> {
   return certificate ? ok(new Uint8Array(certificate.raw)) : noCertificate();
 }
 
+/** A certificate in DER as PEM; the text of anything else is refused by whoever reads it. */
+export function certificatePem(der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
+const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The DER of each certificate in a PEM text. MALFORMED when there is none, or one cannot be read. */
+export function certificateChain(pem: string): Result<readonly Uint8Array[]> {
+  const chain: Uint8Array[] = [];
+  for (const [block] of pem.matchAll(pemBlock)) {
+    const der = certificateDer(block);
+    if (!der.ok) return der;
+    chain.push(der.value);
+  }
+  return chain.length === 0 ? noCertificate() : ok(chain);
+}
+
+/** The certificates of a PEM text that did not sign themselves: what stands between a leaf and the root. */
+export const intermediates = (pem: string): string =>
+  [...pem.matchAll(pemBlock)]
+    .map(([block]) => new X509Certificate(block))
+    .filter((certificate) => !certificate.checkIssued(certificate))
+    .map(String)
+    .join('');
+
+/** From when to when the first certificate of a PEM text holds; never, when it cannot be read. */
+export function certificatePeriod(pem: string): { readonly notBefore: number; readonly notAfter: number } {
+  const certificate = firstCertificate(pem);
+  return { notBefore: certificate?.validFromDate.getTime() ?? 0, notAfter: certificate?.validToDate.getTime() ?? 0 };
+}
+
 const noCertificate = (): ReturnType<typeof refuse> =>
   refuse('MALFORMED', 'It holds no whole PEM certificate; was it written to its end?');
 

@@ -1,0 +1,25 @@
+import { ok, type Result, refuse } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import type { Disk } from '../kernel/ports.ts';
+import { utf8 } from '../kernel/utf8.ts';
+import type { CertificateAuthority } from './certificate-issuer.ts';
+
+/**
+ * Development’s CA key, with which each node renews its own certificate. Years may lie between the start, which judged
+ * the other files, and a renewal: this one is judged when it is read. FILE_UNREADABLE.
+ */
+export async function readLocalCa(disk: Disk, path: string, certPem: string): Promise<Result<CertificateAuthority>> {
+  const unusable = (what: string) => refuse('FILE_UNREADABLE', `The CA key ${path} ${what}.`);
+  try {
+    const found = await disk.stat(path);
+    if (!found) return unusable('is not there');
+    if ((found.mode & 0o077) !== 0) return unusable('is open to others: chmod 600 it');
+    // A pipe or a device has no length, and reading it might never end.
+    if (found.bytes === 0 || found.bytes > limits.pemBytesMax) return unusable('is no key file');
+    const bytes = await disk.readFile(path);
+    if (!bytes) return unusable('is not there');
+    return ok({ ca: { certPem, keyPem: utf8.decode(bytes) }, validityMsMax: Number.MAX_SAFE_INTEGER });
+  } catch (error) {
+    return unusable(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
