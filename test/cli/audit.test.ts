@@ -257,6 +257,8 @@ describe('caxton audit prove', () => {
     expect(await caxton('prove', '7', '--out', 'p.tlog-proof')).toMatchObject({ code: 0 });
     expect(await readFile(join(folder.root, 'p.tlog-proof'), 'utf8')).toBe(proof);
     expect((await stat(join(folder.root, 'p.tlog-proof'))).mode & 0o077).toBe(0);
+    const again = { code: 1, err: expect.stringContaining('p.tlog-proof exists already; it is left as it is.') };
+    expect(await caxton('prove', '7', '--out', 'p.tlog-proof')).toMatchObject(again);
     for (const word of ['0', '-1', 'x', '1.5', '99999999999999999999'])
       expect((await caxton('prove', word)).code).toBe(2);
     expect((await caxton('prove')).code).toBe(2);
@@ -288,5 +290,8 @@ describe('caxton audit accept', () => {
     peer = { auditAccept: async () => refuse('AUDIT_BLOCKED', 'The audit log cannot be written.') };
     expect((await caxton('accept', 'node-1')).code).toBe(1);
     expect((await caxton('accept', 'Node 1')).code).toBe(2);
+    own = peer = { auditAccept: async () => refuse('NOT_FOUND', 'Nothing.') };
+    expect((await caxton('accept', 'node-1')).code).toBe(0);
+    expect(await caxton('accept', 'node-11')).toMatchObject({ code: 1, err: expect.stringContaining('node-11') });
   });
 });

@@ -2,13 +2,19 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { AnyStateMachine } from 'xstate';
-import { ok, type Result, refuse } from '../../errors.ts';
+import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { Manifest } from '../../protocols/deployment/manifest.ts';
 import { describe } from '../kernel/occupant.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
 import { outsideTurns } from '../kernel/turn.ts';
 import type { AgentHandler, Behaviour } from './behaviour.ts';
+
+/** Why code does not run. */
+export interface ModuleRefusal extends Refusal {
+  /** `changed`: the file is another one than the deployer signed. */
+  readonly why?: 'changed';
+}
 
 /**
  * Loads trusted agent code from the node’s own agents folder. The API never carries code: a deployer signs the digest
@@ -18,7 +24,7 @@ export async function loadAgentModule(
   { disk, clock }: { readonly disk: Disk; readonly clock: Clock },
   folder: string | undefined,
   manifest: Manifest,
-): Promise<Result<Behaviour>> {
+): Promise<Result<Behaviour, ModuleRefusal>> {
   const { kind, code } = manifest;
   if (kind === 'console') return ok({ kind });
   if (kind !== 'handler' && kind !== 'chart')
@@ -40,11 +46,10 @@ export async function loadAgentModule(
   }
   if (!bytes) return refuse('DEPLOYMENT_REFUSED', `The agents folder of this node has no module ${code.module}.`);
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  if (digest !== code.digest)
-    return refuse(
-      'DEPLOYMENT_REFUSED',
-      `The module ${code.module} has ${digest}, but the manifest was signed for ${code.digest}.`,
-    );
+  if (digest !== code.digest) {
+    const reason = `The module ${code.module} has ${digest}, but the manifest was signed for ${code.digest}.`;
+    return { ok: false, refusal: { code: 'DEPLOYMENT_REFUSED', reasons: [reason], why: 'changed' } };
+  }
   try {
     // The digest in the query keeps a changed file from being served from the module cache, and gives each agent
     // that runs the same module state of its own; a new generation of an agent begins anew.

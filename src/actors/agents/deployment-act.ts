@@ -4,8 +4,8 @@ import type { Caller } from '../operations/control.ts';
 
 /** What the audit log is told of a deployment or removal. */
 export interface DeploymentAct {
-  /** PrivilegeEscalation: a replacement may do what the agent could not; TokenRefresh: it has another capability. */
-  readonly type: 'AgentDeployed' | 'AgentRemoved' | 'PrivilegeEscalation' | 'TokenRefresh';
+  /** AgentCompromised: its module changed since it was deployed; PrivilegeEscalation: a replacement may do what the agent could not; TokenRefresh: it has another capability. */
+  readonly type: 'AgentDeployed' | 'AgentRemoved' | 'AgentCompromised' | 'PrivilegeEscalation' | 'TokenRefresh';
   readonly manifest: Manifest;
   /** Who asked for it; undefined: the program around the node, or the node itself at its start. */
   readonly caller: Caller | undefined;

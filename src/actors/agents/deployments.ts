@@ -9,7 +9,7 @@ import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
 import type { Caller } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
-import { loadAgentModule } from './agent-modules.ts';
+import { loadAgentModule, type ModuleRefusal } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { DeploymentAct } from './deployment-act.ts';
 import { DeploymentLine } from './deployment-line.ts';
@@ -94,10 +94,7 @@ export class Deployments {
         if (manifest.code !== 'embedded' && manifest.kind !== 'console')
           return refuse('DEPLOYMENT_REFUSED', `The manifest of ${manifest.agentId} is not for an embedded agent.`);
         if (manifest.kind !== behaviour.kind)
-          return refuse(
-            'DEPLOYMENT_REFUSED',
-            `The manifest says ${manifest.kind}, but the code is a ${behaviour.kind}.`,
-          );
+          return refuse('DEPLOYMENT_REFUSED', `The manifest says ${manifest.kind}, the code is a ${behaviour.kind}.`);
         return this.#carryOut({ manifest, signed, behaviour, key, kept: false, caller: undefined });
       });
     });
@@ -166,6 +163,9 @@ export class Deployments {
     if (!signed.ok) return signed;
     return this.#exclusively(signed.value, async (manifest) => {
       const loaded = await this.#load(manifest);
+      // It was admitted with this very file: that another lies there now is an attack, or will be taken for one.
+      if (!loaded.ok && loaded.refusal.why === 'changed')
+        void this.#options.record({ type: 'AgentCompromised', manifest, caller: undefined, because: loaded.refusal });
       if (!loaded.ok) return loaded;
       const rest = { key: undefined, kept: true, caller: undefined };
       return this.#start({ manifest, signed: signed.value, behaviour: loaded.value, ...rest });
@@ -217,7 +217,7 @@ export class Deployments {
     return manifest;
   }
 
-  #load(manifest: Manifest): Promise<Result<Behaviour>> {
+  #load(manifest: Manifest): Promise<Result<Behaviour, ModuleRefusal>> {
     return loadAgentModule(this.#options, this.#options.modulesPath, manifest);
   }
 

@@ -6,6 +6,8 @@ import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf } from '../connect.ts';
 import { writeJson } from '../output.ts';
 
+const nothing = 'had nothing against it';
+
 /** Lets the cluster take a log that lost records for what it says now: at its witnesses first, then at its own node. */
 export async function accept(invocation: Invocation): Promise<ExitCode> {
   const { terminal, text, json } = invocation;
@@ -27,11 +29,17 @@ export async function accept(invocation: Invocation): Promise<ExitCode> {
       // A node that holds nothing against the log has nothing to accept.
       const isNothing = error.code === 'NOT_FOUND';
       isDone &&= isNothing;
-      items.push({ node: id, outcome: isNothing ? 'had nothing against it' : error.message });
+      items.push({ node: id, outcome: isNothing ? nothing : error.message });
     } finally {
       client.close();
     }
   }
+  const isKnown = profile.nodes.some(({ id }) => id === log);
+  if (!isKnown && items.every(({ outcome }) => outcome === nothing))
+    throw new CaxtonError(
+      'NOT_FOUND',
+      `No node has anything against a log of ${log}, which the profile does not name.`,
+    );
   if (json) writeJson(terminal, { items });
   else for (const { node, outcome } of items) terminal.out(`${node}: ${printable(outcome)}\n`);
   return isDone ? 0 : 1;

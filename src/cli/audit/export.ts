@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import type { Client } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -10,6 +9,7 @@ import { ocsfEvent } from '../../protocols/siem/ocsf.ts';
 import { version } from '../../version.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
+import { newFile } from './new-file.ts';
 import { readFilter, rowOf } from './record-filter.ts';
 
 const formats = ['json', 'ocsf', 'cef', 'csv'] as const;
@@ -97,17 +97,6 @@ async function lines(format: (typeof formats)[number]): Promise<(record: AuditRe
       return (record) => cefLine(record, release);
     case 'csv':
       return csvRow;
-  }
-}
-
-/** Never over another file: an export is evidence. */
-async function newFile(path: string) {
-  try {
-    return await open(path, 'wx', 0o600);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw new CaxtonError('ALREADY_EXISTS', `${path} exists already; it is left as it is.`);
-    throw new CaxtonError('FILE_UNREADABLE', `${path} cannot be made: ${code}.`, { cause: error });
   }
 }
 

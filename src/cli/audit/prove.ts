@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { utf8 } from '../../actors/kernel/utf8.ts';
 import { CaxtonError } from '../../errors.ts';
@@ -6,6 +5,7 @@ import { decodeProofFile } from '../../protocols/audit/proof-file.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
+import { newFile } from './new-file.ts';
 
 /** Prints, or writes to a file, one record with all that shows that it is in the log. */
 export async function prove(invocation: Invocation): Promise<ExitCode> {
@@ -19,7 +19,10 @@ export async function prove(invocation: Invocation): Promise<ExitCode> {
   if (!decodeProofFile(proven.proof, utf8).ok || !/^[\x20-\x7e\n—]*$/u.test(proven.proof))
     throw new CaxtonError('PROTOCOL_VIOLATION', 'The node answered with what is no proof.');
   const out = text('out');
-  if (out !== undefined) await writeFile(resolve(terminal.cwd, out), proven.proof, { mode: 0o600 });
+  if (out !== undefined) {
+    await using file = await newFile(resolve(terminal.cwd, out));
+    await file.writeFile(proven.proof);
+  }
   if (json) writeJson(terminal, proven);
   else if (out === undefined) terminal.out(proven.proof);
   else terminal.out(`${out}: record ${sequence}, under a checkpoint that ${proven.witnesses} countersigned\n`);

@@ -1,4 +1,6 @@
 import { createHash, type KeyObject } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -47,7 +49,7 @@ afterEach(async () => {
   stops = [];
 });
 
-async function lab({ store = memoryStore(), trusted = trust() } = {}) {
+async function lab({ store = memoryStore(), trusted = trust(), modulesPath = folder } = {}) {
   const { host, kernel } = await hosting();
   stops.push(() => kernel.stop());
   const { registry } = messagingLab();
@@ -61,7 +63,7 @@ async function lab({ store = memoryStore(), trusted = trust() } = {}) {
     trust: trusted,
     registry,
     host,
-    modulesPath: folder,
+    modulesPath,
     record: async ({ type, manifest: { agentId, generation }, caller, failure }) => {
       const more = `${caller ? ` by ${caller.identity}` : ''}${failure ? ` failed: ${failure.code}` : ''}`;
       recorded.push(`${type} ${agentId} ${generation} ${host.modeOf(agentId) ?? 'absent'}${more}`);
@@ -317,12 +319,25 @@ describe('an embedded agent', () => {
 });
 
 describe('after a restart', () => {
-  async function restored(store: ReturnType<typeof memoryStore>, trusted = trust()) {
-    const made = await lab({ store, trusted });
+  async function restored(store: ReturnType<typeof memoryStore>, trusted = trust(), modulesPath = folder) {
+    const made = await lab({ store, trusted, modulesPath });
     const failed: string[] = [];
     await made.deployments.restore((agent, result) => void failed.push(`${agent} ${refusalOf(result).code}`));
     return { ...made, failed };
   }
+
+  it('one whose module is another one now does not run, and that is recorded; one whose module is away is no attack', async () => {
+    const { store, deployments } = await lab();
+    await deployments.deploy(deployment());
+    const other = await mkdtemp(join(tmpdir(), 'caxton-modules-'));
+    await writeFile(join(other, 'echo.ts'), 'export const handler = () => {};\n');
+    const changed = await restored(store, trust(), other);
+    expect([changed.failed, changed.host.size]).toEqual([[`${bob} DEPLOYMENT_REFUSED`], 0]);
+    expect(changed.recorded).toEqual([`AgentCompromised ${bob} 1 absent`]);
+    await rm(other, { recursive: true });
+    const away = await restored(store, trust(), other);
+    expect([away.failed, away.recorded]).toEqual([[`${bob} DEPLOYMENT_REFUSED`], []]);
+  });
 
   it('deployments run again, without a second record', async () => {
     const { store, deployments } = await lab();

@@ -26,7 +26,10 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
   PrivilegeEscalation: { act: 'an agent is deployed again with actions that it did not have' },
   AgentDeployed: { act: 'an agent is deployed' },
   AgentRemoved: { act: 'an agent is removed' },
-  AgentCompromised: { act: 'an agent’s cell is told that it is compromised' },
+  AgentCompromised: {
+    act: 'a node starts and finds another file under a deployed agent’s module; a cell is told that it is compromised',
+    elsewhere: 'test/actors/agents/deployments.test.ts',
+  },
   ConfigurationChanged: { act: 'a node starts with another configuration than at its last boot' },
   SecurityPolicyUpdated: { act: 'a node starts with other policies than at its last boot' },
   CertificateRotated: { act: 'the certificate is due and renewed' },
