@@ -25,7 +25,7 @@ import type { KeyPair } from './port.ts';
 const { Class, Type } = forge.asn1;
 
 /** PKCS #9 extensionRequest (RFC 2985 §5.4.2): the one attribute that a request may have. */
-const extensionRequestOid = '1.2.840.113549.1.9.14';
+export const extensionRequestOid = '1.2.840.113549.1.9.14';
 
 /** What a request for a node’s certificate says, and that its key signed it. Whether it may be granted is not decided. */
 export interface SigningRequest extends AltNames {

@@ -1,7 +1,7 @@
 /**
  * Issue 6, “Build” 2: a new node joins with a token and nothing else: no key is copied. The token is good once and for one
  * key; the same command again gets the same certificate; the node is a member, and its certificate is renewed by the
- * CA node. `06-joining.ts`
+ * CA node, whose CA stands below the root. `06-joining.ts`
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -10,9 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createClient } from '../../src/client.ts';
+import { issueIntermediateCa } from '../../src/crypto/certificate.ts';
+import { osCrypto } from '../../src/crypto/port.ts';
 import { developmentCluster } from '../../src/development/development-cluster.ts';
 import { clusterLayout } from '../../src/development/layout.ts';
 import { anyPorts, claimPorts } from '../../src/development/ports.ts';
+import { unwrap } from '../../src/errors.ts';
 import type { NodeId } from '../../src/names.ts';
 import { claim } from './launcher.ts';
 
@@ -27,6 +30,16 @@ const folder = join(home, 'cluster');
 const names = ['node-1', 'node-2'];
 const cluster = await developmentCluster({ folder, nodes: names, caNodes: ['node-1'] });
 const layout = clusterLayout(folder);
+// node-1 is a CA node below the root, whose key is on no machine any more; its own certificate stays the root’s.
+const root = { certPem: readFileSync(layout.caCert, 'utf8'), keyPem: readFileSync(layout.caKey, 'utf8') };
+const year = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 365 * 86_400_000 };
+const { trustDomain } = cluster.config('node-1').cluster;
+const online = unwrap(issueIntermediateCa(osCrypto, { ca: root, trustDomain, ...year }));
+writeFileSync(layout.caKey, online.keyPem, { mode: 0o600 });
+writeFileSync(join(folder, 'ca', 'online.crt'), online.certPem, { mode: 0o644 });
+const caNode = layout.node('node-1' as NodeId).config;
+const withCa = '    key_path: ../../ca/ca.key\n    certificate_path: ../../ca/online.crt';
+writeFileSync(caNode, readFileSync(caNode, 'utf8').replace('    key_path: ../../ca/ca.key', withCa));
 const program = join(import.meta.dirname, '..', '..', 'bin', 'caxton.js');
 const env = { ...process.env, CAXTON_PROFILE: layout.profile };
 
@@ -103,6 +116,10 @@ const [first, second] = [join(home, 'node-9'), join(home, 'thief')];
 const joined = await caxton('server', 'join', '--token-file', token, '--dir', first, ...addresses);
 claim('the newcomer joins', joined.code === 0, joined.out);
 const serial = new X509Certificate(readFileSync(join(first, 'node.crt'))).serialNumber;
+claim(
+  'its certificate comes with that of the CA above it',
+  readFileSync(join(first, 'node.crt'), 'utf8').endsWith(online.certPem),
+);
 for (const file of ['node.key', 'gossip.key', 'claim.key', 'vault.key', 'api.key', 'node.yaml'])
   claim(`${file} is for its owner alone`, (statSync(join(first, file)).mode & 0o777) === 0o600);
 
