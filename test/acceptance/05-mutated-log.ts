@@ -114,7 +114,10 @@ async function tidied(disk: MemoryDisk, ring: VaultRing, closed: number): Promis
     crypto: osCrypto,
     folder,
     // All that the upkeep asks of a log whose records do not grow old.
-    log: { reader: { newestSegment: () => closed * segmentRecords + 1 } } as unknown as AuditLog,
+    log: {
+      reader: { newestSegment: () => closed * segmentRecords + 1 },
+      head: () => ({ state: 'writing' }),
+    } as unknown as AuditLog,
     vault: { ring, reload: async () => false },
     retentionMs: 1e15,
     fault: (message, error) => {
