@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { audit } from './audit/bench.ts';
+import { identity } from './identity/bench.ts';
 import { kernel } from './kernel/bench.ts';
 import { link } from './link/bench.ts';
 import { local } from './local/bench.ts';
@@ -12,7 +13,7 @@ import { machine } from './runner/machine.ts';
 import { type Report, reportText } from './runner/report.ts';
 import { start } from './start/bench.ts';
 
-const benches = { start, link, local, kernel, audit } as const;
+const benches = { start, link, local, kernel, audit, identity } as const;
 
 const words = process.argv.slice(2);
 const quick = words.includes('--quick');

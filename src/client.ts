@@ -15,6 +15,7 @@ import type {
   SendRequest,
   WitnessedLogView,
 } from './actors/operations/control.ts';
+import type { JoinTokenRequest, JoinTokenView } from './actors/operations/enrolment-control.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
@@ -78,6 +79,8 @@ export interface Client {
   notices(options?: CallOptions): Promise<readonly NoticeView[]>;
   /** Gives the node a cluster document that an authority has signed; it spreads it. */
   publishNotice(document: string, options?: CallOptions): Promise<NoticeView>;
+  /** A token with which one node can join, once: a secret. Of a CA node. */
+  joinToken(request: JoinTokenRequest, options?: CallOptions): Promise<JoinTokenView>;
   actors(options?: CallOptions): Promise<readonly ActorView[]>;
   metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
   /** Begins an orderly stop of the node; resolves when it has begun. */
@@ -145,6 +148,7 @@ export function createClient(options: ClientOptions): Client {
     },
     notices: (call) => list('/api/v1/notices', answers.notices, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
+    joinToken: (request, call) => post('/api/v1/security/join-tokens', request, answers.joinToken, call),
     actors: (call) => list('/api/v1/actors', answers.actors, call),
     metrics: (call) => list('/api/v1/metrics', answers.metrics, call),
     async shutdown(call) {

@@ -31,9 +31,19 @@ export interface NodeConfig {
     readonly rotation: {
       readonly enabled: boolean;
       readonly checkIntervalMs: number;
-      readonly renewalThresholdMs: number;
+      /** How long before its end a certificate is renewed; undefined: after two thirds of its life. */
+      readonly renewalThresholdMs: number | undefined;
       readonly caKeyPath: string | undefined;
     };
+    /** A CA node’s: it renews the certificates of other nodes. */
+    readonly ca:
+      | {
+          readonly certificatePath: string;
+          readonly keyPath: string;
+          readonly passphrasePath: string | undefined;
+          readonly validityMsMax: number;
+        }
+      | undefined;
   };
   readonly cluster: {
     readonly id: string;
@@ -197,6 +207,12 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         checkIntervalMs: node.rotation.check_interval,
         renewalThresholdMs: node.rotation.renewal_threshold,
         caKeyPath: maybe(node.rotation.ca_key_path),
+      },
+      ca: node.ca && {
+        certificatePath: from(node.ca.certificate_path ?? node.ca_certificate_path ?? mtls.ca_cert!),
+        keyPath: from(node.ca.key_path),
+        passphrasePath: maybe(node.ca.passphrase_path),
+        validityMsMax: node.ca.max_validity,
       },
     },
     cluster: {

@@ -35,6 +35,12 @@ export const limits = {
   linkRetireMs: 1_000,
   /** From a refusal because an identity is revoked to the next dial: nothing but an operator can change it. */
   revokedRedialMs: 60_000,
+  /** And how long at most, while something still arrives on it or waits to be sent. */
+  linkRetireMsMax: 15_000,
+  /** After a renewal of the certificate links are replaced one after the other, so far apart. */
+  linkRenewalSpreadMs: 50,
+  /** How long a link that is to be replaced has for that until it is tried again; and how often a peer may ask for it. */
+  linkRenewalPauseMs: 5_000,
   /** A link that heard nothing for this long is closed. */
   linkSilenceMsMax: 15_000,
   /** A link that took nothing of what waits to be written for this long is closed: its peer does not read. */
@@ -190,6 +196,25 @@ export const limits = {
   /** A CA key’s passphrase. */
   passphraseCharsMin: 8,
   passphraseCharsMax: 1_024,
+  /** A request for a certificate (PKCS #10) in DER. Past it: refused unread. */
+  signingRequestBytesMax: 4_096,
+  /** How long a CA node may take to answer. Past it: the next one is asked. */
+  issuanceAnswerMsMax: 10_000,
+  /** Certificates that one CA node issues to one peer in a minute, and at once after a pause. Past it: refused. */
+  issuancesPerMinuteMax: 60,
+  issuancesAtOnceMax: 20,
+  /** The text of a join token. Past it: refused unread. */
+  joinTokenCharsMax: 8_192,
+  /** Join tokens of one node that are not over. Past it: a new one is refused. */
+  joinTokensMax: 256,
+  /** Members whose addresses a newcomer is told. */
+  joinFactsMembersMax: 64,
+  /** How long a CA node may take to tell a newcomer what members know. */
+  joinAnswerMsMax: 10_000,
+  /** How long a join token may be good for. */
+  joinTokenMsMax: 604_800_000,
+  /** Sources whose attempts to enrol are counted. Past it: newcomers are refused. */
+  enrolmentSourcesMax: 4_096,
   /** A private key’s or keyring’s file. */
   pemBytesMax: 16_384,
   /** Gossip keys held at once. Past it: a new one is refused until an old one is dropped. */

@@ -482,7 +482,9 @@ describe('a protection', () => {
   });
 
   it('is not weakened by a CA key on a node that is not for development', () => {
-    const { text } = edited(example, '# ca_key_path', 'ca_key_path');
+    const { text: both } = edited(example, '# ca_key_path', 'ca_key_path');
+    expect(refusal(both).text).toMatch(/ca_key_path and node\.ca are both given/);
+    const text = both.replace(/^ {2}ca:\n(?: {4}.*\n)+/m, '');
     expect(refusal(text).text).toMatch(/ca_key_path/);
     expect(loaded(text.replace('development: false', 'development: true')).node.rotation.caKeyPath).toBe(
       '/etc/.caxton/ca/ca.key',

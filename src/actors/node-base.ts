@@ -192,6 +192,18 @@ function seedOf(text: string): Address {
   throw new CaxtonError('CONFIG_INVALID', `“${text}” is not a link address: expected host:port.`);
 }
 
+/** Class A: the certificate that the node starts with is not the one that lay in its place. */
+export const recordMended = ({ audit, files }: NodeBase): Promise<Result<unknown>> =>
+  audit.record({
+    type: 'CertificateRotated',
+    identity: files.identity.svid.spiffeId,
+    sourceIp: '',
+    outcome: 'success',
+    reasons: ['The certificate and its key did not belong together; the last pair that did was put in their places.'],
+    certificateSerial: files.identity.svid.serial,
+    metadata: {},
+  });
+
 /** Class A: the node’s own start and stop; `caller` when somebody asked for it over the API. */
 export const recordNode = (
   { audit, nodeId, bootEpoch }: NodeBase,

@@ -26,6 +26,7 @@ import type {
   SendRequest,
   SiemView,
 } from './operations/control.ts';
+import type { EnrolmentControl } from './operations/enrolment-control.ts';
 
 export interface NodeControlParts {
   readonly clock: Clock;
@@ -48,6 +49,7 @@ export interface NodeControlParts {
   readonly siem: () => readonly SiemView[];
   readonly proofs: AuditProofs;
   readonly notices: NodeNotices;
+  readonly enrolment: EnrolmentControl;
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
   readonly stop: (caller: Caller) => void;
@@ -88,6 +90,9 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     auditAccept: (log, caller) => parts.proofs.accept(log, caller),
     notices: () => parts.notices.views(),
     publishNotice: (document, caller) => parts.notices.publish(document, caller),
+    joinToken: (request, caller) => parts.enrolment.joinToken(request, caller),
+    enrolmentCa: () => parts.enrolment.enrolmentCa(),
+    enrol: (request, caller) => parts.enrolment.enrol(request, caller),
     async audit({ type, caller, reasons, credential }) {
       const event = {
         type,

@@ -6,14 +6,16 @@ import { readKeyFileOn } from '../config/key-file-port.ts';
 import { faultTexts, readYaml } from '../config/problems.ts';
 import type { VaultSource } from '../config/vault-source.ts';
 import type { NodeConfig } from '../config.ts';
+import { issuingCa, openCa } from '../crypto/ca-key.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
 import { CaxtonError, type Result, refuse, unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { readApiKeys } from './api-key-file.ts';
+import type { CertificateAuthority } from './cluster/certificate-issuer.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/node-identity.ts';
-import { belongTogether, checkCaCertificate, checkServerPair } from './cluster/pem.ts';
+import { checkCaCertificate, checkServerPair } from './cluster/pem.ts';
 import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
@@ -25,6 +27,10 @@ import { NodeVault } from './vault.ts';
 /** Everything that a node reads once, at its start: judged before anything listens. */
 export interface NodeFiles {
   readonly identity: NodeIdentity;
+  /** The certificate and its key were not a pair, and were replaced with the last that was. */
+  readonly identityMended: boolean;
+  /** A CA node’s. */
+  readonly authority: CertificateAuthority | undefined;
   readonly keyring: Keyring;
   readonly trust: Trust;
   readonly policies: PolicySet;
@@ -56,24 +62,25 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
   const claimKey = inFile(claim, claimKeyFromPem(await readSecret(disk, claim)));
   const certificate = { path: node.certificatePath, key: 'node.certificate_path' };
   const privateKey = { path: node.privateKeyPath, key: 'node.private_key_path' };
-  const files = {
-    nodeId: node.id,
-    trustDomain: cluster.trustDomain,
-    keyPem: await readSecret(disk, privateKey),
-    certPem: await text(certificate),
-    caPem,
-    claimKey,
-  };
-  inFile(privateKey, privateKeyFromPem(files.keyPem));
-  const identity = inFile(
-    { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` },
-    await readNodeIdentity(disk, node, files, now),
-  );
-  await checkCaKey(disk, config, caPem);
+  const key = await partOfPair(disk, privateKey, async () => {
+    const pem = await readSecret(disk, privateKey);
+    inFile(privateKey, privateKeyFromPem(pem));
+    return pem;
+  });
+  const leaf = await partOfPair(disk, certificate, () => text(certificate));
+  const files = { nodeId: node.id, trustDomain: cluster.trustDomain, caPem, claimKey };
+  const read = await readNodeIdentity(disk, node, { ...files, keyPem: key.pem, certPem: leaf.pem }, now);
+  const fault = key.fault ?? leaf.fault;
+  if (!read.ok && fault) throw fault;
+  const pair = { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` };
+  const { identity, mended: identityMended } = inFile(pair, read);
+  await checkCaKey(disk, config, caPem, identity.tls.certPem);
   const gossipKey = { path: security.gossip.keyPath, key: 'security.cluster.gossip.key_path' };
   const apiKeys = { path: security.api.apiKeysPath, key: 'security.api.authentication.api_keys_path' };
   return {
     identity,
+    identityMended,
+    authority: await readAuthority(config, text, (file) => readSecret(disk, file)),
     keyring: inFile(gossipKey, keyringFromText(await readSecret(disk, gossipKey))),
     trust: await readTrust(config, text),
     policies: await readPolicies(security.agents.policyPath, (path) =>
@@ -87,17 +94,55 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
 }
 
 /** A key that is needed in months is looked at now: a renewal that fails then would be the end of the node. */
-async function checkCaKey(disk: Disk, { node }: NodeConfig, caPem: string): Promise<void> {
+async function checkCaKey(disk: Disk, { node }: NodeConfig, ...certPems: readonly string[]): Promise<void> {
   const { enabled, caKeyPath } = node.rotation;
   if (!enabled || caKeyPath === undefined) return;
   const file = { path: caKeyPath, key: 'node.rotation.ca_key_path' };
   const keyPem = await readSecret(disk, file);
-  inFile(file, privateKeyFromPem(keyPem));
-  if (!belongTogether(caPem, keyPem))
+  const key = inFile(file, privateKeyFromPem(keyPem));
+  if (!issuingCa(key, ...certPems).ok)
     inFile(file, refuse('CERTIFICATE_REFUSED', `It is not the key of ${node.caCertificatePath}.`));
 }
 
 const anybodyWrites = 0o002;
+
+/**
+ * A file of the pair as text; empty, with what is wrong, when it is missing or torn: the last good pair may mend that. A
+ * key that others can read is another matter.
+ */
+async function partOfPair(
+  disk: Disk,
+  { path }: NamedFile,
+  read: () => Promise<string>,
+): Promise<{ readonly pem: string; readonly fault?: CaxtonError }> {
+  try {
+    return { pem: await read() };
+  } catch (error) {
+    if (!(error instanceof CaxtonError)) throw error;
+    const found = await disk.stat(path).catch(() => ({ bytes: 1 }));
+    if (error.code !== 'MALFORMED' && found && found.bytes > 0) throw error;
+    return { pem: '', fault: error };
+  }
+}
+
+/** A CA node’s certificate and key, which must be of this trust domain: judged at the start and not when first asked. */
+async function readAuthority(
+  { node, cluster }: NodeConfig,
+  text: (file: NamedFile) => Promise<string>,
+  secret: (file: NamedFile) => Promise<string>,
+): Promise<CertificateAuthority | undefined> {
+  if (!node.ca) return undefined;
+  const { keyPath, certificatePath, passphrasePath, validityMsMax } = node.ca;
+  const certPem = await text({ path: certificatePath, key: 'node.ca.certificate_path' });
+  const keyFile = { path: keyPath, key: 'node.ca.key_path' };
+  const keyPem = await secret(keyFile);
+  const phrase = passphrasePath && (await secret({ path: passphrasePath, key: 'node.ca.passphrase_path' }));
+  // The newline that every editor leaves at the end is no part of it.
+  const passphrase = phrase?.replace(/\r?\n$/, '');
+  const opened = openCa({ certPem, keyPem, passphrase, trustDomain: cluster.trustDomain });
+  const { pair, chainPem } = inFile(keyFile, opened);
+  return { ca: pair, chainPem, validityMsMax };
+}
 
 /** The bytes of a file as text. The port knows no file types: what has no length (a pipe, a device) is not read. */
 async function readText(disk: Disk, { path, key }: NamedFile): Promise<string> {

@@ -4,6 +4,7 @@ import { version } from '../version.ts';
 import { AgentHost } from './agents/agent-host.ts';
 import { Deployments } from './agents/deployments.ts';
 import { Embedding } from './agents/embedding.ts';
+import { assembleEnrolment } from './assemble-enrolment.ts';
 import { assembleCluster, type ClusterParts } from './cluster/assemble.ts';
 import type { Ports } from './kernel/ports.ts';
 import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts';
@@ -175,6 +176,7 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
       accepted: () => kernel.ref<AuditNotaryEvent>(notaryPath).tell({ type: 'audit.accepted' }, 'control'),
     }),
     notices: built.nodeNotices,
+    enrolment: assembleEnrolment(built, cluster, () => whole().api.address()),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

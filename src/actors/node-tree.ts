@@ -42,6 +42,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
           enabled: rotation.enabled,
           renewal,
           checkIntervalMs: rotation.checkIntervalMs,
+          jitter: () => parts.ports.random.uint32() / 0x1_0000_0000,
         }),
       ]),
       supervisor('cluster', 'rest-for-one', [

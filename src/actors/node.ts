@@ -8,7 +8,7 @@ import type { SignedDeployment } from './agents/stored-deployment.ts';
 import { recordBootChanges } from './boot-changes.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { nodeClock } from './kernel/node-clock.ts';
-import { type CreateNodeOptions, recordNode } from './node-base.ts';
+import { type CreateNodeOptions, recordMended, recordNode } from './node-base.ts';
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
 import { assemble, closeSockets, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
@@ -112,6 +112,7 @@ async function start(parts: NodeParts): Promise<void> {
     await kernel.start(nodeTree(parts));
     unwrap(await recordNode(parts, 'NodeStarted'));
     const { config, files, ports, audit } = parts;
+    if (files.identityMended) unwrap(await recordMended(parts));
     unwrap(await recordBootChanges({ config, files, store: ports.store, record: (fact) => audit.record(fact) }));
     await parts.deployments.restore((agent, result) => {
       if (!result.ok) parts.fault(`${agent} was not brought back: ${result.refusal.reasons.join(' ')}`, undefined);

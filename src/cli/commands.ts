@@ -186,6 +186,25 @@ signed of it before stays in the audit logs of its witnesses.`,
     examples: ['caxton server stop --node node-2'],
     run: async (invocation) => (await import('./server/stop.ts')).stop(invocation),
   },
+  {
+    noun: 'server',
+    verb: 'join',
+    summary: 'make a new node’s files with a join token',
+    details: `Makes a key that stays here, enrols with the CA node, and writes a folder with all that the node needs. The same command
+again goes on where it was cut short.`,
+    options: {
+      'token-file': { type: 'string', value: 'FILE', about: 'the join token, mode 0600', required: true },
+      dir: { type: 'string', value: 'DIR', about: 'where the node’s files go', required: true },
+      bind: { type: 'string', value: 'HOST:PORT', about: 'where it listens for links and gossip', required: true },
+      'api-bind': { type: 'string', value: 'HOST:PORT', about: 'where its API listens', required: true },
+      advertise: { type: 'string', value: 'HOST:PORT', about: 'where members dial it (default the value of bind)' },
+      output: { type: 'string', value: 'json|table', about: 'form of the output (default table)' },
+    },
+    examples: [
+      'caxton server join --token-file node-4.token --dir /etc/caxton --bind 10.0.0.4:7701 --api-bind 10.0.0.4:7801',
+    ],
+    run: async (invocation) => (await import('./server/join.ts')).join(invocation),
+  },
   ...noticeVerbs,
   ...securityVerbs,
   {

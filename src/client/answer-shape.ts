@@ -72,6 +72,7 @@ const notice = {
 export const answers = {
   live: { live: 'flag' },
   ready: { ready: 'flag', state: 'text' },
+  joinToken: { token: 'text', id: 'text', expiresAt: 'text' },
   status: {
     nodeId: 'text',
     spiffeId: 'text',

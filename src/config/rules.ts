@@ -59,10 +59,12 @@ function brokenRelations(file: NodeFile, place: Place): string[] {
   const [one, other] = vault.filter((path) => at(file, path) !== undefined);
   if (one !== undefined && other !== undefined)
     faults.push(`${place(one)} and ${other} are both given; keep one of the two.`);
-  if (check_interval >= renewal_threshold)
+  if (renewal_threshold !== undefined && check_interval >= renewal_threshold)
     faults.push(
       `${place('node.rotation.check_interval')} must be shorter than renewal_threshold, or a renewal is missed.`,
     );
+  if (file.node.ca && file.node.rotation.ca_key_path !== undefined)
+    faults.push(`${place('node.rotation.ca_key_path')} and node.ca are both given; keep node.ca.`);
   const { cluster, api } = file;
   if (isWildcard(cluster.bind.host) && !cluster.advertise)
     faults.push(
@@ -143,15 +145,10 @@ export function untraced(file: NodeFile): string[] {
 
 /** What is read with its meaning and has no effect in this version, in words. */
 export function notYet(file: NodeFile): string[] {
-  const { rotation } = file.node;
   const { audit } = file.security;
   const later = [
     'security.cluster.gossip.key_rotation_interval: this version does not rotate the gossip key by itself.',
   ];
-  if (rotation.enabled && rotation.ca_key_path === undefined)
-    later.push(
-      'node.rotation: without ca_key_path this version cannot renew the certificate; it only records the need.',
-    );
   if (!audit.forward_to_siem && audit.siem.length > 0)
     later.push('security.audit.siem names receivers, and nothing is forwarded while forward_to_siem is false.');
   return later;

@@ -46,8 +46,15 @@ const flag = z.boolean({ error: 'expected true or false' });
 const rotation = z.strictObject({
   enabled: flag.default(true),
   check_interval: duration.default(86_400_000),
-  renewal_threshold: duration.default(30 * 86_400_000),
+  renewal_threshold: duration.optional(),
   ca_key_path: path.optional(),
+});
+
+const ca = z.strictObject({
+  key_path: path,
+  certificate_path: path.optional(),
+  passphrase_path: path.optional(),
+  max_validity: duration.default(90 * 86_400_000),
 });
 
 const node = z.strictObject({
@@ -58,6 +65,7 @@ const node = z.strictObject({
   claim_key_path: path,
   data_path: path,
   rotation: rotation.prefault({}),
+  ca: ca.optional(),
 });
 
 const cluster = z.strictObject({

@@ -6,7 +6,7 @@ import { type Asn1, binaryString, childrenOf, contentOf, DerError, derOf, oidOf,
 const { Type } = forge.asn1;
 
 /** Object identifiers of the extensions that this project writes and reads (RFC 5280 §4.2.1). */
-const extensionOids = {
+export const extensionOids = {
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
@@ -71,7 +71,8 @@ export interface CertificateFields {
   readonly unknownCritical: readonly string[];
 }
 
-interface Extension {
+/** An extension as it stands, not read. */
+export interface Extension {
   readonly critical: boolean;
   /** Binary string. */
   readonly value: string;
@@ -129,9 +130,14 @@ const versionOf = (tree: Asn1 | undefined): number => {
 };
 
 function extensionsOf(tree: Asn1 | undefined): ReadonlyMap<string, Extension> {
-  const found = new Map<string, Extension>();
-  if (!tree) return found;
+  if (!tree) return new Map();
   const [list] = childrenOf(tree, 3, 'The extensions', 0x80);
+  return extensionsIn(list);
+}
+
+/** The list of extensions of a certificate or of a request for one, by OID. Throws DerError. */
+export function extensionsIn(list: Asn1 | undefined): ReadonlyMap<string, Extension> {
+  const found = new Map<string, Extension>();
   for (const item of childrenOf(list, Type.SEQUENCE, 'The list of extensions')) {
     const parts = childrenOf(item, Type.SEQUENCE, 'An extension');
     const oid = oidOf(parts[0], 'An extension’s OID');
@@ -145,7 +151,8 @@ function extensionsOf(tree: Asn1 | undefined): ReadonlyMap<string, Extension> {
   return found;
 }
 
-function commonNamesOf(subject: Asn1 | undefined): string[] {
+/** Throws DerError. */
+export function commonNamesOf(subject: Asn1 | undefined): string[] {
   const names: string[] = [];
   for (const part of childrenOf(subject, Type.SEQUENCE, 'The subject'))
     for (const attribute of childrenOf(part, Type.SET, 'A part of the subject')) {
@@ -157,7 +164,9 @@ function commonNamesOf(subject: Asn1 | undefined): string[] {
   return names;
 }
 
-const altNamesOf = (extension: Extension | undefined): AltName[] => (extension ? altNamesIn(extension.value) : []);
+/** Throws DerError. */
+export const altNamesOf = (extension: Extension | undefined): AltName[] =>
+  extension ? altNamesIn(extension.value) : [];
 
 /** The names in the value of a SubjectAltName extension, a binary string. Throws DerError. */
 export function altNamesIn(value: string): AltName[] {

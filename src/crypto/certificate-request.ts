@@ -2,13 +2,12 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import forge from 'node-forge';
 import { ok, type Result, refuse } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { type AltName, altNamesIn } from './certificate-fields.ts';
+import { type AltName, altNamesIn, extensionOids } from './certificate-fields.ts';
 import { bytesOfBinary, childrenOf, contentOf, DerError, derOf, oidOf } from './der.ts';
 import { isSignedWith, nameText, signedForm } from './signed-form.ts';
+import { extensionRequestOid } from './signing-request.ts';
 
 const { Type } = forge.asn1;
-const extensionRequestOid = '1.2.840.113549.1.9.14';
-const subjectAltNameOid = '2.5.29.17';
 
 /** What stands in a certificate signing request (RFC 2986 §4). */
 export interface CertificateRequest {
@@ -19,7 +18,10 @@ export interface CertificateRequest {
   readonly proved: boolean;
 }
 
-/** Reads a request from DER. MALFORMED, LIMIT_EXCEEDED. */
+/**
+ * Reads a request from DER for people to look at, whatever it asks for: one that is to be granted is read by
+ * `readSigningRequest`. MALFORMED, LIMIT_EXCEEDED.
+ */
 export function readCertificateRequest(der: Uint8Array): Result<CertificateRequest> {
   if (der.length > limits.certificateBytesMax)
     return refuse('LIMIT_EXCEEDED', `A request may have ${limits.certificateBytesMax} bytes at most.`);
@@ -36,7 +38,7 @@ export function readCertificateRequest(der: Uint8Array): Result<CertificateReque
       const [extensions] = childrenOf(values, Type.SET, 'The requested extensions');
       for (const extension of childrenOf(extensions, Type.SEQUENCE, 'The requested extensions')) {
         const parts = childrenOf(extension, Type.SEQUENCE, 'A requested extension');
-        if (oidOf(parts[0], 'An extension’s OID') === subjectAltNameOid)
+        if (oidOf(parts[0], 'An extension’s OID') === extensionOids.subjectAltName)
           altNames.push(...altNamesIn(contentOf(parts.at(-1), Type.OCTETSTRING, 'The alternative names')));
       }
     }

@@ -117,5 +117,6 @@ export const algorithmIdentifier = (): Asn1 =>
     forge.asn1.create(Class.UNIVERSAL, Type.OID, false, forge.asn1.oidToDer(issuingAlgorithm.signatureOid).getBytes()),
   ]);
 
+/** forge wants an RSA key where the real one will stand. */
 const three = new forge.jsbn.BigInteger('3');
 const placeholderKey = forge.pki.setRsaPublicKey(three, three);

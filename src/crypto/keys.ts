@@ -44,7 +44,7 @@ export function acceptPrivateKey(key: KeyObject): Result<KeyObject> {
 }
 
 /** The public half of a key: of a private key its public key, of a public key itself. */
-const publicHalf = (key: KeyObject): KeyObject => (key.type === 'private' ? createPublicKey(key) : key);
+export const publicHalf = (key: KeyObject): KeyObject => (key.type === 'private' ? createPublicKey(key) : key);
 
 /** The 32 raw bytes of the public half of an Ed25519 or X25519 key. Throws for other key types. */
 export function rawPublicKey(key: KeyObject): Uint8Array {

@@ -15,6 +15,8 @@ export interface DevelopmentClusterOptions {
   readonly folder: string;
   /** Default: `['node-1']`. */
   readonly nodes?: readonly string[];
+  /** The nodes that renew the certificates of all, as in production; by default each renews its own. */
+  readonly caNodes?: readonly string[];
   /** The text of policy.yaml when the cluster is made; by default only what agents bring themselves is permitted. */
   readonly policy?: string;
 }
@@ -51,7 +53,15 @@ export async function developmentCluster(options: DevelopmentClusterOptions): Pr
       `The cluster in ${folder} was made without ${missing}: remove the folder to make it anew, or name another.`,
     );
   const ports = await claimPorts(folder, nodes, anyPorts);
-  const made = await initialiseCluster({ root: folder, now: nodeClock.now(), nodes, ports: ports.list, policy });
+  const caNodes = options.caNodes?.filter(isNodeId);
+  const made = await initialiseCluster({
+    root: folder,
+    now: nodeClock.now(),
+    nodes,
+    ports: ports.list,
+    policy,
+    ...(caNodes ? { caNodes } : {}),
+  });
   if (!made) await ports.writeBack();
   const configs = new Map<string, NodeConfig>();
   for (const id of nodes) {

@@ -44,6 +44,8 @@ export interface InitOptions {
   readonly ports: readonly { readonly link: number; readonly api: number }[];
   /** More nodes that get keys and a certificate, but no configuration. */
   readonly spare?: readonly NodeId[];
+  /** The nodes that renew the certificates of all; without them each renews its own. */
+  readonly caNodes?: readonly NodeId[];
   /** The folder with the code of agents that the nodes may run; none without it. */
   readonly modulesPath?: string;
   /** The text of policy.yaml. */
@@ -167,6 +169,7 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
       linkPort: ports.link,
       apiPort: ports.api,
       join: joins.filter((_, other) => other !== index),
+      renewal: options.caNodes === undefined ? 'itself' : options.caNodes.includes(id) ? 'ca-node' : 'by-ca-node',
       ...(options.modulesPath === undefined
         ? {}
         : { modulesPath: relative(final.node(id).folder, options.modulesPath) }),

@@ -9,6 +9,8 @@ export interface NodeYamlFacts {
   readonly apiPort: number;
   readonly join: readonly string[];
   readonly modulesPath?: string;
+  /** Who renews its certificate: itself with the CA’s key (the default), as a CA node for others too, or a CA node for it. */
+  readonly renewal?: 'itself' | 'ca-node' | 'by-ca-node';
 }
 
 /** The node.yaml of one development node: short; config/node.yaml explains every key. */
@@ -29,8 +31,7 @@ node:
     enabled: true
     check_interval: 24h
     renewal_threshold: 30d
-    # Only in development: a node that holds the CA's key renews its own certificate.
-    ca_key_path: ../../ca/ca.key
+${renewals[facts.renewal ?? 'itself']}
 
 cluster:
   id: ${facts.clusterId}
@@ -80,6 +81,15 @@ security:
     forward_to_siem: false
 `;
 }
+
+const renewals: Readonly<Record<NonNullable<NodeYamlFacts['renewal']>, string>> = {
+  itself: `    # Only in development: a node that holds the CA's key renews its own certificate.
+    ca_key_path: ../../ca/ca.key`,
+  'ca-node': `  # It renews the certificates of the other nodes.
+  ca:
+    key_path: ../../ca/ca.key`,
+  'by-ca-node': '    # A CA node renews its certificate.',
+};
 
 /** Who may say what to whom in the development cluster. */
 export function policyYaml(): string {

@@ -25,6 +25,7 @@ export interface ClusterFilesOptions {
   readonly now: number;
   /** The text of policy.yaml. */
   readonly policy: string;
+  readonly caNodes?: readonly NodeId[];
 }
 
 /** Where everything lies on the memory disks. */

@@ -28,6 +28,8 @@ export interface TestClusterOptions {
   readonly conditions?: Partial<PathConditions>;
   /** The text of policy.yaml of all nodes; by default only what agents bring themselves is permitted. */
   readonly policy?: string;
+  /** The ids of the nodes that renew the certificates of all; by default each renews its own. */
+  readonly caNodes?: readonly string[];
   /** What each node opens of its program’s actors to the others, as in `createNode`. */
   readonly expose?: readonly ExposedActor[];
 }
@@ -51,6 +53,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     conditions,
     policy = 'policies: []\n',
     expose = [],
+    caNodes,
   } = options;
   const ids = typeof nodes === 'number' ? Array.from({ length: nodes }, (_, index) => `node-${index + 1}`) : nodes;
   const known = ids.filter(isNodeId);
@@ -62,6 +65,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     crypto: insecureSeededCrypto(`cluster ${seed}`),
     now: clock.now(),
     policy,
+    ...(caNodes ? { caNodes: caNodes.filter(isNodeId) } : {}),
   });
   const network = new MemoryNetwork({
     clock,

@@ -8,7 +8,7 @@
  *
  * `04-crash-every-actor.ts [path…]` crashes only actors whose path contains one of the words.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,8 @@ import { developmentCluster } from '../../src/development/development-cluster.ts
 import { clusterLayout } from '../../src/development/layout.ts';
 import { CaxtonError } from '../../src/errors.ts';
 import type { NodeId } from '../../src/names.ts';
-import type { How, Look, Order, Tally } from './faulty-node.ts';
+import type { How, Look, Tally } from './faulty-node.ts';
+import { NodeProcess } from './faulty-process.ts';
 import { claim } from './launcher.ts';
 
 const run = promisify(execFile);
@@ -28,9 +29,7 @@ const here = import.meta.dirname;
 const home = mkdtempSync(join(tmpdir(), 'caxton-crashes-'));
 const folder = join(home, 'cluster');
 const words = process.argv.slice(2);
-const processes: ChildProcess[] = [];
 process.on('exit', () => {
-  for (const child of processes) child.kill('SIGKILL');
   rmSync(home, { recursive: true, force: true });
 });
 
@@ -80,68 +79,8 @@ $1    ca_cert: ${layout.caCert}`;
   writeFileSync(config, text, { mode: 0o600 });
 }
 
-class NodeProcess {
-  readonly id: string;
-  readonly ended: Promise<number | null>;
-  readonly up: Promise<void>;
-  readonly faults: string[] = [];
-  stderr = '';
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, (answer: unknown) => void>();
-  #last = 0;
-
-  constructor(id: string) {
-    this.id = id;
-    const { config } = layout.node(id as NodeId);
-    this.#child = spawn(process.execPath, ['--expose-gc', join(here, 'faulty-node.ts'), config, layout.deployerKey], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    processes.push(this.#child);
-    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text;
-    });
-    this.ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.up = new Promise((resolve, reject) => {
-      void this.ended.then((code) => reject(new Error(`${id} ended with ${code}: ${this.stderr}`)));
-      this.#child.on('message', (message: { up?: true; id?: number; answer?: unknown; fault?: string }) => {
-        if (message.up) resolve();
-        if (message.fault !== undefined) this.faults.push(message.fault);
-        if (message.id !== undefined) this.#waiting.get(message.id)?.(message.answer);
-      });
-    });
-  }
-
-  order<T>(order: Order): Promise<T> {
-    const id = ++this.#last;
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(
-        () => reject(new Error(`${this.id} does not answer ${order.do}: ${this.stderr}`)),
-        15_000,
-      );
-      this.#waiting.set(id, (answer) => {
-        clearTimeout(late);
-        this.#waiting.delete(id);
-        resolve(answer as T);
-      });
-      this.#child.send({ id, order }, (error) => error && reject(new Error(`${this.id} is gone: ${this.stderr}`)));
-    });
-  }
-
-  look(): Promise<Look> {
-    return this.order<Look>({ do: 'look' });
-  }
-
-  lookTidily(): Promise<Look> {
-    return this.order<Look>({ do: 'look', tidy: true });
-  }
-
-  stop(): void {
-    this.#child.send({ stop: true });
-  }
-}
-
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const nodes = cluster.nodes.map((id) => new NodeProcess(id));
+const nodes = cluster.nodes.map((id) => new NodeProcess(id, layout));
 await Promise.all(nodes.map(({ up }) => up));
 
 /** The tree as it should be: connections have a name of their own each time, and only their number counts. */
@@ -192,7 +131,7 @@ async function whole(withinMs: number): Promise<string[]> {
 
 /** All nodes’ questions together. */
 async function tallies(): Promise<Tally> {
-  const sum: Tally = { asked: 0, answered: 0, wrong: 0, stray: 0, open: 0, slowestMs: 0, refused: {} };
+  const sum: Tally = { asked: 0, answered: 0, wrong: 0, stray: 0, open: 0, slowestMs: 0, longestGapMs: 0, refused: {} };
   for (const { tally } of await Promise.all(nodes.map((node) => node.look()))) {
     for (const key of ['asked', 'answered', 'wrong', 'stray', 'open'] as const) sum[key] += tally[key];
     sum.slowestMs = Math.max(sum.slowestMs, tally.slowestMs);
@@ -437,7 +376,7 @@ claim(
   code === 1,
   `exit ${code} after ${(performance.now() - rootCrashed).toFixed(0)} ms`,
 );
-nodes[2] = new NodeProcess(victim.id);
+nodes[2] = new NodeProcess(victim.id, layout);
 await nodes[2].up;
 const back = await whole(30_000);
 claim('started again, it is back with all its agents', back.length === 0, back.join(' '));

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { AgentContext, AgentHandler } from '../../src/actors/agents/behaviour.ts';
+import type { CertRotatorEvent } from '../../src/actors/cluster/cert-rotator.ts';
 import type { Asked } from '../../src/actors/kernel/asks.ts';
 import { fromHandler } from '../../src/actors/kernel/handler.ts';
 import { chargeStrayThrows } from '../../src/actors/kernel/stray.ts';
@@ -26,6 +27,10 @@ export type Order =
       readonly desks: readonly string[];
       readonly everyMs: number;
     }
+  /** Renews the certificate now. */
+  | { readonly do: 'rotate' }
+  /** Gaps between answers are measured from here on. */
+  | { readonly do: 'mark' }
   | { readonly do: 'rest' };
 
 /** What became of the questions that this node’s asker put. */
@@ -38,6 +43,8 @@ export interface Tally {
   open: number;
   /** The longest that a question was open, in milliseconds. */
   slowestMs: number;
+  /** The longest time between two answers of one agent that is asked all the time, since the last mark. */
+  longestGapMs: number;
   readonly refused: Record<string, number>;
 }
 
@@ -50,6 +57,9 @@ export interface Look {
   readonly members: readonly { readonly nodeId: string; readonly status: string; readonly link: string }[];
   readonly agents: readonly { readonly agentId: string; readonly state: string }[];
   readonly partition: string;
+  readonly serial: string;
+  /** The certificates that the peers of this node’s links have shown. */
+  readonly links: readonly { readonly peer: string; readonly serial: string }[];
   readonly audit: string;
   readonly siem: readonly { readonly confirmedSequence: number; readonly backlogRecords: number }[];
   readonly tally: Tally;
@@ -80,7 +90,16 @@ const node = await createNode(config, {
 });
 chargeStrayThrows(node.kernel, process);
 
-const tally: Tally = { asked: 0, answered: 0, wrong: 0, stray: 0, open: 0, slowestMs: 0, refused: {} };
+const tally: Tally = {
+  asked: 0,
+  answered: 0,
+  wrong: 0,
+  stray: 0,
+  open: 0,
+  slowestMs: 0,
+  longestGapMs: 0,
+  refused: {},
+};
 const policy = { allowedSenders: ['*'], permittedOperations: [{ performatives: ['request' as const] }] };
 const echo: AgentHandler = (message, agent) => {
   agent.reply(message, { performative: 'inform', content: message.content });
@@ -123,6 +142,15 @@ async function askDesk(address: string): Promise<void> {
   else tally.wrong += 1;
 }
 
+const answeredAt = new Map<string, number>();
+function noteAnswer(of: string): void {
+  const now = performance.now();
+  if (of.startsWith('default/')) {
+    tally.longestGapMs = Math.max(tally.longestGapMs, now - (answeredAt.get(of) ?? now));
+    answeredAt.set(of, now);
+  }
+}
+
 let number = 0;
 async function ask(agent: AgentContext, to: string): Promise<void> {
   const mine = ++number;
@@ -137,9 +165,10 @@ async function ask(agent: AgentContext, to: string): Promise<void> {
   tally.slowestMs = Math.max(tally.slowestMs, performance.now() - since);
   if (!answer.ok) count(answer.refusal.code);
   else if (answer.value.sender === to && answer.value.performative === 'failure') count('failure');
-  else if (answer.value.sender === to && (answer.value.content as { mine?: unknown }).mine === mine)
+  else if (answer.value.sender === to && (answer.value.content as { mine?: unknown }).mine === mine) {
     tally.answered += 1;
-  else tally.wrong += 1;
+    noteAnswer(to);
+  } else tally.wrong += 1;
 }
 
 let load: NodeJS.Timeout | undefined;
@@ -164,13 +193,15 @@ function look(tidy: boolean): Look {
   if (tidy) globalThis.gc?.();
   const resources: Record<string, number> = {};
   for (const kind of process.getActiveResourcesInfo()) resources[kind] = (resources[kind] ?? 0) + 1;
-  const { partition, audit, siem } = control.status();
+  const { partition, audit, siem, certificate } = control.status();
   return {
     actors: control.actors().map(({ path, kind, state }) => ({ path, kind, state })),
     kernel: node.kernel.tree().map(({ path }) => path),
     members: control.members().map(({ nodeId, status, link }) => ({ nodeId, status, link })),
     agents: control.agents().map(({ agentId, state }) => ({ agentId, state })),
     partition,
+    serial: certificate.serial,
+    links: control.links().map(({ peer, serial }) => ({ peer, serial })),
     audit: audit.state,
     siem,
     tally,
@@ -203,6 +234,12 @@ function obey(order: Order): unknown {
         for (const target of order.targets)
           if (target.startsWith('default/') || turns % 5 === 0) void ask(asker, target);
       }, order.everyMs);
+      return true;
+    case 'rotate':
+      return node.kernel.ref<CertRotatorEvent>('/node/pki/cert-rotator').tell({ type: 'cert.renew' }, 'control').ok;
+    case 'mark':
+      answeredAt.clear();
+      tally.longestGapMs = 0;
       return true;
     case 'rest':
       clearInterval(load);

@@ -237,7 +237,7 @@ describe('caxton security renew-cert', () => {
   });
 
   it('keeps the names and the length of life, and takes a new key', async () => {
-    const { root, node, security, text, x509, names } = lab();
+    const { root, node, security, text, x509, names, mode } = lab();
     await root();
     await node('node-1', ' --dns n1.example.org --ip 10.0.0.1 --ip 2001:db8::1 --validity 20d');
     const [before, key] = [x509('certs/node.crt'), text('certs/node.key')];
@@ -251,7 +251,8 @@ describe('caxton security renew-cert', () => {
     expect(after.serialNumber).not.toBe(before.serialNumber);
     expect(text('certs/node.key')).not.toBe(key);
     expect(belongTogether(text('certs/node.crt'), text('certs/node.key'))).toBe(true);
-    expect(names('certs')).toEqual(['ca.crt', 'node.crt', 'node.key']);
+    expect(names('certs')).toEqual(['ca.crt', 'node.crt', 'node.key', 'node.key.last']);
+    expect(mode('certs/node.key.last')).toBe(0o600);
   });
 
   it('refuses a pair that does not belong together, and one of another CA', async () => {

@@ -1,5 +1,6 @@
 import { rawPublicKey } from '../../crypto/keys.ts';
 import { sealReady } from '../../crypto/seal.ts';
+import { issuerFeature, renewalFeature } from '../../protocols/link/certificate-frame.ts';
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
 import { noticesFeature } from '../../protocols/link/notice-frame.ts';
 import { swimProfiles } from '../../protocols/swim/config.ts';
@@ -8,11 +9,13 @@ import { raiseBootEpoch } from '../boot-epoch.ts';
 import type { Address } from '../kernel/ports.ts';
 import type { NodeBase } from '../node-base.ts';
 import { memberView } from '../node-control.ts';
+import { assembleIssuance } from './assemble-issuance.ts';
 import type { CertificateRenewal } from './cert-rotator.ts';
-import { createCertificateRenewal } from './certificate-renewal.ts';
+import type { CertificateIssuer } from './certificate-issuer.ts';
 import { Directory } from './directory.ts';
 import { Gossip } from './gossip.ts';
 import type { GossipMemberEvent } from './gossip-member.ts';
+import { tellNewcomers } from './join-teller.ts';
 import { LinkPort } from './link-listener.ts';
 import { actorsFeature, type Denial } from './link-transport.ts';
 import { linkView } from './link-view.ts';
@@ -28,6 +31,8 @@ export interface ClusterParts {
   readonly directory: Directory;
   readonly exchange: NoticeExchange;
   readonly renewal: CertificateRenewal;
+  /** Signs for others: a CA node’s. */
+  readonly issuer: CertificateIssuer | undefined;
   readonly port: LinkPort;
   addresses(): { readonly link: Address; readonly gossip: Address };
 }
@@ -71,6 +76,8 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
   const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain }, revocations);
   const gossip = createGossip(base, links, directory, exchange);
+  const issuance = assembleIssuance(base, links);
+  if (issuance.issuer) tellNewcomers(base, links, gossip);
   base.transport.connect({
     links,
     member: (node) => gossip.member(node),
@@ -82,7 +89,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     gossip,
     directory,
     exchange,
-    renewal: createRenewal(base),
+    ...issuance,
     port,
     addresses: () => ({
       link: port.server?.address ?? config.cluster.bind,
@@ -110,7 +117,7 @@ function createExchange({ ports, notices, audit }: NodeBase): NoticeExchange {
   });
 }
 
-function helloOf({ config, notices, bootEpoch }: NodeBase): Hello {
+function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
   return {
     versions: linkVersions,
     nodeId: config.node.id,
@@ -118,7 +125,7 @@ function helloOf({ config, notices, bootEpoch }: NodeBase): Hello {
     clusterId: config.cluster.id,
     bootEpoch,
     dial: 0,
-    features: [actorsFeature, noticesFeature],
+    features: [actorsFeature, noticesFeature, renewalFeature, ...(files.authority ? [issuerFeature] : [])],
     addresses: [config.cluster.advertise],
     group: '',
     notices: notices.marks,
@@ -255,35 +262,5 @@ function memberChanged({ audit, events, nodeId, ports }: NodeBase, links: Links,
     outcome: 'success',
     reasons: [],
     metadata: { status: member.status, bootEpoch: member.bootEpoch },
-  });
-}
-
-function createRenewal({ config, ports, files, audit, events, nodeId }: NodeBase): CertificateRenewal {
-  const { node, cluster } = config;
-  const { identity } = files;
-  return createCertificateRenewal({
-    identity,
-    clock: ports.clock,
-    crypto: ports.crypto,
-    disk: ports.disk,
-    renewalThresholdMs: node.rotation.renewalThresholdMs,
-    certificatePath: node.certificatePath,
-    privateKeyPath: node.privateKeyPath,
-    caKeyPath: node.rotation.caKeyPath,
-    advertise: cluster.advertise.host,
-    record: (outcome, reasons) =>
-      audit.record({
-        type: 'CertificateRotated',
-        identity: identity.svid.spiffeId,
-        sourceIp: '',
-        outcome,
-        reasons,
-        certificateSerial: identity.svid.serial,
-        metadata: {},
-      }),
-    rotated: () => {
-      const { serial, notAfter } = identity.svid;
-      events.emit({ type: 'certificate.rotated', nodeId, serial, notAfter: new Date(notAfter).toISOString() });
-    },
   });
 }

@@ -1,11 +1,14 @@
 import { assign, fromPromise, setup } from 'xstate';
 import { type Result, unwrap } from '../../errors.ts';
+import { retryInMs } from '../../protocols/issuance/renewal-time.ts';
 
 /** What the rotator needs of the world; each step is a plain async function. */
 export interface CertificateRenewal {
   /** Milliseconds until the certificate should be renewed; 0 or less when it is due. */
   dueInMs(): number;
-  /** Gets a certificate for a fresh key, from the local CA key (development) or a CA node. */
+  /** Milliseconds until the certificate ends; 0 or less when it is over. */
+  leftMs(): number;
+  /** Gets a certificate for a fresh key, from this node’s CA key or a CA node. */
   renew(): Promise<Result<Renewed>>;
   /** Replaces files and what is shown to peers, and records CertificateRotated. */
   install(renewed: Renewed): Promise<Result<void>>;
@@ -22,14 +25,22 @@ export interface CertRotatorInput {
   readonly enabled: boolean;
   readonly renewal: CertificateRenewal;
   readonly checkIntervalMs: number;
+  /** In [0, 1): how much of a pause is left out. */
+  readonly jitter: () => number;
 }
+
+/** `cert.issuer`: a CA node can be reached now. */
+export type CertRotatorEvent =
+  | { readonly type: 'cert.check' }
+  | { readonly type: 'cert.renew' }
+  | { readonly type: 'cert.issuer' }
+  | { readonly type: 'kernel.shutdown' };
 
 interface RotatorContext extends CertRotatorInput {
   readonly attempt: number;
   readonly renewed: Renewed | undefined;
 }
 
-const backoffMs = { first: 10_000, max: 3_600_000 } as const;
 /** setTimeout’s own bound is 2^31−1 ms; a longer wait becomes several checks. */
 const sleepMsMax = 2_000_000_000;
 
@@ -38,11 +49,16 @@ export const certRotator = setup({
   types: {
     context: {} as RotatorContext,
     input: {} as CertRotatorInput,
-    events: {} as { type: 'cert.check' } | { type: 'cert.renew' } | { type: 'kernel.shutdown' },
+    events: {} as CertRotatorEvent,
   },
   delays: {
-    untilCheck: ({ context }) => Math.min(context.checkIntervalMs, sleepMsMax),
-    backoff: ({ context }) => Math.min(backoffMs.max, backoffMs.first * 2 ** (context.attempt - 1)),
+    untilCheck: ({ context: { checkIntervalMs, renewal, enabled } }) => {
+      const dueMs = renewal.dueInMs();
+      // A certificate that lives shorter than the interval is renewed in time all the same. One that is due although it
+      // was just renewed, by a CA that is about to end, must not be renewed without pause.
+      return Math.min(checkIntervalMs, enabled && dueMs > 0 ? dueMs : checkIntervalMs, sleepMsMax);
+    },
+    backoff: ({ context: { attempt, renewal, jitter } }) => retryInMs(attempt, renewal.leftMs(), jitter()),
   },
   guards: {
     disabled: ({ context }) => !context.enabled,
@@ -98,7 +114,10 @@ export const certRotator = setup({
         },
       },
     },
-    'backing-off': { after: { backoff: 'checking' }, on: { 'cert.renew': 'renewing' } },
+    'backing-off': {
+      after: { backoff: 'renewing' },
+      on: { 'cert.renew': 'renewing', 'cert.issuer': 'renewing', 'cert.check': 'checking' },
+    },
     stopped: { type: 'final' },
   },
 });

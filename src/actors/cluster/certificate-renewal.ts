@@ -1,82 +1,103 @@
-import { isIP } from 'node:net';
-import { issueNodeCertificate } from '../../crypto/certificate.ts';
-import { privateKeyFromPem, privateKeyToPem } from '../../crypto/keys.ts';
+import { privateKeyToPem } from '../../crypto/keys.ts';
 import type { Crypto } from '../../crypto/port.ts';
-import { ok, type Result, refuse } from '../../errors.ts';
+import { createSigningRequest } from '../../crypto/signing-request.ts';
+import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
+import { renewalAt, type Urgency, urgencies, urgencyAt } from '../../protocols/issuance/renewal-time.ts';
 import type { Clock, Disk } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
 import type { CertificateRenewal, Renewed } from './cert-rotator.ts';
+import { namesOf } from './certificate-issuer.ts';
+import { replacePair } from './certificate-pair.ts';
 import type { NodeIdentity } from './node-identity.ts';
-import { issuingCa } from './pem.ts';
-import { replacePair } from './pending-renewal.ts';
+
+/** Somebody who may sign: this node’s own CA key, or a CA node that is linked. */
+export interface CertificateSource {
+  /** For people. */
+  readonly name: string;
+  /** PKCS #10 in, the chain as PEM out: judged by whoever asked. */
+  issue(request: Uint8Array): Promise<Result<string>>;
+}
 
 export interface RenewalDependencies {
   readonly identity: NodeIdentity;
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly disk: Disk;
-  readonly renewalThresholdMs: number;
+  /** How long before the end; undefined: by the certificate’s life. */
+  readonly renewalThresholdMs: number | undefined;
   readonly certificatePath: string;
   readonly privateKeyPath: string;
-  /** Development only: the CA key that signs the renewal here. Without it a renewal is refused, and says so. */
-  readonly caKeyPath: string | undefined;
-  /** The host that peers dial: it goes into the certificate beside loopback. */
-  readonly advertise: string;
+  /** In [0, 1), drawn for each certificate: so nodes whose certificates began together do not renew together. */
+  readonly jitter: () => number;
+  /** Who may sign now, in the order in which to ask. */
+  readonly sources: () => readonly CertificateSource[];
   /** Class A: CertificateRotated is durable before the renewal counts as done. */
   readonly record: (outcome: 'success' | 'failure', reasons: readonly string[]) => Promise<Result<unknown>>;
   readonly rotated: () => void;
+  /** Renewals fail and the end comes nearer; told once for each of `half`, `tenth` and `over`. */
+  readonly warn: (urgency: Urgency, leftMs: number) => void;
 }
 
-/** Peers’ clocks may be this far behind. */
-const clockSkewMs = 60_000;
-
-/** Renewal by a CA key on this machine. CSRs to a CA node come through the same four functions. */
+/** Renews this node’s certificate: a new key each time, which leaves neither the process nor its own file. */
 export function createCertificateRenewal(deps: RenewalDependencies): CertificateRenewal {
-  const { identity, clock, crypto, disk } = deps;
+  const { identity, clock } = deps;
   // One after the other: a rotator that is restarted knows nothing of the files that its last life is still writing, and
   // the key of one renewal beside the certificate of another would keep the node from its next start.
   let turn: Promise<unknown> = Promise.resolve();
+  let jitter = deps.jitter();
+  let told: Urgency = 'none';
+  identity.onInstalled(() => {
+    jitter = deps.jitter();
+    told = 'none';
+  });
+  const dueAt = () => renewalAt(identity.svid, deps.renewalThresholdMs, jitter);
+  const leftMs = () => identity.svid.notAfter - clock.now();
   return {
-    dueInMs: () => identity.svid.notAfter - deps.renewalThresholdMs - clock.now(),
-    async renew() {
-      if (deps.caKeyPath === undefined)
-        return refuse(
-          'NOT_SUPPORTED',
-          'The certificate is due for renewal, but this node holds no CA key (node.rotation.ca_key_path).',
-        );
-      const caKey = await readCaKey(disk, deps.caKeyPath);
-      if (!caKey.ok) return caKey;
-      const signer = privateKeyFromPem(caKey.value);
-      if (!signer.ok) return signer;
-      const { certPem, caPem } = identity.tls;
-      const ca = issuingCa(signer.value, caPem, certPem);
-      if (!ca.ok) return ca;
-      const key = crypto.generateKeyPair('p256');
-      const notBefore = clock.now() - clockSkewMs;
-      const issued = issueNodeCertificate(crypto, {
-        ca: { certPem: ca.value.certPem, keyPem: caKey.value },
-        publicKey: key.publicKey,
-        nodeId: identity.nodeId,
-        trustDomain: identity.trustDomain,
-        ...altNamesOf(deps.advertise),
-        notBefore,
-        notAfter: notBefore + (identity.svid.notAfter - identity.svid.notBefore),
-      });
-      if (!issued.ok) return issued;
-      return ok({ certPem: issued.value + ca.value.chainPem, keyPem: privateKeyToPem(key.privateKey) });
-    },
-    install(renewed) {
-      const result = turn.then(() => installed(deps, renewed));
+    dueInMs: () => dueAt() - clock.now(),
+    leftMs,
+    renew: () => renewed(deps),
+    install(pair) {
+      const result = turn.then(() => installed(deps, pair));
       turn = result.catch(() => undefined);
       return result;
     },
     failed(error, attempt) {
       const reason = error instanceof Error ? error.message : String(error);
       void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
+      const urgency = urgencyAt(dueAt(), identity.svid.notAfter, clock.now());
+      if (urgencies.indexOf(urgency) <= urgencies.indexOf(told)) return;
+      told = urgency;
+      deps.warn(urgency, leftMs());
     },
   };
 }
+
+async function renewed(deps: RenewalDependencies): Promise<Result<Renewed>> {
+  const { identity, clock, crypto } = deps;
+  const sources = deps.sources();
+  if (sources.length === 0)
+    return refuse('UNREACHABLE', 'The certificate is due for renewal, and no CA node is linked: see node.ca.');
+  const { nodeId, trustDomain, svid } = identity;
+  const key = crypto.generateKeyPair('p256');
+  // The names of the certificate that it replaces: other ones are for whoever holds the CA to give.
+  const request = createSigningRequest({ nodeId, trustDomain, key, ...namesOf(svid) });
+  const keyPem = privateKeyToPem(key.privateKey);
+  const refusals: Refusal[] = [];
+  for (const source of sources) {
+    const issued = await source.issue(request);
+    // A CA node may be in the wrong hands, or believe in another root: what counts is what peers would say.
+    const judged = issued.ok ? identity.accepts(issued.value, keyPem, clock.now()) : issued;
+    if (issued.ok && judged.ok) return ok({ certPem: issued.value, keyPem });
+    if (!judged.ok) refusals.push(named(source, judged.refusal));
+  }
+  const [first, ...more] = refusals.flatMap(({ reasons }) => reasons).slice(0, limits.reasonsMax);
+  return refuse(refusals[0]?.code ?? 'UNREACHABLE', first ?? 'No CA node issued a certificate.', ...more);
+}
+
+const named = ({ name }: CertificateSource, { code, reasons: [first, ...more] }: Refusal): Refusal => ({
+  code,
+  reasons: [`${name}: ${first}`, ...more],
+});
 
 async function installed(deps: RenewalDependencies, { certPem, keyPem }: Renewed): Promise<Result<void>> {
   const { identity, clock, disk } = deps;
@@ -90,27 +111,4 @@ async function installed(deps: RenewalDependencies, { certPem, keyPem }: Renewed
   await deps.record('success', []);
   deps.rotated();
   return shown;
-}
-
-/** Years may lie between the start, which judged the other files, and a renewal: this one is judged when it is read. */
-async function readCaKey(disk: Disk, path: string): Promise<Result<string>> {
-  const unusable = (what: string) => refuse('FILE_UNREADABLE', `The CA key ${path} ${what}.`);
-  try {
-    const found = await disk.stat(path);
-    if (!found) return unusable('is not there');
-    if ((found.mode & 0o077) !== 0) return unusable('is open to others: chmod 600 it');
-    // A pipe or a device has no length, and reading it might never end.
-    if (found.bytes === 0 || found.bytes > limits.pemBytesMax) return unusable('is no key file');
-    const bytes = await disk.readFile(path);
-    return bytes ? ok(utf8.decode(bytes)) : unusable('is not there');
-  } catch (error) {
-    return unusable(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-/** The names that a client may check besides the SPIFFE ID. */
-function altNamesOf(host: string): { readonly dns: readonly string[]; readonly ip: readonly string[] } {
-  const loopback = ['127.0.0.1', '::1'];
-  if (isIP(host) !== 0) return { dns: ['localhost'], ip: [...new Set([...loopback, host])] };
-  return { dns: [...new Set(['localhost', host])], ip: loopback };
 }

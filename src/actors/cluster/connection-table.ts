@@ -33,8 +33,8 @@ export class ConnectionTable {
   readonly #clock: Clock;
   readonly #onFree: (connection: Connection) => void;
   readonly #all = new Map<string, Connection>();
-  /** Connection ids by what they dial. */
-  readonly #dialers = new Map<string, string>();
+  /** Connection ids by what they dial: two at times, when one link is to take the place of another. */
+  readonly #dialers = new Map<string, Set<string>>();
   #made = 0;
 
   /** `onFree` is called with each connection whose place is given up. */
@@ -106,8 +106,7 @@ export class ConnectionTable {
     this.#stopLapse(connection);
     connection.runs = false;
     const held = this.#all.delete(connection.id);
-    const key = connection.target && keyOf(connection.target);
-    if (key !== undefined && this.#dialers.get(key) === connection.id) this.#dialers.delete(key);
+    if (connection.target) this.#leaveDialers(keyOf(connection.target), connection.id);
     if (connection.session) connection.session.close('goodbye', 'the connection ends');
     else connection.channel?.close(closeCodes.goodbye.code, 'the connection ends');
     if (held) this.#onFree(connection);
@@ -120,7 +119,15 @@ export class ConnectionTable {
 
   #enter(connection: Connection): void {
     this.#all.set(connection.id, connection);
-    if (connection.target) this.#dialers.set(keyOf(connection.target), connection.id);
+    if (!connection.target) return;
+    const key = keyOf(connection.target);
+    this.#dialers.set(key, (this.#dialers.get(key) ?? new Set()).add(connection.id));
+  }
+
+  #leaveDialers(key: string, id: string): void {
+    const ids = this.#dialers.get(key);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#dialers.delete(key);
   }
 
   #stopLapse(connection: Connection): void {

@@ -2,7 +2,7 @@ import type { NodeSvid } from '../../crypto/svid.ts';
 import { type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
-import { type CloseReason, closeCodes } from '../../protocols/link/close-codes.ts';
+import { type CloseReason, closeCodes, reasonOfCloseCode } from '../../protocols/link/close-codes.ts';
 import { decodeFrames, type Frame, type FrameKind } from '../../protocols/link/frame.ts';
 import {
   createHandshake,
@@ -21,9 +21,6 @@ import { Stall } from './stall.ts';
 const noBytes = new Uint8Array(0);
 /** setTimeout’s bound; a certificate that lives longer is looked at again then. */
 const sleepMsMax = 2_000_000_000;
-const reasonOfCode = new Map<number, CloseReason>(
-  Object.entries(closeCodes).map(([reason, { code }]) => [code, reason as CloseReason]),
-);
 
 /**
  * One connection to a peer whose certificate was accepted: greets, then carries frames. What happens per frame happens
@@ -99,6 +96,11 @@ export class LinkSession {
   /** The negotiated key exchange: read here by the dialer, told by the dialer’s hello to the acceptor. */
   get keyExchange(): string {
     return this.channel.tls.group ?? this.#hello?.group ?? '';
+  }
+
+  /** When something was heard last, in milliseconds of the monotonic clock. */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   get congested(): boolean {
@@ -265,7 +267,7 @@ export class LinkSession {
 
   /** The peer’s word for why it closed; that it is this node, which ends a dialler for good, its certificate must say. */
   #reasonOf(code: number): LinkEnd['reason'] {
-    const reason = reasonOfCode.get(code) ?? 'lost';
+    const reason = reasonOfCloseCode(code) ?? 'lost';
     return reason === 'self' && this.nodeId !== this.#options.own.nodeId ? 'lost' : reason;
   }
 
@@ -273,11 +275,8 @@ export class LinkSession {
   #expireAtEnd(): void {
     const { clock } = this.#options;
     const left = this.svid.notAfter - clock.now();
-    if (left <= 0) {
-      this.close('expired', 'the certificate has reached its end');
-      return;
-    }
-    this.#expiry = clock.setTimeout(() => this.#expireAtEnd(), Math.min(left, sleepMsMax));
+    if (left <= 0) this.close('expired', 'the certificate has reached its end');
+    else this.#expiry = clock.setTimeout(() => this.#expireAtEnd(), Math.min(left, sleepMsMax));
   }
 
   #end(end: LinkEnd): void {

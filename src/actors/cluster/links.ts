@@ -20,6 +20,7 @@ import {
 } from './peer-connection.ts';
 import { judgePeer, ownRefusal, refusalOfTls } from './peer-judgement.ts';
 import { Redials } from './redials.ts';
+import { RetiringLinks } from './retiring-links.ts';
 import { keyOf, WantedPeers } from './wanted-peers.ts';
 
 /** Where peer-connections live in the tree: one child each. */
@@ -37,8 +38,7 @@ const full = `This node has ${limits.linksMax} connections already.`;
 export class Links extends LinkListeners {
   readonly #options: LinksOptions;
   readonly #ready = new Map<NodeId, LinkSession>();
-  /** Links that another one has replaced, for as long as something may still arrive on them. */
-  readonly #retiring = new Map<NodeId, LinkSession>();
+  readonly #retiring: RetiringLinks;
   readonly #wanted = new WantedPeers();
   readonly #connections: ConnectionTable;
   readonly #redials: Redials;
@@ -49,6 +49,7 @@ export class Links extends LinkListeners {
   constructor(options: LinksOptions) {
     super();
     this.#options = options;
+    this.#retiring = new RetiringLinks(options.clock);
     this.#connections = new ConnectionTable(options.clock, (connection) => this.#freed(connection));
     this.#redials = new Redials(options.clock, options.random, (target) => {
       if (this.#isWanted(target)) this.#dial(target);
@@ -65,6 +66,14 @@ export class Links extends LinkListeners {
   /** No longer wants a link to the node; one that is up is left to end by itself. */
   forget(nodeId: NodeId): void {
     this.#wanted.forget(nodeId);
+  }
+
+  /** Dials the peer of a link that this side dialled, for another one that takes its place once it is up. */
+  renew({ nodeId, channel }: PeerLink): void {
+    if (this.#closing || this.#connections.size >= limits.linksMax) return;
+    this.#spawn('renew', 'transient', {
+      target: { nodeId, address: this.#wanted.addressOf(nodeId) ?? channel.remote },
+    });
   }
 
   get(nodeId: NodeId): PeerLink | undefined {
@@ -250,20 +259,10 @@ export class Links extends LinkListeners {
     this.#ready.set(link.nodeId, link);
     // The process of an older boot is gone; what the same one has sent may still arrive.
     if (other && other.hello.bootEpoch < link.hello.bootEpoch) other.close('duplicate', 'a newer boot takes its place');
-    else if (other) this.#retire(other);
+    else if (other) this.#retiring.retire(other);
     this.#options.metrics.gauge('links_ready', this.#ready.size);
     notify({ type: 'link.ready' });
     this.tellReady(link);
-  }
-
-  /** Another link has taken its place: what is under way on it may still arrive, and nothing more is sent on it. */
-  #retire(link: LinkSession): void {
-    const { clock } = this.#options;
-    const text = 'a newer link takes its place';
-    // One a peer: whoever dials without end holds no more.
-    this.#retiring.get(link.nodeId)?.close('duplicate', text);
-    this.#retiring.set(link.nodeId, link);
-    clock.setTimeout(() => link.close('duplicate', text), limits.linkRetireMs);
   }
 
   #linkEnded(
@@ -276,7 +275,7 @@ export class Links extends LinkListeners {
     const { runs, target } = connection;
     connection.revoked = end.reason === 'revoked';
     notify({ type: 'link.closed', end });
-    if (this.#retiring.get(nodeId) === link) this.#retiring.delete(nodeId);
+    this.#retiring.ended(link);
     if (end.refusal && end.reason !== 'duplicate') this.#refused(addressText(link.channel.remote), end.refusal);
     if (end.reason === 'duplicate') this.#wanted.answered(target, nodeId);
     if (end.reason === 'revoked' && !end.refusal) this.tellRevoked(nodeId, end.text);

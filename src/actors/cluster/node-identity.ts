@@ -7,8 +7,8 @@ import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
 import type { Disk, TlsIdentity } from '../kernel/ports.ts';
+import { type CertificatePair, type PairPaths, pairAtStart } from './certificate-pair.ts';
 import { keyMatches, readPrivateKey, shownChain } from './pem.ts';
-import { type CertificatePair, type PairPaths, pairAtStart } from './pending-renewal.ts';
 
 /** Who this node is: the certificate it shows now, and the claim key that stays when certificates rotate. */
 export interface NodeIdentity {
@@ -99,17 +99,24 @@ interface Held {
   readonly binding: Uint8Array;
 }
 
+export interface StartingIdentity {
+  readonly identity: NodeIdentity;
+  /** The files were not a pair, and were replaced with the last that was. */
+  readonly mended: boolean;
+}
+
 /**
- * As `createNodeIdentity`, at a start: finishes a renewal that a crash cut short between the two files, on the disk too.
- * What the disk rejects with is passed on.
+ * As `createNodeIdentity`, at a start: when the two files do not belong together, with the pair that the last renewal
+ * left, which is put in their places. What the disk rejects with is passed on.
  */
 export async function readNodeIdentity(
   disk: Disk,
   paths: PairPaths,
   files: NodeIdentityFiles,
   now: number,
-): Promise<Result<NodeIdentity>> {
+): Promise<Result<StartingIdentity>> {
   const accepts = (pair: CertificatePair) => createNodeIdentity({ ...files, ...pair }, now).ok;
   const pair = await pairAtStart(disk, paths, files, accepts);
-  return createNodeIdentity({ ...files, ...pair }, now);
+  const identity = createNodeIdentity({ ...files, ...pair }, now);
+  return identity.ok ? ok({ identity: identity.value, mended: pair.mended }) : identity;
 }

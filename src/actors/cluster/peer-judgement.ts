@@ -4,6 +4,10 @@ import { type Refusal, type Result, refuse } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import type { LinksOptions } from './links-options.ts';
 
+interface JudgementOptions extends Pick<LinksOptions, 'clock' | 'trustDomain' | 'revoked'> {
+  readonly identity: () => { readonly caPem: string };
+}
+
 type Judged = Result<NodeSvid, Refusal | CertificateRefusal>;
 
 /**
@@ -11,7 +15,7 @@ type Judged = Result<NodeSvid, Refusal | CertificateRefusal>;
  * included, or REVOKED when it is the node or this very certificate.
  */
 export function judgePeer(
-  { clock, trustDomain, identity, revoked }: Pick<LinksOptions, 'clock' | 'trustDomain' | 'identity' | 'revoked'>,
+  { clock, trustDomain, identity, revoked }: JudgementOptions,
   certificate: Uint8Array,
   nodeId: NodeId | undefined,
 ): Judged {

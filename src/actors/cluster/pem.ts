@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { certificatesFromPem, chainFromPem, isSelfIssued } from '../../crypto/certificate-chain.ts';
+import { chainFromPem } from '../../crypto/certificate-chain.ts';
 import { privateKeyFromPem } from '../../crypto/keys.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -8,6 +8,21 @@ import { limits } from '../../limits.ts';
 export function shownChain(pem: string): Result<Uint8Array> {
   const chain = chainFromPem(pem);
   return chain.ok ? chain : noCertificate();
+}
+
+/** A certificate in DER as PEM; the text of anything else is refused by whoever reads it. */
+export function certificatePem(der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
+/** From when to when the first certificate of a PEM text holds; never, when it cannot be read. */
+export function certificatePeriod(pem: string): { readonly notBefore: number; readonly notAfter: number } {
+  const certificate = firstCertificate(pem);
+  return { notBefore: certificate?.validFromDate.getTime() ?? 0, notAfter: certificate?.validToDate.getTime() ?? 0 };
 }
 
 const noCertificate = (): ReturnType<typeof refuse> =>
@@ -74,34 +89,4 @@ export function checkServerPair({ certPem, keyPem, keyPath, now }: ServerPair): 
   if (now - limits.clockSkewMsMax > validToDate.getTime())
     return refuse('CERTIFICATE_REFUSED', `It has expired: it ended ${validToDate.toISOString()}.`);
   return ok(undefined);
-}
-
-/** A CA of PEM texts that a key belongs to, and what must stand behind a certificate that it signs. */
-export interface IssuingCa {
-  readonly certPem: string;
-  /** The intermediates from the CA up to the root, root left out; empty when the CA is the root itself. */
-  readonly chainPem: string;
-  /** The roots of the texts: what a node believes. */
-  readonly rootsPem: string;
-}
-
-/**
- * Which of the certificates in PEM texts is the CA of this key. MALFORMED when one cannot be read, CERTIFICATE_REFUSED
- * when none is.
- */
-export function issuingCa(key: KeyObject, ...pems: readonly string[]): Result<IssuingCa> {
-  const read = certificatesFromPem(pems.join('\n'));
-  if (!read.ok) return read;
-  const found = new Map(read.value.map((der) => new X509Certificate(der)).map((x509) => [x509.fingerprint256, x509]));
-  const all = [...found.values()];
-  const ca = all.find((x509) => x509.ca && x509.checkPrivateKey(key));
-  if (!ca) return refuse('CERTIFICATE_REFUSED', 'The CA key does not belong to any CA certificate here.');
-  const chain: X509Certificate[] = [];
-  for (let at: X509Certificate | undefined = ca; at && !isSelfIssued(at) && !chain.includes(at); ) {
-    chain.push(at);
-    const below: X509Certificate = at;
-    at = all.find((candidate) => candidate !== below && below.checkIssued(candidate));
-  }
-  const text = (certificates: readonly X509Certificate[]) => certificates.map(String).join('');
-  return ok({ certPem: ca.toString(), chainPem: text(chain), rootsPem: text(all.filter(isSelfIssued)) });
 }

@@ -5,13 +5,14 @@ import type { NoticeKind } from '../../protocols/notice/notice.ts';
 import type { LinkView } from '../cluster/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
+import type { EnrolmentControl } from './enrolment-control.ts';
 import type { NoticeView, RevokedView } from './notice-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
  * and nothing else. Every view is plain data, ready for JSON (camelCase, RFC 3339 times in UTC).
  */
-export interface NodeControl {
+export interface NodeControl extends EnrolmentControl {
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
@@ -287,6 +288,8 @@ export type NodeEvent =
       readonly kind: string;
       readonly size: number;
     }
+  /** Renewals fail, and the certificate nears its end; told at half and at a tenth of the time, and at the end. */
+  | { readonly type: 'certificate.expiring'; readonly nodeId: NodeId; readonly leftMs: number }
   | {
       readonly type: 'certificate.rotated';
       readonly nodeId: NodeId;

@@ -99,6 +99,8 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
       return `audit head: record ${event.head.sequence}, sha256 ${event.head.hash.slice(0, 16)}…`;
     case 'audit.forked':
       return `AUDIT LOG OF ${event.log} DOES NOT CONTINUE record ${event.size} (${event.kind}): caxton audit verify`;
+    case 'certificate.expiring':
+      return `the certificate cannot be renewed and ends in ${Math.ceil(event.leftMs / 60_000)} min`;
     case 'certificate.rotated':
       return `certificate rotated: serial ${shorten(event.serial)} until ${event.notAfter.slice(0, 10)}`;
     case 'actor.restarted':

@@ -1,8 +1,8 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type IssuingCa, issuingCa } from '../../actors/cluster/pem.ts';
 import { openFault, readKeyFile } from '../../config/key-file.ts';
+import { type IssuingCa, issuingCa } from '../../crypto/ca-key.ts';
 import type { IssuedCertificate } from '../../crypto/certificate.ts';
 import { readCertificateFields } from '../../crypto/certificate-fields.ts';
 import { decryptPrivateKey, isEncryptedKey } from '../../crypto/encrypted-key.ts';

@@ -1,16 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
+import { namesOf } from '../../actors/cluster/certificate-issuer.ts';
+import { replacePair } from '../../actors/cluster/certificate-pair.ts';
 import { belongTogether } from '../../actors/cluster/pem.ts';
-import { replacePair } from '../../actors/cluster/pending-renewal.ts';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { readConfigFile } from '../../config/config-file.ts';
 import { readKeyFile } from '../../config/key-file.ts';
 import { findConfig, loadConfig } from '../../config.ts';
-import { type AltNames, issueNodeCertificate } from '../../crypto/certificate.ts';
+import { issueNodeCertificate } from '../../crypto/certificate.ts';
 import { chainFromPem } from '../../crypto/certificate-chain.ts';
-import { type AltName, readCertificateFields } from '../../crypto/certificate-fields.ts';
-import { ipAddressText } from '../../crypto/ip-address.ts';
 import { privateKeyToPem } from '../../crypto/keys.ts';
 import { osCrypto } from '../../crypto/port.ts';
 import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
@@ -60,11 +59,10 @@ export async function renewCert(invocation: Invocation): Promise<ExitCode> {
   const svid = about(paths.cert, verifyNodeSvid(old, before));
   const validity = validityFrom(now, renewedLifetime(invocation, ends - begins), ca);
   const { publicKey, privateKey } = osCrypto.generateKeyPair('p256');
-  const names = namesOf(x509);
   const signed = unwrap(
     issueNodeCertificate(osCrypto, {
       ...{ ca: ca.pair, publicKey, nodeId: svid.nodeId, trustDomain: ca.trustDomain, ...validity },
-      ...names,
+      ...namesOf(svid),
     }),
   );
   const renewed = signed + ca.chainPem;
@@ -112,15 +110,5 @@ async function pathsOf({ text, terminal }: Invocation): Promise<Paths> {
     roots: at('root-cert') ?? node.caCertificatePath,
     caCert: caCert ?? node.caCertificatePath,
     caKey: signer,
-  };
-}
-
-/** The DNS names and addresses of a certificate: they go into the next one. */
-function namesOf(x509: X509Certificate): AltNames {
-  const { altNames } = unwrap(readCertificateFields(new Uint8Array(x509.raw)));
-  const of = (tag: number): AltName[] => altNames.filter((name) => name.tag === tag);
-  return {
-    dns: of(2).map(({ value }) => value),
-    ip: of(7).map(({ value }) => ipAddressText(Buffer.from(value, 'latin1'))),
   };
 }

@@ -1,4 +1,5 @@
 import type { Options, Verb } from '../command.ts';
+import { nodeOptions } from '../node-options.ts';
 
 /** What a verb that changes a vault’s key ring understands. */
 const vaultOptions: Options = {
@@ -136,6 +137,23 @@ With --crl every CA of the path needs a list.`,
       'caxton security verify --ca-cert root.crt --cert node.crt --chain ca.crt --crl ca.crl --at 2026-12-31',
     ],
     run: async (invocation) => (await import('./verify.ts')).verify(invocation),
+  },
+  {
+    noun: 'security',
+    verb: 'join-token',
+    summary: 'let one node join the cluster, once',
+    details: `Asks a CA node (node.ca). The token is good for one node id, one key and so long, and for this one CA node. Whoever has
+it can join as that node: it is written into a file of mode 0600, for you to bring to the new machine.`,
+    options: {
+      'node-id': { type: 'string', value: 'ID', about: 'the id that the new node will have', required: true },
+      out: { type: 'string', value: 'FILE', about: 'where the token goes, mode 0600', required: true },
+      ttl: { type: 'string', value: 'TIME', about: 'how long it is good for (default 24h, at most 7d)' },
+      dns: { type: 'string', value: 'NAME,…', about: 'DNS names of the new node', multiple: true },
+      ip: { type: 'string', value: 'ADDRESS,…', about: 'IP addresses of the new node', multiple: true },
+      ...nodeOptions,
+    },
+    examples: ['caxton security join-token --node-id node-4 --ip 10.0.0.4 --out node-4.token --node node-1'],
+    run: async (invocation) => (await import('./join-token.ts')).joinToken(invocation),
   },
   {
     noun: 'security',

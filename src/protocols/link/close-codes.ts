@@ -14,3 +14,10 @@ export const closeCodes = {
 } as const;
 
 export type CloseReason = keyof typeof closeCodes;
+
+const reasons = new Map<number, CloseReason>(
+  Object.entries(closeCodes).map(([reason, { code }]) => [code, reason as CloseReason]),
+);
+
+/** What the table says of a close code; undefined for one that is not in it. */
+export const reasonOfCloseCode = (code: number): CloseReason | undefined => reasons.get(code);

@@ -19,6 +19,11 @@ export const frameKinds = {
   notice: 17,
   checkpoint: 24,
   cosignature: 25,
+  'certificate-request': 32,
+  'certificate-answer': 33,
+  renewed: 34,
+  'join-request': 35,
+  'join-answer': 36,
 } as const;
 
 export type FrameKind = keyof typeof frameKinds;

@@ -44,6 +44,8 @@ export const ocsfClasses: Readonly<Record<AuditType, OcsfClass>> = {
   ConfigurationChanged: updated,
   SecurityPolicyUpdated: updated,
   CertificateRotated: updated,
+  CertificateIssued: place(3004, 'Entity Management', 1, 'Create'),
+  NodeEnrolled: place(3004, 'Entity Management', 1, 'Create'),
   LinkEstablished: place(4001, 'Network Activity', 1, 'Open'),
   LinkRefused: place(4001, 'Network Activity', 5, 'Refuse'),
   LinkClosed: place(4001, 'Network Activity', 2, 'Close'),
@@ -161,6 +163,7 @@ function attributesOf(record: AuditRecord, classUid: number, activityName: strin
 const entityTypes: Readonly<Partial<Record<AuditType, string>>> = {
   SecurityPolicyUpdated: 'policy',
   CertificateRotated: 'certificate',
+  CertificateIssued: 'certificate',
   GossipKeyRotated: 'key',
   VaultKeyRotated: 'key',
 };

@@ -11,11 +11,13 @@ function rotating(over: { enabled?: boolean; dueAtMs?: number } = {}) {
   const log: string[] = [];
   const world = {
     dueAtMs: over.dueAtMs ?? 10 * hourMs,
+    endsAtMs: 1_000 * hourMs,
     renew: (): Result<Renewed> => ok({ certPem: 'cert', keyPem: 'key' }),
     install: (): Result<void> => ok(undefined),
   };
   const renewal: CertificateRenewal = {
     dueInMs: () => world.dueAtMs - clock.monotonic(),
+    leftMs: () => world.endsAtMs - clock.monotonic(),
     renew: async () => {
       log.push(`renew ${clock.monotonic()}`);
       return world.renew();
@@ -30,7 +32,7 @@ function rotating(over: { enabled?: boolean; dueAtMs?: number } = {}) {
   };
   const actor = createActor(certRotator, {
     clock,
-    input: { enabled: over.enabled ?? true, renewal, checkIntervalMs: hourMs },
+    input: { enabled: over.enabled ?? true, renewal, checkIntervalMs: hourMs, jitter: () => 0 },
   });
   actor.start();
   return { clock, log, world, actor };
@@ -104,5 +106,38 @@ describe('the certificate rotator', () => {
     expect(actor.getSnapshot().status).toBe('done');
     await clock.advanceAsync(20 * hourMs);
     expect(log).toEqual([]);
+  });
+
+  it('renews in time what lives shorter than the interval of its checks', async () => {
+    const { clock, log } = rotating({ dueAtMs: hourMs / 4 });
+    await clock.advanceAsync(hourMs / 4);
+    expect(log).toEqual([`renew ${hourMs / 4}`, 'install cert']);
+  });
+
+  it('tries again at once when a CA node comes', async () => {
+    const { clock, log, world, actor } = rotating();
+    world.renew = () => refuse('UNREACHABLE', 'No CA node.');
+    world.dueAtMs = 0;
+    actor.send({ type: 'cert.check' });
+    await clock.advanceAsync(1);
+    world.renew = () => ok({ certPem: 'cert', keyPem: 'key' });
+    actor.send({ type: 'cert.issuer' });
+    await clock.advanceAsync(1);
+    expect(log).toEqual(['renew 0', 'failed 1', 'renew 1', 'install cert']);
+    actor.send({ type: 'cert.issuer' });
+    await clock.advanceAsync(1);
+    expect(log).toHaveLength(4);
+  });
+
+  it('does not renew without pause what is due although it was just renewed', async () => {
+    const { clock, log, world } = rotating({ dueAtMs: -1 });
+    world.install = () => {
+      queueMicrotask(() => {
+        world.dueAtMs = -1;
+      });
+      return ok(undefined);
+    };
+    await clock.advanceAsync(3 * hourMs);
+    expect(log.filter((line) => line.startsWith('renew')).length).toBeLessThanOrEqual(4);
   });
 });

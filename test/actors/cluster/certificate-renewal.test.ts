@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { createCertificateRenewal, type RenewalDependencies } from '../../../src/actors/cluster/certificate-renewal.ts';
+import { CertificateIssuer } from '../../../src/actors/cluster/certificate-issuer.ts';
+import {
+  type CertificateSource,
+  createCertificateRenewal,
+  type RenewalDependencies,
+} from '../../../src/actors/cluster/certificate-renewal.ts';
+import { readLocalCa } from '../../../src/actors/cluster/local-ca.ts';
 import { createNodeIdentity, readNodeIdentity } from '../../../src/actors/cluster/node-identity.ts';
 import { issueIntermediateCa, issueNodeCertificate } from '../../../src/crypto/certificate.ts';
 import { verifyClaimKeyBinding } from '../../../src/crypto/identity.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../src/crypto/keys.ts';
-import { ok, unwrap } from '../../../src/errors.ts';
+import { ok, type Result, refuse, unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
@@ -32,6 +38,7 @@ const textOf = (disk: MemoryDisk, path: string): string => Buffer.from(disk.peek
 function lab(over: Partial<RenewalDependencies> = {}) {
   const written: string[] = [];
   const recorded: unknown[] = [];
+  const warned: unknown[] = [];
   const first = issued();
   const disk = new MemoryDisk();
   disk.put('ca.key', ca.keyPem);
@@ -39,7 +46,24 @@ function lab(over: Partial<RenewalDependencies> = {}) {
   disk.put('node.crt', first.certPem, 0o644);
   disk.before = (act, path) => void (act === 'write' && written.push(path));
   const identity = unwrap(identityOf(first));
+  const own = over.identity ?? identity;
   const clock = new ManualClock(now);
+  const issuer = new CertificateIssuer({
+    clock,
+    crypto,
+    trustDomain: domain,
+    authority: () => readLocalCa(over.disk ?? disk, 'ca.key', ca.certPem, own.tls.certPem),
+    caPem: () => ca.certPem,
+    revoked: () => undefined,
+    record: async () => ok(undefined),
+  });
+  const source: CertificateSource = {
+    name: 'itself',
+    async issue(request) {
+      const made = await issuer.renew(request, own.svid, '');
+      return made.ok ? ok(made.value.chainPem) : made;
+    },
+  };
   const renewal = createCertificateRenewal({
     identity,
     clock,
@@ -48,8 +72,9 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     renewalThresholdMs: dayMs / 2,
     certificatePath: 'node.crt',
     privateKeyPath: 'node.key',
-    caKeyPath: 'ca.key',
-    advertise: '127.0.0.1',
+    jitter: () => 0,
+    sources: () => [source],
+    warn: (urgency, leftMs) => void warned.push([urgency, leftMs]),
     record: async (outcome, reasons) => {
       recorded.push([outcome, ...reasons]);
       return ok(undefined);
@@ -57,7 +82,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     rotated: () => void recorded.push('rotated'),
     ...over,
   });
-  return { identity, clock, renewal, written, recorded, disk };
+  return { identity, clock, renewal, source, written, recorded, warned, disk };
 }
 
 describe('the identity of a node', () => {
@@ -129,8 +154,9 @@ describe('a renewal', () => {
     const heard: number[] = [];
     identity.onInstalled(() => heard.push(written.length));
     unwrap(await renewal.install(unwrap(await renewal.renew())));
-    expect([heard, recorded]).toEqual([[3], [['success'], 'rotated']]);
-    expect(disk.paths()).toEqual(['ca.key', 'node.crt', 'node.key']);
+    expect([heard, recorded]).toEqual([[4], [['success'], 'rotated']]);
+    expect(disk.paths()).toEqual(['ca.key', 'node.crt', 'node.key', 'node.key.last']);
+    expect((await disk.stat('node.key.last'))?.mode).toBe(0o600);
     expect(textOf(disk, 'node.crt')).toBe(identity.tls.certPem);
     expect(textOf(disk, 'node.key')).toBe(identity.tls.keyPem);
     expect([(await disk.stat('node.key'))?.mode, (await disk.stat('node.crt'))?.mode]).toEqual([0o600, 0o644]);
@@ -149,9 +175,56 @@ describe('a renewal', () => {
     }
   });
 
-  it('says what it lacks: the CA key, or its file', async () => {
-    expect(refusalOf(await lab({ caKeyPath: undefined }).renewal.renew()).code).toBe('NOT_SUPPORTED');
-    expect(refusalOf(await lab({ caKeyPath: 'elsewhere' }).renewal.renew()).code).toBe('FILE_UNREADABLE');
+  it('says what it lacks: anybody who could sign, or the CA key’s file', async () => {
+    expect(refusalOf(await lab({ sources: () => [] }).renewal.renew()).code).toBe('UNREACHABLE');
+    const { renewal, disk } = lab();
+    await disk.remove('ca.key');
+    expect(refusalOf(await renewal.renew()).code).toBe('FILE_UNREADABLE');
+  });
+
+  it('asks the next one when a CA node refuses, answers for another key, or is in the wrong hands', async () => {
+    const { certPem } = issued();
+    const stolen = issued(nodeOne, makeCa()).certPem;
+    const asked: string[] = [];
+    const bad = (name: string, answer: Result<string>): CertificateSource => ({
+      name,
+      issue: async () => {
+        asked.push(name);
+        return answer;
+      },
+    });
+    const bads = [
+      bad('a', refuse('TIMED_OUT', 'Late.')),
+      bad('b', ok(certPem)),
+      bad('c', ok(stolen)),
+      bad('d', ok('')),
+    ];
+    const alone = lab({ sources: () => bads });
+    const { text } = refusalOf(await alone.renewal.renew());
+    expect(text).toMatch(/a: Late\.\n.*b: The private key does not belong.*\n.*c: .*not signed by.*\n.*d: /);
+    expect([asked, alone.written]).toEqual([['a', 'b', 'c', 'd'], []]);
+    const good = lab();
+    const both = lab({ sources: () => [...bads, good.source] });
+    expect((await both.renewal.renew()).ok).toBe(true);
+  });
+
+  it('warns once at half, once at a tenth and once at the end of the time that there was', () => {
+    const { renewal, clock, warned } = lab();
+    const fails = () => renewal.failed(new Error('no'), 1);
+    fails();
+    clock.advance(dayMs / 2);
+    fails();
+    clock.advance(dayMs / 4);
+    for (let again = 0; again < 3; again += 1) fails();
+    clock.advance(dayMs / 4 - dayMs / 20);
+    for (let again = 0; again < 3; again += 1) fails();
+    clock.advance(dayMs / 20);
+    for (let again = 0; again < 3; again += 1) fails();
+    expect(warned).toEqual([
+      ['half', dayMs / 4],
+      ['tenth', dayMs / 20],
+      ['over', 0],
+    ]);
   });
 
   it.each<[string, (disk: MemoryDisk) => void]>([
@@ -211,14 +284,14 @@ describe('a renewal by a CA below the root', () => {
     };
     const paths = { certificatePath: 'node.crt', privateKeyPath: 'node.key' };
     const started = unwrap(await readNodeIdentity(after!, paths, files, now));
-    expect(started.tls).toMatchObject({ certPem: renewed.certPem, keyPem: renewed.keyPem });
+    expect(started.identity.tls).toMatchObject({ certPem: renewed.certPem, keyPem: renewed.keyPem });
   });
 });
 
 describe('a renewal that a power cut ends', () => {
   const paths = { certificatePath: 'node.crt', privateKeyPath: 'node.key' };
-  const startFrom = (disk: MemoryDisk) =>
-    readNodeIdentity(
+  const startFrom = async (disk: MemoryDisk) => {
+    const started = await readNodeIdentity(
       disk,
       paths,
       {
@@ -231,6 +304,8 @@ describe('a renewal that a power cut ends', () => {
       },
       now,
     );
+    return started.ok ? ok(started.value.identity) : started;
+  };
 
   /** Installs until the disk is asked for its `act`-th change, where the power is cut. */
   async function cutAt(act: number, before = lab()): Promise<{ disk: MemoryDisk; cut: boolean }> {
@@ -255,11 +330,11 @@ describe('a renewal that a power cut ends', () => {
       if (!cut) break;
       points = act;
     }
-    expect(points).toBe(4);
+    expect(points).toBe(5);
   });
 
   it('may come after one that the disk refused', async () => {
-    for (let act = 1; act <= 4; act++) {
+    for (let act = 1; act <= 5; act++) {
       const one = lab();
       one.disk.fail('write', 'ENOSPC', 'node.crt');
       await expect(one.renewal.install(unwrap(await one.renewal.renew()))).rejects.toThrow('ENOSPC');
@@ -275,6 +350,17 @@ describe('a renewal that a power cut ends', () => {
     disk.put('node.key', mended.keyPem);
     disk.put('node.crt', mended.certPem);
     expect(unwrap(await startFrom(disk)).tls.certPem).toBe(mended.certPem);
+  });
+
+  it('leaves a pair to start with when one of the two files is lost or torn later', async () => {
+    for (const path of ['node.crt', 'node.key'])
+      for (const content of ['', '-----BEGIN CERTIFICATE-----\nAAAA', issued().keyPem, issued().certPem]) {
+        const one = lab();
+        unwrap(await one.renewal.install(unwrap(await one.renewal.renew())));
+        one.disk.put(path, content);
+        expect(unwrap(await startFrom(one.disk)).svid.serial).toBe(one.identity.svid.serial);
+        expect(textOf(one.disk, 'node.crt')).toBe(one.identity.tls.certPem);
+      }
   });
 
   it('is not finished with a pair that peers would refuse, or that others can read', async () => {
@@ -303,7 +389,7 @@ describe('a clock that jumps', () => {
   it('past the end of the CA is refused with the reason, and leaves the files alone', async () => {
     const { renewal, clock, written } = lab();
     clock.advance(100_000 * dayMs);
-    expect(refusalOf(await renewal.renew()).text).toContain('outlive the CA');
+    expect(refusalOf(await renewal.renew()).text).toContain('CA’s own has reached its end');
     expect(written).toEqual([]);
   });
 });

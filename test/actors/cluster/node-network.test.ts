@@ -357,6 +357,36 @@ describe('a server of links', () => {
     expect(channels).toHaveLength(2);
   });
 
+  it('asks as much of a client after a renewal as before it', async () => {
+    const { server, channels, refused } = await serveLinks(undo, network, one);
+    for (let renewals = 0; renewals < 3; renewals += 1) server.setIdentity(identityOf(ca, 'node-1'));
+    const bad: ConnectionOptions[] = [
+      { ...asClient(two), maxVersion: 'TLSv1.2' },
+      { ca: ca.certPem, ALPNProtocols: ['caxton-link/1'] },
+      { ...asClient(two), ALPNProtocols: ['http/1.1'] },
+      asClient(identityOf(makeCa(), 'node-2', { caPem: ca.certPem })),
+    ];
+    for (const options of bad) {
+      const client = connectTls(server.address, options);
+      await until('it is cut', () => client.ended());
+    }
+    await until('each is told', () => refused.length === bad.length);
+    expect(channels).toEqual([]);
+    expect((await dial(server.address)).tls).toMatchObject({ protocol: 'TLSv1.3', group: 'X25519MLKEM768' });
+  });
+
+  it('gives no client of an earlier certificate a session to come back with', async () => {
+    const { server } = await serveLinks(undo, network, one);
+    const sessions: Buffer[] = [];
+    const client = connectTls(server.address, asClient(two));
+    client.socket.on('session', (session: Buffer) => sessions.push(session));
+    await until('it is connected', () => client.socket.getProtocol() === 'TLSv1.3');
+    server.setIdentity(identityOf(ca, 'node-1'));
+    const again = connectTls(server.address, { ...asClient(two), session: sessions[0] ?? client.socket.getSession() });
+    await until('it is connected', () => again.socket.getProtocol() === 'TLSv1.3');
+    expect(again.socket.isSessionReused()).toBe(false);
+  });
+
   it('believes only the CA of the new identity', async () => {
     const { server, refused } = await serveLinks(undo, network, one);
     const other = makeCa();

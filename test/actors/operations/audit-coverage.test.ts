@@ -33,6 +33,11 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
   ConfigurationChanged: { act: 'a node starts with another configuration than at its last boot' },
   SecurityPolicyUpdated: { act: 'a node starts with other policies than at its last boot' },
   CertificateRotated: { act: 'the certificate is due and renewed' },
+  CertificateIssued: { act: 'the CA’s key signed a certificate' },
+  NodeEnrolled: {
+    act: 'a join token is made or used, or a newcomer is told what only members know',
+    elsewhere: 'test/actors/cluster/enrolment.test.ts',
+  },
   LinkEstablished: { act: 'a link is ready' },
   LinkRefused: { act: 'a peer is refused', elsewhere: 'test/attacks/link' },
   LinkClosed: { act: 'a link ends' },

@@ -77,6 +77,11 @@ describe('frames', () => {
       notice: 17,
       checkpoint: 24,
       cosignature: 25,
+      'certificate-request': 32,
+      'certificate-answer': 33,
+      renewed: 34,
+      'join-request': 35,
+      'join-answer': 36,
     });
   });
 

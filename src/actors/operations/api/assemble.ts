@@ -35,5 +35,8 @@ export function assembleApi({ config, ports, files, fault }: NodeBase, control: 
       return bound;
     },
   };
+  // One certificate for links and API: who joined with a token has no other.
+  if (config.security.api.certPath === config.node.certificatePath)
+    files.identity.onInstalled(() => api.setTls(files.identity.tls));
   return { api, address: () => bound };
 }

@@ -4,6 +4,7 @@ import { limits } from '../../../limits.ts';
 import { type AgentId, isName } from '../../../names.ts';
 import type { NodeStatus } from '../control.ts';
 import { auditProofRoutes } from './audit-proof-routes.ts';
+import { enrolmentRoutes } from './enrolment-routes.ts';
 import { type ApiRoute, route } from './route.ts';
 import {
   actorView,
@@ -158,6 +159,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     handle: ({ control, body, caller }) => control.publishNotice(body.document, caller),
   }),
   ...auditProofRoutes,
+  ...enrolmentRoutes,
   route({
     method: 'GET',
     url: '/api/v1/actors',

@@ -157,6 +157,15 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
       return ok(undefined);
     },
     auditVerify: async () => ok({ valid: true, records: 9, headSequence: 9, headHash: 'ab'.repeat(32) }),
+    joinToken: async ({ nodeId }, caller) => {
+      calls.push({ name: 'joinToken', argument: nodeId, caller });
+      return ok({ token: 'caxton-join-1.x', id: 'ab', expiresAt: '2026-02-01T12:00:00.000Z' });
+    },
+    enrolmentCa: () => ok(ca.certPem),
+    enrol: async ({ id }, caller) => {
+      calls.push({ name: 'enrol', argument: id, caller });
+      return ok({ certificate: 'cert', ca: ca.certPem });
+    },
     async audit(event) {
       audited.push(event);
       return ok(undefined);

@@ -1,0 +1,35 @@
+import { resolve } from 'node:path';
+import { nodeDisk } from '../../actors/operations/node-disk.ts';
+import { parseDuration } from '../../config/quantity.ts';
+import { CaxtonError } from '../../errors.ts';
+import { limits } from '../../limits.ts';
+import { isNodeId } from '../../names.ts';
+import { type ExitCode, type Invocation, UsageError } from '../command.ts';
+import { withNode } from '../connect.ts';
+import { writeJson } from '../output.ts';
+
+const help = 'caxton security join-token --help';
+const ttlDefaultMs = 86_400_000;
+const ttlMsMin = 60_000;
+
+/** Has a CA node make a join token, and puts it into a file: it is a secret, and never printed. */
+export async function joinToken(invocation: Invocation): Promise<ExitCode> {
+  const { text, list, terminal, json } = invocation;
+  const nodeId = text('node-id')!;
+  if (!isNodeId(nodeId)) throw new UsageError('--node-id is a-z, 0-9, “_” and “-”, at most 63 characters.', help);
+  const ttl = text('ttl');
+  const ttlMs = ttl === undefined ? ttlDefaultMs : (parseDuration(ttl) ?? 0);
+  if (ttlMs < ttlMsMin || ttlMs > limits.joinTokenMsMax)
+    throw new UsageError('--ttl is a time from 1m to 7d, such as 24h.', help);
+  const path = resolve(terminal.cwd, text('out')!);
+  if (await nodeDisk.stat(path))
+    throw new CaxtonError('ALREADY_EXISTS', `${path} is there already; name another file.`);
+  const made = await withNode(invocation, ({ client }) =>
+    client.joinToken({ nodeId, ttlMs, dns: list('dns'), ip: list('ip') }),
+  );
+  await nodeDisk.writeFileAtomic(path, Buffer.from(`${made.token}\n`), 0o600);
+  const { id, expiresAt } = made;
+  if (json) writeJson(terminal, { path, id, nodeId, expiresAt });
+  else terminal.out(`${path}: good for ${nodeId}, once, until ${expiresAt}\n`);
+  return 0;
+}

@@ -1,0 +1,211 @@
+/**
+ * Issue 6, “Shown by”: three nodes, each a process, whose agents ask each other all the time, while certificates are
+ * renewed by CA nodes over links and a node is killed with `kill -9` now and then, also in the middle of a renewal. Links
+ * change to the new certificates; every ask is answered or failed cleanly, none wrongly, and while nobody is killed
+ * every ask is answered.
+ *
+ * `06-rotation.ts [rotations] [seed]`; 20 rotations by default.
+ */
+import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { developmentCluster } from '../../src/development/development-cluster.ts';
+import { clusterLayout } from '../../src/development/layout.ts';
+import type { NodeId } from '../../src/names.ts';
+import { seededRandom } from '../../src/testing/seeded-random.ts';
+import type { Look } from './faulty-node.ts';
+import { NodeProcess } from './faulty-process.ts';
+import { claim } from './launcher.ts';
+
+const run = promisify(execFile);
+const rotations = Number(process.argv[2] ?? 20);
+const random = seededRandom(Number(process.argv[3] ?? 1));
+const home = mkdtempSync(join(tmpdir(), 'caxton-rotation-'));
+process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+const folder = join(home, 'cluster');
+const everyMs = 25;
+const withinMs = 30_000;
+
+// Two CA nodes: one of them may be the one that is killed.
+const names = ['node-1', 'node-2', 'node-3'];
+await developmentCluster({ folder, nodes: names, caNodes: ['node-1', 'node-2'] });
+const layout = clusterLayout(folder);
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const nodes = names.map((id) => new NodeProcess(id, layout));
+await Promise.all(nodes.map(({ up }) => up));
+const targets = names.flatMap((id) => [`default/echo-${id}`, `other/echo-${id}`]);
+
+/** What became of all asks, over all lives of all nodes. */
+const total = { asked: 0, answered: 0, wrong: 0, stray: 0, slowestMs: 0, lost: 0, refused: 0 };
+const codes: Record<string, number> = {};
+const counted = new Map<NodeProcess, Look['tally']>();
+
+function count(node: NodeProcess, tally: Look['tally'], isOver: boolean): void {
+  const before = counted.get(node);
+  for (const key of ['asked', 'answered', 'wrong', 'stray'] as const) total[key] += tally[key] - (before?.[key] ?? 0);
+  for (const [code, number] of Object.entries(tally.refused)) {
+    const more = number - (before?.refused[code] ?? 0);
+    total.refused += more;
+    codes[code] = (codes[code] ?? 0) + more;
+  }
+  total.slowestMs = Math.max(total.slowestMs, tally.slowestMs);
+  // What a process that was killed was about to ask or to hear is gone with it.
+  if (isOver) total.lost += tally.open;
+  counted.set(node, tally);
+}
+
+const looks = () => Promise.all(nodes.map((node) => node.look()));
+
+/** Whether all are members, linked, and have seen each other’s present certificates. */
+function faultsOf(all: readonly Look[]): string[] {
+  const serials = new Map(names.map((id, index) => [id, all[index]!.serial]));
+  return all.flatMap((look, index) => [
+    ...look.members
+      .filter(({ status }) => status !== 'alive')
+      .map(({ nodeId }) => `${names[index]}: ${nodeId} not alive`),
+    ...(look.links.length === names.length - 1 ? [] : [`${names[index]} has ${look.links.length} links`]),
+    ...look.links
+      .filter(({ peer, serial }) => serials.get(peer) !== serial)
+      .map(({ peer }) => `${names[index]} sees ${peer}’s old one`),
+    ...(look.agents.every(({ state }) => state === 'running' || state === 'remote') ? [] : [`${names[index]}: agents`]),
+    ...(look.agents.length === 4 * names.length ? [] : [`${names[index]}: ${look.agents.length} agents`]),
+  ]);
+}
+
+async function until(what: string, holds: () => Promise<string[]>): Promise<void> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const faults = await holds();
+    if (faults.length === 0) return;
+    if (performance.now() > end) claim(what, false, faults.join('; '));
+    await pause(20);
+  }
+}
+
+const whole = () => until('three nodes are whole', async () => faultsOf(await looks()));
+const mark = () => Promise.all(nodes.map((node) => node.order({ do: 'mark' })));
+const draw = (below: number): number => random.uint32() % below;
+
+/** The longest time between two answers of one agent while `act` runs. */
+async function longestGap(act: () => Promise<void>): Promise<number> {
+  await mark();
+  await act();
+  return Math.max(...(await looks()).map(({ tally }) => tally.longestGapMs));
+}
+
+async function rotate(index: number): Promise<void> {
+  const node = nodes[index]!;
+  const { serial } = await node.look();
+  await node.order({ do: 'rotate' });
+  await until(`${node.id} has another certificate`, async () =>
+    (await node.look()).serial === serial ? ['not yet'] : [],
+  );
+  await whole();
+}
+
+async function restart(index: number): Promise<void> {
+  const id = names[index]!;
+  nodes[index] = new NodeProcess(id, layout);
+  await nodes[index].up;
+  await nodes[index].order({ do: 'load', targets, desks: [], everyMs });
+}
+
+/** Kills a node, perhaps the one that renews or the one that signs, at some moment of the renewal. */
+async function rotateUnderKill(index: number): Promise<string> {
+  const victim = draw(nodes.length);
+  const node = nodes[victim]!;
+  await nodes[index]!.order({ do: 'rotate' });
+  await pause(draw(60));
+  count(node, (await node.look()).tally, true);
+  node.kill();
+  await node.ended;
+  await restart(victim);
+  await whole();
+  const pair = layout.node(names[index] as NodeId);
+  const certificate = new X509Certificate(readFileSync(pair.certificate));
+  const { serial } = await nodes[index]!.look();
+  claim(`${names[index]}’s files are those that it shows`, certificate.serialNumber === serial);
+  return node.id;
+}
+
+await whole();
+for (const node of nodes) await node.order({ do: 'load', targets, desks: [], everyMs });
+await pause(3_000);
+for (const node of nodes) count(node, (await node.look()).tally, false);
+claim('before any rotation every ask is answered', total.refused === 0 && total.wrong === 0, `${total.answered} asks`);
+const calmMs: number[] = [];
+for (let round = 0; round < 5; round += 1) calmMs.push(await longestGap(async () => void (await pause(1_000))));
+
+const gapsMs: number[] = [];
+let kills = 0;
+let refusedWithoutKill = 0;
+const seen = new Set((await looks()).map(({ serial }) => serial));
+for (let rotation = 1; rotation <= rotations; rotation += 1) {
+  const index = draw(nodes.length);
+  const began = performance.now();
+  for (const node of nodes) count(node, (await node.look()).tally, false);
+  const before = total.refused;
+  let how = '';
+  // One in five, and one at least.
+  if (draw(5) === 0 || (rotation === rotations && kills === 0)) {
+    kills += 1;
+    how = `${await rotateUnderKill(index)} killed`;
+    // What was asked of it is to have its end before asks count again.
+    await pause(3_500);
+  } else {
+    const gapMs = await longestGap(async () => {
+      await rotate(index);
+      await pause(1_000);
+    });
+    gapsMs.push(gapMs);
+    for (const node of nodes) count(node, (await node.look()).tally, false);
+    refusedWithoutKill += total.refused - before;
+    how = `longest pause ${gapMs.toFixed(0)} ms`;
+  }
+  for (const { serial } of await looks()) seen.add(serial);
+  process.stdout.write(
+    `     ${String(rotation).padStart(3)} ${names[index]}: ${(performance.now() - began).toFixed(0).padStart(5)} ms, ${how}\n`,
+  );
+}
+
+for (const node of nodes) await node.order({ do: 'rest' });
+await pause(3_500);
+let open = 0;
+for (const node of nodes) {
+  const { tally } = await node.look();
+  count(node, tally, false);
+  open += tally.open;
+}
+const worst = (all: readonly number[]): string => (all.length === 0 ? '–' : Math.max(...all).toFixed(0));
+process.stdout.write(
+  `     ${rotations} rotations, ${kills} with a kill; ${seen.size - names.length} new certificates seen\n` +
+    `     ${total.asked} asks: ${total.answered} answered, ${total.refused} refused ` +
+    `(${
+      Object.entries(codes)
+        .map(([code, number]) => `${code} ${number}`)
+        .join(', ') || 'none'
+    }), ` +
+    `the slowest after ${total.slowestMs.toFixed(0)} ms\n` +
+    `     longest time between two answers of one agent that is asked every ${everyMs} ms: ` +
+    `${worst(gapsMs)} ms over a rotation, ${worst(calmMs)} ms without one\n`,
+);
+claim('no ask hangs', open === 0);
+claim('none is answered wrongly or twice', total.wrong === 0 && total.stray === 0);
+claim('while nobody is killed every ask is answered', refusedWithoutKill === 0, `${refusedWithoutKill} refused`);
+claim('most rotations gave a certificate', seen.size - names.length >= rotations - kills);
+const program = join(import.meta.dirname, '..', '..', 'bin', 'caxton.js');
+for (const { id } of nodes) {
+  const env = { ...process.env, CAXTON_PROFILE: layout.profile };
+  const { stdout } = await run(process.execPath, [program, 'audit', 'verify', '--node', id], { env, cwd: home });
+  claim(`caxton audit verify --node ${id}`, true, stdout.trim().replaceAll(/\s+/g, ' '));
+}
+for (const node of nodes) node.stop();
+const exits = await Promise.all(nodes.map(({ ended }) => ended));
+claim(
+  'all nodes stop in order',
+  exits.every((code) => code === 0),
+  exits.join(' '),
+);
