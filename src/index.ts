@@ -48,8 +48,8 @@ export { chargeStrayThrows } from './actors/kernel/stray.ts';
 export { sendTarget } from './actors/kernel/xstate-bridge.ts';
 export { createNode, type Node } from './actors/node.ts';
 export type { CreateNodeOptions } from './actors/node-base.ts';
+export { type ProofTrust, type ProvenRecord, verifyAuditProof } from './actors/operations/audit/proof-check.ts';
 export type { NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';
-export { type ProofTrust, type ProvenRecord, verifyAuditProof } from './actors/operations/proof-check.ts';
 export { loadConfig, type NodeConfig } from './config.ts';
 export {
   type DevelopmentCluster,

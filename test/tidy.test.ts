@@ -150,7 +150,7 @@ describe('the house rules', () => {
       'src/protocols/index.ts',
       'src/testing/index.ts',
       'src/actors/operations/store-worker.ts',
-      'src/actors/operations/audit-check-worker.ts',
+      'src/actors/operations/audit/audit-check-worker.ts',
       ...sources.filter((file) => file.startsWith('src/cli/dev/agents/')),
     ];
     const reached = new Set<string>();

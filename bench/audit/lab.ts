@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
-import type { AuditDraft } from '../../src/actors/operations/audit-draft.ts';
-import { AuditLog } from '../../src/actors/operations/audit-log.ts';
-import type { AuditLogOptions } from '../../src/actors/operations/audit-log-options.ts';
+import type { AuditDraft } from '../../src/actors/operations/audit/audit-draft.ts';
+import { AuditLog } from '../../src/actors/operations/audit/audit-log.ts';
+import type { AuditLogOptions } from '../../src/actors/operations/audit/audit-log-options.ts';
 import { nodeDisk } from '../../src/actors/operations/node-disk.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { createVaultRing } from '../../src/crypto/vault.ts';

@@ -6,7 +6,7 @@ import { policyCanonicalText } from '../protocols/authorization/policy.ts';
 import type { Store } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import type { NodeFiles } from './node-files.ts';
-import type { AuditDraft } from './operations/audit-draft.ts';
+import type { AuditDraft } from './operations/audit/audit-draft.ts';
 
 const collection = 'node';
 const key = 'boot-facts';

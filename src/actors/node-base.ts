@@ -17,8 +17,8 @@ import type { Address, Ports } from './kernel/ports.ts';
 import type { ChildSpec } from './kernel/spec.ts';
 import { kernelWarnings } from './kernel-warnings.ts';
 import type { NodeFiles } from './node-files.ts';
-import { AuditLog } from './operations/audit-log.ts';
-import { AuditUpkeep } from './operations/audit-upkeep.ts';
+import { AuditLog } from './operations/audit/audit-log.ts';
+import { AuditUpkeep } from './operations/audit/audit-upkeep.ts';
 import type { Caller, NodeEvent } from './operations/control.ts';
 
 /** More than the node has actors of its own that are busy at once; each peer has one. */

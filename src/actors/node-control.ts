@@ -14,8 +14,8 @@ import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Clock, Metrics } from './kernel/ports.ts';
 import type { AgentRegistry } from './messaging/agent-registry.ts';
 import type { NodeNotices } from './node-notices.ts';
-import type { AuditLog } from './operations/audit-log.ts';
-import type { AuditProofs } from './operations/audit-proofs.ts';
+import type { AuditLog } from './operations/audit/audit-log.ts';
+import type { AuditProofs } from './operations/audit/audit-proofs.ts';
 import type {
   AgentView,
   Caller,

@@ -9,7 +9,7 @@ import type { ClusterParts } from './cluster/assemble.ts';
 import type { NoticeNews } from './cluster/notice-board.ts';
 import type { MessagingParts } from './messaging/assemble.ts';
 import type { NodeBase } from './node-base.ts';
-import type { AuditDraft } from './operations/audit-draft.ts';
+import type { AuditDraft } from './operations/audit/audit-draft.ts';
 import type { Caller } from './operations/control.ts';
 import type { NoticeView, RevokedView } from './operations/notice-view.ts';
 

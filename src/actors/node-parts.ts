@@ -13,9 +13,9 @@ import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } f
 import type { NodeFiles } from './node-files.ts';
 import { assembleNotices, type NodeNotices } from './node-notices.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
-import { assembleWitness, notaryPath, type WitnessParts } from './operations/assemble-witness.ts';
-import type { AuditNotaryEvent } from './operations/audit-notary.ts';
-import { AuditProofs } from './operations/audit-proofs.ts';
+import { assembleWitness, notaryPath, type WitnessParts } from './operations/audit/assemble-witness.ts';
+import type { AuditNotaryEvent } from './operations/audit/audit-notary.ts';
+import { AuditProofs } from './operations/audit/audit-proofs.ts';
 import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
 import { assembleSiem, type SiemParts } from './operations/siem/assemble.ts';
 

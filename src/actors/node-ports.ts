@@ -6,7 +6,7 @@ import { createMetrics } from './kernel/metrics-registry.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { nodeRandom } from './kernel/node-random.ts';
 import type { Ports } from './kernel/ports.ts';
-import { lockFolder } from './operations/folder-lock.ts';
+import { lockFolder } from './operations/audit/folder-lock.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { openNodeStore } from './operations/node-store.ts';
 

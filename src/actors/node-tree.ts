@@ -5,9 +5,9 @@ import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
 import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
-import { auditKeeper } from './operations/audit-keeper.ts';
-import { auditNotary } from './operations/audit-notary.ts';
-import { auditWriter, auditWriterInput } from './operations/audit-writer.ts';
+import { auditKeeper } from './operations/audit/audit-keeper.ts';
+import { auditNotary } from './operations/audit/audit-notary.ts';
+import { auditWriter, auditWriterInput } from './operations/audit/audit-writer.ts';
 import { managementApi } from './operations/management-api.ts';
 
 const leaveMs = 300;

@@ -5,8 +5,8 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { createActor } from 'xstate';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
-import { AuditLog } from '../../src/actors/operations/audit-log.ts';
-import { auditWriter } from '../../src/actors/operations/audit-writer.ts';
+import { AuditLog } from '../../src/actors/operations/audit/audit-log.ts';
+import { auditWriter } from '../../src/actors/operations/audit/audit-writer.ts';
 import { nodeDisk } from '../../src/actors/operations/node-disk.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { vaultRingFromText } from '../../src/crypto/vault.ts';

@@ -3,7 +3,7 @@
  * synced, two in each history, while records are written, segments change, and old ones are compressed and retired.
  * `05-crashes.ts [HISTORIES] [FIRST SEED]`.
  */
-import { crashTwice } from '../actors/operations/audit-crash.ts';
+import { crashTwice } from '../actors/operations/audit/audit-crash.ts';
 
 const histories = Number(process.argv[2] ?? 5_000);
 const first = Number(process.argv[3] ?? 1);

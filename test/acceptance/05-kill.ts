@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
-import { AuditLog } from '../../src/actors/operations/audit-log.ts';
+import { AuditLog } from '../../src/actors/operations/audit/audit-log.ts';
 import { nodeDisk } from '../../src/actors/operations/node-disk.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { createVaultRing } from '../../src/crypto/vault.ts';

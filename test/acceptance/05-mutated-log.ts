@@ -1,7 +1,7 @@
 import { utf8 } from '../../src/actors/kernel/utf8.ts';
-import type { AuditLog } from '../../src/actors/operations/audit-log.ts';
-import { AuditUpkeep } from '../../src/actors/operations/audit-upkeep.ts';
-import { checkpointsName, newestCheckpointName } from '../../src/actors/operations/checkpoint-file.ts';
+import type { AuditLog } from '../../src/actors/operations/audit/audit-log.ts';
+import { AuditUpkeep } from '../../src/actors/operations/audit/audit-upkeep.ts';
+import { checkpointsName, newestCheckpointName } from '../../src/actors/operations/audit/checkpoint-file.ts';
 import { issueCa } from '../../src/crypto/certificate.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { createVaultRing, type VaultRing } from '../../src/crypto/vault.ts';
@@ -10,7 +10,7 @@ import { blockHeadBytes, decodeBlockHead } from '../../src/protocols/audit/block
 import { decodeSegmentHeader } from '../../src/protocols/audit/segment-header.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 import type { MemoryDisk } from '../../src/testing/memory-disk.ts';
-import { blockRecords, copied, evidence, folder, notary, writtenLog } from '../actors/operations/proof-lab.ts';
+import { blockRecords, copied, evidence, folder, notary, writtenLog } from '../actors/operations/audit/proof-lab.ts';
 import { domain } from '../crypto/fixtures.ts';
 
 const dayMs = 86_400_000;

@@ -13,16 +13,16 @@ import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { utf8 } from '../../src/actors/kernel/utf8.ts';
-import { checkpointsName, newestCheckpointName } from '../../src/actors/operations/checkpoint-file.ts';
-import { verifyFolder } from '../../src/actors/operations/folder-verification.ts';
-import { signedHeadPlace } from '../../src/actors/operations/signed-head.ts';
+import { checkpointsName, newestCheckpointName } from '../../src/actors/operations/audit/checkpoint-file.ts';
+import { verifyFolder } from '../../src/actors/operations/audit/folder-verification.ts';
+import { signedHeadPlace } from '../../src/actors/operations/audit/signed-head.ts';
 import { clusterLayout } from '../../src/development/layout.ts';
 import { unwrap } from '../../src/errors.ts';
 import type { NodeId } from '../../src/names.ts';
 import { blockHeadBytes, decodeBlockHead } from '../../src/protocols/audit/block-head.ts';
 import { decodeSegmentHeader } from '../../src/protocols/audit/segment-header.ts';
 import type { MemoryDisk } from '../../src/testing/memory-disk.ts';
-import { copied, folder } from '../actors/operations/proof-lab.ts';
+import { copied, folder } from '../actors/operations/audit/proof-lab.ts';
 import { flipBit } from '../crypto/fixtures.ts';
 import {
   authority,

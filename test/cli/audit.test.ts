@@ -2,9 +2,9 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/actors/kernel/utf8.ts';
+import { LogProofs } from '../../src/actors/operations/audit/log-proofs.ts';
+import type { ProvableLog } from '../../src/actors/operations/audit/provable-log.ts';
 import type { NodeControl } from '../../src/actors/operations/control.ts';
-import { LogProofs } from '../../src/actors/operations/log-proofs.ts';
-import type { ProvableLog } from '../../src/actors/operations/provable-log.ts';
 import { createApiKey } from '../../src/crypto/api-key.ts';
 import { issueCa } from '../../src/crypto/certificate.ts';
 import { osCrypto, sha256 } from '../../src/crypto/port.ts';
@@ -15,8 +15,8 @@ import { emptyRange, extendRange, leafHash } from '../../src/protocols/audit/mer
 import { encodeProofFile } from '../../src/protocols/audit/proof-file.ts';
 import { toBase64 } from '../../src/protocols/base64.ts';
 import { type ApiLab, apiLab, fakeControl, tlsIdentity } from '../actors/operations/api/api-lab.ts';
-import { testVault } from '../actors/operations/audit-lab.ts';
-import { folder as auditFolder, evidence, notary, writtenLog } from '../actors/operations/proof-lab.ts';
+import { testVault } from '../actors/operations/audit/audit-lab.ts';
+import { folder as auditFolder, evidence, notary, writtenLog } from '../actors/operations/audit/proof-lab.ts';
 import { domain } from '../crypto/fixtures.ts';
 import { type ProfileFolder, profileFolder, run } from './cli-lab.ts';
 

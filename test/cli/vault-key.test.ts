@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { beginSegment } from '../../src/actors/operations/audit-segment.ts';
+import { beginSegment } from '../../src/actors/operations/audit/audit-segment.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { vaultRingFromText } from '../../src/crypto/vault.ts';
 import { initialiseCluster } from '../../src/development/initialise.ts';

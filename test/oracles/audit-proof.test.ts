@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { LogProofs } from '../../src/actors/operations/log-proofs.ts';
-import { noteCrypto } from '../../src/actors/operations/proof-check.ts';
-import type { ProvableLog } from '../../src/actors/operations/provable-log.ts';
+import { LogProofs } from '../../src/actors/operations/audit/log-proofs.ts';
+import { noteCrypto } from '../../src/actors/operations/audit/proof-check.ts';
+import type { ProvableLog } from '../../src/actors/operations/audit/provable-log.ts';
 import { rawPublicKey } from '../../src/crypto/keys.ts';
 import { sha256 } from '../../src/crypto/port.ts';
 import { unwrap } from '../../src/errors.ts';
@@ -12,7 +12,7 @@ import { decodeCheckpointEvidence } from '../../src/protocols/audit/evidence.ts'
 import { emptyRange, extendRange, leafHash, rootOf } from '../../src/protocols/audit/merkle.ts';
 import { type NoteKey, noteKeyId } from '../../src/protocols/audit/signed-note.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
-import { evidence, type Notary, notary } from '../actors/operations/proof-lab.ts';
+import { evidence, type Notary, notary } from '../actors/operations/audit/proof-lab.ts';
 import { domain } from '../crypto/fixtures.ts';
 
 /** Debian’s copy of golang.org/x/mod stands here. */

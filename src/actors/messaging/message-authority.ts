@@ -17,7 +17,7 @@ import {
 } from '../../protocols/authorization/policy.ts';
 import type { Rate } from '../../protocols/authorization/rate.ts';
 import type { Clock } from '../kernel/ports.ts';
-import type { AuditLog } from '../operations/audit-log.ts';
+import type { AuditLog } from '../operations/audit/audit-log.ts';
 import type { AgentRegistry } from './agent-registry.ts';
 import { type SignatureProof, signedMessage } from './message-signature.ts';
 import type { RateLimiter } from './rate-limiter.ts';

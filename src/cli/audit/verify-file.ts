@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import { verifyFolder } from '../../actors/operations/folder-verification.ts';
+import { verifyFolder } from '../../actors/operations/audit/folder-verification.ts';
+import { type ProofTrust, verifyAuditProof } from '../../actors/operations/audit/proof-check.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
-import { type ProofTrust, verifyAuditProof } from '../../actors/operations/proof-check.ts';
 import { vaultRingFromText } from '../../crypto/vault.ts';
 import { unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';

@@ -1,6 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { listSegments, readSegmentHeader } from '../../actors/operations/audit-segment.ts';
+import { listSegments, readSegmentHeader } from '../../actors/operations/audit/audit-segment.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { readConfigFile } from '../../config/config-file.ts';
 import { readKeyFile } from '../../config/key-file.ts';

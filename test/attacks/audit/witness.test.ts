@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { utf8 } from '../../../src/actors/kernel/utf8.ts';
-import { AuditCheckpoints } from '../../../src/actors/operations/audit-checkpoints.ts';
-import { AuditWitness } from '../../../src/actors/operations/audit-witness.ts';
-import type { CheckpointNews } from '../../../src/actors/operations/checkpoint-news.ts';
-import { noteCrypto } from '../../../src/actors/operations/proof-check.ts';
-import type { ProvableLog } from '../../../src/actors/operations/provable-log.ts';
+import { AuditCheckpoints } from '../../../src/actors/operations/audit/audit-checkpoints.ts';
+import { AuditWitness } from '../../../src/actors/operations/audit/audit-witness.ts';
+import type { CheckpointNews } from '../../../src/actors/operations/audit/checkpoint-news.ts';
+import { noteCrypto } from '../../../src/actors/operations/audit/proof-check.ts';
+import type { ProvableLog } from '../../../src/actors/operations/audit/provable-log.ts';
 import { rawPublicKey } from '../../../src/crypto/keys.ts';
 import { signNote } from '../../../src/crypto/note.ts';
 import { sha256 } from '../../../src/crypto/port.ts';
@@ -24,7 +24,7 @@ import {
 } from '../../../src/protocols/link/checkpoint-frame.ts';
 import { ManualClock, settle } from '../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../src/testing/memory-store.ts';
-import { evidence, type Notary, notary } from '../../actors/operations/proof-lab.ts';
+import { evidence, type Notary, notary } from '../../actors/operations/audit/proof-lab.ts';
 import { domain } from '../../crypto/fixtures.ts';
 
 const log = notary('node-1');

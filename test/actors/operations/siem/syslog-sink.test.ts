@@ -12,7 +12,7 @@ import type { NodeId, TrustDomain } from '../../../../src/names.ts';
 import type { AuditRecord } from '../../../../src/protocols/audit/record.ts';
 import { denial } from '../../../protocols/siem/records.ts';
 import { ca, tlsIdentity } from '../api/api-lab.ts';
-import { until } from '../audit-lab.ts';
+import { until } from '../audit/audit-lab.ts';
 
 const never = new AbortController().signal;
 

@@ -1,0 +1,27 @@
+import { fromPromise, setup } from 'xstate';
+import { limits } from '../../../limits.ts';
+import type { AuditUpkeep } from './audit-upkeep.ts';
+
+/** Tidies the closed segments of the audit log, a round each minute. What a round could not do the next one tries. */
+export const auditKeeper = setup({
+  types: {
+    context: {} as { readonly upkeep: AuditUpkeep },
+    input: {} as { readonly upkeep: AuditUpkeep },
+    events: {} as { readonly type: 'kernel.shutdown' },
+  },
+  actors: {
+    tidy: fromPromise<void, AuditUpkeep>(({ input, signal }) => input.tidy(signal)),
+  },
+}).createMachine({
+  id: 'audit-keeper',
+  context: ({ input }) => input,
+  initial: 'waiting',
+  on: { 'kernel.shutdown': '.stopped' },
+  states: {
+    waiting: { after: { [limits.auditUpkeepMs]: 'tidying' } },
+    tidying: {
+      invoke: { src: 'tidy', input: ({ context }) => context.upkeep, onDone: 'waiting', onError: 'waiting' },
+    },
+    stopped: { type: 'final' },
+  },
+});
