@@ -1,4 +1,4 @@
-import type { LinkView } from './actors/cluster/link-view.ts';
+import type { LinkView } from './actors/cluster/links/link-view.ts';
 import type { ActorView } from './actors/kernel/kernel.ts';
 import type { MetricSample } from './actors/kernel/ports.ts';
 import type {

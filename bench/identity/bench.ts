@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { CertificateIssuer } from '../../src/actors/cluster/certificate-issuer.ts';
-import { shownChain } from '../../src/actors/cluster/pem.ts';
+import { CertificateIssuer } from '../../src/actors/cluster/identity/certificate-issuer.ts';
+import { shownChain } from '../../src/actors/cluster/identity/pem.ts';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { createSigningRequest } from '../../src/crypto/signing-request.ts';

@@ -1,6 +1,6 @@
-import { LinkRenewal } from '../../src/actors/cluster/link-renewal.ts';
-import { Links, linksPath } from '../../src/actors/cluster/links.ts';
-import { createNodeNetwork } from '../../src/actors/cluster/node-network.ts';
+import { LinkRenewal } from '../../src/actors/cluster/links/link-renewal.ts';
+import { Links, linksPath } from '../../src/actors/cluster/links/links.ts';
+import { createNodeNetwork } from '../../src/actors/cluster/links/node-network.ts';
 import { createKernel } from '../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../src/actors/kernel/metrics-registry.ts';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';

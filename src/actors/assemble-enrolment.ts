@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { ok, type Result, refuse } from '../errors.ts';
 import { addressText } from './address.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
-import { Enrolment } from './cluster/enrolment.ts';
+import { Enrolment } from './cluster/identity/enrolment.ts';
 import type { Address } from './kernel/ports.ts';
 import type { NodeBase } from './node-base.ts';
 import { rateSource } from './operations/api/source.ts';

@@ -6,7 +6,7 @@ import { revocationsInOrder } from '../protocols/notice/revocation.ts';
 import { trustInOrder } from '../protocols/notice/trust.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
-import type { NoticeNews } from './cluster/notice-board.ts';
+import type { NoticeNews } from './cluster/notices/notice-board.ts';
 import type { MessagingParts } from './messaging/assemble.ts';
 import type { NodeBase } from './node-base.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { NodeConfig } from '../config.ts';
 import { osCrypto } from '../crypto/port.ts';
-import { createNodeNetwork } from './cluster/node-network.ts';
+import { createNodeNetwork } from './cluster/links/node-network.ts';
 import { createMetrics } from './kernel/metrics-registry.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { nodeRandom } from './kernel/node-random.ts';

@@ -1,6 +1,6 @@
-import { certRotator } from './cluster/cert-rotator.ts';
-import { gossipMember } from './cluster/gossip-member.ts';
-import { linkListener } from './cluster/link-listener.ts';
+import { gossipMember } from './cluster/gossip/gossip-member.ts';
+import { certRotator } from './cluster/identity/cert-rotator.ts';
+import { linkListener } from './cluster/links/link-listener.ts';
 import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
 import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';

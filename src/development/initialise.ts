@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
-import { certificateEnd } from '../actors/cluster/pem.ts';
+import { certificateEnd } from '../actors/cluster/identity/pem.ts';
 import { systemFault } from '../config/system-fault.ts';
 import { createApiKey } from '../crypto/api-key.ts';
 import {

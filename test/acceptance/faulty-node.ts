@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { AgentContext, AgentHandler } from '../../src/actors/agents/behaviour.ts';
-import type { CertRotatorEvent } from '../../src/actors/cluster/cert-rotator.ts';
+import type { CertRotatorEvent } from '../../src/actors/cluster/identity/cert-rotator.ts';
 import type { Asked } from '../../src/actors/kernel/asks.ts';
 import { fromHandler } from '../../src/actors/kernel/handler.ts';
 import { chargeStrayThrows } from '../../src/actors/kernel/stray.ts';

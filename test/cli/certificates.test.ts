@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { belongTogether } from '../../src/actors/cluster/pem.ts';
+import { belongTogether } from '../../src/actors/cluster/identity/pem.ts';
 import type { IssuedCertificate } from '../../src/crypto/certificate.ts';
 import { crlPem, revocationList } from '../crypto/revocation-list.ts';
 import { run } from './cli-lab.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { validatePath } from '../../src/actors/cluster/path-validation.ts';
+import { validatePath } from '../../src/actors/cluster/identity/path-validation.ts';
 import { type IssuedCertificate, issueCa, issueIntermediateCa } from '../../src/crypto/certificate.ts';
 import { joinChain, orderedChain } from '../../src/crypto/certificate-chain.ts';
 import { readCertificateFields } from '../../src/crypto/certificate-fields.ts';

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createNodeNetwork } from '../../src/actors/cluster/node-network.ts';
+import { createNodeNetwork } from '../../src/actors/cluster/links/node-network.ts';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
 import { createListener } from '../../src/actors/operations/api/listener.ts';
 import { type TlsBlock, tlsSettings } from '../../src/config/tls.ts';

@@ -10,7 +10,7 @@ import { MemoryNetwork, type MemoryNetworkOptions } from '../../src/testing/memo
 import type { Traffic } from '../../src/testing/network/world.ts';
 import { insecureSeededCrypto } from '../../src/testing/seeded-crypto.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
-import { listenTo } from '../actors/cluster/link-lab.ts';
+import { listenTo } from '../actors/cluster/links/link-lab.ts';
 
 const startMs = 1_750_000_000_000;
 const hourMs = 3_600_000;

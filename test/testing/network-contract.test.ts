@@ -1,8 +1,8 @@
-import { createNodeNetwork } from '../../src/actors/cluster/node-network.ts';
+import { createNodeNetwork } from '../../src/actors/cluster/links/node-network.ts';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
 import { ManualClock, settle } from '../../src/testing/manual-clock.ts';
 import { MemoryNetwork } from '../../src/testing/memory-network.ts';
-import { until } from '../actors/cluster/link-lab.ts';
+import { until } from '../actors/cluster/links/link-lab.ts';
 import { networkContract } from './network-contract.ts';
 
 networkContract('on sockets', () => {

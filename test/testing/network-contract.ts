@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Address, LinkChannel, Network, TlsIdentity } from '../../src/actors/kernel/ports.ts';
 import { limits } from '../../src/limits.ts';
-import { derOf, identityOf, listenTo, makeCa, serveLinks, Undo } from '../actors/cluster/link-lab.ts';
+import { derOf, identityOf, listenTo, makeCa, serveLinks, Undo } from '../actors/cluster/links/link-lab.ts';
 
 /** A network under test, and how a test waits in its time. */
 export interface NetworkLab {

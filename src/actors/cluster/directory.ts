@@ -9,7 +9,7 @@ import { limits } from '../../limits.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { ClaimAuthority } from '../../protocols/swim/verification.ts';
-import { Revocations } from './revocations.ts';
+import { Revocations } from './notices/revocations.ts';
 
 interface Known extends DirectoryEntry {
   readonly svid: NodeSvid;

@@ -4,7 +4,7 @@ import { limits } from '../../limits.ts';
 import { gcra } from '../../protocols/authorization/gcra.ts';
 import type { Rate } from '../../protocols/authorization/rate.ts';
 import { ReplayWindow } from '../../protocols/authorization/replay.ts';
-import type { PeerLink } from '../cluster/links.ts';
+import type { PeerLink } from '../cluster/links/links.ts';
 import type { Clock } from '../kernel/ports.ts';
 
 interface Gate {

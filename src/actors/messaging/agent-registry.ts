@@ -18,8 +18,8 @@ import {
   type RegistryStep,
   runsBoot,
 } from '../../protocols/registry/registry.ts';
-import type { PeerLink } from '../cluster/links.ts';
-import type { Patience } from '../cluster/patience.ts';
+import type { Patience } from '../cluster/gossip/patience.ts';
+import type { PeerLink } from '../cluster/links/links.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import { Announcements } from './announcements.ts';
 import type { Trust } from './trust.ts';

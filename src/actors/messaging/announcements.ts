@@ -2,7 +2,7 @@ import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import { type RegistryDelta, type RegistryRecord, registryDeltaText } from '../../protocols/registry/record.ts';
 import { fullDelta, type RegistryState } from '../../protocols/registry/registry.ts';
-import type { PeerLink } from '../cluster/links.ts';
+import type { PeerLink } from '../cluster/links/links.ts';
 import { outsideTurns } from '../kernel/turn.ts';
 import { utf8 } from '../kernel/utf8.ts';
 

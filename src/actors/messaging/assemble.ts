@@ -1,7 +1,7 @@
 import type { AgentId } from '../../names.ts';
 import type { Voice } from '../agents/agent-voice.ts';
 import type { ClusterParts } from '../cluster/assemble.ts';
-import { Patience } from '../cluster/patience.ts';
+import { Patience } from '../cluster/gossip/patience.ts';
 import type { NodeBase } from '../node-base.ts';
 import { Admission } from './admission.ts';
 import { AgentRegistry } from './agent-registry.ts';

@@ -7,7 +7,7 @@ import type { Frame } from '../../protocols/link/frame.ts';
 import { decodeMessageHeader, encodeMessageHeader, withSignature } from '../../protocols/link/message-frame.ts';
 import { decodeRefusal, encodeRefusal } from '../../protocols/link/refusal-frame.ts';
 import type { AskOptions, Draft, ReceivedMessage } from '../agents/behaviour.ts';
-import type { PeerLink } from '../cluster/links.ts';
+import type { PeerLink } from '../cluster/links/links.ts';
 import type { NodeEvents } from '../events.ts';
 import type { Clock, Metrics } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';

@@ -2,7 +2,7 @@ import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
 import type { NoticeKind } from '../../protocols/notice/notice.ts';
-import type { LinkView } from '../cluster/link-view.ts';
+import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { replacePair } from '../../actors/cluster/certificate-pair.ts';
+import { replacePair } from '../../actors/cluster/identity/certificate-pair.ts';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { issueNodeCertificate } from '../../crypto/certificate.ts';

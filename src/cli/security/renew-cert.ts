@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
-import { namesOf } from '../../actors/cluster/certificate-issuer.ts';
-import { replacePair } from '../../actors/cluster/certificate-pair.ts';
-import { belongTogether } from '../../actors/cluster/pem.ts';
+import { namesOf } from '../../actors/cluster/identity/certificate-issuer.ts';
+import { replacePair } from '../../actors/cluster/identity/certificate-pair.ts';
+import { belongTogether } from '../../actors/cluster/identity/pem.ts';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { readConfigFile } from '../../config/config-file.ts';

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
-import { validatePath } from '../../actors/cluster/path-validation.ts';
+import { validatePath } from '../../actors/cluster/identity/path-validation.ts';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { certificatesFromPem, isSelfIssued, joinChain, orderedChain } from '../../crypto/certificate-chain.ts';
 import { readCertificateList } from '../../crypto/certificate-list.ts';

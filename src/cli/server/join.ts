@@ -1,6 +1,6 @@
 import { join as pathJoin, resolve } from 'node:path';
-import { askAsNewcomer } from '../../actors/cluster/join-link.ts';
-import { createNodeNetwork } from '../../actors/cluster/node-network.ts';
+import { askAsNewcomer } from '../../actors/cluster/identity/join-link.ts';
+import { createNodeNetwork } from '../../actors/cluster/links/node-network.ts';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { utf8 } from '../../actors/kernel/utf8.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';

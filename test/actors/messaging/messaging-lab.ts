@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
-import type { PeerLink } from '../../../src/actors/cluster/links.ts';
-import { Patience } from '../../../src/actors/cluster/patience.ts';
+import { Patience } from '../../../src/actors/cluster/gossip/patience.ts';
+import type { PeerLink } from '../../../src/actors/cluster/links/links.ts';
 import { createNodeEvents } from '../../../src/actors/events.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import { Admission } from '../../../src/actors/messaging/admission.ts';

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createNodeNetwork } from '../../../src/actors/cluster/node-network.ts';
+import { createNodeNetwork } from '../../../src/actors/cluster/links/node-network.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import type { Address, Network } from '../../../src/actors/kernel/ports.ts';
 import { createNode, type Node } from '../../../src/actors/node.ts';

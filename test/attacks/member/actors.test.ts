@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { setup } from 'xstate';
-import { actorsFeature } from '../../../src/actors/cluster/link-transport.ts';
-import type { PeerLink } from '../../../src/actors/cluster/links.ts';
+import { actorsFeature } from '../../../src/actors/cluster/links/link-transport.ts';
+import type { PeerLink } from '../../../src/actors/cluster/links/links.ts';
 import { exposedActors } from '../../../src/actors/exposed-actors.ts';
 import type { Asked } from '../../../src/actors/kernel/asks.ts';
 import type { Exposed } from '../../../src/actors/kernel/exposure.ts';
@@ -18,8 +18,8 @@ import {
   type StreamControl,
 } from '../../../src/protocols/link/actor-frame.ts';
 import { encodePlainData } from '../../../src/protocols/msgpack/plain-data.ts';
-import { linkUp, startKernelNode } from '../../actors/cluster/kernel-lab.ts';
-import { identityOf, makeCa, startLinkNode, Undo, until } from '../../actors/cluster/link-lab.ts';
+import { linkUp, startKernelNode } from '../../actors/cluster/links/kernel-lab.ts';
+import { identityOf, makeCa, startLinkNode, Undo, until } from '../../actors/cluster/links/link-lab.ts';
 
 type Echo = Asked<{ readonly type: 'echo'; readonly it: number }, number>;
 

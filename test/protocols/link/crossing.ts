@@ -12,7 +12,7 @@ import { frameOf, helloOf, nodeId, optionsOf } from './fixtures.ts';
 /**
  * Two nodes and the links under way between them, as a model to be searched: what is sent waits in one queue a link
  * and direction, and whoever drives the model chooses which queue moves. A node treats its links as
- * `actors/cluster/links.ts` does: it judges a candidate at its hello and once more when the link comes up.
+ * `actors/cluster/links/links.ts` does: it judges a candidate at its hello and once more when the link comes up.
  */
 export type End = 'a' | 'b';
 export const ends: readonly End[] = ['a', 'b'];
@@ -64,7 +64,7 @@ export class Crossing {
         handshake: createHandshake(
           optionsOf(
             end === dialler ? 'dialer' : 'acceptor',
-            // Each dial of one node has a number of its own, as `actors/cluster/links.ts` counts them.
+            // Each dial of one node has a number of its own, as `actors/cluster/links/links.ts` counts them.
             helloOf(nodes[end].name, { bootEpoch: nodes[end].boot, dial: end === dialler ? id + 1 : 0 }),
             nodes[other(end)].name,
           ),

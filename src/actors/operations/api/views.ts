@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type AgentId, isAgentId, isNodeId, type NodeId } from '../../../names.ts';
 import { type Performative, performatives } from '../../../protocols/acl/performative.ts';
 import { noticeKinds } from '../../../protocols/notice/notice.ts';
-import type { LinkView } from '../../cluster/link-view.ts';
+import type { LinkView } from '../../cluster/links/link-view.ts';
 import type { ActorView } from '../../kernel/kernel.ts';
 import type { MetricSample } from '../../kernel/ports.ts';
 import type {

@@ -21,7 +21,7 @@ import {
   type FrameParts,
   type ReceivedCheckpoint,
 } from '../../../protocols/link/checkpoint-frame.ts';
-import { Patience } from '../../cluster/patience.ts';
+import { Patience } from '../../cluster/gossip/patience.ts';
 import type { Clock, Metrics, Store } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 

@@ -36,7 +36,7 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
   CertificateIssued: { act: 'the CA’s key signed a certificate' },
   NodeEnrolled: {
     act: 'a join token is made or used, or a newcomer is told what only members know',
-    elsewhere: 'test/actors/cluster/enrolment.test.ts',
+    elsewhere: 'test/actors/cluster/identity/enrolment.test.ts',
   },
   LinkEstablished: { act: 'a link is ready' },
   LinkRefused: { act: 'a peer is refused', elsewhere: 'test/attacks/link' },

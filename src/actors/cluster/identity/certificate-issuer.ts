@@ -1,0 +1,152 @@
+import type { KeyObject } from 'node:crypto';
+import { type IssuedCertificate, issueNodeCertificate } from '../../../crypto/certificate.ts';
+import { splitChain } from '../../../crypto/certificate-chain.ts';
+import { readCertificateFields } from '../../../crypto/certificate-fields.ts';
+import { bytesOfBinary } from '../../../crypto/der.ts';
+import { ipAddressText } from '../../../crypto/ip-address.ts';
+import type { Crypto } from '../../../crypto/port.ts';
+import { readSigningRequest, type SigningRequest, verifySigningRequest } from '../../../crypto/signing-request.ts';
+import type { NodeSvid } from '../../../crypto/svid.ts';
+import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
+import type { NodeId, TrustDomain } from '../../../names.ts';
+import { type Entitled, type Grant, grantCertificate, type Names } from '../../../protocols/issuance/grant.ts';
+import type { Clock } from '../../kernel/ports.ts';
+import { judgePeer } from '../links/peer-judgement.ts';
+import type { RevocableCertificate } from '../notices/revocations.ts';
+import { certificatePeriod, shownChain } from './pem.ts';
+
+/** A CA as a node holds it. */
+export interface CertificateAuthority {
+  readonly ca: IssuedCertificate;
+  /** What must stand behind a certificate that it signs: itself and what is above it, the root left out. */
+  readonly chainPem: string;
+  readonly validityMsMax: number;
+}
+
+/** A certificate that was issued: recorded, and accepted by the same judgement as a peer’s. */
+export interface Issued {
+  readonly svid: NodeSvid;
+  /** With those between it and the root. */
+  readonly chainPem: string;
+}
+
+/** What the log keeps of an issuance. `replaces` is the serial of the certificate that was shown with the request, if any. */
+export interface IssuanceRecord {
+  readonly spiffeId: string;
+  readonly sourceIp: string;
+  readonly serial: string;
+  readonly notAfter: number;
+  readonly replaces: string | undefined;
+}
+
+export interface CertificateIssuerOptions {
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly trustDomain: TrustDomain;
+  /** Refuses when the key cannot be used now. */
+  readonly authority: () => Promise<Result<CertificateAuthority>>;
+  /** What the cluster believes: a certificate that its members would refuse is not handed out. */
+  readonly caPem: () => string;
+  /** Why nobody may have a certificate of this name, or go on from this one, or believe its CA, if it is revoked. */
+  readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
+  /** Class A: durable before the certificate leaves. */
+  readonly record: (issued: IssuanceRecord) => Promise<Result<unknown>>;
+}
+
+/**
+ * Signs certificates: for nodes that show one already, and for newcomers. Who asks is what the link or a join token
+ * says, never what the request says: the request must agree with it in every part.
+ */
+export class CertificateIssuer {
+  readonly #options: CertificateIssuerOptions;
+
+  constructor(options: CertificateIssuerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a certificate that a peer has shown is acceptable now: its link may have come up long ago. */
+  accepts({ der, nodeId }: NodeSvid): Result<NodeSvid> {
+    return this.#accepted(der, nodeId);
+  }
+
+  /**
+   * A certificate in place of the one that `holder` has shown.
+   *
+   * @param request PKCS #10, DER: unread.
+   * @returns CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED, LIMIT_EXCEEDED; AUDIT_BLOCKED when it cannot be recorded.
+   */
+  async renew(request: Uint8Array, holder: NodeSvid, sourceIp: string): Promise<Result<Issued>> {
+    const asked = this.#judge(request, holder);
+    if (!asked.ok) return asked;
+    const validityMs = holder.notAfter - holder.notBefore;
+    return this.#issue(asked.value, { nodeId: holder.nodeId, validityMs, ...namesOf(holder) }, sourceIp, holder.serial);
+  }
+
+  /** A newcomer’s first certificate; that the request may be granted was judged before, by a join token. */
+  enrol(
+    asked: SigningRequest,
+    { nodeId, dns, ip }: Names & { readonly nodeId: NodeId },
+    sourceIp: string,
+  ): Promise<Result<Issued>> {
+    return this.#issue(asked, { nodeId, dns, ip, validityMs: Number.MAX_SAFE_INTEGER }, sourceIp, undefined);
+  }
+
+  async #issue(
+    asked: SigningRequest,
+    entitled: Omit<Entitled, 'trustDomain'>,
+    sourceIp: string,
+    replaces: string | undefined,
+  ): Promise<Result<Issued>> {
+    const { clock, trustDomain, revoked } = this.#options;
+    const refusal = revoked({ nodeId: entitled.nodeId, serial: replaces ?? '' });
+    if (refusal) return { ok: false, refusal };
+    const authority = await this.#options.authority();
+    if (!authority.ok) return authority;
+    const { ca, validityMsMax } = authority.value;
+    const policy = { ca: certificatePeriod(ca.certPem), validityMsMax };
+    const granted = grantCertificate(asked, { ...entitled, trustDomain }, policy, clock.now());
+    if (!granted.ok) return granted;
+    const issued = this.#sign(authority.value, granted.value, asked.publicKey);
+    if (!issued.ok) return issued;
+    const { spiffeId, serial, notAfter } = issued.value.svid;
+    const recorded = await this.#options.record({ spiffeId, sourceIp, serial, notAfter, replaces });
+    return recorded.ok ? issued : recorded;
+  }
+
+  #judge(request: Uint8Array, holder: NodeSvid): Result<SigningRequest> {
+    const read = readSigningRequest(request);
+    if (!read.ok) return read;
+    const asked = verifySigningRequest(read.value);
+    if (asked.ok && asked.value.publicKey.equals(holder.publicKey))
+      return refuse('CERTIFICATE_REFUSED', 'The request is for the key that is in use; a renewal has a new one.');
+    return asked;
+  }
+
+  #sign({ ca, chainPem: above }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Issued> {
+    const { crypto, trustDomain } = this.#options;
+    const signed = issueNodeCertificate(crypto, { ca, publicKey, trustDomain, ...grant });
+    if (!signed.ok) return signed;
+    const chainPem = signed.value + above;
+    const shown = shownChain(chainPem);
+    if (!shown.ok) return shown;
+    const svid = this.#accepted(shown.value, grant.nodeId);
+    return svid.ok ? ok({ svid: svid.value, chainPem }) : svid;
+  }
+
+  #accepted(der: Uint8Array, nodeId: NodeId): Result<NodeSvid> {
+    const { clock, trustDomain, caPem, revoked } = this.#options;
+    return judgePeer({ clock, trustDomain, revoked, identity: () => ({ caPem: caPem() }) }, der, nodeId);
+  }
+}
+
+/** The names that a certificate holds beside its SPIFFE ID, in the one form in which requests are read. */
+export function namesOf({ der }: NodeSvid): Names {
+  // The intermediates stand behind it.
+  const chain = splitChain(der);
+  const fields = chain.ok ? readCertificateFields(chain.value[0]!) : chain;
+  const names = fields.ok ? fields.value.altNames : [];
+  return {
+    dns: names.filter(({ tag }) => tag === 2).map(({ value }) => value),
+    ip: names.filter(({ tag }) => tag === 7).map(({ value }) => ipAddressText(bytesOfBinary(value))),
+  };
+}

@@ -1,0 +1,114 @@
+import { privateKeyToPem } from '../../../crypto/keys.ts';
+import type { Crypto } from '../../../crypto/port.ts';
+import { createSigningRequest } from '../../../crypto/signing-request.ts';
+import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import { renewalAt, type Urgency, urgencies, urgencyAt } from '../../../protocols/issuance/renewal-time.ts';
+import type { Clock, Disk } from '../../kernel/ports.ts';
+import type { CertificateRenewal, Renewed } from './cert-rotator.ts';
+import { namesOf } from './certificate-issuer.ts';
+import { replacePair } from './certificate-pair.ts';
+import type { NodeIdentity } from './node-identity.ts';
+
+/** Somebody who may sign: this node’s own CA key, or a CA node that is linked. */
+export interface CertificateSource {
+  /** For people. */
+  readonly name: string;
+  /** PKCS #10 in, the chain as PEM out: judged by whoever asked. */
+  issue(request: Uint8Array): Promise<Result<string>>;
+}
+
+export interface RenewalDependencies {
+  readonly identity: NodeIdentity;
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly disk: Disk;
+  /** How long before the end; undefined: by the certificate’s life. */
+  readonly renewalThresholdMs: number | undefined;
+  readonly certificatePath: string;
+  readonly privateKeyPath: string;
+  /** In [0, 1), drawn for each certificate: so nodes whose certificates began together do not renew together. */
+  readonly jitter: () => number;
+  /** Who may sign now, in the order in which to ask. */
+  readonly sources: () => readonly CertificateSource[];
+  /** Class A: CertificateRotated is durable before the renewal counts as done. */
+  readonly record: (outcome: 'success' | 'failure', reasons: readonly string[]) => Promise<Result<unknown>>;
+  readonly rotated: () => void;
+  /** Renewals fail and the end comes nearer; told once for each of `half`, `tenth` and `over`. */
+  readonly warn: (urgency: Urgency, leftMs: number) => void;
+}
+
+/** Renews this node’s certificate: a new key each time, which leaves neither the process nor its own file. */
+export function createCertificateRenewal(deps: RenewalDependencies): CertificateRenewal {
+  const { identity, clock } = deps;
+  // One after the other: a rotator that is restarted knows nothing of the files that its last life is still writing, and
+  // the key of one renewal beside the certificate of another would keep the node from its next start.
+  let turn: Promise<unknown> = Promise.resolve();
+  let jitter = deps.jitter();
+  let told: Urgency = 'none';
+  identity.onInstalled(() => {
+    jitter = deps.jitter();
+    told = 'none';
+  });
+  const dueAt = () => renewalAt(identity.svid, deps.renewalThresholdMs, jitter);
+  const leftMs = () => identity.svid.notAfter - clock.now();
+  return {
+    dueInMs: () => dueAt() - clock.now(),
+    leftMs,
+    renew: () => renewed(deps),
+    install(pair) {
+      const result = turn.then(() => installed(deps, pair));
+      turn = result.catch(() => undefined);
+      return result;
+    },
+    failed(error, attempt) {
+      const reason = error instanceof Error ? error.message : String(error);
+      void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
+      const urgency = urgencyAt(dueAt(), identity.svid.notAfter, clock.now());
+      if (urgencies.indexOf(urgency) <= urgencies.indexOf(told)) return;
+      told = urgency;
+      deps.warn(urgency, leftMs());
+    },
+  };
+}
+
+async function renewed(deps: RenewalDependencies): Promise<Result<Renewed>> {
+  const { identity, clock, crypto } = deps;
+  const sources = deps.sources();
+  if (sources.length === 0)
+    return refuse('UNREACHABLE', 'The certificate is due for renewal, and no CA node is linked: see node.ca.');
+  const { nodeId, trustDomain, svid } = identity;
+  const key = crypto.generateKeyPair('p256');
+  // The names of the certificate that it replaces: other ones are for whoever holds the CA to give.
+  const request = createSigningRequest({ nodeId, trustDomain, key, ...namesOf(svid) });
+  const keyPem = privateKeyToPem(key.privateKey);
+  const refusals: Refusal[] = [];
+  for (const source of sources) {
+    const issued = await source.issue(request);
+    // A CA node may be in the wrong hands, or believe in another root: what counts is what peers would say.
+    const judged = issued.ok ? identity.accepts(issued.value, keyPem, clock.now()) : issued;
+    if (issued.ok && judged.ok) return ok({ certPem: issued.value, keyPem });
+    if (!judged.ok) refusals.push(named(source, judged.refusal));
+  }
+  const [first, ...more] = refusals.flatMap(({ reasons }) => reasons).slice(0, limits.reasonsMax);
+  return refuse(refusals[0]?.code ?? 'UNREACHABLE', first ?? 'No CA node issued a certificate.', ...more);
+}
+
+const named = ({ name }: CertificateSource, { code, reasons: [first, ...more] }: Refusal): Refusal => ({
+  code,
+  reasons: [`${name}: ${first}`, ...more],
+});
+
+async function installed(deps: RenewalDependencies, { certPem, keyPem }: Renewed): Promise<Result<void>> {
+  const { identity, clock, disk } = deps;
+  // Before any file is touched: what peers would refuse must not take the place of what they accept.
+  const accepted = identity.accepts(certPem, keyPem, clock.now());
+  if (!accepted.ok) return accepted;
+  await replacePair(disk, deps, { certPem, keyPem });
+  const shown = identity.install(certPem, keyPem, clock.now());
+  if (!shown.ok) return shown;
+  // Rotation protects, so it does not wait for the audit log; a refusal there is the log’s own alarm.
+  await deps.record('success', []);
+  deps.rotated();
+  return shown;
+}

@@ -1,0 +1,42 @@
+import { type CertificateRefusal, refusalFor, tlsFinding, withTlsFinding } from '../../../crypto/certificate-reason.ts';
+import { type NodeSvid, verifyNodeSvid } from '../../../crypto/svid.ts';
+import { type Refusal, type Result, refuse } from '../../../errors.ts';
+import type { NodeId } from '../../../names.ts';
+import type { LinksOptions } from './links-options.ts';
+
+interface JudgementOptions extends Pick<LinksOptions, 'clock' | 'trustDomain' | 'revoked'> {
+  readonly identity: () => { readonly caPem: string };
+}
+
+type Judged = Result<NodeSvid, Refusal | CertificateRefusal>;
+
+/**
+ * The one judgement of a peer’s certificate, whichever side dialled: CERTIFICATE_REFUSED, an issuer’s revocation
+ * included, or REVOKED when it is the node or this very certificate.
+ */
+export function judgePeer(
+  { clock, trustDomain, identity, revoked }: JudgementOptions,
+  certificate: Uint8Array,
+  nodeId: NodeId | undefined,
+): Judged {
+  const svid = verifyNodeSvid(certificate, {
+    caPem: identity().caPem,
+    trustDomain,
+    now: clock.now(),
+    ...(nodeId === undefined ? {} : { nodeId }),
+    revoked: (serial, _keyId, node) => node === undefined && revoked?.({ serial }) !== undefined,
+  });
+  const refusal = svid.ok ? revoked?.(svid.value) : undefined;
+  return refusal ? { ok: false, refusal } : svid;
+}
+
+/** Why this node itself may have none: it is revoked. */
+export const ownRefusal = ({ revoked, ownSvid }: LinksOptions): Refusal | undefined =>
+  revoked && ownSvid && revoked(ownSvid());
+
+/** Why TLS refused a peer, by its own reason and by our judgement of what it showed. */
+export function refusalOfTls(reason: string, judged: Judged | undefined): Refusal {
+  const found = judged && !judged.ok && 'findings' in judged.refusal ? judged.refusal.findings : [];
+  const refused = refusalFor(withTlsFinding(found, tlsFinding(reason)));
+  return (refused ?? refuse('CERTIFICATE_REFUSED', `TLS refused the connection: ${reason}.`)).refusal;
+}

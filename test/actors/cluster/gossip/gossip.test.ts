@@ -1,0 +1,266 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Directory } from '../../../../src/actors/cluster/directory.ts';
+import { Gossip } from '../../../../src/actors/cluster/gossip/gossip.ts';
+import { PairSeals } from '../../../../src/actors/cluster/gossip/pair-seals.ts';
+import { createNodeIdentity } from '../../../../src/actors/cluster/identity/node-identity.ts';
+import type { Links, PeerLink } from '../../../../src/actors/cluster/links/links.ts';
+import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
+import type { Address, DatagramSocket, Metrics, Network } from '../../../../src/actors/kernel/ports.ts';
+import { issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
+import { createKeyring } from '../../../../src/crypto/keyring.ts';
+import { privateKeyToPem, rawPublicKey } from '../../../../src/crypto/keys.ts';
+import { sealReady } from '../../../../src/crypto/seal.ts';
+import { ok, unwrap } from '../../../../src/errors.ts';
+import { limits } from '../../../../src/limits.ts';
+import type { NodeId } from '../../../../src/names.ts';
+import type { Frame, FrameKind } from '../../../../src/protocols/link/frame.ts';
+import { swimProfiles } from '../../../../src/protocols/swim/config.ts';
+import { ManualClock, settle } from '../../../../src/testing/manual-clock.ts';
+import { crypto, dayMs, domain, makeCa, now } from '../../../crypto/fixtures.ts';
+
+const ca = makeCa();
+const gossipKey = crypto.randomBytes(32);
+beforeAll(sealReady);
+
+/** Datagrams and frames are handed over at once; time stands still unless a test moves it. */
+class Wire {
+  readonly clock = new ManualClock(now);
+  readonly sockets = new Map<number, (bytes: Uint8Array, from: Address) => void>();
+  readonly members = new Map<NodeId, ReturnType<typeof gossiping>>();
+  readonly datagrams: { readonly bytes: Uint8Array; readonly to: number }[] = [];
+
+  network = {
+    bindDatagrams: async ({ host, port }: Address): Promise<DatagramSocket> => ({
+      address: { host, port },
+      send: (bytes, to) => {
+        this.datagrams.push({ bytes, to: to.port });
+        this.sockets.get(to.port)?.(bytes, { host, port });
+      },
+      onMessage: (handler) => void this.sockets.set(port, handler),
+      close: async () => void this.sockets.delete(port),
+    }),
+  } as unknown as Network;
+}
+
+/** The links of one member: `up` makes a pair of them. */
+class FakeLinks {
+  readonly ready = new Map<NodeId, PeerLink>();
+  readonly ensured: { readonly address: Address; readonly nodeId?: NodeId }[] = [];
+  readonly forgotten: NodeId[] = [];
+  readonly frames = new Map<FrameKind, (link: PeerLink, frame: Frame) => void>();
+  readonly readied: ((link: PeerLink) => void)[] = [];
+  readonly closed: ((link: PeerLink, reason: string) => void)[] = [];
+  get = (nodeId: NodeId) => this.ready.get(nodeId);
+  all = () => [...this.ready.values()];
+  ensure = (target: { address: Address; nodeId?: NodeId }) => void this.ensured.push(target);
+  forget = (nodeId: NodeId) => void this.forgotten.push(nodeId);
+  onFrame = (kind: FrameKind, handler: (link: PeerLink, frame: Frame) => void) => void this.frames.set(kind, handler);
+  onReady = (listener: (link: PeerLink) => void) => void this.readied.push(listener);
+  onClosed = (listener: (link: PeerLink, reason: string) => void) => void this.closed.push(listener);
+}
+
+function gossiping(wire: Wire, name: string, port: number) {
+  const nodeId = name as NodeId;
+  const key = crypto.generateKeyPair('p256');
+  const period = { notBefore: now - dayMs, notAfter: now + dayMs };
+  const plan = { ca, publicKey: key.publicKey, nodeId, trustDomain: domain, ...period, dns: [], ip: ['127.0.0.1'] };
+  const files = { certPem: unwrap(issueNodeCertificate(crypto, plan)), keyPem: privateKeyToPem(key.privateKey) };
+  const claimKey = crypto.generateKeyPair('ed25519').privateKey;
+  const identity = unwrap(
+    createNodeIdentity({ nodeId, trustDomain: domain, ...files, caPem: ca.certPem, claimKey }, now),
+  );
+  const box = crypto.generateKeyPair('x25519');
+  const boxKey = rawPublicKey(box.publicKey);
+  const links = new FakeLinks();
+  const metrics: Metrics = createMetrics();
+  const ring = createKeyring(1, gossipKey);
+  const heard = { joined: 0, left: 0, members: [] as string[] };
+  const seals = new PairSeals({
+    crypto,
+    clusterId: 'cluster-1',
+    self: { nodeId, epoch: 1 },
+    boxPrivate: box.privateKey,
+    boxPublic: boxKey,
+    keyring: () => ring,
+  });
+  const address = { host: '127.0.0.1', port };
+  const gossip = new Gossip({
+    identity,
+    directory: new Directory({ caPem: ca.certPem, trustDomain: domain }),
+    links: links as unknown as Links,
+    seals,
+    network: wire.network,
+    clock: wire.clock,
+    metrics,
+    bind: address,
+    advertise: address,
+    seeds: [{ host: '127.0.0.1', port: 1 }],
+    swim: { bootEpoch: 1, boxKey, config: swimProfiles.local, seed: port, expectedSize: 2 },
+    onMember: (member) => void heard.members.push(`${member.nodeId} ${member.status}`),
+    onPartition: () => {},
+    onJoined: () => heard.joined++,
+    onEpochStale: () => {},
+    onLeft: () => heard.left++,
+  });
+  const count = (metric: string): number =>
+    metrics
+      .read()
+      .filter((sample) => sample.name === metric)
+      .reduce((sum, sample) => sum + sample.value, 0);
+  const made = { nodeId, gossip, links, heard, seals, count, port, violations: [] as string[] };
+  wire.members.set(nodeId, made);
+  return made;
+}
+
+type Gossiping = ReturnType<typeof gossiping>;
+
+/** What `to` sees of its link to `from`: what is sent over it arrives there at once. */
+function linkTo(owner: Gossiping, peer: Gossiping, side: 'dialer' | 'acceptor'): PeerLink {
+  return {
+    nodeId: peer.nodeId,
+    side,
+    hello: { bootEpoch: 1 },
+    send: (kind: FrameKind, header: Uint8Array, content: Uint8Array) => {
+      const back = peer.links.ready.get(owner.nodeId);
+      if (back) peer.links.frames.get(kind)?.(back, { kind, header, content });
+      return ok(undefined);
+    },
+    violated: (text: string) => void owner.violations.push(text),
+  } as unknown as PeerLink;
+}
+
+function connect(a: Gossiping, b: Gossiping): void {
+  const there = linkTo(a, b, 'dialer');
+  const back = linkTo(b, a, 'acceptor');
+  a.links.ready.set(b.nodeId, there);
+  b.links.ready.set(a.nodeId, back);
+  for (const listener of b.links.readied) listener(back);
+  for (const listener of a.links.readied) listener(there);
+}
+
+const statuses = ({ gossip }: Gossiping) => gossip.members().map(({ nodeId, status }) => `${nodeId} ${status}`);
+
+describe('the gossip of a node', () => {
+  let wire: Wire;
+  let a: Gossiping;
+  let b: Gossiping;
+
+  beforeEach(async () => {
+    wire = new Wire();
+    a = gossiping(wire, 'node-1', 7_701);
+    b = gossiping(wire, 'node-2', 7_702);
+    await a.gossip.open();
+    await b.gossip.open();
+  });
+
+  it('makes members of two nodes by one push/pull over their link', () => {
+    a.gossip.join();
+    expect(a.links.ensured).toEqual([{ address: { host: '127.0.0.1', port: 1 } }]);
+    expect([a.heard.joined, b.heard.joined]).toEqual([0, 0]);
+    connect(a, b);
+    expect(statuses(a).sort()).toEqual(['node-1 alive', 'node-2 alive']);
+    expect(statuses(b).sort()).toEqual(['node-1 alive', 'node-2 alive']);
+    expect([a.heard.joined, b.heard.joined]).toEqual([1, 1]);
+    expect(b.links.ensured).toContainEqual({ address: { host: '127.0.0.1', port: 7_701 }, nodeId: 'node-1' });
+  });
+
+  it('probes the other by sealed datagrams, none of them over the bound', async () => {
+    connect(a, b);
+    await wire.clock.advanceAsync(3_000);
+    expect(b.count('gossip_received')).toBeGreaterThan(0);
+    expect([a.count('gossip_refused'), b.count('gossip_refused')]).toEqual([0, 0]);
+    expect(statuses(a).sort()).toEqual(['node-1 alive', 'node-2 alive']);
+    for (const { bytes } of wire.datagrams) expect(bytes.length).toBeLessThanOrEqual(limits.datagramBytesMax);
+  });
+
+  it('drops and counts datagrams of strangers, of any length, and what was recorded', async () => {
+    connect(a, b);
+    await wire.clock.advanceAsync(1_000);
+    const receive = wire.sockets.get(7_702)!;
+    const received = b.count('gossip_received');
+    const recorded = wire.datagrams.find(({ to }) => to === 7_702)!.bytes;
+    const junk = [
+      new Uint8Array(0),
+      crypto.randomBytes(100),
+      crypto.randomBytes(limits.datagramBytesMax + 1),
+      recorded,
+    ];
+    for (const bytes of junk) receive(bytes, { host: '127.0.0.1', port: 9 });
+    expect([b.count('gossip_refused'), b.count('gossip_received')]).toEqual([junk.length, received]);
+  });
+
+  it('closes the link over which a malformed push/pull comes, and joins nobody by it', () => {
+    const link = linkTo(a, b, 'acceptor');
+    a.links.frames.get('push-pull')!(link, {
+      kind: 'push-pull',
+      header: new Uint8Array(0),
+      content: new Uint8Array(3),
+    });
+    expect([a.violations.length, a.heard.joined]).toEqual([1, 0]);
+  });
+
+  it('tells of its leave over links, and the others forget it', async () => {
+    connect(a, b);
+    a.gossip.leave();
+    expect(statuses(b)).toContain('node-1 left');
+    expect(b.links.forgotten).toEqual(['node-1']);
+    await wire.clock.advanceAsync(2_000);
+    expect(a.heard.left).toBe(1);
+  });
+
+  it('says and hears nothing once it is closed', async () => {
+    connect(a, b);
+    await a.gossip.close();
+    const sent = wire.datagrams.length;
+    expect(wire.sockets.has(7_701)).toBe(false);
+    await b.gossip.close();
+    await wire.clock.advanceAsync(5_000);
+    expect([wire.datagrams.length, wire.clock.pending]).toEqual([sent, 0]);
+  });
+
+  it('joins again after a crash of its chart, though its links still stand', async () => {
+    connect(a, b);
+    await a.gossip.open();
+    a.gossip.join();
+    expect(a.heard.joined).toBe(2);
+    expect(statuses(a).sort()).toEqual(['node-1 alive', 'node-2 alive']);
+  });
+
+  it('has one socket, however often its chart was killed while it opened, and none once it is closed', async () => {
+    const { bindDatagrams } = wire.network;
+    let open = 0;
+    wire.network.bindDatagrams = async (address) => {
+      const socket = await bindDatagrams(address);
+      await settle(2);
+      open += 1;
+      const close = async () => {
+        await socket.close();
+        open -= 1;
+      };
+      return { ...socket, close };
+    };
+    const c = gossiping(wire, 'node-3', 7_703);
+    await Promise.all([c.gossip.open(), c.gossip.open(), c.gossip.open()]);
+    expect(open).toBe(1);
+    await Promise.all([c.gossip.open(), c.gossip.close()]);
+    expect([open, wire.clock.pending]).toEqual([0, expect.any(Number)]);
+  });
+
+  it('has the throws of its timers belong to whoever opened it, and not to whose frame set them', async () => {
+    const whose = new AsyncLocalStorage<string>();
+    const seen = new Set<string | undefined>();
+    const { clock } = wire;
+    const setTimeout = clock.setTimeout.bind(clock);
+    clock.setTimeout = (callback, delayMs) => {
+      seen.add(whose.getStore());
+      return setTimeout(callback, delayMs);
+    };
+    const c = gossiping(wire, 'node-3', 7_703);
+    await whose.run('the member', () => c.gossip.open());
+    whose.run('a link', () => connect(c, a));
+    await clock.advanceAsync(5_000);
+    // The other two opened outside of any actor.
+    expect([...seen].sort()).toEqual(['the member', undefined]);
+  });
+});
