@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AuditLog } from '../../../../src/actors/operations/audit/audit-log.ts';
 import { nodeDisk } from '../../../../src/actors/operations/node-disk.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
@@ -306,14 +306,6 @@ describe('a log that somebody takes away while it is written', () => {
     ['removed', (file) => rmSync(file)],
     ['moved away', (file) => renameSync(file, `${file}.old`)],
     ['emptied', (file) => truncateSync(file, 0)],
-    [
-      'replaced by a copy',
-      (file) => {
-        const copy = readFileSync(file);
-        rmSync(file);
-        writeFileSync(file, copy);
-      },
-    ],
   ])('is noticed at the next record when it is %s: the act is refused, and so are all after it', async (_, take) => {
     const { log, folder: home, clock, start } = auditLab();
     const writer = start();
@@ -327,6 +319,27 @@ describe('a log that somebody takes away while it is written', () => {
     for (let i = 0; i < 5; i++) await clock.advanceAsync(10_000);
     expect((await log.record(deployed('default/three'))).ok).toBe(false);
     expect(log.head().sequence).toBe(1);
+  });
+
+  it('is noticed too when it is replaced by a copy: the act is refused, and the log goes on in the copy', async () => {
+    const { log, folder: home, clock, start } = auditLab();
+    const writer = start();
+    await inState(writer, 'writing');
+    expect((await log.record(deployed('default/one'))).ok).toBe(true);
+    const copy = readFileSync(fileIn(home));
+    rmSync(fileIn(home));
+    writeFileSync(fileIn(home), copy);
+    const next = await log.record(deployed('default/two'));
+    expect(next).toMatchObject({ ok: false, refusal: { code: 'AUDIT_BLOCKED' } });
+    const again = inState(writer, 'writing');
+    await vi.waitFor(async () => {
+      await clock.advanceAsync(10_000);
+      expect(log.head().state).toBe('writing');
+    }, 10_000);
+    await again;
+    expect((await log.record(deployed('default/three'))).ok).toBe(true);
+    const records = await recordsOf(log);
+    expect(records.map(({ type }) => type)).toEqual(['AgentDeployed', 'AuditRecovered', 'AgentDeployed']);
   });
 });
 
