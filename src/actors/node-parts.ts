@@ -14,6 +14,7 @@ import type { NodeFiles } from './node-files.ts';
 import { assembleNotices, type NodeNotices } from './node-notices.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import { assembleWitness, notaryPath, type WitnessParts } from './operations/audit/assemble-witness.ts';
+import type { AuditDraft } from './operations/audit/audit-draft.ts';
 import type { AuditNotaryEvent } from './operations/audit/audit-notary.ts';
 import { AuditProofs } from './operations/audit/audit-proofs.ts';
 import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
@@ -73,8 +74,8 @@ export async function assemble(
     registry: messaging.registry,
     host,
     modulesPath: config.agents.modulesPath,
-    record: ({ type, manifest: { agentId, generation, kind }, caller, failure, because, detail }) =>
-      audit.record({
+    record: async ({ type, manifest: { agentId, generation, kind }, caller, failure, because, detail }) => {
+      const fact: AuditDraft = {
         type,
         identity: agentId,
         sourceIp: caller?.sourceIp ?? '',
@@ -83,7 +84,12 @@ export async function assemble(
         ...(failure ? { code: failure.code } : {}),
         ...(caller ? { requestId: caller.requestId } : {}),
         metadata: { generation, kind, by: caller?.identity ?? 'program', ...detail },
-      }),
+      };
+      const recorded = await audit.record(fact);
+      // What the node did to protect itself is done, so its record waits for a log that is blocked.
+      if (!recorded.ok && because) audit.note(fact);
+      return recorded;
+    },
   });
   const embedding = new Embedding({
     nodeId,

@@ -121,7 +121,8 @@ export class Deployments {
         await Promise.all([
           this.#takeDown(agentId),
           record({ type: 'AgentRemoved', manifest, caller: undefined, because: refusal, detail: { by: 'revocation' } }),
-          store.delete(collection, agentId),
+          // A deployment of it that is under way puts its own document there, or takes this one away when it fails.
+          this.#busy.has(agentId) ? undefined : store.delete(collection, agentId),
         ]);
       }),
     );
@@ -165,7 +166,7 @@ export class Deployments {
       const loaded = await this.#load(manifest);
       // It was admitted with this very file: that another lies there now is an attack, or will be taken for one.
       if (!loaded.ok && loaded.refusal.why === 'changed')
-        void this.#options.record({ type: 'AgentCompromised', manifest, caller: undefined, because: loaded.refusal });
+        await this.#options.record({ type: 'AgentCompromised', manifest, caller: undefined, because: loaded.refusal });
       if (!loaded.ok) return loaded;
       const rest = { key: undefined, kept: true, caller: undefined };
       return this.#start({ manifest, signed: signed.value, behaviour: loaded.value, ...rest });
@@ -225,7 +226,7 @@ export class Deployments {
   async #carryOut(deployed: Deployed): Promise<Result<Manifest>> {
     const { manifest, caller } = deployed;
     const { agentId } = manifest;
-    const before = this.#known.get(agentId);
+    const running = this.#known.get(agentId);
     const act: DeploymentAct = { type: 'AgentDeployed', manifest, caller };
     const highest = Number(utf8.decode((await this.#options.store.get(generations, agentId)) ?? utf8.encode('0')));
     // A deployer replaced it for a reason: whoever kept the older manifest must not bring it back.
@@ -234,7 +235,7 @@ export class Deployments {
         'DEPLOYMENT_REFUSED',
         `${agentId} was deployed here with generation ${highest} already; ${manifest.generation} is older.`,
       );
-    const recorded = await this.#recordAll([act, ...(before ? this.#newRights(before, deployed) : [])]);
+    const recorded = await this.#recordAll([act, ...(running ? this.#newRights(running, deployed) : [])]);
     if (!recorded.ok) return recorded;
     // Asked for together, so that both are written or none.
     await Promise.all([
@@ -243,7 +244,8 @@ export class Deployments {
     ]);
     const started = await this.#start(deployed);
     if (started.ok) return started;
-    // What was refused must not come up at the next boot, and must not cost the agent that ran before.
+    // What was refused must not come up at the next boot, nor cost the agent that ran before, unless that is revoked now.
+    const before = running && !this.#revocationOf(running.signed) ? running : undefined;
     await this.#keep(agentId, before);
     if (before) await this.#start(before);
     // It was recorded as deployed, so that it did not come about belongs there too.

@@ -318,6 +318,52 @@ describe('an embedded agent', () => {
   });
 });
 
+describe('a revocation', () => {
+  /** A trust that finds documents revoked, by their texts. */
+  function revoking() {
+    const trusted = trust();
+    const fallen = new Set<string>();
+    const judge = trusted.manifest.bind(trusted);
+    trusted.manifest = (text) => (fallen.has(text) ? refuse('REVOKED', 'It is revoked.') : judge(text));
+    return { trusted, fallen };
+  }
+
+  it('takes no newer deployment from the disk that is under way while it stops the old one', async () => {
+    const { trusted, fallen } = revoking();
+    const store = memoryStore();
+    const { deployments, host } = await lab({ store, trusted });
+    const old = deployment();
+    await deployments.deploy(old);
+    const { put } = store;
+    const [putting, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    store.put = async (...kept) => {
+      await put(...kept);
+      if (kept[0] === 'deployments') putting.resolve();
+      await gate.promise;
+    };
+    const newer = deployments.deploy(deployment({ generation: 2 }));
+    await putting.promise;
+    fallen.add(old.manifest);
+    await deployments.stopRevoked();
+    gate.resolve();
+    expect((await newer).ok).toBe(true);
+    expect([store.held.size, host.modeOf(bob)]).toEqual([1, 'running']);
+  });
+
+  it('is not undone by a deployment that fails: what ran before comes back only if it may', async () => {
+    const { trusted, fallen } = revoking();
+    const { deployments, host, registry, store } = await lab({ trusted });
+    const old = deployment();
+    await deployments.deploy(old);
+    const announce = vi.spyOn(registry, 'announce').mockImplementation(() => {
+      fallen.add(old.manifest);
+      return refuse('LIMIT_EXCEEDED', 'No room.');
+    });
+    expect((await deployments.deploy(deployment({ generation: 2 }))).ok).toBe(false);
+    expect([store.held.size, host.size, announce.mock.calls.length]).toEqual([0, 0, 1]);
+  });
+});
+
 describe('after a restart', () => {
   async function restored(store: ReturnType<typeof memoryStore>, trusted = trust(), modulesPath = folder) {
     const made = await lab({ store, trusted, modulesPath });
