@@ -56,7 +56,7 @@ export class NoticeBoard {
 
   /**
    * Reads what is kept, and takes the trust notice of the node’s files beside it. Rejects with MALFORMED when what is kept
-   * is not what this node wrote, and with what the store rejects with.
+   * is not what this node wrote, with LIMIT_EXCEEDED when the file’s generation leaps, and with what the store rejects with.
    */
   static async open(options: NoticeBoardOptions): Promise<NoticeBoard> {
     const shelves = await Promise.all(noticeKinds.map((kind) => readShelf(options, kind)));
@@ -66,7 +66,8 @@ export class NoticeBoard {
     board.#enforce();
     // On this machine the operator’s word is above all that came over the network: its files were judged by the keys that
     // the configuration names. But they may be older.
-    board.#take(signedNotice(notice, text), { type: 'files' });
+    const taken = board.#take(signedNotice(notice, text), { type: 'files' });
+    if (!taken.ok && taken.refusal.code === 'LIMIT_EXCEEDED') throw CaxtonError.from(taken.refusal);
     await board.saved();
     return board;
   }
