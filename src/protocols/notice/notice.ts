@@ -85,6 +85,7 @@ export interface NoticeRefusal extends Refusal {
    * that there would soon be none above it. `overflow`: it would revoke more, with what is in force, than a node holds.
    */
   readonly why: 'foreign' | 'rollback' | 'fork' | 'leap' | 'overflow';
+  readonly kind: NoticeKind;
 }
 
 /**
@@ -95,6 +96,7 @@ export function supersedes(current: Notice | undefined, candidate: Notice): Resu
   if (current === undefined) return withinStep(0, candidate);
   if (candidate.clusterId !== current.clusterId || candidate.kind !== current.kind)
     return noticeRefused(
+      candidate,
       'PROTOCOL_VIOLATION',
       'foreign',
       `The notice is about ${candidate.kind} of cluster ${candidate.clusterId}, not ${current.kind} of ${current.clusterId}.`,
@@ -102,35 +104,40 @@ export function supersedes(current: Notice | undefined, candidate: Notice): Resu
   if (candidate.generation > current.generation) return withinStep(current.generation, candidate);
   if (candidate.generation < current.generation)
     return noticeRefused(
+      candidate,
       'REPLAYED',
       'rollback',
       `The ${candidate.kind} notice has generation ${candidate.generation}; ${current.generation} is in force.`,
     );
   if (canonical(candidate) === canonical(current)) return ok('same');
   return noticeRefused(
+    candidate,
     'PROTOCOL_VIOLATION',
     'fork',
     `Two different ${candidate.kind} notices have generation ${candidate.generation}: an authority key is misused.`,
   );
 }
 
-function withinStep(from: number, { kind, generation }: Notice): Result<'newer', NoticeRefusal> {
+function withinStep(from: number, candidate: Notice): Result<'newer', NoticeRefusal> {
+  const { kind, generation } = candidate;
   const highest = from + limits.noticeGenerationStepMax;
   if (generation <= highest) return ok('newer');
   return noticeRefused(
+    candidate,
     'LIMIT_EXCEEDED',
     'leap',
     `The ${kind} notice has generation ${generation}, and ${from === 0 ? 'none' : from} is in force: the next may have ${highest} at most. Sign it again with ${from + 1}.`,
   );
 }
 
-/** A refusal of a notice, as a result. */
+/** The refusal of a notice, as a result. */
 export function noticeRefused(
+  { kind }: Notice,
   code: Refusal['code'],
   why: NoticeRefusal['why'],
   reason: string,
 ): { readonly ok: false; readonly refusal: NoticeRefusal } {
-  return { ok: false, refusal: { code, why, reasons: [reason] } };
+  return { ok: false, refusal: { code, why, kind, reasons: [reason] } };
 }
 
 function canonical(notice: Notice): string {

@@ -8,6 +8,7 @@ import {
   type NoticeOf,
   type NoticeRefusal,
   noticeKinds,
+  noticeRefused,
   supersedes,
 } from './notice.ts';
 import { leftOut, type Revocation, unionOf } from './revocation.ts';
@@ -106,13 +107,12 @@ function overflowOf(state: NoticesState, notice: Notice): NoticeRefusal | undefi
   if (notice.kind !== 'revocations') return undefined;
   const { length } = unionOf(revocationsInForce(state), notice.body.revocations);
   if (length <= limits.revocationsMax) return undefined;
-  return {
-    code: 'LIMIT_EXCEEDED',
-    why: 'overflow',
-    reasons: [
-      `The ${notice.kind} notice and what is in force revoke ${length} things together, and ${limits.revocationsMax} is the limit: nothing of it is taken. Sign one that has all that is in force, and less that is new; if an authority key is misused, take it out of the trust bundle.`,
-    ],
-  };
+  return noticeRefused(
+    notice,
+    'LIMIT_EXCEEDED',
+    'overflow',
+    `The ${notice.kind} notice and what is in force revoke ${length} things together, and ${limits.revocationsMax} is the limit: nothing of it is taken. Sign one that has all that is in force, and less that is new; if an authority key is misused, take it out of the trust bundle.`,
+  ).refusal;
 }
 
 const withShelf = (state: NoticesState, kind: NoticeKind, shelf: Shelf): NoticesState => ({
@@ -122,11 +122,13 @@ const withShelf = (state: NoticesState, kind: NoticeKind, shelf: Shelf): Notices
 
 const refusing = (state: NoticesState, refusal: NoticeRefusal): NoticesStep => ({ state, effects: [], refusal });
 
-const foreign = ({ clusterId }: NoticesState, notice: Notice): NoticeRefusal => ({
-  code: 'PROTOCOL_VIOLATION',
-  why: 'foreign',
-  reasons: [`The ${notice.kind} notice is for cluster ${notice.clusterId}, and this node is of ${clusterId}.`],
-});
+const foreign = ({ clusterId }: NoticesState, notice: Notice): NoticeRefusal =>
+  noticeRefused(
+    notice,
+    'PROTOCOL_VIOLATION',
+    'foreign',
+    `The ${notice.kind} notice is for cluster ${notice.clusterId}, and this node is of ${clusterId}.`,
+  ).refusal;
 
 /**
  * Whether an operator may publish the document: it must be the next of its kind, and leave out nothing that is revoked.

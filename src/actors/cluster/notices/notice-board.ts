@@ -1,8 +1,8 @@
 import { sha256 } from '../../../crypto/port.ts';
-import { CaxtonError, ok, type Result } from '../../../errors.ts';
+import { CaxtonError, ok, type Refusal, type Result } from '../../../errors.ts';
 import type { NodeId } from '../../../names.ts';
 import type { NoticeMark } from '../../../protocols/link/notice-frame.ts';
-import { type NoticeKind, noticeKinds } from '../../../protocols/notice/notice.ts';
+import { type NoticeKind, type NoticeRefusal, noticeKinds } from '../../../protocols/notice/notice.ts';
 import {
   emptyNotices,
   judgePublication,
@@ -95,7 +95,7 @@ export class NoticeBoard {
    * Takes a document from a peer. It is in force when this returns. SIGNATURE_INVALID, REVOKED, MALFORMED, LIMIT_EXCEEDED;
    * REPLAYED and PROTOCOL_VIOLATION as `takeNotice`.
    */
-  take(text: string, origin: NoticeOrigin): Result<void> {
+  take(text: string, origin: NoticeOrigin): Result<void, Refusal | NoticeRefusal> {
     if (this.#holds(text)) return ok(undefined);
     const document = this.#options.trust.noticeIn(text);
     return document.ok ? this.#take(document.value, origin) : document;
@@ -126,7 +126,7 @@ export class NoticeBoard {
     );
   }
 
-  #take(document: SignedNotice, origin: NoticeOrigin): Result<void> {
+  #take(document: SignedNotice, origin: NoticeOrigin): Result<void, NoticeRefusal> {
     const { state, effects, refusal } = takeNotice(this.#state, document);
     if (refusal) return { ok: false, refusal };
     if (effects.length === 0) return ok(undefined);

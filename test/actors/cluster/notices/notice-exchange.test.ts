@@ -1,4 +1,6 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { LinkSession } from '../../../../src/actors/cluster/links/link-session.ts';
+import type { Links } from '../../../../src/actors/cluster/links/links.ts';
 import { NoticeBoard } from '../../../../src/actors/cluster/notices/notice-board.ts';
 import { NoticeExchange } from '../../../../src/actors/cluster/notices/notice-exchange.ts';
 import { Revocations } from '../../../../src/actors/cluster/notices/revocations.ts';
@@ -139,6 +141,83 @@ describe('the exchange of notices in a greeting', () => {
     });
     expect([codes[0], codes.at(-1)]).toEqual(['ok', 'RATE_LIMIT_EXCEEDED']);
     expect(exchange.greeting('node-3' as NodeId).answer(request).ok).toBe(true);
+  });
+});
+
+describe('the exchange of notices over links that are up', () => {
+  type Handler = (link: LinkSession, frame: Frame) => void;
+  const lab = async () => {
+    const clock = new ManualClock();
+    const board = await NoticeBoard.open({
+      clusterId,
+      store: new MemoryStore(),
+      trust: unwrap(readTrustNotice(trustText, [authority.text], clusterId)),
+      revocations: new Revocations(),
+      seal: (text) => `${text.length}`,
+      trouble: () => {},
+    });
+    const exchange = new NoticeExchange({ board, clock, metrics: createMetrics(), onRefused: () => {} });
+    const handlers = new Map<string, Handler>();
+    const links = {
+      onFrame: (kind: string, handler: Handler) => void handlers.set(kind, handler),
+      onReady: () => {},
+      onClosed: () => {},
+    };
+    exchange.listen(links as unknown as Links);
+    const asked: string[] = [];
+    const linkTo = (nodeId: string): LinkSession =>
+      ({
+        nodeId,
+        hello: hello(),
+        send: (kind: string) => void asked.push(`${kind} ${nodeId}`),
+      }) as unknown as LinkSession;
+    const claims = (nodeId: string, generation: number): void => {
+      const header = encodeNoticeRequest(utf8, [...board.marks.slice(0, 1), mark('revocations', generation)]);
+      handlers.get('notice-request')!(linkTo(nodeId), { kind: 'notice-request', header, content: new Uint8Array(0) });
+    };
+    const gives = (nodeId: string, text: string): void => handlers.get('notice')!(linkTo(nodeId), part(0, text));
+    return { clock, board, asked, claims, gives };
+  };
+
+  it('asks whoever tells of news, also when another claims to have some all the time and gives none', async () => {
+    const { clock, asked, claims } = await lab();
+    for (let at = 0; at < 20; at++) claims('node-2', 9);
+    claims('node-3', 2);
+    expect(asked).toEqual(['notice-request node-2', 'notice-request node-3']);
+    for (let at = 0; at < 400; at++) {
+      clock.advance(10);
+      claims('node-2', 9);
+    }
+    expect(asked).toHaveLength(2);
+    clock.advance(1_000);
+    claims('node-2', 9);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('asks one that was right again at once, and of many that tell the same only a few', async () => {
+    const { clock, asked, claims, gives } = await lab();
+    for (const generation of [1, 2, 3]) {
+      claims('node-2', generation);
+      gives('node-2', revoking(generation));
+      clock.advance(500);
+    }
+    expect(asked).toHaveLength(3);
+    for (let at = 3; at < 100; at++) claims(`node-${at}`, 9);
+    expect(asked).toHaveLength(3 + 4);
+  });
+
+  it('stops reading old notices, dear to read and cheap to send, and reads on later', async () => {
+    const { clock, board, gives } = await lab();
+    unwrap(board.take(revoking(2), { type: 'api' }));
+    const take = vi.spyOn(board, 'take');
+    for (let at = 0; at < 1_000; at++) gives('node-2', revoking(1));
+    const read = take.mock.calls.length;
+    expect(read).toBeLessThan(40);
+    gives('node-3', revoking(3));
+    expect(board.marks.at(-1)?.generation).toBe(3);
+    clock.advance(10_000);
+    gives('node-2', revoking(4));
+    expect(board.marks.at(-1)?.generation).toBe(4);
   });
 });
 
