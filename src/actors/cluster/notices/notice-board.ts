@@ -98,7 +98,23 @@ export class NoticeBoard {
   take(text: string, origin: NoticeOrigin): Result<void, Refusal | NoticeRefusal> {
     if (this.#holds(text)) return ok(undefined);
     const document = this.#options.trust.noticeIn(text);
-    return document.ok ? this.#take(document.value, origin) : document;
+    if (document.ok) return this.#take(document.value, origin);
+    const rival = document.refusal.code === 'SIGNATURE_INVALID' ? this.#rivalOfTrust(text) : undefined;
+    return rival ? this.#take(rival, origin) : document;
+  }
+
+  /**
+   * Another head of the trust bundle, by an authority of the bundle before it that the present one has dropped: when two
+   * authorities drop each other, each node would otherwise follow the one that it heard first, and never know of the fork.
+   */
+  #rivalOfTrust(text: string): SignedNotice | undefined {
+    const { trust: shelf } = this.#state.shelves;
+    const before = shelf?.earlier.at(-1)?.notice;
+    if (!shelf || before?.kind !== 'trust') return undefined;
+    const judged = this.#options.trust.noticeIn(text, before.body.authorities);
+    if (!judged.ok) return undefined;
+    const { kind, generation } = judged.value.notice;
+    return kind === 'trust' && generation === shelf.current.notice.generation ? judged.value : undefined;
   }
 
   /** Whether an operator may publish the document; changes nothing. As `take`, and ALREADY_EXISTS. */

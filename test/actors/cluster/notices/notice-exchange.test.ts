@@ -7,6 +7,7 @@ import { Revocations } from '../../../../src/actors/cluster/notices/revocations.
 import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
 import { readTrustNotice } from '../../../../src/actors/messaging/trust.ts';
+import { keyIdOf } from '../../../../src/crypto/keys.ts';
 import { type Refusal, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
@@ -14,6 +15,7 @@ import type { Frame } from '../../../../src/protocols/link/frame.ts';
 import { decodeFrames } from '../../../../src/protocols/link/frame.ts';
 import type { Hello } from '../../../../src/protocols/link/hello.ts';
 import { encodeNoticePart, encodeNoticeRequest, noticesFeature } from '../../../../src/protocols/link/notice-frame.ts';
+import { trustInForce } from '../../../../src/protocols/notice/reconciliation.ts';
 import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { newKey, revocationOf, signNotice } from '../../notice-lab.ts';
@@ -218,6 +220,69 @@ describe('the exchange of notices over links that are up', () => {
     clock.advance(10_000);
     gives('node-2', revoking(4));
     expect(board.marks.at(-1)?.generation).toBe(4);
+  });
+});
+
+describe('two authorities that drop each other', () => {
+  const other = newKey();
+  const trusting = (signer: typeof authority, generation: number, authorities: readonly string[]) =>
+    signNotice(signer.key, { kind: 'trust', generation, clusterId, body: { ...bundle, authorities } });
+  const both = trusting(authority, 1, [authority.text, other.text]);
+  const [ours, theirs] = [trusting(authority, 2, [authority.text]), trusting(other, 2, [other.text])];
+  const open = async () => {
+    const board = await NoticeBoard.open({
+      clusterId,
+      store: new MemoryStore(),
+      trust: unwrap(readTrustNotice(both, [authority.text], clusterId)),
+      revocations: new Revocations(),
+      seal: (text) => `${text.length}`,
+      trouble: () => {},
+    });
+    const news: string[] = [];
+    board.onNews(({ type }) => void news.push(type));
+    const take = (text: string) => {
+      const taken = board.take(text, { type: 'peer', peer });
+      return taken.ok ? 'ok' : taken.refusal.code;
+    };
+    return { board, news, take };
+  };
+
+  it('are noticed by whoever hears of both, in either order, and none of the two is followed', async () => {
+    const ended = [];
+    for (const order of [
+      [ours, theirs],
+      [theirs, ours],
+    ]) {
+      const { board, news, take } = await open();
+      expect(order.map(take)).toEqual(['ok', 'ok']);
+      expect(news).toEqual(['installed', 'installed', 'forked']);
+      expect(trustInForce(board.state)?.authorities).toEqual([]);
+      ended.push(board.marks);
+    }
+    expect(ended[0]).toEqual(ended[1]);
+  });
+
+  it('leave the dropped one no other say', async () => {
+    const { take } = await open();
+    expect(take(ours)).toBe('ok');
+    for (const text of [trusting(other, 3, [other.text]), trusting(other, 1, [other.text]), revoking(1, other.key)])
+      expect(take(text)).toBe('SIGNATURE_INVALID');
+    const dropped = revocationOf('key', keyIdOf(other.key));
+    expect(
+      take(
+        signNotice(authority.key, { kind: 'revocations', generation: 1, clusterId, body: { revocations: [dropped] } }),
+      ),
+    ).toBe('ok');
+    expect(take(theirs)).not.toBe('ok');
+  });
+
+  it('leave it none at all once the next bundle is there', async () => {
+    const { take } = await open();
+    expect([ours, trusting(authority, 3, [authority.text]), theirs].map(take)).toEqual([
+      'ok',
+      'ok',
+      'SIGNATURE_INVALID',
+    ]);
   });
 });
 
