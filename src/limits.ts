@@ -246,8 +246,14 @@ export const limits = {
   trustKeysMax: 64,
   /** A notice, as the text that is signed. */
   noticeBytesMax: 1_000_000,
-  /** Revocations in one notice, and those that a node keeps although a later notice left them out. */
+  /** Revocations in one notice, and all that are in force. Past it: the notice is refused, and what is in force stays. */
   revocationsMax: 4_096,
+  /**
+   * How far above the generation in force (0 when there is none) the next of a kind may be. Past it: refused, since the
+   * highest number there is would leave nothing higher for ever. At the rate at which a member may give notices, it takes
+   * decades to get there in steps of this.
+   */
+  noticeGenerationStepMax: 1_048_576,
   /** Past trust notices kept for members that were away. Past it: the oldest goes, and who needs it needs an operator. */
   noticesEarlierMax: 64,
   /** Other documents of one kind and generation that are kept beside the first. Past it: dropped; the alarm stands. */

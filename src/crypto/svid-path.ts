@@ -1,20 +1,30 @@
 import { limits } from '../limits.ts';
 import type { NodeId } from '../names.ts';
-import { certificateKeyId, issued, type ReadCertificate, readBundle } from './certificate-chain.ts';
+import { certificateKeyId, isSelfIssued, issued, type ReadCertificate, readBundle } from './certificate-chain.ts';
 import { algorithmFindings, finding, timeFindings, urisOf } from './certificate-findings.ts';
 import type { CertificateFinding } from './certificate-reason.ts';
 import type { SvidExpectation } from './svid.ts';
+
+/** What stands above a leaf. */
+export interface PathAbove {
+  readonly findings: readonly CertificateFinding[];
+  /** The intermediates, from the leaf’s issuer upwards; also those that the bundle has itself, since other bundles may not. */
+  readonly path: readonly ReadCertificate[];
+  /** Of every CA above the leaf, the root’s last. */
+  readonly serials: readonly string[];
+}
 
 /** What is wrong above the leaf: from it to a CA of the bundle, over the intermediates that it came with. */
 export function pathAbove(
   leaf: ReadCertificate,
   intermediates: readonly ReadCertificate[],
   expect: SvidExpectation,
-): { readonly findings: readonly CertificateFinding[]; readonly path: readonly ReadCertificate[] } {
+): PathAbove {
   const bundle = readBundle(expect.caPem);
-  if (!bundle.ok) return { findings: [finding('OTHER_CA', bundle.refusal.reasons[0])], path: [] };
+  if (!bundle.ok) return { findings: [finding('OTHER_CA', bundle.refusal.reasons[0])], path: [], serials: [] };
   const findings: CertificateFinding[] = [];
   const path: ReadCertificate[] = [];
+  let anchors: readonly ReadCertificate[] = [];
   let current = leaf;
   for (;;) {
     const above = current;
@@ -33,14 +43,39 @@ export function pathAbove(
     if (how === 'unfit')
       findings.push(finding('ISSUER_NOT_CA', 'What signed the certificate is no CA, or not the one that it names.'));
     findings.push(...caFindings(root ? 'CA' : 'intermediate CA', issuer, path.length, expect));
-    if (root) break;
-    findings.push(...intermediateFindings(issuer, expect));
+    if (root) {
+      anchors = anchorsFrom(issuer, bundle.value);
+      break;
+    }
+    findings.push(...algorithmFindings('intermediate CA', issuer));
     path.push(issuer);
     current = issuer;
   }
   if (path.length > limits.intermediatesMax)
     findings.push(finding('PATH_TOO_LONG', `There are more than ${limits.intermediatesMax} intermediates.`));
-  return { findings, path };
+  const issuers = [...path, ...anchors];
+  // Also of a CA that is in the bundle: a file that was not replaced on every machine must not keep it alive.
+  if (issuers.some((issuer) => isRevoked(issuer, undefined, expect)))
+    findings.push(finding('ISSUER_REVOKED', 'A CA above the certificate, or its key, was revoked.'));
+  return {
+    findings,
+    path: [...path, ...anchors.slice(0, -1)],
+    serials: issuers.map(({ x509 }) => x509.serialNumber),
+  };
+}
+
+/** A CA of the bundle and those of the bundle above it: an intermediate in it is believed, and still has an issuer. */
+function anchorsFrom(first: ReadCertificate, bundle: readonly ReadCertificate[]): readonly ReadCertificate[] {
+  const anchors = [first];
+  for (let current: ReadCertificate | undefined = first; current && !isSelfIssued(current.x509); ) {
+    const above = issuerIn(
+      bundle.filter((candidate) => !anchors.includes(candidate)),
+      current,
+    );
+    current = above?.how === 'signed' ? above.issuer : undefined;
+    if (current) anchors.push(current);
+  }
+  return anchors;
 }
 
 /** Which of several CAs signed it; when none did, one that is at least named as its issuer. */
@@ -77,14 +112,6 @@ function caFindings(what: string, ca: ReadCertificate, below: number, expect: Sv
     findings.push(finding('NAME_CONSTRAINT', `The ${what}’s name constraints are not the trust domain alone.`));
   return findings;
 }
-
-/** A root is believed because it is in the bundle; what stands between must be as good as a leaf. */
-const intermediateFindings = (ca: ReadCertificate, expect: SvidExpectation): CertificateFinding[] => [
-  ...algorithmFindings('intermediate CA', ca),
-  ...(isRevoked(ca, undefined, expect)
-    ? [finding('ISSUER_REVOKED', 'The intermediate CA, or its key, was revoked.')]
-    : []),
-];
 
 /** Whether a certificate was revoked: by its serial, its key or its node. */
 export const isRevoked = (

@@ -20,6 +20,8 @@ export interface NodeSvid {
   readonly publicKey: KeyObject;
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex: the key’s name in revocations. */
   readonly keyId: string;
+  /** Of the CAs above it, upper-case hex, the root’s last: whoever revokes one of them revokes what is below. */
+  readonly issuerSerials: readonly string[];
   /** The leaf’s DER and behind it that of the intermediates that its path needs: what vouches for it elsewhere. */
   readonly der: Uint8Array;
   /** SHA-256 of the leaf’s DER, lower-case hex. */
@@ -38,7 +40,7 @@ export interface SvidExpectation {
   /** How far clocks may differ; `limits.clockSkewMsMax` when undefined. */
   readonly skewMs?: number;
   /**
-   * Whether a certificate was revoked: asked for the leaf, with its node, and for each intermediate without one. The
+   * Whether a certificate was revoked: asked for the leaf, with its node, and for each CA above it, roots included, without one. The
    * serial is upper-case hex, the key’s id as `NodeSvid.keyId`.
    */
   readonly revoked?: (serial: string, keyId: string, nodeId: NodeId | undefined) => boolean;
@@ -93,6 +95,7 @@ export function verifyNodeSvid(certificate: Uint8Array, expect: SvidExpectation)
     get keyId() {
       return certificateKeyId(publicKey);
     },
+    issuerSerials: above.serials,
     // Whoever passes a chain on may have put more into it: that goes no further.
     der: joinChain([leaf, ...above.path].map((one) => one.x509.raw)),
     fingerprint: createHash('sha256').update(x509.raw).digest('hex'),

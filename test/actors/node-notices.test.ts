@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AgentContext, ReceivedMessage } from '../../src/actors/agents/behaviour.ts';
 import type { NodeEvent } from '../../src/actors/operations/control.ts';
@@ -131,6 +131,22 @@ describe('a certificate that is revoked', () => {
     expect(linksOf(cluster, 'node-1')).toEqual(['node-2']);
     expect(statusOf(cluster, 'node-1', 'node-3')).not.toBe('revoked');
     expect(statusOf(cluster, 'node-1', 'node-3')).not.toBe('alive');
+  });
+
+  it('and that is a CA’s leaves nobody below it a link, and each says so itself', async () => {
+    const cluster = await whole();
+    const authority = await authorityOf(cluster);
+    const pem = await cluster.machine('node-1').disk.readFile('/cluster/ca/ca.crt');
+    const { serialNumber } = new X509Certificate(Buffer.from(pem!));
+    await publish(cluster, 'node-1', revoking(cluster, authority, 1, [revocationOf('serial', serialNumber)]));
+    await cluster.until('all links are gone', () => cluster.nodes.every((node) => linksOf(cluster, node).length === 0));
+    for (const node of cluster.nodes)
+      expect(cluster.node(node).control.status().revoked).toMatchObject({
+        by: 'notice',
+        reason: expect.stringContaining(serialNumber),
+      });
+    await cluster.advance(10_000);
+    expect(cluster.nodes.flatMap((node) => linksOf(cluster, node))).toEqual([]);
   });
 });
 

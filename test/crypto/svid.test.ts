@@ -160,7 +160,11 @@ describe('a chain over an intermediate', () => {
       verifyNodeSvid(der, { ...expectation, ...(revoked && { revoked }) });
     expect(judge((...what) => asked.push(what) < 0).ok).toBe(true);
     expect(asked).toEqual([
-      [new X509Certificate(online.certPem).serialNumber, expect.stringMatching(/^[0-9a-f]{64}$/), undefined],
+      ...[online, ca].map(({ certPem }) => [
+        new X509Certificate(certPem).serialNumber,
+        expect.stringMatching(/^[0-9a-f]{64}$/),
+        undefined,
+      ]),
       [serial, keyId, nodeOne],
     ]);
     expect(codesOf(judge((one) => one === serial))).toEqual(['REVOKED']);
@@ -169,6 +173,40 @@ describe('a chain over an intermediate', () => {
     expect(codesOf(judge((one) => one === new X509Certificate(online.certPem).serialNumber))).toEqual([
       'ISSUER_REVOKED',
     ]);
+  });
+});
+
+describe('a CA that is in the bundle', () => {
+  const online = unwrap(issueIntermediateCa(crypto, { ca, trustDomain: domain, ...period }));
+  const [root, above] = [ca, online].map(({ certPem }) => new X509Certificate(certPem).serialNumber);
+  const leaf = nodeCertificate(online);
+  const whole = joinChain([leaf, derOf(online.certPem)]);
+
+  it.each<[string, Uint8Array, string]>([
+    ['root', whole, ca.certPem],
+    ['intermediate and root', whole, online.certPem + ca.certPem],
+    ['root and intermediate', whole, ca.certPem + online.certPem],
+    ['both, and the leaf comes alone', leaf, online.certPem + ca.certPem],
+  ])('is revoked like any other: %s', (_, der, caPem) => {
+    const judge = (serial?: string) =>
+      verifyNodeSvid(der, { ...expectation, caPem, revoked: (candidate) => candidate === serial });
+    const svid = unwrap(judge());
+    expect(svid.issuerSerials).toEqual([above, root]);
+    // Other nodes may have the root alone.
+    expect(Buffer.from(svid.der).equals(whole)).toBe(true);
+    for (const serial of [above, root]) expect(codesOf(judge(serial))).toEqual(['ISSUER_REVOKED']);
+  });
+
+  it('is revoked as the only one that there is, an intermediate without its root among them', () => {
+    for (const [der, caPem, serial] of [
+      [nodeCertificate(ca), ca.certPem, root],
+      [leaf, online.certPem, above],
+    ] as const) {
+      expect(unwrap(verifyNodeSvid(der, { ...expectation, caPem })).issuerSerials).toEqual([serial]);
+      expect(codesOf(verifyNodeSvid(der, { ...expectation, caPem, revoked: (one) => one === serial }))).toEqual([
+        'ISSUER_REVOKED',
+      ]);
+    }
   });
 });
 

@@ -98,12 +98,17 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   };
 }
 
-function createExchange({ ports, notices, audit }: NodeBase): NoticeExchange {
+function createExchange({ ports, notices, audit, fault }: NodeBase): NoticeExchange {
   return new NoticeExchange({
     board: notices,
     clock: ports.clock,
     metrics: ports.metrics,
     onRefused: (peer, refusal) => {
+      // An authority signed it, and nobody in their right mind signs such a one.
+      if ('why' in refusal && (refusal.why === 'leap' || refusal.why === 'overflow')) {
+        ports.metrics.count('notice_alarms', { kind: refusal.kind, alarm: refusal.why });
+        fault(`A NOTICE OF ${peer} IS REFUSED, AND AN AUTHORITY SIGNED IT: ${refusal.reasons.join(' ')}`, undefined);
+      }
       audit.note({
         type: 'AccessDenied',
         identity: peer,

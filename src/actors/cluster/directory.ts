@@ -118,8 +118,6 @@ export class Directory {
       ...this.#trust,
       now,
       nodeId: entry.nodeId,
-      revoked: (serial, _keyId, node) =>
-        node === undefined && this.#revocations.ofCertificate({ serial }) !== undefined,
     });
     if (!svid.ok) return svid;
     const claimKey = verifyClaimKeyBinding(svid.value, entry.binding);

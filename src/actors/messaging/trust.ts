@@ -75,9 +75,13 @@ export class Trust {
     return this.#authorities.has(signer) && !this.#revoked('key', signer);
   }
 
-  /** A notice signed by an authority in force, from its text form. Says nothing about its generation or its cluster. */
-  noticeIn(text: string): Result<SignedNotice> {
-    const signed = this.#verified('notice', text, limits.noticeBytesMax, this.#authorities);
+  /**
+   * A notice signed by an authority in force, or by one of `authorities`, less what is revoked; from its text form. Says
+   * nothing about its generation or its cluster.
+   */
+  noticeIn(text: string, authorities?: readonly string[]): Result<SignedNotice> {
+    const keys = authorities ? keysOf(authorities) : this.#authorities;
+    const signed = this.#verified('notice', text, limits.noticeBytesMax, keys);
     if (!signed.ok) return signed;
     const notice = readPayload(signed.value, readNotice);
     return notice.ok ? ok(signedNotice(notice.value, text)) : notice;

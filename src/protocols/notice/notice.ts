@@ -81,44 +81,63 @@ export function readNotice(payload: string): Result<Notice> {
 export interface NoticeRefusal extends Refusal {
   /**
    * `foreign`: of another cluster or kind. `rollback`: older than what is in force. `fork`: two documents of one
-   * generation, so an authority key is misused: raise an alarm and apply the stricter.
+   * generation, so an authority key is misused: raise an alarm and apply the stricter. `leap`: its generation is so high
+   * that there would soon be none above it. `overflow`: it would revoke more, with what is in force, than a node holds.
    */
-  readonly why: 'foreign' | 'rollback' | 'fork';
+  readonly why: 'foreign' | 'rollback' | 'fork' | 'leap' | 'overflow';
+  readonly kind: NoticeKind;
 }
 
 /**
  * Whether `candidate` takes the place of `current` (`undefined`: none yet). `newer`: it does; `same`: it is the same
- * document. Refuses with PROTOCOL_VIOLATION (foreign, fork) or REPLAYED (rollback).
+ * document. Refuses with PROTOCOL_VIOLATION (foreign, fork), REPLAYED (rollback) or LIMIT_EXCEEDED (leap).
  */
 export function supersedes(current: Notice | undefined, candidate: Notice): Result<'newer' | 'same', NoticeRefusal> {
-  if (current === undefined) return ok('newer');
+  if (current === undefined) return withinStep(0, candidate);
   if (candidate.clusterId !== current.clusterId || candidate.kind !== current.kind)
-    return refused(
+    return noticeRefused(
+      candidate,
       'PROTOCOL_VIOLATION',
       'foreign',
       `The notice is about ${candidate.kind} of cluster ${candidate.clusterId}, not ${current.kind} of ${current.clusterId}.`,
     );
-  if (candidate.generation > current.generation) return ok('newer');
+  if (candidate.generation > current.generation) return withinStep(current.generation, candidate);
   if (candidate.generation < current.generation)
-    return refused(
+    return noticeRefused(
+      candidate,
       'REPLAYED',
       'rollback',
       `The ${candidate.kind} notice has generation ${candidate.generation}; ${current.generation} is in force.`,
     );
   if (canonical(candidate) === canonical(current)) return ok('same');
-  return refused(
+  return noticeRefused(
+    candidate,
     'PROTOCOL_VIOLATION',
     'fork',
     `Two different ${candidate.kind} notices have generation ${candidate.generation}: an authority key is misused.`,
   );
 }
 
-function refused(
+function withinStep(from: number, candidate: Notice): Result<'newer', NoticeRefusal> {
+  const { kind, generation } = candidate;
+  const highest = from + limits.noticeGenerationStepMax;
+  if (generation <= highest) return ok('newer');
+  return noticeRefused(
+    candidate,
+    'LIMIT_EXCEEDED',
+    'leap',
+    `The ${kind} notice has generation ${generation}, and ${from === 0 ? 'none' : from} is in force: the next may have ${highest} at most. Sign it again with ${from + 1}.`,
+  );
+}
+
+/** The refusal of a notice, as a result. */
+export function noticeRefused(
+  { kind }: Notice,
   code: Refusal['code'],
   why: NoticeRefusal['why'],
   reason: string,
 ): { readonly ok: false; readonly refusal: NoticeRefusal } {
-  return { ok: false, refusal: { code, why, reasons: [reason] } };
+  return { ok: false, refusal: { code, why, kind, reasons: [reason] } };
 }
 
 function canonical(notice: Notice): string {

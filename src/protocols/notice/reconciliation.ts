@@ -8,6 +8,7 @@ import {
   type NoticeOf,
   type NoticeRefusal,
   noticeKinds,
+  noticeRefused,
   supersedes,
 } from './notice.ts';
 import { leftOut, type Revocation, unionOf } from './revocation.ts';
@@ -60,7 +61,8 @@ export interface NoticesStep {
 
 /**
  * Takes in a document that was signed by an authority in force (`trustInForce`), wherever it came from. Generations only
- * grow: an older one is refused with REPLAYED, one of another cluster with PROTOCOL_VIOLATION. A second document of the
+ * grow: an older one is refused with REPLAYED, one of another cluster with PROTOCOL_VIOLATION, one that leaps or overflows
+ * with LIMIT_EXCEEDED. A second document of the
  * same generation is kept beside the first, up to `limits.noticeRivalsMax`.
  */
 export function takeNotice(state: NoticesState, document: SignedNotice): NoticesStep {
@@ -68,9 +70,12 @@ export function takeNotice(state: NoticesState, document: SignedNotice): Notices
   if (notice.clusterId !== state.clusterId) return refusing(state, foreign(state, notice));
   const shelf = state.shelves[notice.kind];
   const judged = supersedes(shelf?.current.notice, notice);
-  if (judged.ok) return judged.value === 'same' ? { state, effects: [] } : install(state, shelf, document);
+  if (judged.ok && judged.value === 'same') return { state, effects: [] };
+  const overflow = overflowOf(state, notice);
+  if (judged.ok) return overflow ? refusing(state, overflow) : install(state, shelf, document);
   if (!shelf || judged.refusal.why !== 'fork') return refusing(state, judged.refusal);
   if (shelf.rivals.some(({ hash }) => sameBytes(hash, document.hash))) return { state, effects: [] };
+  if (overflow) return refusing(state, overflow);
   if (shelf.rivals.length >= limits.noticeRivalsMax) return refusing(state, judged.refusal);
   const next = { ...shelf, rivals: [...shelf.rivals, document] };
   return {
@@ -88,13 +93,26 @@ function install(state: NoticesState, shelf: Shelf | undefined, document: Signed
     current: document,
     rivals: [],
     earlier: earlier.slice(-limits.noticesEarlierMax),
-    kept: kept.slice(0, limits.revocationsMax),
+    kept,
   };
   const effects: NoticesEffect[] = [
     { type: 'installed', document, before: shelf?.current.notice.generation ?? 0 },
     ...(kept.length > 0 ? [{ type: 'left-out' as const, document, revocations: kept }] : []),
   ];
   return { state: withShelf(state, notice.kind, next), effects };
+}
+
+/** Nothing that is revoked may be forgotten for want of room, so what does not fit beside it is not taken. */
+function overflowOf(state: NoticesState, notice: Notice): NoticeRefusal | undefined {
+  if (notice.kind !== 'revocations') return undefined;
+  const { length } = unionOf(revocationsInForce(state), notice.body.revocations);
+  if (length <= limits.revocationsMax) return undefined;
+  return noticeRefused(
+    notice,
+    'LIMIT_EXCEEDED',
+    'overflow',
+    `The ${notice.kind} notice and what is in force revoke ${length} things together, and ${limits.revocationsMax} is the limit: nothing of it is taken. Sign one that has all that is in force, and less that is new; if an authority key is misused, take it out of the trust bundle.`,
+  ).refusal;
 }
 
 const withShelf = (state: NoticesState, kind: NoticeKind, shelf: Shelf): NoticesState => ({
@@ -104,11 +122,13 @@ const withShelf = (state: NoticesState, kind: NoticeKind, shelf: Shelf): Notices
 
 const refusing = (state: NoticesState, refusal: NoticeRefusal): NoticesStep => ({ state, effects: [], refusal });
 
-const foreign = ({ clusterId }: NoticesState, notice: Notice): NoticeRefusal => ({
-  code: 'PROTOCOL_VIOLATION',
-  why: 'foreign',
-  reasons: [`The ${notice.kind} notice is for cluster ${notice.clusterId}, and this node is of ${clusterId}.`],
-});
+const foreign = ({ clusterId }: NoticesState, notice: Notice): NoticeRefusal =>
+  noticeRefused(
+    notice,
+    'PROTOCOL_VIOLATION',
+    'foreign',
+    `The ${notice.kind} notice is for cluster ${notice.clusterId}, and this node is of ${clusterId}.`,
+  ).refusal;
 
 /**
  * Whether an operator may publish the document: it must be the next of its kind, and leave out nothing that is revoked.

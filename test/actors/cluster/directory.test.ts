@@ -1,5 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Directory } from '../../../src/actors/cluster/directory.ts';
+import { Revocations } from '../../../src/actors/cluster/notices/revocations.ts';
 import { issueIntermediateCa } from '../../../src/crypto/certificate.ts';
 import { joinChain } from '../../../src/crypto/certificate-chain.ts';
 import { bindClaimKey } from '../../../src/crypto/identity.ts';
@@ -66,6 +68,18 @@ describe('the directory of claim keys', () => {
     const stuffed = { ...whole, certificate: joinChain([whole.certificate, derOf(makeCa().certPem)]) };
     expect(directory.add(stuffed, now).ok).toBe(true);
     expect(directory.entryOf(nodeOne, now)).toEqual(whole);
+  });
+
+  it('drops, and takes no more, what stands below a CA that is revoked', () => {
+    const revocations = new Revocations();
+    const directory = new Directory(trusted, revocations);
+    expect(directory.add(made().entry, now).ok).toBe(true);
+    revocations.set([
+      { kind: 'serial', id: new X509Certificate(ca.certPem).serialNumber, reason: 'cACompromise', at: now },
+    ]);
+    directory.dropRevoked();
+    expect([directory.entryOf(nodeOne, now), directory.isCut(nodeOne)]).toEqual([undefined, true]);
+    expect(refusalOf(directory.add(made().entry, now)).code).toBe('REVOKED');
   });
 
   it.each([

@@ -61,8 +61,20 @@ describe('whether a notice takes the place of another', () => {
     expect(verdict(candidate)).toBe(expected);
   });
 
-  it('the first always does', () => {
+  it('the first does', () => {
     expect(supersedes(undefined, notice)).toEqual({ ok: true, value: 'newer' });
+  });
+
+  it.each<[string, number | undefined, number, string]>([
+    ['as high as may be', 3, 3 + limits.noticeGenerationStepMax, 'newer'],
+    ['one higher', 3, 4 + limits.noticeGenerationStepMax, 'leap LIMIT_EXCEEDED'],
+    ['the highest number', 3, Number.MAX_SAFE_INTEGER, 'leap LIMIT_EXCEEDED'],
+    ['the first, as high as may be', undefined, limits.noticeGenerationStepMax, 'newer'],
+    ['the first, one higher', undefined, 1 + limits.noticeGenerationStepMax, 'leap LIMIT_EXCEEDED'],
+  ])('only from within reach, so that there is always a higher one: %s', (_, from, generation, expected) => {
+    const current = from === undefined ? undefined : { ...notice, generation: from };
+    const judged = supersedes(current, { ...notice, generation });
+    expect(judged.ok ? judged.value : `${judged.refusal.why} ${judged.refusal.code}`).toBe(expected);
   });
 });
 

@@ -113,6 +113,26 @@ describe('cluster documents', () => {
   });
 });
 
+describe('more revocations than a node holds', () => {
+  const real = Array.from({ length: 100 }, (_, at) => `real-${at}`);
+  const junk = (count: number, name = 'junk') => Array.from({ length: count }, (_, at) => `${name}-${at}`);
+  const state = taking([revoking(1, real)]);
+
+  it.each([2, 1])('are refused, and what is in force stays: of generation %i', (generation) => {
+    const { state: after, effects, refusal } = takeNotice(state, revoking(generation, junk(limits.revocationsMax)));
+    expect([after, effects]).toEqual([state, []]);
+    expect(refusal).toMatchObject({ code: 'LIMIT_EXCEEDED', why: 'overflow' });
+    expect(refusal?.reasons[0]).toMatch(/4196 things together, and 4096 is the limit.*Sign one/);
+  });
+
+  it('are none as long as all fit together, whoever left out which', () => {
+    const full = taking([revoking(2, junk(limits.revocationsMax - 100))], state);
+    expect(revokedIn(full)).toEqual(expect.arrayContaining(real));
+    expect(takeNotice(full, revoking(3, junk(1, 'other'))).refusal).toMatchObject({ why: 'overflow' });
+    expect(revokedIn(taking([revoking(3, [])], full))).toHaveLength(limits.revocationsMax);
+  });
+});
+
 describe('two documents of one generation', () => {
   it('raise an alarm once, and both count as far as they are strict', () => {
     const state = taking([revoking(1, ['a'])]);

@@ -9,11 +9,11 @@ import type { Clock } from '../../kernel/ports.ts';
  * and what costs it nothing to send must not keep a core busy here. One budget a peer, spent after the fact (so that it
  * may be overdrawn once) and filled again with time.
  */
-export class Patience {
+export class Patience<Key extends string = NodeId> {
   readonly #clock: Clock;
   readonly #rate: Rate;
   /** When each budget is whole again. By authenticated peer: nobody can invent keys to have a debt forgotten. */
-  readonly #wholeAtMs = new LRUCache<NodeId, number>({ max: limits.membersMax });
+  readonly #wholeAtMs = new LRUCache<Key, number>({ max: limits.membersMax });
 
   constructor(clock: Clock, rate: Rate) {
     this.#clock = clock;
@@ -21,13 +21,13 @@ export class Patience {
   }
 
   /** Whether this node has patience with the peer now. */
-  with(peer: NodeId): boolean {
+  with(peer: Key): boolean {
     const owedMs = (this.#wholeAtMs.get(peer) ?? 0) - this.#clock.monotonic();
     return owedMs < this.#rate.burst * this.#eachMs;
   }
 
-  /** Takes so much from the peer’s budget; less than it has or more. */
-  spend(peer: NodeId, cost = 1): void {
+  /** Takes so much from the peer’s budget; less than it has or more. A negative cost gives back. */
+  spend(peer: Key, cost = 1): void {
     const now = this.#clock.monotonic();
     this.#wholeAtMs.set(peer, Math.max(now, this.#wholeAtMs.get(peer) ?? now) + cost * this.#eachMs);
   }

@@ -11,8 +11,8 @@ interface JudgementOptions extends Pick<LinksOptions, 'clock' | 'trustDomain' | 
 type Judged = Result<NodeSvid, Refusal | CertificateRefusal>;
 
 /**
- * The one judgement of a peer’s certificate, whichever side dialled: CERTIFICATE_REFUSED, an issuer’s revocation
- * included, or REVOKED when it is the node or this very certificate.
+ * The one judgement of a peer’s certificate, whichever side dialled: CERTIFICATE_REFUSED, or REVOKED when its node,
+ * this very certificate or a CA above it is revoked.
  */
 export function judgePeer(
   { clock, trustDomain, identity, revoked }: JudgementOptions,
@@ -24,7 +24,6 @@ export function judgePeer(
     trustDomain,
     now: clock.now(),
     ...(nodeId === undefined ? {} : { nodeId }),
-    revoked: (serial, _keyId, node) => node === undefined && revoked?.({ serial }) !== undefined,
   });
   const refusal = svid.ok ? revoked?.(svid.value) : undefined;
   return refusal ? { ok: false, refusal } : svid;

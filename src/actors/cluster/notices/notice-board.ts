@@ -1,8 +1,8 @@
 import { sha256 } from '../../../crypto/port.ts';
-import { CaxtonError, ok, type Result } from '../../../errors.ts';
+import { CaxtonError, ok, type Refusal, type Result } from '../../../errors.ts';
 import type { NodeId } from '../../../names.ts';
 import type { NoticeMark } from '../../../protocols/link/notice-frame.ts';
-import { type NoticeKind, noticeKinds } from '../../../protocols/notice/notice.ts';
+import { type NoticeKind, type NoticeRefusal, noticeKinds } from '../../../protocols/notice/notice.ts';
 import {
   emptyNotices,
   judgePublication,
@@ -56,7 +56,7 @@ export class NoticeBoard {
 
   /**
    * Reads what is kept, and takes the trust notice of the node’s files beside it. Rejects with MALFORMED when what is kept
-   * is not what this node wrote, and with what the store rejects with.
+   * is not what this node wrote, with LIMIT_EXCEEDED when the file’s generation leaps, and with what the store rejects with.
    */
   static async open(options: NoticeBoardOptions): Promise<NoticeBoard> {
     const shelves = await Promise.all(noticeKinds.map((kind) => readShelf(options, kind)));
@@ -66,7 +66,8 @@ export class NoticeBoard {
     board.#enforce();
     // On this machine the operator’s word is above all that came over the network: its files were judged by the keys that
     // the configuration names. But they may be older.
-    board.#take(signedNotice(notice, text), { type: 'files' });
+    const taken = board.#take(signedNotice(notice, text), { type: 'files' });
+    if (!taken.ok && taken.refusal.code === 'LIMIT_EXCEEDED') throw CaxtonError.from(taken.refusal);
     await board.saved();
     return board;
   }
@@ -94,10 +95,26 @@ export class NoticeBoard {
    * Takes a document from a peer. It is in force when this returns. SIGNATURE_INVALID, REVOKED, MALFORMED, LIMIT_EXCEEDED;
    * REPLAYED and PROTOCOL_VIOLATION as `takeNotice`.
    */
-  take(text: string, origin: NoticeOrigin): Result<void> {
+  take(text: string, origin: NoticeOrigin): Result<void, Refusal | NoticeRefusal> {
     if (this.#holds(text)) return ok(undefined);
     const document = this.#options.trust.noticeIn(text);
-    return document.ok ? this.#take(document.value, origin) : document;
+    if (document.ok) return this.#take(document.value, origin);
+    const rival = document.refusal.code === 'SIGNATURE_INVALID' ? this.#rivalOfTrust(text) : undefined;
+    return rival ? this.#take(rival, origin) : document;
+  }
+
+  /**
+   * Another head of the trust bundle, by an authority of the bundle before it that the present one has dropped: when two
+   * authorities drop each other, each node would otherwise follow the one that it heard first, and never know of the fork.
+   */
+  #rivalOfTrust(text: string): SignedNotice | undefined {
+    const { trust: shelf } = this.#state.shelves;
+    const before = shelf?.earlier.at(-1)?.notice;
+    if (!shelf || before?.kind !== 'trust') return undefined;
+    const judged = this.#options.trust.noticeIn(text, before.body.authorities);
+    if (!judged.ok) return undefined;
+    const { kind, generation } = judged.value.notice;
+    return kind === 'trust' && generation === shelf.current.notice.generation ? judged.value : undefined;
   }
 
   /** Whether an operator may publish the document; changes nothing. As `take`, and ALREADY_EXISTS. */
@@ -125,7 +142,7 @@ export class NoticeBoard {
     );
   }
 
-  #take(document: SignedNotice, origin: NoticeOrigin): Result<void> {
+  #take(document: SignedNotice, origin: NoticeOrigin): Result<void, NoticeRefusal> {
     const { state, effects, refusal } = takeNotice(this.#state, document);
     if (refusal) return { ok: false, refusal };
     if (effects.length === 0) return ok(undefined);

@@ -11,6 +11,7 @@ import {
   type NoticePart,
   noticesFeature,
 } from '../../../protocols/link/notice-frame.ts';
+import type { NoticeRefusal } from '../../../protocols/notice/notice.ts';
 import { isBehind, kindsBehind, type SignedNotice } from '../../../protocols/notice/reconciliation.ts';
 import type { Clock, Metrics } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
@@ -25,7 +26,7 @@ export interface NoticeExchangeOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** What a peer gave that was refused, and why: an honest one gives nothing but what is signed. */
-  readonly onRefused: (peer: NodeId, refusal: Refusal) => void;
+  readonly onRefused: (peer: NodeId, refusal: Refusal | NoticeRefusal) => void;
 }
 
 /** An answer may be megabytes, so few are given; an honest member asks when a link comes up and now and then. */
@@ -33,7 +34,14 @@ const askingRate = { count: 1, periodMs: 5_000, burst: 8 } as const;
 /** A document costs a signature check over up to a megabyte. One that is refused costs as much as eight. */
 const givingRate = { count: 4, periodMs: 1_000, burst: 2 * limits.noticesPerAnswerMax } as const;
 const refusedCost = 8;
-const askAgainMs = 500;
+/**
+ * Whoever says that it has something newer is asked for it: each peer on its own, so that none uses up what others may
+ * say, and all together a few at a time, since one answer is enough for the news that many tell at once. A claim that
+ * brought nothing costs as much as ten that did.
+ */
+const claimRate = { count: 1, periodMs: 500, burst: 1 } as const;
+const claimsRate = { count: 4, periodMs: 500, burst: 4 } as const;
+const emptyClaimCost = 10;
 
 /**
  * How cluster documents get from node to node: asked for in the greeting of a link, so that no link is up between two
@@ -46,13 +54,17 @@ export class NoticeExchange {
   readonly #giving: Patience;
   /** What a peer was given in its greeting, by its hello. */
   readonly #answered = new WeakMap<Hello, Hello['notices']>();
-  /** When a peer was last asked because it seemed to have something newer. */
-  #askedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #claim: Patience;
+  readonly #claims: Patience<'all'>;
+  /** Peers that were asked and have not given anything new since. */
+  readonly #owing = new Set<NodeId>();
 
   constructor(options: NoticeExchangeOptions) {
     this.#options = options;
     this.#asking = new Patience(options.clock, askingRate);
     this.#giving = new Patience(options.clock, givingRate);
+    this.#claim = new Patience(options.clock, claimRate);
+    this.#claims = new Patience(options.clock, claimsRate);
   }
 
   /** The part of it in one greeting. */
@@ -96,6 +108,7 @@ export class NoticeExchange {
     links.onFrame('notice-request', (link, frame) => this.#answer(link, frame));
     links.onFrame('notice', (link, frame) => this.#hear(link, frame));
     links.onReady((link) => this.push(link));
+    links.onClosed(({ nodeId }) => this.#owing.delete(nodeId));
   }
 
   /** Gives a peer what came since it said hello, or since it was answered. */
@@ -138,17 +151,24 @@ export class NoticeExchange {
       send(link, documents.value);
       // Whoever asks tells what it has: perhaps it is this node that lacks something.
       const marks = decodeNoticeRequest(utf8, frame.header);
-      if (marks.ok && isBehind(this.#options.board.marks, marks.value.unverified)) this.#askOnce(link);
+      if (marks.ok && isBehind(this.#options.board.marks, marks.value.unverified)) this.#askForNews(link);
     } else if (documents.refusal.code === 'RATE_LIMIT_EXCEEDED') this.#count(documents.refusal);
     else link.violated(documents.refusal.reasons[0]);
   }
 
-  /** Many tell of the same news at once, and one answer is enough; what does not come is asked for at the next exchange. */
-  #askOnce(link: LinkSession): void {
-    const now = this.#options.clock.monotonic();
-    if (now - this.#askedAtMs < askAgainMs) return;
-    this.#askedAtMs = now;
+  /** What does not come, or is not asked for now, is asked for at the next exchange. */
+  #askForNews(link: LinkSession): void {
+    const { nodeId } = link;
+    if (!this.#claim.with(nodeId) || !this.#claims.with('all')) return;
+    this.#claims.spend('all');
+    this.#claim.spend(nodeId, emptyClaimCost);
+    this.#owing.add(nodeId);
     this.compare(link);
+  }
+
+  /** A claim that was true costs little. */
+  #brought(peer: NodeId): void {
+    if (this.#owing.delete(peer)) this.#claim.spend(peer, 1 - emptyClaimCost);
   }
 
   #hear(link: LinkSession, frame: Frame): void {
@@ -166,10 +186,14 @@ export class NoticeExchange {
       return flooded;
     }
     this.#giving.spend(peer);
-    const taken = this.#options.board.take(text, { type: 'peer', peer });
-    // Older than what is in force is what anybody may give who has not heard of it yet.
-    if (taken.ok || taken.refusal.code === 'REPLAYED') return ok(undefined);
+    const { board } = this.#options;
+    const { marks } = board;
+    const taken = board.take(text, { type: 'peer', peer });
+    if (board.marks !== marks) this.#brought(peer);
+    if (taken.ok) return ok(undefined);
     this.#giving.spend(peer, refusedCost);
+    // Older than what is in force is what anybody may give who has not heard of it yet; but not in any number.
+    if (taken.refusal.code === 'REPLAYED') return ok(undefined);
     this.#count(taken.refusal);
     this.#options.onRefused(peer, taken.refusal);
     return taken;

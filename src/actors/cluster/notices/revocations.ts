@@ -13,6 +13,8 @@ import {
 export interface RevocableCertificate {
   readonly nodeId?: NodeId;
   readonly serial: string;
+  /** Of the CAs above it: who revokes one revokes what it signed. */
+  readonly issuerSerials?: readonly string[];
 }
 
 /** What is revoked now, for everybody who judges: `NoticeBoard` sets it, and its identity stays. */
@@ -32,10 +34,15 @@ export class Revocations {
 
   readonly find: FindRevocation = (kind: RevocableKind, id: string) => this.#find(kind, id);
 
-  /** Why nobody may speak for this identity: its node or this very certificate is revoked. */
-  ofCertificate({ nodeId, serial }: RevocableCertificate): Refusal | undefined {
-    const found = (nodeId && this.#find('node', nodeId)) ?? this.#find('serial', serial);
-    return found && revokedRefusal(found);
+  /** Why nobody may speak for this identity: its node, this very certificate or a CA above it is revoked. */
+  ofCertificate({ nodeId, serial, issuerSerials = [] }: RevocableCertificate): Refusal | undefined {
+    const ofNode = nodeId && this.#find('node', nodeId);
+    if (ofNode) return revokedRefusal(ofNode);
+    for (const each of [serial, ...issuerSerials]) {
+      const found = this.#find('serial', each);
+      if (found) return revokedRefusal(found);
+    }
+    return undefined;
   }
 
   /** As `ofCertificate`, for an Ed25519 key in its 32 raw bytes. */

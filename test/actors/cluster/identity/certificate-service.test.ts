@@ -69,8 +69,10 @@ function lab({
     trustDomain: domain,
     authority: async () => ok({ ca: authority, chainPem: above, validityMsMax: 90 * dayMs }),
     caPem: () => ca.certPem,
-    revoked: ({ nodeId, serial }) =>
-      revoked.has(nodeId ?? serial) ? refuse('REVOKED', 'Revoked.').refusal : undefined,
+    revoked: ({ nodeId, serial, issuerSerials = [] }) =>
+      [nodeId ?? serial, ...issuerSerials].some((one) => revoked.has(one))
+        ? refuse('REVOKED', 'Revoked.').refusal
+        : undefined,
     record: async (issued) => {
       order.push('recorded');
       records.push(issued);

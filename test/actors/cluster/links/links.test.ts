@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { linkView } from '../../../../src/actors/cluster/links/link-view.ts';
 import type { PeerLink } from '../../../../src/actors/cluster/links/links.ts';
@@ -415,6 +416,22 @@ describe('a link that is lost', () => {
     await until('it is refused', () => heard.ends.length > 0);
     expect([heard.ends[0]?.code, heard.messages]).toEqual([4005, []]);
     expect(a.refused.map(({ refusal }) => refusal.code)).toEqual(['REVOKED', 'REVOKED']);
+  });
+
+  it('is cut when a CA above its peer is revoked, and the peer whose own it is has none either', async () => {
+    const serial = new X509Certificate(ca.certPem).serialNumber;
+    let isRevoked = false;
+    const revoked: LinkNodeOptions['revoked'] = ({ issuerSerials }) =>
+      isRevoked && issuerSerials?.includes(serial) ? refuse('REVOKED', 'The CA is revoked.').refusal : undefined;
+    const [a, b] = [await start(one, { revoked }), await start(two)];
+    b.links.ensure({ address: a.address, nodeId: one });
+    await linked(a, two);
+    isRevoked = true;
+    a.links.cutRevoked();
+    expect(a.links.all()).toEqual([]);
+    const heard = listenTo(await connectTo(a, two));
+    await until('it is refused', () => heard.ends.length > 0);
+    expect([heard.ends[0]?.code, heard.messages]).toEqual([4005, []]);
   });
 
   it('is closed with its certificate', async () => {

@@ -1,10 +1,13 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { LinkSession } from '../../../../src/actors/cluster/links/link-session.ts';
+import type { Links } from '../../../../src/actors/cluster/links/links.ts';
 import { NoticeBoard } from '../../../../src/actors/cluster/notices/notice-board.ts';
 import { NoticeExchange } from '../../../../src/actors/cluster/notices/notice-exchange.ts';
 import { Revocations } from '../../../../src/actors/cluster/notices/revocations.ts';
 import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
 import { readTrustNotice } from '../../../../src/actors/messaging/trust.ts';
+import { keyIdOf } from '../../../../src/crypto/keys.ts';
 import { type Refusal, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
@@ -12,6 +15,7 @@ import type { Frame } from '../../../../src/protocols/link/frame.ts';
 import { decodeFrames } from '../../../../src/protocols/link/frame.ts';
 import type { Hello } from '../../../../src/protocols/link/hello.ts';
 import { encodeNoticePart, encodeNoticeRequest, noticesFeature } from '../../../../src/protocols/link/notice-frame.ts';
+import { trustInForce } from '../../../../src/protocols/notice/reconciliation.ts';
 import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { newKey, revocationOf, signNotice } from '../../notice-lab.ts';
@@ -139,6 +143,146 @@ describe('the exchange of notices in a greeting', () => {
     });
     expect([codes[0], codes.at(-1)]).toEqual(['ok', 'RATE_LIMIT_EXCEEDED']);
     expect(exchange.greeting('node-3' as NodeId).answer(request).ok).toBe(true);
+  });
+});
+
+describe('the exchange of notices over links that are up', () => {
+  type Handler = (link: LinkSession, frame: Frame) => void;
+  const lab = async () => {
+    const clock = new ManualClock();
+    const board = await NoticeBoard.open({
+      clusterId,
+      store: new MemoryStore(),
+      trust: unwrap(readTrustNotice(trustText, [authority.text], clusterId)),
+      revocations: new Revocations(),
+      seal: (text) => `${text.length}`,
+      trouble: () => {},
+    });
+    const exchange = new NoticeExchange({ board, clock, metrics: createMetrics(), onRefused: () => {} });
+    const handlers = new Map<string, Handler>();
+    const links = {
+      onFrame: (kind: string, handler: Handler) => void handlers.set(kind, handler),
+      onReady: () => {},
+      onClosed: () => {},
+    };
+    exchange.listen(links as unknown as Links);
+    const asked: string[] = [];
+    const linkTo = (nodeId: string): LinkSession =>
+      ({
+        nodeId,
+        hello: hello(),
+        send: (kind: string) => void asked.push(`${kind} ${nodeId}`),
+      }) as unknown as LinkSession;
+    const claims = (nodeId: string, generation: number): void => {
+      const header = encodeNoticeRequest(utf8, [...board.marks.slice(0, 1), mark('revocations', generation)]);
+      handlers.get('notice-request')!(linkTo(nodeId), { kind: 'notice-request', header, content: new Uint8Array(0) });
+    };
+    const gives = (nodeId: string, text: string): void => handlers.get('notice')!(linkTo(nodeId), part(0, text));
+    return { clock, board, asked, claims, gives };
+  };
+
+  it('asks whoever tells of news, also when another claims to have some all the time and gives none', async () => {
+    const { clock, asked, claims } = await lab();
+    for (let at = 0; at < 20; at++) claims('node-2', 9);
+    claims('node-3', 2);
+    expect(asked).toEqual(['notice-request node-2', 'notice-request node-3']);
+    for (let at = 0; at < 400; at++) {
+      clock.advance(10);
+      claims('node-2', 9);
+    }
+    expect(asked).toHaveLength(2);
+    clock.advance(1_000);
+    claims('node-2', 9);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('asks one that was right again at once, and of many that tell the same only a few', async () => {
+    const { clock, asked, claims, gives } = await lab();
+    for (const generation of [1, 2, 3]) {
+      claims('node-2', generation);
+      gives('node-2', revoking(generation));
+      clock.advance(500);
+    }
+    expect(asked).toHaveLength(3);
+    for (let at = 3; at < 100; at++) claims(`node-${at}`, 9);
+    expect(asked).toHaveLength(3 + 4);
+  });
+
+  it('stops reading old notices, dear to read and cheap to send, and reads on later', async () => {
+    const { clock, board, gives } = await lab();
+    unwrap(board.take(revoking(2), { type: 'api' }));
+    const take = vi.spyOn(board, 'take');
+    for (let at = 0; at < 1_000; at++) gives('node-2', revoking(1));
+    const read = take.mock.calls.length;
+    expect(read).toBeLessThan(40);
+    gives('node-3', revoking(3));
+    expect(board.marks.at(-1)?.generation).toBe(3);
+    clock.advance(10_000);
+    gives('node-2', revoking(4));
+    expect(board.marks.at(-1)?.generation).toBe(4);
+  });
+});
+
+describe('two authorities that drop each other', () => {
+  const other = newKey();
+  const trusting = (signer: typeof authority, generation: number, authorities: readonly string[]) =>
+    signNotice(signer.key, { kind: 'trust', generation, clusterId, body: { ...bundle, authorities } });
+  const both = trusting(authority, 1, [authority.text, other.text]);
+  const [ours, theirs] = [trusting(authority, 2, [authority.text]), trusting(other, 2, [other.text])];
+  const open = async () => {
+    const board = await NoticeBoard.open({
+      clusterId,
+      store: new MemoryStore(),
+      trust: unwrap(readTrustNotice(both, [authority.text], clusterId)),
+      revocations: new Revocations(),
+      seal: (text) => `${text.length}`,
+      trouble: () => {},
+    });
+    const news: string[] = [];
+    board.onNews(({ type }) => void news.push(type));
+    const take = (text: string) => {
+      const taken = board.take(text, { type: 'peer', peer });
+      return taken.ok ? 'ok' : taken.refusal.code;
+    };
+    return { board, news, take };
+  };
+
+  it('are noticed by whoever hears of both, in either order, and none of the two is followed', async () => {
+    const ended = [];
+    for (const order of [
+      [ours, theirs],
+      [theirs, ours],
+    ]) {
+      const { board, news, take } = await open();
+      expect(order.map(take)).toEqual(['ok', 'ok']);
+      expect(news).toEqual(['installed', 'installed', 'forked']);
+      expect(trustInForce(board.state)?.authorities).toEqual([]);
+      ended.push(board.marks);
+    }
+    expect(ended[0]).toEqual(ended[1]);
+  });
+
+  it('leave the dropped one no other say', async () => {
+    const { take } = await open();
+    expect(take(ours)).toBe('ok');
+    for (const text of [trusting(other, 3, [other.text]), trusting(other, 1, [other.text]), revoking(1, other.key)])
+      expect(take(text)).toBe('SIGNATURE_INVALID');
+    const dropped = revocationOf('key', keyIdOf(other.key));
+    expect(
+      take(
+        signNotice(authority.key, { kind: 'revocations', generation: 1, clusterId, body: { revocations: [dropped] } }),
+      ),
+    ).toBe('ok');
+    expect(take(theirs)).not.toBe('ok');
+  });
+
+  it('leave it none at all once the next bundle is there', async () => {
+    const { take } = await open();
+    expect([ours, trusting(authority, 3, [authority.text]), theirs].map(take)).toEqual([
+      'ok',
+      'ok',
+      'SIGNATURE_INVALID',
+    ]);
   });
 });
 
