@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { NodeControl } from '../../src/actors/operations/control.ts';
+import type { MemberView, NodeControl } from '../../src/actors/operations/control.ts';
 import type { NoticeView } from '../../src/actors/operations/notice-view.ts';
 import { claimedNotice } from '../../src/cli/notice/verified-notice.ts';
 import { createApiKey } from '../../src/crypto/api-key.ts';
@@ -60,6 +62,21 @@ const nodeIdentity = (id: string) => {
   return { certPem, keyPem: privateKeyToPem(key.privateKey), caPem: ca.certPem };
 };
 
+/** Where a node’s links are: TLS alone, which wants the client’s certificate as a link does. */
+async function linkOf({ certPem, keyPem, caPem }: ReturnType<typeof nodeIdentity>): Promise<string> {
+  const options = { cert: certPem, key: keyPem, ca: caPem, requestCert: true, ALPNProtocols: ['caxton-link/1'] };
+  const server = createServer(options);
+  server.on('tlsClientError', () => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => new Promise((resolve) => server.close(() => resolve())));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const memberOf = (nodeId: string, address: string): MemberView => ({
+  ...{ nodeId: nodeId as NodeId, status: 'alive', address, bootEpoch: 1, incarnation: 0 },
+  ...{ self: false, link: 'ready', since: '2026-01-31T12:00:00.000Z' },
+});
+
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
@@ -77,12 +94,15 @@ async function cluster(...documents: string[]) {
     return ok(view);
   };
   const serials = new Map<string, string>();
+  const links = new Map<string, string>();
   const addresses = await Promise.all(
     ids.map(async (id) => {
       const node = nodes.get(id)!;
       const tls = nodeIdentity(id);
       serials.set(id, new X509Certificate(tls.certPem).serialNumber);
+      links.set(id, await linkOf(tls));
       const over: Partial<NodeControl> = {
+        members: () => ids.map((nodeId) => memberOf(nodeId, links.get(nodeId)!)),
         notices: () => {
           node.asked.push('notices');
           return node.views;
@@ -92,7 +112,7 @@ async function cluster(...documents: string[]) {
           return (node.publish ?? inForce)(document);
         },
       };
-      const lab = await apiLab({ apiKey, tls, over });
+      const lab = await apiLab({ apiKey, over });
       closing.push(() => lab.api.close());
       return { id, api: `https://127.0.0.1:${lab.address.port}` };
     }),
@@ -104,6 +124,7 @@ async function cluster(...documents: string[]) {
   const security = (line: string) => run(['security', ...line.split(' ')], { cwd: folder.root });
   return {
     folder,
+    links,
     node: (id: string) => nodes.get(id)!,
     serial: (id: string) => serials.get(id)!,
     security,
@@ -218,9 +239,12 @@ describe('caxton security revoke', () => {
   });
 
   it('says that only the id is revoked when no certificate shows the serial', async () => {
-    const { revoke, revoked } = await cluster();
-    const ran = await revoke('--node node-8');
-    expect([ran.code, revoked()]).toEqual([0, ['node node-8']]);
+    const { revoke, revoked, links } = await cluster();
+    // Whoever names the address cannot have the certificate of another node revoked.
+    links.set('node-3', links.get('node-1')!);
+    const ran = await revoke('--node node-3,node-8');
+    expect([ran.code, revoked()]).toEqual([0, ['node node-3', 'node node-8']]);
+    expect(ran.err).toContain('Of node-3 only the id is revoked');
     expect(ran.err).toContain('Of node-8 only the id is revoked');
   });
 });

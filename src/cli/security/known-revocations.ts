@@ -1,3 +1,4 @@
+import type { MemberView } from '../../actors/operations/control.ts';
 import { createClient } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
@@ -17,7 +18,7 @@ import {
 import type { Profile, ProfileNode } from '../profile.ts';
 
 /**
- * What is revoked in a cluster, as far as documents show it that authorities signed. A node is believed in nothing: any of
+ * What is revoked in a cluster, as far as documents show it that authorities signed. No node is believed in anything: each of
  * them may be the one that is about to be revoked, and what is found here is signed by the operator next.
  */
 export interface KnownRevocations {
@@ -33,6 +34,8 @@ export interface KnownRevocations {
   /** Those that answered and are not revoked. */
   readonly heard: readonly ProfileNode[];
   readonly silent: readonly NodeId[];
+  /** Where a node’s links are, in the words of the others. */
+  readonly addressesOf: (id: NodeId) => readonly string[];
 }
 
 export interface RevocationsQuestion {
@@ -49,6 +52,7 @@ interface Answer {
   readonly trust: string | undefined;
   readonly document: string | undefined;
   readonly body: readonly Revocation[];
+  readonly members: readonly MemberView[];
 }
 
 /** Asks the nodes of the profile. UNREACHABLE when none answers, UNAUTHORIZED when it is open whom to believe. */
@@ -85,8 +89,14 @@ export async function knownRevocations(
     doubts: heard.flatMap(({ node, document }, at) => doubtsOf(node.id, document, keys, claims[at]!.length)),
     heard: heard.map(({ node }) => node),
     silent: asked.filter((_, at) => answers[at] instanceof CaxtonError).map(({ id }) => id),
+    addressesOf: (id) => addressesIn(heard, id),
   };
 }
+
+/** One of each node at most, so that nobody makes this machine knock everywhere. */
+const addressesIn = (heard: readonly Answer[], id: NodeId): readonly string[] => [
+  ...new Set(heard.flatMap(({ members }) => members.find(({ nodeId }) => nodeId === id)?.address ?? [])),
+];
 
 function doubtsOf(id: NodeId, document: string | undefined, keys: AuthorityKeys, claims: number): readonly string[] {
   const judged = document === undefined ? undefined : verifiedNotice(document, keys);
@@ -102,12 +112,13 @@ function doubtsOf(id: NodeId, document: string | undefined, keys: AuthorityKeys,
 async function ask({ caPem, apiKey }: Profile, node: ProfileNode): Promise<Answer | CaxtonError> {
   const client = createClient({ address: node.api, caPem, apiKey });
   try {
-    const views = await client.notices({ timeoutMs: answerMsMax });
+    const call = { timeoutMs: answerMsMax };
+    const [views, members] = await Promise.all([client.notices(call), client.members(call)]);
     const viewOf = (kind: string) => views.find((view) => view.kind === kind);
     const [trust, view] = [viewOf('trust'), viewOf('revocations')];
     const body =
       view && unwrap(readShape(revocationsBody, view.body, malformed('What the node says is revoked'))).revocations;
-    return { node, trust: trust?.document, document: view?.document, body: body ?? [] };
+    return { node, trust: trust?.document, document: view?.document, body: body ?? [], members };
   } catch (error) {
     if (error instanceof CaxtonError) return error;
     throw error;

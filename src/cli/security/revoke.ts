@@ -4,6 +4,7 @@ import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { keyIdOf, publicHalf } from '../../crypto/keys.ts';
 import { documentId } from '../../crypto/signed-document.ts';
 import { CaxtonError } from '../../errors.ts';
+import type { NodeId } from '../../names.ts';
 import {
   type RevocableKind,
   type Revocation,
@@ -13,7 +14,6 @@ import {
   revocationReasons,
   unionOf,
 } from '../../protocols/notice/revocation.ts';
-import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { authorityKey, signedBy } from '../notice/authority-key.ts';
 import { givenAuthorities } from '../notice/verified-notice.ts';
@@ -128,19 +128,17 @@ async function idOf(word: string, cwd: string): Promise<string> {
 async function certificatesOf(
   { terminal }: Invocation,
   named: readonly Revocation[],
-  { profile }: KnownRevocations,
+  { profile, addressesOf }: KnownRevocations,
 ): Promise<readonly Revocation[]> {
   const nodes = named.filter(({ kind }) => kind === 'node');
   const found = await Promise.all(
     nodes.map(async (revocation) => {
-      const node = profile.nodes.find(({ id }) => id === revocation.id);
-      const shown = node && (await shownCertificate(profile, node));
-      if (shown?.ok) return [{ ...revocation, kind: 'serial' as const, id: shown.value.serial }];
-      const why = printable(shown?.refusal.reasons[0] ?? `${revocation.id} is not in the profile.`);
+      const id = revocation.id as NodeId;
+      const shown = await shownCertificate(profile, id, addressesOf(id));
+      if (shown.ok) return [{ ...revocation, kind: 'serial' as const, id: shown.value.serial }];
       terminal.err(
-        `Of ${revocation.id} only the id is revoked, which is enough for nodes. Its certificate is not known`,
+        `Of ${id} only the id is revoked, which is enough for nodes: ${shown.refusal.reasons[0]} For a CRL name its certificate with --serial.\n`,
       );
-      terminal.err(` for certain (${why}); for a CRL name it with --serial.\n`);
       return [];
     }),
   );

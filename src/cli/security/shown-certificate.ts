@@ -1,60 +1,63 @@
-import { X509Certificate } from 'node:crypto';
-import { connect, type DetailedPeerCertificate } from 'node:tls';
+import { connect } from 'node:tls';
+import { linkProtocol, shownChain } from '../../actors/cluster/links/node-link-channel.ts';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import { isSelfIssued, joinChain } from '../../crypto/certificate-chain.ts';
 import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
-import { CaxtonError, type Result, refuse } from '../../errors.ts';
-import { limits } from '../../limits.ts';
-import type { Profile, ProfileNode } from '../profile.ts';
+import { ok, type Result, refuse } from '../../errors.ts';
+import type { NodeId, TrustDomain } from '../../names.ts';
+import type { Profile } from '../profile.ts';
 import { trustDomainOf } from './held-ca.ts';
 
 const answerMsMax = 3_000;
 
 /**
- * The certificate that a node shows at its API, verified: the CA of the profile signed it for this very node. So a node
- * that lies can name no certificate but its own. UNREACHABLE, CERTIFICATE_REFUSED.
+ * The certificate that a node shows on its link address, verified: the CA of the profile signed it for this very node. So
+ * it does not matter who named the address or who answers there: no certificate of another node comes out.
+ * UNREACHABLE, CERTIFICATE_REFUSED.
  */
-export async function shownCertificate({ caPem, path }: Profile, { id, api }: ProfileNode): Promise<Result<NodeSvid>> {
-  const chain = await chainShownAt(api, caPem);
-  if (!chain) return refuse('UNREACHABLE', `${id} does not answer with a certificate of the CA.`);
+export async function shownCertificate(
+  { caPem }: Profile,
+  nodeId: NodeId,
+  addresses: readonly string[],
+): Promise<Result<NodeSvid>> {
+  const trustDomain = domainOf(caPem);
+  if (trustDomain === undefined) return refuse('CERTIFICATE_REFUSED', 'The CA of the profile names no trust domain.');
+  for (const chain of await Promise.all(addresses.map((address) => chainShownAt(address, caPem)))) {
+    const judged = chain && verifyNodeSvid(chain, { caPem, trustDomain, now: nodeClock.now(), nodeId });
+    if (judged?.ok) return ok(judged.value);
+  }
+  return refuse('UNREACHABLE', `${nodeId} shows none now that the CA signed for it.`);
+}
+
+/** What cannot be judged must not keep anybody from revoking. */
+function domainOf(caPem: string): TrustDomain | undefined {
   try {
-    const trustDomain = trustDomainOf(caPem, path);
-    return verifyNodeSvid(joinChain(chain), { caPem, trustDomain, now: nodeClock.now(), nodeId: id });
-  } catch (error) {
-    if (error instanceof CaxtonError) return { ok: false, refusal: refuse(error.code, error.message).refusal };
-    throw error;
+    return trustDomainOf(caPem, '');
+  } catch {
+    return undefined;
   }
 }
 
-/** A handshake and nothing else: the node is asked nothing and given no API key. */
-function chainShownAt(api: string, caPem: string): Promise<readonly Uint8Array[] | undefined> {
-  const { hostname, port } = new URL(api);
-  const { promise, resolve } = Promise.withResolvers<readonly Uint8Array[] | undefined>();
+/** A handshake and nothing else: whoever answers is asked nothing, and given no certificate and no API key. */
+function chainShownAt(address: string, caPem: string): Promise<Uint8Array | undefined> {
+  const url = URL.parse(`https://${address}`);
+  if (!url || url.host === '' || url.pathname !== '/' || url.username !== '') return Promise.resolve(undefined);
+  const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
   const socket = connect({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? 443 : Number(port),
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 443 : Number(url.port),
     ca: caPem,
     minVersion: 'TLSv1.3',
+    ALPNProtocols: [linkProtocol],
     // Whose it is stands in its URI name, which is judged afterwards; the path to the CA is TLS’s to judge.
     checkServerIdentity: () => undefined,
   });
   const timer = setTimeout(() => resolve(undefined), answerMsMax);
-  socket.once('secureConnect', () => resolve(chainOf(socket.getPeerCertificate(true))));
-  socket.once('error', () => resolve(undefined));
+  // In TLS 1.3 a client is done before the server misses the client’s certificate (RFC 8446 §2).
+  socket.once('secureConnect', () => resolve(shownChain(socket)));
+  socket.on('error', () => resolve(undefined));
   socket.once('close', () => resolve(undefined));
   return promise.finally(() => {
     clearTimeout(timer);
-    socket.on('error', () => {});
     socket.destroy();
   });
-}
-
-/** Leaf first; without the root, which the profile has. */
-function chainOf(leaf: DetailedPeerCertificate): readonly Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  for (let at: DetailedPeerCertificate | undefined = leaf; at?.raw; at = at.issuerCertificate) {
-    const isRoot = chain.length > 0 && isSelfIssued(new X509Certificate(at.raw));
-    if (isRoot || chain.push(new Uint8Array(at.raw)) >= limits.chainCertificatesMax) break;
-  }
-  return chain;
 }
