@@ -46,7 +46,10 @@ export async function revoke(invocation: Invocation): Promise<ExitCode> {
   // Before anything is signed: a revocation is for good.
   terminal.err(`To be signed: generation ${generation} for cluster ${known.profile.clusterId}, ${news.length} new:\n`);
   for (const { kind, id, reason } of news) terminal.err(`  ${kind} ${id} (${reason})\n`);
-  if (flag('dry-run')) return 0;
+  if (flag('dry-run')) {
+    if (json) writeJson(terminal, { generation, revoked: news, silent: known.silent });
+    return 0;
+  }
   const publishers = publishersOf(invocation, known, except);
   const document = signedBy(key, {
     ...{ v: 1, kind: 'revocations', generation, clusterId: known.profile.clusterId, issuedAt: nodeClock.now() },
