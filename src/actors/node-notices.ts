@@ -169,6 +169,12 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
     return judged;
   }
   const { kind } = judged.value.notice;
+  const held = heldOf(base, judged.value);
+  if (held) {
+    if (!held.ok) audit.note(publicationOf(caller, undefined, held.refusal));
+    await notices.saved();
+    return held;
+  }
   const record = () => audit.record(publicationOf(caller, judged.value, undefined));
   if (kind === 'trust') {
     const recorded = await record();
@@ -183,6 +189,21 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
   }
   await notices.saved();
   return ok(viewsOf(base).find((view) => view.kind === kind)!);
+}
+
+/**
+ * The answer about a document that is held already. Giving it again changes nothing, so no second success is recorded;
+ * an earlier generation is told from the one in force.
+ */
+function heldOf(base: NodeBase, document: SignedNotice): Result<NoticeView> | undefined {
+  const { kind, generation } = document.notice;
+  const shelf = base.notices.state.shelves[kind];
+  if (!shelf) return undefined;
+  const isSame = ({ hash }: SignedNotice) => hex(hash) === hex(document.hash);
+  if ([shelf.current, ...shelf.rivals].some(isSame)) return ok(viewsOf(base).find((view) => view.kind === kind)!);
+  if (!shelf.earlier.some(isSame)) return undefined;
+  const current = shelf.current.notice.generation;
+  return refuse('REPLAYED', `The ${kind} notice has generation ${generation}; ${current} is in force.`);
 }
 
 function publicationOf(caller: Caller, document: SignedNotice | undefined, refusal: Refusal | undefined): AuditDraft {

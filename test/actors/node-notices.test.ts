@@ -151,6 +151,24 @@ describe('a certificate that is revoked', () => {
 });
 
 describe('cluster documents', () => {
+  it('that are held already are taken again without a second record, and refused when they are over', async () => {
+    const cluster = await whole();
+    const authority = await authorityOf(cluster);
+    const second = trusting(cluster, authority, 2, trustOf(cluster));
+    const third = trusting(cluster, authority, 3, trustOf(cluster));
+    for (const text of [second, third, third])
+      expect(await publish(cluster, 'node-1', text)).toMatchObject({ ok: true });
+    expect(await publish(cluster, 'node-1', second)).toMatchObject({ ok: false, refusal: { code: 'REPLAYED' } });
+    const generationsOf = (records: Record<string, unknown>[]) =>
+      records.map(({ metadata }) => (metadata as { generation: number }).generation);
+    expect(generationsOf(await recordsOf(cluster, 'node-1', 'TrustChanged')).slice(-2)).toEqual([2, 3]);
+    const revocations = revoking(cluster, authority, 1, [revocationOf('node', 'node-9')]);
+    for (const text of [revocations, revocations])
+      expect(await publish(cluster, 'node-2', text)).toMatchObject({ ok: true, value: { generation: 1 } });
+    expect(await recordsOf(cluster, 'node-2', 'SecurityPolicyUpdated')).toHaveLength(1);
+    expect(await recordsOf(cluster, 'node-1', 'AccessDenied')).toMatchObject([{ code: 'REPLAYED' }]);
+  });
+
   it('reach a node that was away for ten generations before its links are up', async () => {
     const cluster = await whole();
     let authority = await authorityOf(cluster);

@@ -14,6 +14,8 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { belongTogether } from '../../src/actors/cluster/identity/pem.ts';
 import type { IssuedCertificate } from '../../src/crypto/certificate.ts';
+import type { Revocation } from '../../src/protocols/notice/revocation.ts';
+import { newKey, revocationOf, signNotice } from '../actors/notice-lab.ts';
 import { crlPem, revocationList } from '../crypto/revocation-list.ts';
 import { run } from './cli-lab.ts';
 
@@ -318,6 +320,31 @@ describe('caxton security verify', () => {
     expect(await lists(list('root', soon), list('ca', now - 60_000))).toEqual([1, 'CRL_EXPIRED']);
     expect(await lists(list('root', soon), '')).toEqual([1, 'CRL_MISSING']);
     expect((await security('inspect lists.pem')).out).toContain('revocation list');
+  });
+
+  it('knows what the cluster has revoked when it is given, and says when it is not', async () => {
+    const { root, node, security, write, x509 } = lab();
+    await root();
+    await node();
+    const [authority, other] = [newKey(), newKey()];
+    write('authority.pub', `${authority.text}\n`);
+    write('other.pub', `${other.text}\n`);
+    const leaf = 'verify --ca-cert root.crt --cert certs/node.crt';
+    const verify = (...revocations: Revocation[]) => {
+      const notice = { kind: 'revocations' as const, generation: 3, clusterId: 'c0ffee', body: { revocations } };
+      write('cluster.notice', `${signNotice(authority.key, notice)}\n`);
+      return security(`${leaf} --revocations cluster.notice --authority authority.pub`);
+    };
+    expect((await security(leaf)).out).toContain('revocations were not looked at');
+    const fine = await verify(revocationOf('node', 'node-2'));
+    expect([fine.code, fine.out]).toEqual([0, expect.stringContaining('generation 3 of the revocations')]);
+    expect(await first(verify(revocationOf('node', 'node-1')))).toEqual([1, 'REVOKED']);
+    expect(await first(verify(revocationOf('serial', x509('certs/node.crt').serialNumber)))).toEqual([1, 'REVOKED']);
+    const forged = await security(`${leaf} --revocations cluster.notice --authority other.pub`);
+    expect([forged.code, forged.out, forged.err]).toEqual([1, '', expect.stringContaining('not a trusted one')]);
+    expect((await security(`${leaf} --revocations cluster.notice`)).code).toBe(2);
+    expect((await security(`${leaf} --authority authority.pub`)).code).toBe(2);
+    expect((await security(`${leaf} --revocations cluster.notice --authority root.crt`)).err).toContain('root.crt');
   });
 
   it('refuses what is no certificate, by a code or by the file’s name', async () => {

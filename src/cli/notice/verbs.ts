@@ -10,6 +10,16 @@ const authorityKey: Options = {
   },
 };
 
+/** Whose notices are believed. */
+const authorities: Options = {
+  authority: {
+    type: 'string',
+    value: 'FILE',
+    about: 'public key of an authority whose notices are believed too, such as authority.pub',
+    multiple: true,
+  },
+};
+
 /** Cluster documents, and what is made of them. */
 export const noticeVerbs: readonly Verb[] = [
   {
@@ -66,8 +76,9 @@ generation is not higher than that in force.`,
     noun: 'security',
     verb: 'revoke',
     summary: 'revoke nodes, certificates, keys, tokens or deployments, for good',
-    details: `Asks all nodes of the profile what is revoked, adds to it, signs the next generation and puts it in force. With a
-node its present certificate is revoked as well. There is no way back.`,
+    details: `Takes from the nodes of the profile the revocations that this authority, or one that it named, has signed, adds to
+them, says what is new, signs the next generation, puts it in force at one node and reads it back from another. A node
+that is being revoked has no say. With a node the certificate that it shows is revoked as well. There is no way back.`,
     options: {
       node: { type: 'string', value: 'ID,…', about: 'nodes, whatever certificate they show', multiple: true },
       serial: { type: 'string', value: 'HEX,…', about: 'certificates', multiple: true },
@@ -80,6 +91,9 @@ node its present certificate is revoked as well. There is no way back.`,
         about: 'as in RFC 5280, such as keyCompromise (default unspecified)',
       },
       ...authorityKey,
+      ...authorities,
+      'include-unverified': { type: 'boolean', about: 'sign also what nodes claim without a signed document' },
+      'dry-run': { type: 'boolean', about: 'only say what would be signed' },
       via: { type: 'string', value: 'ID', about: 'publish at this node (default: the first that answers)' },
       output: nodeOptions.output!,
       profile: nodeOptions.profile!,
@@ -99,6 +113,15 @@ every certificate, so make a new one in time.`,
     options: {
       'ca-cert': { type: 'string', value: 'FILE', about: 'the CA’s certificate', required: true },
       'ca-key': { type: 'string', value: 'FILE', about: 'the CA’s private key, PEM, mode 0600', required: true },
+      'passphrase-file': {
+        type: 'string',
+        value: 'FILE',
+        about: 'the passphrase of the CA key, mode 0600 (else $CAXTON_CA_PASSPHRASE, else asked for)',
+      },
+      authority: {
+        ...authorities.authority!,
+        about: 'public key of an authority (default: those that all nodes name alike)',
+      },
       validity: { type: 'string', value: 'TIME', about: 'until the next one is due (default 7d)' },
       out: { type: 'string', value: 'FILE', about: 'write it there (default: print it)' },
       profile: nodeOptions.profile!,

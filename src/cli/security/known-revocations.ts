@@ -1,65 +1,140 @@
-import type { NoticeView } from '../../actors/operations/notice-view.ts';
+import type { MemberView } from '../../actors/operations/control.ts';
 import { createClient } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import { malformed, readShape } from '../../protocols/json/shape.ts';
-import { type Revocation, revocationsBody, unionOf } from '../../protocols/notice/revocation.ts';
+import { revocationsInForce } from '../../protocols/notice/reconciliation.ts';
+import { leftOut, type Revocation, revocationsBody, unionOf } from '../../protocols/notice/revocation.ts';
+import { printable } from '../../protocols/printable.ts';
 import type { Invocation } from '../command.ts';
 import { profileOf } from '../connect.ts';
+import {
+  type AuthorityKeys,
+  authorityKeys,
+  claimedNotice,
+  verifiedNotice,
+  verifiedNotices,
+} from '../notice/verified-notice.ts';
+import type { Profile, ProfileNode } from '../profile.ts';
 
-/** What the nodes of a profile hold, all of them taken together: no single one is believed to know everything. */
+/**
+ * What is revoked in a cluster, as far as documents show it that authorities signed. No node is believed in anything: each of
+ * them may be the one that is about to be revoked, and what is found here is signed by the operator next.
+ */
 export interface KnownRevocations {
-  readonly clusterId: string;
-  /** Of the newest notice; 0 when there is none. */
+  readonly profile: Profile;
+  /** Of the newest verified notice; 0 when there is none. */
   readonly generation: number;
+  /** What verified notices revoke. */
   readonly revocations: readonly Revocation[];
-  /** The certificates that members show each other now. */
-  readonly serials: readonly { readonly node: NodeId; readonly serial: string }[];
+  /** What nodes say is in force besides, without a document that shows it. */
+  readonly claimed: readonly Revocation[];
+  /** Which node says so, or shows a document of a signer that is not known as an authority: sentences for people. */
+  readonly doubts: readonly string[];
+  /** Those that answered and are not revoked. */
+  readonly heard: readonly ProfileNode[];
   readonly silent: readonly NodeId[];
+  /** Where a node’s links are, in the words of the others. */
+  readonly addressesOf: (id: NodeId) => readonly string[];
+}
+
+export interface RevocationsQuestion {
+  /** Whose notices are believed. Undefined: the authorities that all nodes name alike. */
+  readonly anchors: AuthorityKeys | undefined;
+  /** Nodes that are not asked, since they are being revoked. */
+  readonly except: readonly string[];
 }
 
 const answerMsMax = 3_000;
 
-/** Asks every node of the profile. UNREACHABLE when none answers. */
-export async function knownRevocations(invocation: Invocation): Promise<KnownRevocations> {
+interface Answer {
+  readonly node: ProfileNode;
+  readonly trust: string | undefined;
+  readonly document: string | undefined;
+  readonly body: readonly Revocation[];
+  readonly members: readonly MemberView[];
+}
+
+/** Asks the nodes of the profile. UNREACHABLE when none answers, UNAUTHORIZED when it is open whom to believe. */
+export async function knownRevocations(
+  invocation: Invocation,
+  { anchors, except }: RevocationsQuestion,
+): Promise<KnownRevocations> {
   const profile = await profileOf(invocation);
-  const answers = await Promise.all(
-    profile.nodes.map(async ({ id, api }) => {
-      const client = createClient({ address: api, caPem: profile.caPem, apiKey: profile.apiKey });
-      const call = { timeoutMs: answerMsMax };
-      try {
-        const [notices, links, status] = await Promise.all([
-          client.notices(call),
-          client.links(call),
-          client.status(call),
-        ]);
-        return { id, notices, links, status };
-      } catch (error) {
-        if (!(error instanceof CaxtonError)) throw error;
-        return { id, error };
-      } finally {
-        client.close();
-      }
-    }),
-  );
-  const heard = answers.flatMap((answer) => ('notices' in answer && answer.notices ? [answer] : []));
-  const [first] = heard;
-  if (!first) {
-    const reasons = answers.map(({ id, error }) => `${id}: ${error?.message ?? 'no answer'}`);
-    throw new CaxtonError('UNREACHABLE', ['No node of the profile answers.', ...reasons]);
+  const asked = profile.nodes.filter(({ id }) => !except.includes(id));
+  if (asked.length === 0)
+    throw new CaxtonError('UNREACHABLE', [
+      'Every node of the profile is being revoked, so there is none to ask.',
+      'Name another node’s address in the profile, or use caxton notice sign and publish.',
+    ]);
+  const answers = await Promise.all(asked.map((node) => ask(profile, node)));
+  const all = answers.flatMap((answer) => (answer instanceof CaxtonError ? [] : [answer]));
+  if (all.length === 0) {
+    const reasons = answers.flatMap((one, at) =>
+      one instanceof CaxtonError ? [`${asked[at]!.id}: ${one.message}`] : [],
+    );
+    throw new CaxtonError('UNREACHABLE', ['No node of the profile answers as a node should.', ...reasons]);
   }
-  const views = heard.flatMap(({ notices }) => notices.filter(({ kind }) => kind === 'revocations'));
+  const believed = anchors ?? authoritiesOfAll(all);
+  const documents = all.flatMap(({ trust, document }) => [trust, document].filter((text) => text !== undefined));
+  const { state, keys } = verifiedNotices(profile.clusterId, believed, documents);
+  const revocations = revocationsInForce(state);
+  // Whoever is revoked already has no say either.
+  const heard = all.filter(({ node }) => !revocations.some(({ kind, id }) => kind === 'node' && id === node.id));
+  const claims = heard.map(({ body }) => leftOut(body, revocations));
   return {
-    clusterId: first.status.clusterId,
-    generation: Math.max(0, ...views.map(({ generation }) => generation)),
-    revocations: views.map(bodyOf).reduce(unionOf, []),
-    serials: heard.flatMap(({ links, status: { nodeId, certificate } }) => [
-      ...links.map(({ peer, serial }) => ({ node: peer as NodeId, serial })),
-      { node: nodeId, serial: certificate.serial },
-    ]),
-    silent: answers.filter(({ id }) => !heard.some((one) => one.id === id)).map(({ id }) => id),
+    ...{ profile, revocations },
+    generation: state.shelves.revocations?.current.notice.generation ?? 0,
+    claimed: claims.reduce(unionOf, []),
+    doubts: heard.flatMap(({ node, document }, at) => doubtsOf(node.id, document, keys, claims[at]!.length)),
+    heard: heard.map(({ node }) => node),
+    silent: asked.filter((_, at) => answers[at] instanceof CaxtonError).map(({ id }) => id),
+    addressesOf: (id) => addressesIn(heard, id),
   };
 }
 
-const bodyOf = ({ body }: NoticeView): readonly Revocation[] =>
-  unwrap(readShape(revocationsBody, body, malformed('What the node says is revoked'))).revocations;
+/** One of each node at most, so that nobody makes this machine knock everywhere. */
+const addressesIn = (heard: readonly Answer[], id: NodeId): readonly string[] => [
+  ...new Set(heard.flatMap(({ members }) => members.find(({ nodeId }) => nodeId === id)?.address ?? [])),
+];
+
+function doubtsOf(id: NodeId, document: string | undefined, keys: AuthorityKeys, claims: number): readonly string[] {
+  const judged = document === undefined ? undefined : verifiedNotice(document, keys);
+  return [
+    ...(judged?.ok === false
+      ? [`${id} shows revocations that no known authority signed: ${printable(judged.refusal.reasons[0])}`]
+      : []),
+    ...(claims > 0 ? [`${id} claims ${claims} more revocations, and no document that was verified has them.`] : []),
+  ];
+}
+
+/** What one node answers; whatever is not as it should be makes the node one that did not answer. */
+async function ask({ caPem, apiKey }: Profile, node: ProfileNode): Promise<Answer | CaxtonError> {
+  const client = createClient({ address: node.api, caPem, apiKey });
+  try {
+    const call = { timeoutMs: answerMsMax };
+    const [views, members] = await Promise.all([client.notices(call), client.members(call)]);
+    const viewOf = (kind: string) => views.find((view) => view.kind === kind);
+    const [trust, view] = [viewOf('trust'), viewOf('revocations')];
+    const body =
+      view && unwrap(readShape(revocationsBody, view.body, malformed('What the node says is revoked'))).revocations;
+    return { node, trust: trust?.document, document: view?.document, body: body ?? [], members };
+  } catch (error) {
+    if (error instanceof CaxtonError) return error;
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+/** The authorities that every node names: one that lies is found out by the first that does not. */
+function authoritiesOfAll(answers: readonly Answer[]): AuthorityKeys {
+  const [first, ...others] = new Set(answers.map(({ trust }) => trust));
+  const notice = first === undefined ? undefined : claimedNotice(first);
+  if (others.length > 0 || !notice?.ok || notice.value.notice.kind !== 'trust')
+    throw new CaxtonError('UNAUTHORIZED', [
+      'The nodes do not show one and the same trust notice, so it is open whom to believe.',
+      'Name the public key of an authority with --authority FILE, such as authority.pub.',
+    ]);
+  return authorityKeys(notice.value.notice.body.authorities);
+}

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
+import { keyIdOf, publicHalf } from '../../crypto/keys.ts';
 import { documentId } from '../../crypto/signed-document.ts';
 import { CaxtonError } from '../../errors.ts';
+import type { NodeId } from '../../names.ts';
 import {
   type RevocableKind,
   type Revocation,
@@ -13,48 +15,81 @@ import {
   unionOf,
 } from '../../protocols/notice/revocation.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
-import { withNode } from '../connect.ts';
 import { authorityKey, signedBy } from '../notice/authority-key.ts';
+import { givenAuthorities } from '../notice/verified-notice.ts';
 import { writeJson } from '../output.ts';
+import type { ProfileNode } from '../profile.ts';
 import { type KnownRevocations, knownRevocations } from './known-revocations.ts';
+import { putInForce } from './put-in-force.ts';
+import { shownCertificate } from './shown-certificate.ts';
 
 const help = 'caxton security revoke --help';
 
-/** Makes the next generation of the revocations from all that the nodes hold, signs it and puts it in force. */
+/** Makes the next generation of the revocations from what verified notices say, signs it and puts it in force. */
 export async function revoke(invocation: Invocation): Promise<ExitCode> {
-  const { terminal, json } = invocation;
+  const { terminal, json, flag } = invocation;
   const named = await namedBy(invocation);
   const key = await authorityKey(invocation);
-  const known = await knownRevocations(invocation);
-  const added = withSerials(named, known);
-  const revocations = unionOf(known.revocations, added);
-  if (revocations.length === known.revocations.length) {
+  const publicKey = publicHalf(key);
+  const anchors = new Map([...(await givenAuthorities(invocation)), [keyIdOf(publicKey), publicKey] as const]);
+  const except = named.flatMap(({ kind, id }) => (kind === 'node' ? [id] : []));
+  const known = await knownRevocations(invocation, { anchors, except });
+  const base = flag('include-unverified') ? unionOf(known.revocations, known.claimed) : known.revocations;
+  const revocations = unionOf(base, unionOf(named, await certificatesOf(invocation, named, known)));
+  const news = revocations.slice(known.revocations.length);
+  sayDoubts(invocation, known);
+  if (news.length === 0) {
     terminal.err('All of it is revoked already.\n');
     return 0;
   }
+  const generation = known.generation + 1;
+  // Before anything is signed: a revocation is for good.
+  terminal.err(`To be signed: generation ${generation} for cluster ${known.profile.clusterId}, ${news.length} new:\n`);
+  for (const { kind, id, reason } of news) terminal.err(`  ${kind} ${id} (${reason})\n`);
+  if (flag('dry-run')) {
+    if (json) writeJson(terminal, { generation, revoked: news, silent: known.silent });
+    return 0;
+  }
+  const publishers = publishersOf(invocation, known, except);
   const document = signedBy(key, {
-    v: 1,
-    kind: 'revocations',
-    generation: known.generation + 1,
-    clusterId: known.clusterId,
-    issuedAt: nodeClock.now(),
+    ...{ v: 1, kind: 'revocations', generation, clusterId: known.profile.clusterId, issuedAt: nodeClock.now() },
     body: { revocations },
   });
-  // Elsewhere `--node` says whom to ask; here it is what is revoked.
-  const asked = { ...invocation, text: (option: string) => invocation.text(option === 'node' ? 'via' : option) };
-  const { view, node } = await withNode(asked, async ({ client, node: { id } }) => ({
-    view: await client.publishNotice(document),
-    node: id,
-  }));
-  const news = revocations.slice(known.revocations.length);
-  if (json) writeJson(terminal, { generation: view.generation, node, revoked: news, silent: known.silent });
-  else {
-    for (const { kind, id, reason } of news) terminal.out(`revoked ${kind} ${id} (${reason})\n`);
-    terminal.out(`generation ${view.generation} is in force at ${node}, which tells the others\n`);
+  const { node, seenAt } = await putInForce(known.profile, document, publishers, known.heard);
+  if (json) {
+    writeJson(terminal, { generation, node, seenAt: seenAt ?? null, revoked: news, silent: known.silent });
+    return 0;
   }
-  if (known.silent.length > 0 && !json)
+  for (const { kind, id, reason } of news) terminal.out(`revoked ${kind} ${id} (${reason})\n`);
+  terminal.out(`generation ${generation} is in force at ${node}, which tells the others\n`);
+  terminal.err(
+    seenAt === undefined ? `Only ${node} answered: no other node confirms it.\n` : `${seenAt} has it too.\n`,
+  );
+  if (known.silent.length > 0)
     terminal.err(`${known.silent.join(', ')} did not answer: it hears of this when it is linked again.\n`);
   return 0;
+}
+
+function sayDoubts({ terminal, flag }: Invocation, { doubts, claimed }: KnownRevocations): void {
+  for (const doubt of doubts) terminal.err(`${doubt}\n`);
+  if (claimed.length === 0 || flag('include-unverified')) return;
+  terminal.err('They are left out:\n');
+  for (const { kind, id, reason } of claimed) terminal.err(`  ${kind} ${id} (${reason})\n`);
+  terminal.err('Name other authorities with --authority, or sign what is claimed with --include-unverified.\n');
+}
+
+/** `--via`, or whoever answered: never one that is being revoked. */
+function publishersOf(
+  { text }: Invocation,
+  { profile, heard }: KnownRevocations,
+  except: readonly string[],
+): readonly ProfileNode[] {
+  const via = text('via');
+  if (via === undefined) return heard;
+  if (except.includes(via)) throw new UsageError(`--via ${via} is being revoked: name another node.`, help);
+  const found = profile.nodes.filter(({ id }) => id === via);
+  if (found.length > 0) return found;
+  throw new UsageError(`--via: the profile has ${profile.nodes.map(({ id }) => id).join(', ')}.`, help);
 }
 
 async function namedBy({ text, list, terminal }: Invocation): Promise<readonly Revocation[]> {
@@ -89,17 +124,26 @@ async function idOf(word: string, cwd: string): Promise<string> {
   return documentId(content.trim());
 }
 
-/** The certificates that a revoked node shows now go with it, so that a CRL has them too. */
-function withSerials(named: readonly Revocation[], { serials }: KnownRevocations): readonly Revocation[] {
-  const theirs = named.flatMap((revocation) =>
-    revocation.kind === 'node'
-      ? serials
-          .filter(({ node, serial }) => node === revocation.id && revocableForm('serial', serial) === undefined)
-          .map(({ serial }): Revocation => ({ ...revocation, kind: 'serial', id: serial }))
-      : [],
+/**
+ * The certificates that the named nodes show now, so that a CRL has them too. Only verified ones: in the cluster the id is
+ * enough, and what anybody says about serials could name a certificate of another node.
+ */
+async function certificatesOf(
+  { terminal }: Invocation,
+  named: readonly Revocation[],
+  { profile, addressesOf }: KnownRevocations,
+): Promise<readonly Revocation[]> {
+  const nodes = named.filter(({ kind }) => kind === 'node');
+  const found = await Promise.all(
+    nodes.map(async (revocation) => {
+      const id = revocation.id as NodeId;
+      const shown = await shownCertificate(profile, id, addressesOf(id));
+      if (shown.ok) return [{ ...revocation, kind: 'serial' as const, id: shown.value.serial }];
+      terminal.err(
+        `Of ${id} only the id is revoked, which is enough for nodes: ${shown.refusal.reasons[0]} For a CRL name its certificate with --serial.\n`,
+      );
+      return [];
+    }),
   );
-  return unionOf(
-    named,
-    theirs.reduce<readonly Revocation[]>((all, one) => unionOf(all, [one]), []),
-  );
+  return found.flat();
 }

@@ -116,7 +116,7 @@ code 0 also when it is not due. Certificate and key are replaced so that a node 
     summary: 'say whether a link would accept a node’s certificate, and why not',
     details: `The judgement that a link makes of its peer: the TLS library validates the path, then the certificate has to be an
 X.509-SVID of the trust domain. Exit code 0, or 1 with the reason’s code on the first line and the sentence below it.
-With --crl every CA of the path needs a list.`,
+With --crl every CA of the path needs a list. What the cluster has revoked is only known with --revocations.`,
     options: {
       'ca-cert': { type: 'string', value: 'FILE', about: 'the trust bundle: one or several roots', required: true },
       cert: {
@@ -127,6 +127,17 @@ With --crl every CA of the path needs a list.`,
       },
       chain: { type: 'string', value: 'FILE', about: 'more intermediates', multiple: true },
       crl: { type: 'string', value: 'FILE', about: 'a revocation list', multiple: true },
+      revocations: {
+        type: 'string',
+        value: 'FILE',
+        about: 'the cluster’s revocations, as notice show --document prints',
+      },
+      authority: {
+        type: 'string',
+        value: 'FILE',
+        about: 'the public key that must have signed them, such as authority.pub',
+        multiple: true,
+      },
       'expect-node': { type: 'string', value: 'ID', about: 'the node that it should be' },
       'trust-domain': { type: 'string', value: 'NAME', about: 'the trust domain (default: the one that the CA names)' },
       at: { type: 'string', value: 'TIME', about: 'at this time, such as 2026-01-31T12:00:00Z (default now)' },

@@ -7,11 +7,13 @@ import { readCertificateList } from '../../crypto/certificate-list.ts';
 import { type CertificateFinding, findingText, withTlsFinding } from '../../crypto/certificate-reason.ts';
 import { osCrypto } from '../../crypto/port.ts';
 import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
-import { unwrap } from '../../errors.ts';
+import { CaxtonError, unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { isNodeId, isTrustDomain, type TrustDomain } from '../../names.ts';
+import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../../names.ts';
+import { type FindRevocation, revocationIndex } from '../../protocols/notice/revocation.ts';
 import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
+import { givenAuthorities, verifiedNotice } from '../notice/verified-notice.ts';
 import { writeJson } from '../output.ts';
 import { about, readPem, trustDomainOf } from './held-ca.ts';
 import { derBlocks } from './pem-blocks.ts';
@@ -36,14 +38,16 @@ export async function verify(invocation: Invocation): Promise<ExitCode> {
   const trustDomain = domainOf(invocation, caPem, caPath);
   const nodeId = text('expect-node');
   if (nodeId !== undefined && !isNodeId(nodeId)) throw new UsageError('--expect-node is the id of a node.');
+  const revocations = await revocationsIn(invocation);
   const above = intermediates.filter((der) => !isSelfIssued(new X509Certificate(der))).slice(0, limits.poolMax);
   const judged = verifyNodeSvid(joinChain(orderedChain(leaf, above)), {
     ...{ caPem, trustDomain, now: at },
     ...(nodeId === undefined ? {} : { nodeId }),
+    ...(revocations ? { revoked: revokes(revocations.find) } : {}),
   });
   const tls = await validatePath(osCrypto, { leaf, intermediates: above, anchors, crls }, now - at);
   const found = withTlsFinding(judged.ok ? [] : judged.refusal.findings, tls && namedBy(crls, leaf, tls));
-  return found.length === 0 ? accepted(invocation, unwrap(judged)) : refused(invocation, found);
+  return found.length === 0 ? accepted(invocation, unwrap(judged), revocations) : refused(invocation, found);
 }
 
 const malformed: CertificateFinding = { code: 'MALFORMED', text: 'The certificate cannot be read.' };
@@ -63,17 +67,50 @@ function refused({ terminal, json }: Invocation, found: readonly CertificateFind
   return 1;
 }
 
-function accepted({ terminal, json }: Invocation, svid: NodeSvid): ExitCode {
+function accepted({ terminal, json }: Invocation, svid: NodeSvid, revocations: Revocations | undefined): ExitCode {
   const { nodeId, spiffeId, serial, notBefore, notAfter, fingerprint, keyId } = svid;
   const [begins, ends] = [new Date(notBefore).toISOString(), new Date(notAfter).toISOString()];
+  const seen = revocations && { generation: revocations.generation, clusterId: revocations.clusterId };
   if (json)
     writeJson(terminal, {
       ...{ ok: true, nodeId, spiffeId, serial, notBefore: begins, notAfter: ends },
-      ...{ fingerprint256: fingerprint, keyId },
+      ...{ fingerprint256: fingerprint, keyId, revocations: seen ?? null },
     });
-  else terminal.out(`OK\n${spiffeId}, serial ${serial}, until ${ends}\n`);
+  else {
+    terminal.out(`OK\n${spiffeId}, serial ${serial}, until ${ends}\n`);
+    terminal.out(
+      seen
+        ? `Not revoked by generation ${seen.generation} of the revocations of cluster ${seen.clusterId}.\n`
+        : 'The cluster’s revocations were not looked at: nodes may refuse it as revoked. See --revocations.\n',
+    );
+  }
   return 0;
 }
+
+/** A revocations notice that an authority signed. */
+interface Revocations {
+  readonly generation: number;
+  readonly clusterId: string;
+  readonly find: FindRevocation;
+}
+
+async function revocationsIn(invocation: Invocation): Promise<Revocations | undefined> {
+  const { text, list, terminal } = invocation;
+  const file = text('revocations');
+  if ((file === undefined) !== (list('authority').length === 0))
+    throw new UsageError('--revocations and --authority go together: the document, and the key that signed it.');
+  if (file === undefined) return undefined;
+  const content = await readPem(resolve(terminal.cwd, file));
+  const { notice } = about(file, verifiedNotice(content.trim(), await givenAuthorities(invocation)));
+  if (notice.kind === 'revocations') return { ...notice, find: revocationIndex(notice.body.revocations) };
+  throw new CaxtonError('MALFORMED', `${file} is a notice about ${notice.kind}, and not about revocations.`);
+}
+
+/** As links ask: by the node, the certificate and its key. */
+const revokes =
+  (find: FindRevocation) =>
+  (serial: string, keyId: string, nodeId: NodeId | undefined): boolean =>
+    [nodeId && find('node', nodeId), find('serial', serial), find('key', keyId)].some((found) => found !== undefined);
 
 /** TLS says of a revoked certificate neither which one it is; the lists do. */
 function namedBy(crls: readonly Uint8Array[], leaf: Uint8Array, tls: CertificateFinding): CertificateFinding {
