@@ -83,7 +83,11 @@ export class SiemForwarder {
         await cursor.write(kept);
       }
       const before = (await source.first()) - 1;
-      if (kept > 0 && before > kept) this.#miss(kept + 1, before);
+      if (kept > 0 && before > kept) {
+        this.#miss(kept + 1, before);
+        // Kept at once, or a receiver that stays away would miss them again at every attempt.
+        await cursor.write(before);
+      }
       // A receiver that is new begins with what is kept.
       this.#confirmed = Math.max(kept, before);
       this.#rewind();

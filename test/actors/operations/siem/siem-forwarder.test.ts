@@ -186,6 +186,21 @@ describe('forwarding', () => {
     expect(lab.told).toEqual([expect.stringContaining('never have the audit records 9 to 11')]);
   });
 
+  it('tells and counts once what a receiver will never have, however often it is tried', async () => {
+    const lab = new Lab();
+    lab.cursor = 8;
+    lab.first = 12;
+    lab.newest = 13;
+    lab.fault = new Error('down');
+    const kernel = await lab.run();
+    await lab.after(10_000);
+    expect(lab.told).toEqual([expect.stringContaining('never have the audit records 9 to 11')]);
+    expect(lab.metrics.read()).toContainEqual(
+      expect.objectContaining({ name: 'caxton_siem_missed_records_total', value: 3 }),
+    );
+    await kernel.stop();
+  });
+
   it('a batch that is too much for the receiver comes in parts, soon', async () => {
     const lab = new Lab();
     lab.mostAtOnce = 100;
