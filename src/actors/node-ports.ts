@@ -10,11 +10,15 @@ import { lockFolder } from './operations/audit/folder-lock.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { openNodeStore } from './operations/node-store.ts';
 
-/** The real world for a node, with whatever the caller replaces; `close` closes what was opened here. */
+/**
+ * The real world for a node, with whatever the caller replaces; `close` closes what was opened here. The audit folder is
+ * unlocked once `written` has settled: who still writes while another begins would cut off its records. If it never does
+ * the lock ends with the process.
+ */
 export async function nodePorts(
   config: NodeConfig,
   replaced: Partial<Ports>,
-): Promise<{ readonly ports: Ports; readonly close: () => Promise<void> }> {
+): Promise<{ readonly ports: Ports; readonly close: (written?: Promise<unknown>) => Promise<void> }> {
   const clock = replaced.clock ?? nodeClock;
   const disk = replaced.disk ?? nodeDisk;
   await disk.makeFolder(config.node.dataPath, 0o700);
@@ -43,8 +47,9 @@ export async function nodePorts(
   };
   return {
     ports,
-    async close() {
-      unlock();
+    async close(written) {
+      if (written) void written.then(unlock, unlock);
+      else unlock();
       await closeStore();
     },
   };

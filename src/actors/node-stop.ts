@@ -25,8 +25,8 @@ const namedMax = 5;
 /** A node that is to be stopped. */
 export interface Stopping {
   readonly parts: NodeParts;
-  /** Closes what the node was given: its store and its sockets. */
-  readonly close: () => Promise<void>;
+  /** Closes what the node was given: its store, and the lock of the audit folder once `written` has settled. */
+  readonly close: (written: Promise<unknown>) => Promise<void>;
   /** Whoever asked for it over the API. */
   readonly caller: Caller | undefined;
 }
@@ -38,6 +38,8 @@ export interface Stopping {
  */
 function phasesOf({ parts, close, caller }: Stopping): readonly StopPhase[] {
   const { kernel } = parts;
+  // Of a step that is cut the act may go on: what hangs on its end is not done before it.
+  const written = Promise.withResolvers<void>();
   const room = (id: string): Step => ({
     what: `/node/${id}`,
     run: () => kernel.terminateChild('/node', id),
@@ -70,8 +72,15 @@ function phasesOf({ parts, close, caller }: Stopping): readonly StopPhase[] {
       steps: [
         { what: 'the tree', run: () => kernel.stop(), cut: () => kernel.kill('/node') },
         { what: 'sockets', run: () => closeSockets(parts) },
-        { what: 'the audit log', run: () => parts.audit.end() },
-        { what: 'the store', run: close },
+        {
+          what: 'the audit log',
+          run: () => {
+            const end = parts.audit.end();
+            written.resolve(end);
+            return end;
+          },
+        },
+        { what: 'the store', run: () => close(written.promise) },
       ],
     },
   ];

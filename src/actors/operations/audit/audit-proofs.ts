@@ -59,7 +59,9 @@ export class AuditProofs {
       }
       const size = fork?.size ?? cosigned?.size ?? 0;
       // The first that no checkpoint vouches for: between it and the next checkpoint something is not what it was.
-      const sequence = Math.min(await checkpoints.goodThrough(), verified.value.headSequence, size - 1) + 1;
+      // Kept checkpoints that cannot be read vouch for nothing; that the log is another one is certain without them.
+      const vouched = await checkpoints.goodThrough().catch(() => 0);
+      const sequence = Math.min(vouched, verified.value.headSequence, size - 1) + 1;
       const reason = `The log does not continue what was signed of it: the checkpoint of record ${size} has another tree.`;
       return ok({ ...verified.value, valid: false, firstBad: { sequence, reason } });
     });

@@ -26,7 +26,7 @@ export interface AuditUpkeepOptions {
   readonly crypto: Crypto;
   readonly folder: string;
   readonly log: AuditLog;
-  readonly vault: { readonly ring: VaultRing; reload(): Promise<boolean> };
+  readonly vault: { readonly ring: VaultRing; reload(): Promise<unknown> };
   /** Closed segments are kept at least this long after their last record, and until all `readers` have had them. */
   readonly retentionMs: number;
   /** Told of what could not be done and will be tried again. */
@@ -58,15 +58,43 @@ export class AuditUpkeep {
   /** Up to where a record says that the log is retired: one that could not be removed then needs no other. */
   #retiredThrough = 0;
   #isHeld = false;
+  /** The vault’s key that the log was told of last. */
+  #toldKey: string;
+  /** The full disk of now was answered with a round. */
+  #isAnswered = false;
 
   constructor(options: AuditUpkeepOptions) {
     this.#options = options;
+    this.#toldKey = options.vault.ring.currentId;
     this.#begun = { now: options.clock.now(), monotonic: options.clock.monotonic() };
+  }
+
+  /**
+   * Resolves when the disk has become full since the last round, or the signal aborts. What is past its time goes then,
+   * while the reserve still takes the record of it: a log that is blocked can retire nothing.
+   */
+  full(signal: AbortSignal): Promise<void> {
+    const { listeners } = this.#options.log;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const isFull = this.#isFull();
+        this.#isAnswered &&= isFull;
+        if (!signal.aborted && (!isFull || this.#isAnswered)) return;
+        listeners.delete(look);
+        signal.removeEventListener('abort', look);
+        resolve();
+      };
+      listeners.add(look);
+      signal.addEventListener('abort', look);
+      look();
+    });
   }
 
   /** One round. What fails is told and left for the next one. */
   async tidy(signal: AbortSignal): Promise<void> {
-    await this.#attempt('the vault’s key ring', () => this.#followVault());
+    this.#isAnswered = this.#isFull();
+    await this.#attempt('the vault’s key ring', () => this.#options.vault.reload());
+    await this.#attempt('the record of the vault’s key', () => this.#tellKey());
     const current = this.#options.log.reader.newestSegment();
     if (current === undefined) return;
     let kept: readonly Closed[] = [];
@@ -75,23 +103,22 @@ export class AuditUpkeep {
       kept = await this.#retire(kept, current);
     });
     for (const [index, closed] of kept.entries()) {
-      if (signal.aborted) return;
+      // What is written anew lies there twice for a while: the reserve is not for that.
+      if (signal.aborted || this.#isFull()) return;
       const { path } = closed.segment;
       await this.#attempt(path, () => this.#renew(closed, kept[index + 1]));
     }
   }
 
   /** A ring that was rotated takes over: the log notes it, and its writer begins a segment under the new key. */
-  async #followVault(): Promise<void> {
+  async #tellKey(): Promise<void> {
     const { log, vault } = this.#options;
-    if (!(await vault.reload())) return;
-    const { ids, currentId } = vault.ring;
-    unwrap(
-      await log.recordOwn('VaultKeyRotated', 'The vault has another current key.', {
-        key: currentId,
-        held: ids.length,
-      }),
-    );
+    const { ids, currentId: key } = vault.ring;
+    if (key === this.#toldKey) return;
+    const held = ids.length;
+    unwrap(await log.recordOwn('VaultKeyRotated', 'The vault has another current key.', { key, held }));
+    // Not before: what the log refused is said again in the next round.
+    this.#toldKey = key;
   }
 
   async #closed(current: number): Promise<readonly Closed[]> {
@@ -164,12 +191,16 @@ export class AuditUpkeep {
 
   /** How many of so many segments every reader has read. On a full disk the log needs the room more than they do. */
   #countRead(all: readonly Closed[], count: number, current: number): number {
-    const { state } = this.#options.log.head();
-    if (state === 'sparing' || state === 'blocked') return count;
+    if (this.#isFull()) return count;
     const read = Math.min(...Array.from(this.readers, (reader) => reader()));
     let free = 0;
     while (free < count && firstOf(all[free + 1], current) - 1 <= read) free += 1;
     return free;
+  }
+
+  /** Whether the log lives on its reserve. */
+  #isFull(): boolean {
+    return this.#options.log.head().state === 'sparing';
   }
 
   #tellHeld(segments: number): void {
@@ -216,7 +247,7 @@ export class AuditUpkeep {
     return Buffer.concat(parts);
   }
 
-  async #attempt(what: string, act: () => Promise<void>): Promise<void> {
+  async #attempt(what: string, act: () => Promise<unknown>): Promise<void> {
     try {
       await act();
     } catch (error) {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, lstatSync, openSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CaxtonError } from '../../../errors.ts';
@@ -6,8 +6,8 @@ import { CaxtonError } from '../../../errors.ts';
 /** A process that is just ending may still hold the lock for a moment. */
 const waitMs = 1_000;
 const busy = 5;
-/** A lock that nobody holds on to would end when its object is collected. */
-const held = new Set<DatabaseSync>();
+/** What this process holds, by the folder’s real path. A lock that nobody holds on to would end when it is collected. */
+const held = new Map<string, DatabaseSync>();
 
 /**
  * Keeps the folder of an audit log for this process until the returned function is called or the process ends, however
@@ -16,31 +16,49 @@ const held = new Set<DatabaseSync>();
  */
 export function lockFolder(folder: string): () => void {
   const path = join(folder, 'writer.lock');
+  let place: string;
   let db: DatabaseSync | undefined;
   try {
-    const file = openSync(
-      path,
-      constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-      0o600,
-    );
-    fchmodSync(file, 0o600);
-    closeSync(file);
+    place = realpathSync(folder);
+    if (held.has(place)) throw taken('This', folder);
+    make(path);
     db = new DatabaseSync(path, { timeout: waitMs });
     // Never committed: nothing is written, and the lock stays.
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db?.close();
+    if (error instanceof CaxtonError) throw error;
     const { errcode, message } = error as { errcode?: number; message: string };
     throw (errcode ?? 0) % 256 === busy
-      ? new CaxtonError('ALREADY_EXISTS', [
-          `Another process writes the audit log in ${folder}: is this node running already?`,
-          'Stop it first, or give each node a security.audit.log_path of its own.',
-        ])
+      ? taken('Another', folder)
       : new CaxtonError('FILE_UNREADABLE', `The audit folder ${folder} cannot be used: ${message}.`, { cause: error });
   }
   const lock = db;
-  held.add(lock);
+  held.set(place, lock);
   return () => {
-    if (held.delete(lock)) lock.close();
+    if (held.get(place) !== lock) return;
+    held.delete(place);
+    lock.close();
   };
 }
+
+/**
+ * Makes the file if it is not there, and opens it in no other case: the lock is one of POSIX (fcntl), and a process that
+ * closes any descriptor of a file gives up all its locks of that file (POSIX.1-2017, fcntl), SQLite’s among them.
+ */
+function make(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const found = lstatSync(path);
+  if (!found.isFile()) throw new Error(`${path} is no file`);
+  if ((found.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
+}
+
+const taken = (who: 'This' | 'Another', folder: string): CaxtonError =>
+  new CaxtonError('ALREADY_EXISTS', [
+    `${who} process writes the audit log in ${folder}: is this node running already?`,
+    'Stop it first, or give each node a security.audit.log_path of its own.',
+  ]);

@@ -2,7 +2,7 @@ import { limits } from '../../../limits.ts';
 import type { Clock, Metrics } from '../../kernel/ports.ts';
 import type { SiemView } from '../control.ts';
 import type { AuditSource } from './audit-source.ts';
-import { NotNow, type SiemCheckpoint, type SiemSink, Unwanted } from './sink.ts';
+import { askedMsOf, reasonOf, type SiemCheckpoint, type SiemSink, Unwanted } from './sink.ts';
 
 /** Where a destination’s place in the log is kept. */
 export interface Cursor {
@@ -36,6 +36,9 @@ export interface SiemPause {
   readonly isNarrowing: boolean;
 }
 
+/** How long a checkpoint waits that was not taken; the newest comes then. */
+const checkpointRetryMs = 60_000;
+
 /** What there is to do next. */
 export type SiemWork = 'send' | 'confirm';
 
@@ -59,6 +62,8 @@ export class SiemForwarder {
   #batchMax: number = limits.siemBatchRecordsMax;
   /** Size of the newest checkpoint that was handed over. */
   #checkpointed = 0;
+  /** No checkpoint is handed over before. */
+  #checkpointAtMs = 0;
   #isRefusalTold = false;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -83,7 +88,11 @@ export class SiemForwarder {
         await cursor.write(kept);
       }
       const before = (await source.first()) - 1;
-      if (kept > 0 && before > kept) this.#miss(kept + 1, before);
+      if (kept > 0 && before > kept) {
+        this.#miss(kept + 1, before);
+        // Kept at once, or a receiver that stays away would miss them again at every attempt.
+        await cursor.write(before);
+      }
       // A receiver that is new begins with what is kept.
       this.#confirmed = Math.max(kept, before);
       this.#rewind();
@@ -127,22 +136,33 @@ export class SiemForwarder {
     });
   }
 
-  /** A receiver that wants no checkpoints gets the records all the same. */
+  /** A receiver that does not take checkpoints gets the records all the same, as soon as if it did. */
   async #sendCheckpoint(checkpoint: SiemCheckpoint, signal: AbortSignal): Promise<void> {
-    const { sink, name, tell } = this.#options;
+    const { sink, name, clock, tell } = this.#options;
     try {
       await sink.sendCheckpoint(checkpoint, signal);
+      this.#isRefusalTold = false;
     } catch (error) {
-      if (!(error instanceof Unwanted)) throw error;
+      // Of a stream the records before it are lost with it, so its failure is theirs.
+      if (signal.aborted || (!sink.confirmsEach && !(error instanceof Unwanted))) throw error;
       if (!this.#isRefusalTold)
-        tell(`the SIEM ${name} does not take the checkpoints of the audit log: ${error.message}`);
+        tell(`the SIEM ${name} does not take the checkpoints of the audit log: ${reasonOf(error)}`);
       this.#isRefusalTold = true;
+      if (!(error instanceof Unwanted)) {
+        sink.cut();
+        this.#checkpointAtMs = clock.monotonic() + Math.max(checkpointRetryMs, askedMsOf(error));
+        return;
+      }
     }
     this.#checkpointed = checkpoint.size;
   }
 
-  /** The newest checkpoint, once all that it covers was handed over. */
+  /** The newest checkpoint, once all that it covers was handed over and its time has come. */
   #dueCheckpoint(): SiemCheckpoint | undefined {
+    return this.#options.clock.monotonic() >= this.#checkpointAtMs ? this.#newCheckpoint() : undefined;
+  }
+
+  #newCheckpoint(): SiemCheckpoint | undefined {
     const checkpoint = this.#options.checkpoint();
     return checkpoint && checkpoint.size > this.#checkpointed && checkpoint.size <= this.#sent ? checkpoint : undefined;
   }
@@ -164,7 +184,7 @@ export class SiemForwarder {
     if (isUnwanted) this.#batchMax = Math.max(1, Math.floor(this.#batchMax / 2));
     sink.cut();
     this.#rewind();
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonOf(error);
     const before = this.#failure;
     const isNamed = before?.startsWith(poison(this.#confirmed + 1)) === true;
     this.#failure = isOne ? `${poison(this.#confirmed + 1)} ${why}` : why;
@@ -175,8 +195,7 @@ export class SiemForwarder {
       this.#toldMs = clock.monotonic();
       onChange(this.view());
     }
-    const askedMs = error instanceof NotNow ? Math.min(error.retryAfterMs, limits.siemRetryAfterMsMax) : 0;
-    return { askedMs, isNarrowing: isUnwanted && !isOne };
+    return { askedMs: askedMsOf(error), isNarrowing: isUnwanted && !isOne };
   }
 
   /** Lets the receiver confirm what it has, as far as that is quick, and ends the connection. */
@@ -248,7 +267,7 @@ export class SiemForwarder {
     metrics.gauge('caxton_siem_backlog_records', this.view().backlogRecords, { destination: name });
   }
 
-  /** Until there is a new record, or something sent has waited long enough to be confirmed. */
+  /** Until there is a new record, or something has waited long enough: to be confirmed, or to be tried again. */
   #news(signal: AbortSignal): Promise<void> {
     const { source, clock } = this.#options;
     return new Promise((resolve) => {
@@ -261,8 +280,9 @@ export class SiemForwarder {
       };
       const unsubscribe = source.subscribe(done);
       signal.addEventListener('abort', done);
-      if (this.#unconfirmedSinceMs === undefined) return;
-      timer = clock.setTimeout(done, Math.max(0, this.#unconfirmedSinceMs + limits.siemConfirmMs - clock.monotonic()));
+      const confirmAtMs = (this.#unconfirmedSinceMs ?? Number.POSITIVE_INFINITY) + limits.siemConfirmMs;
+      const atMs = Math.min(confirmAtMs, this.#newCheckpoint() ? this.#checkpointAtMs : Number.POSITIVE_INFINITY);
+      if (atMs !== Number.POSITIVE_INFINITY) timer = clock.setTimeout(done, Math.max(0, atMs - clock.monotonic()));
     });
   }
 

@@ -1,3 +1,4 @@
+import { limits } from '../../../limits.ts';
 import type { AuditRecord } from '../../../protocols/audit/record.ts';
 
 /**
@@ -41,3 +42,10 @@ export class NotNow extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** Why a sink rejected. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** How long the receiver asks to be left alone. */
+export const askedMsOf = (error: unknown): number =>
+  error instanceof NotNow ? Math.min(error.retryAfterMs, limits.siemRetryAfterMsMax) : 0;

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createActor } from 'xstate';
 import type { Clock } from '../../../../src/actors/kernel/ports.ts';
+import { auditKeeper } from '../../../../src/actors/operations/audit/audit-keeper.ts';
 import { AuditLog } from '../../../../src/actors/operations/audit/audit-log.ts';
 import { AuditUpkeep } from '../../../../src/actors/operations/audit/audit-upkeep.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
@@ -161,6 +163,30 @@ describe('closed segments', () => {
     expect(segments()).toHaveLength(4);
   });
 
+  it('that are past their time go at once when the disk is full, and nothing is written anew then', async () => {
+    const { clock, day, segments, log, disk, upkeep } = await lab(3);
+    for (let i = 0; i < 6; i++) await day(4);
+    await log.record(deployed());
+    const kept = segments().slice(3);
+    const bytes = kept.map((path) => disk.peek(path)!.length);
+    const rounds = vi.spyOn(upkeep, 'tidy');
+    const keeper = createActor(auditKeeper, { input: { upkeep }, clock }).start();
+    onTestFinished(() => void keeper.stop());
+    for (const times of [1, 2]) {
+      log.setMode('sparing');
+      await until('a round', () => keeper.getSnapshot().matches('waiting') && rounds.mock.calls.length === times);
+      expect(segments()).toEqual(kept);
+      expect(kept.slice(0, -1).map((path) => disk.peek(path)!.length)).toEqual(bytes.slice(0, -1));
+      // Once for each time that it is full.
+      log.setMode('sparing');
+      expect(rounds).toHaveBeenCalledTimes(times);
+      log.setMode('writing');
+    }
+    expect((await recordsOf(log)).at(-1)).toMatchObject({ type: 'AuditRetired', metadata: { through: 12 } });
+    keeper.stop();
+    expect(log.listeners.size).toBe(0);
+  });
+
   it('are kept by their own times when the clock was wrong for a while', async () => {
     const { clock, skew, day, tidy, segments, log } = await lab(3);
     await day(1);
@@ -235,6 +261,19 @@ describe('a vault that was rotated', () => {
     const again = new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder, vault: () => vault.ring });
     await again.open();
     expect(again.head().sequence).toBe(log.head().sequence);
+  });
+
+  it('is on record though the log refused that at first', async () => {
+    const { day, tidy, log, vault, faults } = await lab();
+    await day(1);
+    vault.next = unwrap(testVault.rotated(osCrypto));
+    log.setMode('blocked', new Error('EIO'));
+    await tidy();
+    expect(faults.join()).toContain('cannot be written');
+    log.setMode('writing');
+    for (let i = 0; i < 2; i++) await tidy();
+    const told = (await recordsOf(log)).filter(({ type }) => type === 'VaultKeyRotated');
+    expect(told).toMatchObject([{ metadata: { key: vault.next.currentId, held: 2 } }]);
   });
 
   it('is missed when the log needs a key that it no longer holds', async () => {

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -33,8 +33,8 @@ it('a folder has one writer at a time, and another once that has let go', () => 
   expect(refusal(path)).toBeUndefined();
 });
 
-it('a process that was killed holds it no longer', async () => {
-  const path = folder();
+/** Another process that locks the folder, and stays when it could. */
+async function other(path: string): Promise<{ readonly child: ChildProcess; readonly said: string }> {
   const module = join(
     import.meta.dirname,
     '..',
@@ -47,12 +47,38 @@ it('a process that was killed holds it no longer', async () => {
     'audit',
     'folder-lock.ts',
   );
-  const program = `import { lockFolder } from ${JSON.stringify(module)}; lockFolder(${JSON.stringify(path)}); console.log('held'); setInterval(() => {}, 1e6);`;
+  const program = `import { lockFolder } from ${JSON.stringify(module)};
+    try { lockFolder(${JSON.stringify(path)}); console.log('held'); setInterval(() => {}, 1e6); }
+    catch (error) { console.log(error.code); }`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
+  const [said] = await once(child.stdout, 'data');
+  return { child, said: String(said).trim() };
+}
+
+it('a second writer in this process, refused under whatever name, leaves the folder locked for others', async () => {
+  const path = folder();
+  const release = lockFolder(path);
+  const alias = join(folder(), 'alias');
+  symlinkSync(path, alias);
+  expect(refusal(path)).toMatchObject({ code: 'ALREADY_EXISTS' });
+  expect(refusal(alias)).toMatchObject({ code: 'ALREADY_EXISTS' });
+  expect((await other(path)).said).toBe('ALREADY_EXISTS');
+  release();
+});
+
+it('a lock file that others may read is closed to them', () => {
+  const path = folder();
+  writeFileSync(join(path, 'writer.lock'), '', { mode: 0o644 });
+  lockFolder(path)();
+  expect(statSync(join(path, 'writer.lock')).mode & 0o777).toBe(0o600);
+});
+
+it('a process that was killed holds it no longer', async () => {
+  const path = folder();
+  const { child } = await other(path);
   expect(refusal(path)).toMatchObject({ code: 'ALREADY_EXISTS' });
   child.kill('SIGKILL');
   await once(child, 'close');

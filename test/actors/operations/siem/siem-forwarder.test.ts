@@ -29,7 +29,8 @@ class Lab {
   readonly skip = new Set<number>();
   checkpoint: SiemCheckpoint | undefined;
   readonly checkpoints: number[] = [];
-  wantsCheckpoints = true;
+  checkpointsTried = 0;
+  checkpointFault: Error | undefined;
   readonly told: string[] = [];
   readonly #listeners = new Set<() => void>();
   readonly forwarder: SiemForwarder;
@@ -79,7 +80,8 @@ class Lab {
       },
       sendCheckpoint: async ({ size }) => {
         if (this.fault) throw this.fault;
-        if (!this.wantsCheckpoints) throw new Unwanted('it answered 400');
+        this.checkpointsTried += 1;
+        if (this.checkpointFault) throw this.checkpointFault;
         this.checkpoints.push(size);
       },
       confirm: async () => {
@@ -186,6 +188,21 @@ describe('forwarding', () => {
     expect(lab.told).toEqual([expect.stringContaining('never have the audit records 9 to 11')]);
   });
 
+  it('tells and counts once what a receiver will never have, however often it is tried', async () => {
+    const lab = new Lab();
+    lab.cursor = 8;
+    lab.first = 12;
+    lab.newest = 13;
+    lab.fault = new Error('down');
+    const kernel = await lab.run();
+    await lab.after(10_000);
+    expect(lab.told).toEqual([expect.stringContaining('never have the audit records 9 to 11')]);
+    expect(lab.metrics.read()).toContainEqual(
+      expect.objectContaining({ name: 'caxton_siem_missed_records_total', value: 3 }),
+    );
+    await kernel.stop();
+  });
+
   it('a batch that is too much for the receiver comes in parts, soon', async () => {
     const lab = new Lab();
     lab.mostAtOnce = 100;
@@ -242,7 +259,7 @@ describe('forwarding', () => {
 
   it('a receiver that wants no checkpoints gets the records, and that is told once', async () => {
     const lab = new Lab();
-    lab.wantsCheckpoints = false;
+    lab.checkpointFault = new Unwanted('it answered 400');
     for (const size of [2, 4, 6]) {
       lab.checkpoint = { size, line: '{}' };
       lab.newest = size;
@@ -255,6 +272,57 @@ describe('forwarding', () => {
     expect(lab.received).toEqual(upTo(8));
     expect(lab.told).toEqual([expect.stringContaining('does not take the checkpoints')]);
     expect(lab.changes).toEqual([]);
+    await kernel.stop();
+  });
+
+  it('a receiver that refuses checkpoints for now gets the records as they come, and is asked again in a while', async () => {
+    for (const fault of [new Error('it answered 403'), new NotNow('it answered 503', 5_000)]) {
+      const lab = new Lab();
+      lab.checkpointFault = fault;
+      const kernel = await lab.run();
+      for (let size = 1; size <= 50; size += 1) {
+        lab.checkpoint = { size, line: '{}' };
+        lab.grow(1);
+        await lab.after(1_000);
+        expect(lab.received).toEqual(upTo(size));
+      }
+      expect(lab.checkpointsTried).toBe(1);
+      expect(lab.told).toEqual([
+        expect.stringContaining('does not take the checkpoints of the audit log: it answered'),
+      ]);
+      expect(lab.changes).toEqual([]);
+      // Without news, too.
+      lab.checkpointFault = undefined;
+      await lab.after(11_000);
+      expect(lab.checkpoints).toEqual([50]);
+      await kernel.stop();
+      expect(lab.listeners).toBe(0);
+    }
+  });
+
+  it('a checkpoint under way when the node stops is no refusal of the receiver', async () => {
+    const lab = new Lab();
+    const stop = new AbortController();
+    lab.newest = 1;
+    lab.checkpoint = { size: 1, line: '{}' };
+    lab.checkpointFault = new Error('aborted');
+    stop.abort();
+    await expect(lab.forwarder.send(stop.signal)).rejects.toThrow('aborted');
+    expect(lab.told).toEqual([]);
+  });
+
+  it('a stream that breaks at a checkpoint brings again what nobody confirmed', async () => {
+    const lab = new Lab(false);
+    lab.checkpointFault = new Error('broken');
+    lab.checkpoint = { size: 3, line: '{}' };
+    lab.newest = 3;
+    const kernel = await lab.run();
+    await lab.after(200);
+    lab.checkpointFault = undefined;
+    await lab.after(1_000 + limits.siemConfirmMs);
+    expect(lab.received).toEqual(upTo(3));
+    expect(lab.checkpoints).toEqual([3]);
+    expect(lab.changes.map(({ failure }) => failure)).toEqual(['broken', undefined]);
     await kernel.stop();
   });
 
