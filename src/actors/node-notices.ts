@@ -180,8 +180,13 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
     const recorded = await record();
     if (!recorded.ok) return recorded;
   }
-  const taken = notices.take(text, { type: 'api' });
-  if (!taken.ok) return taken;
+  // Another may have come while the record was written: two of one generation would be a fork that nobody meant.
+  const again = notices.judge(text);
+  const taken = again.ok ? notices.take(text, { type: 'api' }) : again;
+  if (!taken.ok) {
+    audit.note(publicationOf(caller, undefined, taken.refusal));
+    return taken;
+  }
   if (kind === 'revocations') {
     const recorded = await record();
     if (!recorded.ok)

@@ -151,6 +151,21 @@ describe('a certificate that is revoked', () => {
 });
 
 describe('cluster documents', () => {
+  it('of one generation that are published at once are no fork: the second is refused, and that is recorded', async () => {
+    const cluster = await whole();
+    const authority = await authorityOf(cluster);
+    const before = trustOf(cluster);
+    const texts = [newKey(), newKey()].map(({ text }) =>
+      trusting(cluster, authority, 2, { ...before, issuers: [...before.issuers, text] }),
+    );
+    const { control } = cluster.node('node-1');
+    const results = await cluster.settled(Promise.all(texts.map((text) => control.publishNotice(text, operator))));
+    expect(results.map(({ ok }) => ok)).toEqual([true, false]);
+    expect(results[1]).toMatchObject({ refusal: { code: 'ALREADY_EXISTS' } });
+    expect(noticeOf(cluster, 'node-1', 'trust')).toMatchObject({ generation: 2, rivals: 0 });
+    expect((await recordsOf(cluster, 'node-1', 'AccessDenied')).map(({ outcome }) => outcome)).toContain('refused');
+  });
+
   it('that are held already are taken again without a second record, and refused when they are over', async () => {
     const cluster = await whole();
     const authority = await authorityOf(cluster);
