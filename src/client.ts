@@ -17,6 +17,7 @@ import type {
 } from './actors/operations/control.ts';
 import type { JoinTokenRequest, JoinTokenView } from './actors/operations/enrolment-control.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
+import type { RootsView } from './actors/operations/roots-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';
@@ -77,6 +78,8 @@ export interface Client {
   auditAccept(log: NodeId, options?: CallOptions): Promise<void>;
   /** The cluster’s documents that are in force at the node. */
   notices(options?: CallOptions): Promise<readonly NoticeView[]>;
+  /** The roots of the cluster, and how far a rotation of them is. */
+  roots(options?: CallOptions): Promise<RootsView>;
   /** Gives the node a cluster document that an authority has signed; it spreads it. */
   publishNotice(document: string, options?: CallOptions): Promise<NoticeView>;
   /** A token with which one node can join, once: a secret. Of a CA node. */
@@ -147,6 +150,7 @@ export function createClient(options: ClientOptions): Client {
       await post('/api/v1/audit/acceptances', { log }, answers.done, call);
     },
     notices: (call) => list('/api/v1/notices', answers.notices, call),
+    roots: (call) => get('/api/v1/security/roots', answers.roots, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
     joinToken: (request, call) => post('/api/v1/security/join-tokens', request, answers.joinToken, call),
     actors: (call) => list('/api/v1/actors', answers.actors, call),

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { ok, type Result, refuse } from '../errors.ts';
 import { addressText } from './address.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
@@ -11,7 +10,7 @@ import type { EnrolmentControl } from './operations/enrolment-control.ts';
 /** `apiAddress` is asked when a token is made. */
 export function assembleEnrolment(
   base: NodeBase,
-  { links, gossip, issuer }: ClusterParts,
+  { links, gossip, issuer, apiCertificate }: ClusterParts,
   apiAddress: () => Address,
 ): EnrolmentControl {
   const { config, ports, files, audit, nodeId } = base;
@@ -33,7 +32,7 @@ export function assembleEnrolment(
     clusterId: cluster.id,
     issuer,
     caPem: () => identity.tls.caPem,
-    apiCertPem: () => files.apiTls.certPem,
+    apiCertPem: () => apiCertificate.tls.certPem,
     addresses: () => ({ api: at(apiAddress().port), link: addressText(cluster.advertise) }),
     isLive: (node) => links.get(node) !== undefined || gossip.member(node)?.status === 'alive',
     sourceOf: rateSource,
@@ -57,7 +56,7 @@ export function assembleEnrolment(
       const enrolled = await enrolment.enrol(request, caller);
       return enrolled.ok ? ok({ certificate: enrolled.value, ca: identity.tls.caPem }) : enrolled;
     },
-    enrolmentCa: (): Result<string> => ok(new X509Certificate(identity.tls.caPem).toString()),
+    enrolmentCa: (): Result<string> => ok(identity.tls.caPem),
   };
 }
 

@@ -9,11 +9,14 @@ import type { NodeConfig } from '../config.ts';
 import { issuingCa, openCa } from '../crypto/ca-key.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
+import { rootAbove } from '../crypto/root-bundle.ts';
 import { CaxtonError, type Result, refuse, unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { readApiKeys } from './api-key-file.ts';
 import type { CertificateAuthority } from './cluster/identity/certificate-issuer.ts';
+import { type CertificatePair, pairAtStart } from './cluster/identity/certificate-pair.ts';
+import { nextSuffix } from './cluster/identity/held-authorities.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/identity/node-identity.ts';
 import { checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
 import type { Disk } from './kernel/ports.ts';
@@ -38,7 +41,7 @@ export interface NodeFiles {
   /** For the receivers of the audit log, in the configuration’s order. */
   readonly siem: readonly SiemSecrets[];
   readonly vault: NodeVault;
-  readonly apiTls: { readonly certPem: string; readonly keyPem: string; readonly caPem: string };
+  readonly apiTls: CertificatePair;
 }
 
 /** A file of the configuration: where it is, and the setting that says so. */
@@ -80,7 +83,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
   return {
     identity,
     identityMended,
-    authority: await readAuthority(config, text, (file) => readSecret(disk, file)),
+    authority: await readAuthority(config, caPem, text, (file) => readSecret(disk, file)),
     keyring: inFile(gossipKey, keyringFromText(await readSecret(disk, gossipKey))),
     trust: await readTrust(config, text),
     policies: await readPolicies(security.agents.policyPath, (path) =>
@@ -88,7 +91,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
     ),
     apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
     vault: await readVault(disk, security.vault),
-    apiTls: { ...(await readApiPair(disk, config, text, now)), caPem },
+    apiTls: await readApiPair(disk, config, text, now),
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
 }
@@ -98,9 +101,10 @@ async function checkCaKey(disk: Disk, { node }: NodeConfig, ...certPems: readonl
   const { enabled, caKeyPath } = node.rotation;
   if (!enabled || caKeyPath === undefined) return;
   const file = { path: caKeyPath, key: 'node.rotation.ca_key_path' };
-  const keyPem = await readSecret(disk, file);
-  const key = inFile(file, privateKeyFromPem(keyPem));
-  if (!issuingCa(key, ...certPems).ok)
+  const isCa = async (keyFile: NamedFile) =>
+    issuingCa(inFile(file, privateKeyFromPem(await readSecret(disk, keyFile))), ...certPems).ok;
+  // The next root’s key lies beside it until the old root is dropped.
+  if (!(await isCa(file)) && !(await isCa({ ...file, path: `${caKeyPath}${nextSuffix}` }).catch(() => false)))
     inFile(file, refuse('CERTIFICATE_REFUSED', `It is not the key of ${node.caCertificatePath}.`));
 }
 
@@ -125,16 +129,47 @@ async function partOfPair(
   }
 }
 
-/** A CA node’s certificate and key, which must be of this trust domain: judged at the start and not when first asked. */
+/**
+ * A CA node’s certificate and key, which must be of this trust domain and stand under a root that its members believe: judged
+ * at the start and not when first asked. While roots are rotated it may be the next CA, whose files lie beside.
+ */
 async function readAuthority(
-  { node, cluster }: NodeConfig,
+  config: NodeConfig,
+  caPem: string,
   text: (file: NamedFile) => Promise<string>,
   secret: (file: NamedFile) => Promise<string>,
 ): Promise<CertificateAuthority | undefined> {
-  if (!node.ca) return undefined;
-  const { keyPath, certificatePath, passphrasePath, validityMsMax } = node.ca;
-  const certPem = await text({ path: certificatePath, key: 'node.ca.certificate_path' });
-  const keyFile = { path: keyPath, key: 'node.ca.key_path' };
+  const { ca, caCertificatePath } = config.node;
+  if (!ca) return undefined;
+  const read = async (suffix: string): Promise<CertificateAuthority> => {
+    const authority = await readCa(config, ca, suffix, text, secret);
+    if (rootAbove(authority.ca.certPem + authority.chainPem, caPem) !== undefined) return authority;
+    throw new CaxtonError('CERTIFICATE_REFUSED', [
+      `node.ca.certificate_path: ${ca.certificatePath} stands under no root of node.ca_certificate_path (${caCertificatePath}), so no member would accept what it signs.`,
+      'Put the root that stands above it into that file, or the CA of this cluster here.',
+    ]);
+  };
+  return read('').catch((error: unknown) =>
+    read(nextSuffix).catch(() => {
+      throw error;
+    }),
+  );
+}
+
+async function readCa(
+  { cluster }: NodeConfig,
+  { keyPath, certificatePath, passphrasePath, validityMsMax }: NonNullable<NodeConfig['node']['ca']>,
+  suffix: string,
+  text: (file: NamedFile) => Promise<string>,
+  secret: (file: NamedFile) => Promise<string>,
+): Promise<CertificateAuthority> {
+  const certificate = { path: certificatePath, key: 'node.ca.certificate_path' };
+  const next =
+    suffix === ''
+      ? undefined
+      : await text({ ...certificate, path: `${certificatePath}${suffix}` }).catch(() => undefined);
+  const certPem = next ?? (await text(certificate));
+  const keyFile = { path: `${keyPath}${suffix}`, key: 'node.ca.key_path' };
   const keyPem = await secret(keyFile);
   const phrase = passphrasePath && (await secret({ path: passphrasePath, key: 'node.ca.passphrase_path' }));
   // The newline that every editor leaves at the end is no part of it.
@@ -226,10 +261,16 @@ async function readApiPair(
   now: number,
 ) {
   const certificate = { path: security.api.certPath, key: 'security.api.tls.cert' };
-  const certPem = await text(certificate);
-  const keyPem = await readSecret(disk, { path: security.api.keyPath, key: 'security.api.tls.key' });
-  inFile(certificate, checkServerPair({ certPem, keyPem, keyPath: security.api.keyPath, now }));
-  return { certPem, keyPem };
+  const { certPath: certificatePath, keyPath: privateKeyPath } = security.api;
+  const found = {
+    certPem: await text(certificate),
+    keyPem: await readSecret(disk, { path: privateKeyPath, key: 'security.api.tls.key' }),
+  };
+  // A renewal may have been cut short between the two files.
+  const judge = (one: CertificatePair) => checkServerPair({ ...one, keyPath: privateKeyPath, now });
+  const pair = await pairAtStart(disk, { certificatePath, privateKeyPath }, found, (one) => judge(one).ok);
+  inFile(certificate, judge(pair));
+  return { certPem: pair.certPem, keyPem: pair.keyPem };
 }
 
 /**

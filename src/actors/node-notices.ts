@@ -1,8 +1,17 @@
 import { ok, type Refusal, type Result, refuse } from '../errors.ts';
+import { limits } from '../limits.ts';
 import type { NodeId } from '../names.ts';
-import { noticeKinds } from '../protocols/notice/notice.ts';
-import { revocationsInForce, type SignedNotice, trustInForce } from '../protocols/notice/reconciliation.ts';
+import { type NoticeBodies, type NoticeKind, type NoticeOf, noticeKinds } from '../protocols/notice/notice.ts';
+import {
+  type NoticesState,
+  revocationsInForce,
+  rootsInForce,
+  type SignedNotice,
+  trustInForce,
+} from '../protocols/notice/reconciliation.ts';
 import { revocationsInOrder } from '../protocols/notice/revocation.ts';
+import { lockedOutUnsaid, rotationStage } from '../protocols/notice/root-rotation.ts';
+import { judgeRootsStep, type RootsBody, rootsInOrder } from '../protocols/notice/roots.ts';
 import { trustInOrder } from '../protocols/notice/trust.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
@@ -29,7 +38,7 @@ interface Rooms {
   readonly deployments: Deployments;
 }
 
-const typeOf = { trust: 'TrustChanged', revocations: 'SecurityPolicyUpdated' } as const;
+const typeOf = { trust: 'TrustChanged', revocations: 'SecurityPolicyUpdated', roots: 'TrustChanged' } as const;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /**
@@ -72,6 +81,7 @@ export function assembleNotices(rooms: Rooms): NodeNotices {
   });
   // What was kept from an earlier boot.
   saySelf();
+  cluster.roots.changed();
   return {
     views: () => viewsOf(base),
     publish: (text, caller) => publish(rooms, text, caller),
@@ -89,6 +99,10 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   const { revocations, fault } = base;
   // First of all to everybody, whoever is revoked included: the proof is the kindest way to learn of it.
   exchange.spread(links.all(), document, origin.type === 'peer' ? origin.peer : undefined);
+  if (document.notice.kind === 'roots') {
+    cluster.roots.changed();
+    return;
+  }
   gossip.revoke();
   directory.dropRevoked();
   links.cutRevoked();
@@ -145,12 +159,19 @@ function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
       generation: notice.generation,
       hash: hex(hash),
       signer,
+      ...(notice.kind === 'roots' ? stageOf(notice.body) : {}),
       ...(type === 'installed' ? { before: news.before } : {}),
       ...(type === 'forked' ? { beside: hex(news.beside.hash), besideSigner: news.beside.signer } : {}),
       ...(type === 'left-out' ? { revocations: news.revocations.length } : {}),
     },
   };
 }
+
+const stageOf = (body: RootsBody) => ({
+  stage: rotationStage(body),
+  roots: body.roots.length,
+  lockedOut: body.lockedOut.join(' '),
+});
 
 /**
  * A minority must not write what the majority may write otherwise. What is judged and recorded is in force when this
@@ -163,7 +184,7 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
       'PARTITION_MINORITY',
       'This node sees no quorum of the cluster, so it takes no cluster documents now.',
     );
-  const judged = notices.judge(text);
+  const judged = judgedForPublication(base, cluster, text);
   if (!judged.ok) {
     audit.note(publicationOf(caller, undefined, judged.refusal));
     return judged;
@@ -176,12 +197,12 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
     return held;
   }
   const record = () => audit.record(publicationOf(caller, judged.value, undefined));
-  if (kind === 'trust') {
+  if (kind !== 'revocations') {
     const recorded = await record();
     if (!recorded.ok) return recorded;
   }
   // Another may have come while the record was written: two of one generation would be a fork that nobody meant.
-  const again = notices.judge(text);
+  const again = judgedForPublication(base, cluster, text);
   const taken = again.ok ? notices.take(text, { type: 'api' }) : again;
   if (!taken.ok) {
     audit.note(publicationOf(caller, undefined, taken.refusal));
@@ -194,6 +215,29 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
   }
   await notices.saved();
   return ok(viewsOf(base).find((view) => view.kind === kind)!);
+}
+
+/**
+ * Besides what the board judges: a bundle of roots goes one step on from the one in force, and locks out nobody whom its
+ * signer has not named. Told to whoever publishes; a document that is in force elsewhere is followed.
+ */
+function judgedForPublication(base: NodeBase, cluster: ClusterParts, text: string): Result<SignedNotice> {
+  const judged = base.notices.judge(text);
+  if (!judged.ok || judged.value.notice.kind !== 'roots') return judged;
+  const { body: after, generation } = judged.value.notice;
+  const { body: before, inForce } = base.roots;
+  if (!before || inForce?.generation === generation) return judged;
+  const step = judgeRootsStep(before, after);
+  if (!step.ok) return step;
+  const state = cluster.roots.rotation();
+  const [first, ...more] = state ? lockedOutUnsaid(state, after) : [];
+  if (!first) return judged;
+  const all = [first, ...more].slice(0, limits.reasonsMax - 1).map(({ nodeId, reason }) => `${nodeId} ${reason}.`);
+  return refuse(
+    'PROTOCOL_VIOLATION',
+    `The bundle drops a root, and ${more.length + 1} members would be locked out whom it does not name as such.`,
+    ...all,
+  );
 }
 
 /**
@@ -233,7 +277,7 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
     const shelf = state.shelves[kind];
     if (!shelf) return [];
     const { current, rivals } = shelf;
-    const body = kind === 'trust' ? trustInOrder(trustInForce(state)!) : inForce(state);
+    const body = bodyOf(state, kind);
     return [
       {
         kind,
@@ -250,5 +294,15 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
   });
 }
 
-const inForce = (state: Parameters<typeof revocationsInForce>[0]) =>
-  revocationsInOrder({ revocations: revocationsInForce(state) });
+function bodyOf(state: NoticesState, kind: NoticeKind): NoticeBodies[NoticeKind] {
+  switch (kind) {
+    case 'trust':
+      return trustInOrder(trustInForce(state)!);
+    case 'revocations':
+      return revocationsInOrder({ revocations: revocationsInForce(state) });
+    case 'roots': {
+      const current = state.shelves.roots?.current.notice as NoticeOf<'roots'>;
+      return rootsInOrder(rootsInForce(state) ?? current.body);
+    }
+  }
+}

@@ -108,7 +108,7 @@ export async function assemble(
   const control = createNodeControl(
     controlParts({ ...base, cluster, messaging, host, deployments, siem, witness, nodeNotices }, release, () => parts),
   );
-  const api = assembleApi(base, control);
+  const api = assembleApi(base, cluster.apiCertificate, control);
   const parts: NodeParts = {
     ...base,
     cluster,
@@ -182,6 +182,7 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
       accepted: () => kernel.ref<AuditNotaryEvent>(notaryPath).tell({ type: 'audit.accepted' }, 'control'),
     }),
     notices: built.nodeNotices,
+    roots: cluster.roots,
     enrolment: assembleEnrolment(built, cluster, () => whole().api.address()),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),

@@ -27,6 +27,8 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
   const { gossip, renewal, port } = parts.cluster;
   const { routing, asks, limiter } = parts.messaging;
   const { rotation } = config.node;
+  const apiRenewal = parts.cluster.apiCertificate.renewal;
+  const jitter = (): number => parts.ports.random.uint32() / 0x1_0000_0000;
   const departs = (): boolean => parts.kernel.stopping;
   return {
     kind: 'supervisor',
@@ -42,8 +44,18 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
           enabled: rotation.enabled,
           renewal,
           checkIntervalMs: rotation.checkIntervalMs,
-          jitter: () => parts.ports.random.uint32() / 0x1_0000_0000,
+          jitter,
         }),
+        ...(apiRenewal
+          ? [
+              worker('api-cert-rotator', certRotator, {
+                enabled: rotation.enabled,
+                renewal: apiRenewal,
+                checkIntervalMs: rotation.checkIntervalMs,
+                jitter,
+              }),
+            ]
+          : []),
       ]),
       supervisor('cluster', 'rest-for-one', [
         // Left of the listener, whose channels need it; and the end of the listener costs no link.

@@ -122,6 +122,60 @@ export function issueIntermediateCa(crypto: Crypto, request: IntermediateRequest
   return ok({ certPem, keyPem: privateKeyToPem(privateKey) });
 }
 
+/** A root and the one that is to follow it. */
+export interface CrossSigning {
+  /** The old root, which signs. */
+  readonly ca: IssuedCertificate;
+  /** The next root’s own certificate, PEM. */
+  readonly nextPem: string;
+  readonly trustDomain: string;
+}
+
+/**
+ * The next root signed by the old one: its name and its key, so that whoever knows the old root alone accepts what stands
+ * under the next one. It ends with the first of the two. One CA may stand below it.
+ *
+ * @returns PEM. CERTIFICATE_REFUSED with every reason, also when the old root lets no two CAs stand below it.
+ */
+export function crossSign(crypto: Crypto, { ca, nextPem, trustDomain }: CrossSigning): Result<string> {
+  const next = readPem(nextPem);
+  const old = readPem(ca.certPem);
+  if (!next || !old) return refuse('CERTIFICATE_REFUSED', 'One of the two roots cannot be read.');
+  const fields = readCertificateFields(new Uint8Array(next.raw));
+  if (!fields.ok) return fields;
+  const notBefore = Math.max(next.validFromDate.getTime(), old.validFromDate.getTime());
+  const notAfter = Math.min(next.validToDate.getTime(), old.validToDate.getTime());
+  const authority = readAuthority({ ca, notAfter });
+  if (!authority.ok) return authority;
+  const { commonNames, subjectKeyIdentifier } = fields.value;
+  const reasons = [...validityReasons({ notBefore, notAfter }), ...domainReasons({ trustDomain })];
+  if (!authority.value.uris.includes(`spiffe://${trustDomain}`))
+    reasons.push(`The old root is not of the trust domain ${trustDomain}.`);
+  if (![next, old].every((root) => keyFits(root.publicKey, issuingAlgorithm.signature)))
+    reasons.push('Only roots with P-256 keys can be cross-signed.');
+  if ((authority.value.pathLength ?? 2) < 2) reasons.push('The old root lets no two CAs stand below it (path length).');
+  const [head, ...more] = reasons;
+  if (head !== undefined) return refuse('CERTIFICATE_REFUSED', head, ...more);
+  return ok(
+    issueCertificate(crypto, {
+      issuer: authority.value.issuer,
+      subject: fields.value.subject,
+      publicKey: next.publicKey,
+      commonName: commonNames[0] ?? '',
+      notBefore,
+      notAfter,
+      extensions: [
+        { name: 'basicConstraints', critical: true, cA: true, pathLenConstraint: 1 },
+        ...caExtensions(trustDomain),
+        ...keyIdentifierExtensions(
+          subjectKeyIdentifier ?? keyIdentifier(next.publicKey),
+          authority.value.keyIdentifier,
+        ),
+      ],
+    }),
+  );
+}
+
 /** Part of the key’s identifier is in the name, so that two CAs of one domain never share one. */
 const caName = (what: string, identifier: string): string =>
   `${what} ${Buffer.from(identifier, 'latin1').toString('hex', 0, 8)}`;
@@ -157,8 +211,14 @@ export const nodeExtensions = (uri: string, names: AltNames): ExtensionPlan[] =>
   { name: 'basicConstraints', critical: true, cA: false },
   { name: 'keyUsage', critical: true, digitalSignature: true },
   { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
-  { name: 'subjectAltName', altNames: [{ type: 6, value: uri }, ...altNames(names)] },
+  subjectAltNames([uri], names),
 ];
+
+/** The alternative names of a certificate, or of a request for one: URIs, then DNS names and addresses. */
+export const subjectAltNames = (uris: readonly string[], names: AltNames): ExtensionPlan => ({
+  name: 'subjectAltName',
+  altNames: [...uris.map((value) => ({ type: 6, value })), ...altNames(names)],
+});
 
 /**
  * Signs a certificate for an API endpoint: EKU serverAuth alone and no URI SAN, so that it never passes for a node.

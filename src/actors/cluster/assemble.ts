@@ -3,6 +3,7 @@ import { sealReady } from '../../crypto/seal.ts';
 import { issuerFeature, renewalFeature } from '../../protocols/link/certificate-frame.ts';
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
 import { noticesFeature } from '../../protocols/link/notice-frame.ts';
+import { acknowledgementFeature } from '../../protocols/notice/acknowledgement.ts';
 import { swimProfiles } from '../../protocols/swim/config.ts';
 import type { Member } from '../../protocols/swim/member.ts';
 import { raiseBootEpoch } from '../boot-epoch.ts';
@@ -13,7 +14,9 @@ import { Directory } from './directory.ts';
 import { Gossip } from './gossip/gossip.ts';
 import type { GossipMemberEvent } from './gossip/gossip-member.ts';
 import { PairSeals } from './gossip/pair-seals.ts';
+import type { ApiCertificate } from './identity/api-certificate.ts';
 import { assembleIssuance } from './identity/assemble-issuance.ts';
+import { assembleRoots, type RootsParts } from './identity/assemble-roots.ts';
 import type { CertificateRenewal } from './identity/cert-rotator.ts';
 import type { CertificateIssuer } from './identity/certificate-issuer.ts';
 import { tellNewcomers } from './identity/join-teller.ts';
@@ -33,6 +36,8 @@ export interface ClusterParts {
   readonly renewal: CertificateRenewal;
   /** Signs for others: a CA node’s. */
   readonly issuer: CertificateIssuer | undefined;
+  readonly apiCertificate: ApiCertificate;
+  readonly roots: RootsParts;
   readonly port: LinkPort;
   addresses(): { readonly link: Address; readonly gossip: Address };
 }
@@ -74,9 +79,18 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     return server;
   });
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
-  const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain }, revocations);
+  identity.onBelieved(() => port.server?.setIdentity(identity.tls));
+  const { trustDomain } = config.cluster;
+  const believed = {
+    trustDomain,
+    get caPem() {
+      return identity.tls.caPem;
+    },
+  };
+  const directory = new Directory(believed, revocations);
   const gossip = createGossip(base, links, directory, exchange);
   const issuance = assembleIssuance(base, links);
+  const roots = await assembleRoots(base, links, directory, issuance.authorities, () => gossip.members());
   if (issuance.issuer) tellNewcomers(base, links, gossip);
   base.transport.connect({
     links,
@@ -90,6 +104,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     directory,
     exchange,
     ...issuance,
+    roots,
     port,
     addresses: () => ({
       link: port.server?.address ?? config.cluster.bind,
@@ -130,7 +145,13 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
     clusterId: config.cluster.id,
     bootEpoch,
     dial: 0,
-    features: [actorsFeature, noticesFeature, renewalFeature, ...(files.authority ? [issuerFeature] : [])],
+    features: [
+      actorsFeature,
+      noticesFeature,
+      renewalFeature,
+      acknowledgementFeature,
+      ...(files.authority ? [issuerFeature] : []),
+    ],
     addresses: [config.cluster.advertise],
     group: '',
     notices: notices.marks,

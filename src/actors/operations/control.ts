@@ -2,11 +2,13 @@ import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
 import type { NoticeKind } from '../../protocols/notice/notice.ts';
+import type { RotationStage } from '../../protocols/notice/root-rotation.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
 import type { NoticeView, RevokedView } from './notice-view.ts';
+import type { RootsView } from './roots-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
@@ -46,6 +48,8 @@ export interface NodeControl extends EnrolmentControl {
    * ALREADY_EXISTS (its generation is taken), REPLAYED, PROTOCOL_VIOLATION (it takes a revocation back), AUDIT_BLOCKED.
    */
   publishNotice(document: string, caller: Caller): Promise<Result<NoticeView>>;
+  /** The roots of the cluster, and how far a rotation of them is. */
+  roots(): Promise<RootsView>;
   /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
   audit(event: {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
@@ -85,6 +89,8 @@ export interface NodeStatus {
   readonly audit: AuditHead;
   /** This node itself is revoked: by a document that it holds, or by the word of peers that refuse it. */
   readonly revoked?: RevokedView;
+  /** Why this node has no links: it missed a rotation of the roots, and what to do. */
+  readonly lockedOut?: string;
   /** Receivers of the audit log; empty when it is not forwarded. */
   readonly siem: readonly SiemView[];
 }
@@ -270,6 +276,14 @@ export type NodeEvent =
       readonly kind: NoticeKind;
       readonly generation: number;
       readonly change: 'installed' | 'forked' | 'left-out';
+    }
+  /** A bundle of roots is in force: so many roots, and where a rotation of them is. */
+  | {
+      readonly type: 'roots.changed';
+      readonly nodeId: NodeId;
+      readonly generation: number;
+      readonly stage: RotationStage;
+      readonly roots: number;
     }
   | {
       readonly type: 'node.revoked';

@@ -29,15 +29,17 @@ export interface IssuancePolicy {
   readonly validityMsMax: number;
 }
 
-/** What the CA signs. */
+/** What the CA signs. `server`: for the node’s management API, with no identity in it. */
 export interface Grant extends Period, Names {
   readonly nodeId: NodeId;
+  readonly purpose: 'node' | 'server';
 }
 
 /**
  * What a CA may sign for somebody: the identity that was authenticated and no other, names that it is entitled to, and
  * no longer than policy and the CA’s own end allow. Nothing is silently left out of what was asked for, because
- * whoever asks would take the rest for granted. CERTIFICATE_REFUSED with every reason.
+ * whoever asks would take the rest for granted. A request without a URI name is for the node’s management API.
+ * CERTIFICATE_REFUSED with every reason.
  */
 export function grantCertificate(
   asked: AskedIdentity,
@@ -48,7 +50,10 @@ export function grantCertificate(
   const { nodeId, trustDomain } = entitled;
   const reasons: string[] = [];
   const uri = nodeSpiffeId(trustDomain, nodeId);
-  if (asked.uris.length !== 1 || asked.uris[0] !== uri)
+  const purpose = asked.uris.length === 0 ? 'server' : 'node';
+  if (purpose === 'server' && asked.dns.length + asked.ip.length === 0)
+    reasons.push(`The request names neither ${uri} nor any host.`);
+  if (purpose === 'node' && (asked.uris.length !== 1 || asked.uris[0] !== uri))
     reasons.push(`The request does not name ${uri} and no other identity; that is who asks.`);
   if (asked.commonName !== nodeId) reasons.push(`The request’s common name is not ${nodeId}, which asks.`);
   const foreign = [...without(asked.dns, entitled.dns), ...without(asked.ip, entitled.ip)];
@@ -60,7 +65,7 @@ export function grantCertificate(
   if (!(notAfter > now)) reasons.push('The certificate would be over at once: the CA’s own has reached its end.');
   const [first, ...more] = reasons;
   if (first !== undefined) return refuse('CERTIFICATE_REFUSED', first, ...more);
-  return ok({ nodeId, notBefore, notAfter, dns: asked.dns, ip: asked.ip });
+  return ok({ nodeId, purpose, notBefore, notAfter, dns: asked.dns, ip: asked.ip });
 }
 
 const without = (asked: readonly string[], allowed: readonly string[]): readonly string[] =>

@@ -24,6 +24,7 @@ export const frameKinds = {
   renewed: 34,
   'join-request': 35,
   'join-answer': 36,
+  'roots-acknowledgement': 40,
 } as const;
 
 export type FrameKind = keyof typeof frameKinds;

@@ -4,12 +4,14 @@ import { isName } from '../../names.ts';
 import { integer, malformed, name, object, oneOf, readShape, type Shape, timeMs } from '../json/shape.ts';
 import { parseJson } from '../json/text.ts';
 import { type RevocationsBody, revocationsBody, revocationsInOrder } from './revocation.ts';
+import { type RootsBody, rootsBody, rootsInOrder } from './roots.ts';
 import { type TrustBody, trustBody, trustInOrder } from './trust.ts';
 
 /** What notices are about, with the body of each. */
 export interface NoticeBodies {
   readonly trust: TrustBody;
   readonly revocations: RevocationsBody;
+  readonly roots: RootsBody;
 }
 
 export type NoticeKind = keyof NoticeBodies;
@@ -18,7 +20,7 @@ export type NoticeKind = keyof NoticeBodies;
  * Every kind, in the order in which they are reconciled: trust first, since it says whose signatures count under the
  * others.
  */
-export const noticeKinds = ['trust', 'revocations'] as const satisfies readonly NoticeKind[];
+export const noticeKinds = ['trust', 'revocations', 'roots'] as const satisfies readonly NoticeKind[];
 
 export const isNoticeKind = (text: string): text is NoticeKind => (noticeKinds as readonly string[]).includes(text);
 
@@ -51,7 +53,11 @@ const shapeOf = <K extends NoticeKind>(kind: K, body: Shape<NoticeBodies[K]>) =>
     body,
   });
 
-const shapes = { trust: shapeOf('trust', trustBody), revocations: shapeOf('revocations', revocationsBody) } as const;
+const shapes = {
+  trust: shapeOf('trust', trustBody),
+  revocations: shapeOf('revocations', revocationsBody),
+  roots: shapeOf('roots', rootsBody),
+} as const;
 
 /** The kind says how to read the rest. */
 const shape: Shape<Notice> = (value, path, problems) => {
@@ -83,8 +89,9 @@ export interface NoticeRefusal extends Refusal {
    * `foreign`: of another cluster or kind. `rollback`: older than what is in force. `fork`: two documents of one
    * generation, so an authority key is misused: raise an alarm and apply the stricter. `leap`: its generation is so high
    * that there would soon be none above it. `overflow`: it would revoke more, with what is in force, than a node holds.
+   * `unsound`: its certificates do not fit together, or are of another trust domain.
    */
-  readonly why: 'foreign' | 'rollback' | 'fork' | 'leap' | 'overflow';
+  readonly why: 'foreign' | 'rollback' | 'fork' | 'leap' | 'overflow' | 'unsound';
   readonly kind: NoticeKind;
 }
 
@@ -142,6 +149,16 @@ export function noticeRefused(
 
 function canonical(notice: Notice): string {
   const { v, kind, generation, clusterId, issuedAt } = notice;
-  const body = notice.kind === 'trust' ? trustInOrder(notice.body) : revocationsInOrder(notice.body);
-  return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body });
+  return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body: bodyInOrder(notice) });
+}
+
+function bodyInOrder(notice: Notice): NoticeBodies[NoticeKind] {
+  switch (notice.kind) {
+    case 'trust':
+      return trustInOrder(notice.body);
+    case 'revocations':
+      return revocationsInOrder(notice.body);
+    case 'roots':
+      return rootsInOrder(notice.body);
+  }
 }

@@ -5,24 +5,30 @@ import type { Random } from '../../kernel/ports.ts';
 import type { NodeBase } from '../../node-base.ts';
 import { LinkRenewal } from '../links/link-renewal.ts';
 import type { Links } from '../links/links.ts';
+import { ApiCertificate } from './api-certificate.ts';
+import { rotatorPaths } from './assemble-roots.ts';
 import type { CertificateRenewal, CertRotatorEvent } from './cert-rotator.ts';
 import { CertificateIssuer, type IssuanceRecord } from './certificate-issuer.ts';
 import { type CertificateSource, createCertificateRenewal } from './certificate-renewal.ts';
 import { CertificateRequests } from './certificate-requests.ts';
 import { CertificateService } from './certificate-service.ts';
-import { readLocalCa } from './local-ca.ts';
+import { type CaPlace, HeldAuthorities } from './held-authorities.ts';
 
-/** Where the rotator lives in the tree. */
-const rotatorPath = '/node/pki/cert-rotator';
+export interface IssuanceParts {
+  readonly renewal: CertificateRenewal;
+  /** Signs for others: a CA node’s. */
+  readonly issuer: CertificateIssuer | undefined;
+  /** The CAs whose keys this node holds, development’s included. */
+  readonly authorities: HeldAuthorities | undefined;
+  readonly apiCertificate: ApiCertificate;
+}
 
 /** This node’s certificate and, on a CA node, those of others: asked for and issued over links. */
-export function assembleIssuance(
-  base: NodeBase,
-  links: Links,
-): { readonly renewal: CertificateRenewal; readonly issuer: CertificateIssuer | undefined } {
+export function assembleIssuance(base: NodeBase, links: Links): IssuanceParts {
   const { ports, files, kernel } = base;
   const { clock, random } = ports;
-  const issuer = createIssuer(base);
+  const authorities = heldAuthorities(base);
+  const issuer = authorities && createIssuer(base, authorities);
   if (files.authority && issuer) serveRequests(base, links, issuer);
   const requests = new CertificateRequests({
     clock,
@@ -35,37 +41,72 @@ export function assembleIssuance(
     if (!taken.ok) link.violated(taken.refusal.reasons[0]);
   });
   links.onClosed((link) => requests.lost(link.nodeId));
-  const rotator = kernel.ref<CertRotatorEvent>(rotatorPath);
+  const rotators = [rotatorPaths.node, rotatorPaths.api].map((path) => kernel.ref<CertRotatorEvent>(path));
   links.onReady((link) => {
-    if (link.hello.features.includes(issuerFeature)) rotator.tell({ type: 'cert.issuer' }, 'control');
+    if (!link.hello.features.includes(issuerFeature)) return;
+    for (const rotator of rotators) rotator.tell({ type: 'cert.issuer' }, 'control');
   });
   const linkRenewal = new LinkRenewal({ clock, random, links });
   files.identity.onInstalled(() => linkRenewal.renewed());
-  const renewal = createRenewal(base, () => [
+  const sources = (): readonly CertificateSource[] => [
     ...(issuer ? [ownSource(base, issuer)] : []),
     ...shuffled(links.all(), random)
       .filter((link) => link.hello.features.includes(issuerFeature))
       .map(({ nodeId }) => ({ name: nodeId, issue: (request: Uint8Array) => requests.ask(nodeId, request) })),
-  ]);
+  ];
   // Development’s key signs for its own node alone.
-  return { renewal, issuer: files.authority && issuer };
+  return {
+    renewal: createRenewal(base, sources),
+    issuer: files.authority && issuer,
+    authorities,
+    apiCertificate: createApiCertificate(base, sources),
+  };
 }
 
 /** Undefined on a node without a CA key. */
-function createIssuer({ config, ports, files, audit, revocations, nodeId }: NodeBase): CertificateIssuer | undefined {
-  const { clock, crypto, disk } = ports;
-  const { authority, identity } = files;
-  const { caKeyPath } = config.node.rotation;
-  if (!authority && caKeyPath === undefined) return undefined;
+function heldAuthorities({ config, ports, files, roots, fault, audit, nodeId }: NodeBase): HeldAuthorities | undefined {
+  const { ca, rotation } = config.node;
+  const place = ca ?? localCa(rotation.caKeyPath);
+  if (!place) return undefined;
+  return new HeldAuthorities({
+    disk: ports.disk,
+    trustDomain: config.cluster.trustDomain,
+    place,
+    roots,
+    certPem: () => files.identity.tls.certPem,
+    promoted: () =>
+      audit.note({
+        type: 'TrustChanged',
+        identity: nodeId,
+        sourceIp: '',
+        outcome: 'success',
+        reasons: ['The files of the next CA were put in the places of the old one’s, whose root is dropped.'],
+        metadata: { what: 'ca', keyPath: place.keyPath },
+      }),
+    fault,
+  });
+}
+
+/** Development’s key signs as long as the CA lives. */
+const localCa = (keyPath: string | undefined): CaPlace | undefined =>
+  keyPath === undefined
+    ? undefined
+    : { keyPath, certificatePath: undefined, passphrasePath: undefined, validityMsMax: Number.MAX_SAFE_INTEGER };
+
+function createIssuer(
+  { config, ports, files, audit, revocations, nodeId }: NodeBase,
+  authorities: HeldAuthorities,
+): CertificateIssuer {
+  const { clock, crypto } = ports;
+  const { identity } = files;
   return new CertificateIssuer({
     clock,
     crypto,
     trustDomain: config.cluster.trustDomain,
-    authority: async () =>
-      authority ? ok(authority) : readLocalCa(disk, caKeyPath ?? '', identity.tls.caPem, identity.tls.certPem),
+    authority: () => authorities.present(),
     caPem: () => identity.tls.caPem,
     revoked: (of) => revocations.ofCertificate(of),
-    record: ({ spiffeId, sourceIp, serial, notAfter, replaces }: IssuanceRecord) =>
+    record: ({ spiffeId, sourceIp, serial, notAfter, replaces, purpose }: IssuanceRecord) =>
       audit.record({
         type: 'CertificateIssued',
         identity: spiffeId,
@@ -73,7 +114,7 @@ function createIssuer({ config, ports, files, audit, revocations, nodeId }: Node
         outcome: 'success',
         reasons: [],
         certificateSerial: serial,
-        metadata: { ...(replaces && { replaces }), notAfter: new Date(notAfter).toISOString(), by: nodeId },
+        metadata: { ...(replaces && { replaces }), notAfter: new Date(notAfter).toISOString(), by: nodeId, purpose },
       }),
   });
 }
@@ -112,7 +153,7 @@ const ownSource = ({ files, nodeId }: NodeBase, issuer: CertificateIssuer): Cert
 });
 
 function createRenewal(base: NodeBase, sources: () => readonly CertificateSource[]): CertificateRenewal {
-  const { config, ports, files, audit, events, nodeId, fault } = base;
+  const { config, ports, files, audit, events, nodeId, fault, roots } = base;
   const { node } = config;
   const { identity } = files;
   const record = (outcome: 'success' | 'failure', reasons: readonly string[]) =>
@@ -127,6 +168,7 @@ function createRenewal(base: NodeBase, sources: () => readonly CertificateSource
     });
   return createCertificateRenewal({
     identity,
+    isCurrent: (serials) => roots.isCurrent(serials),
     clock: ports.clock,
     crypto: ports.crypto,
     disk: ports.disk,
@@ -145,6 +187,36 @@ function createRenewal(base: NodeBase, sources: () => readonly CertificateSource
       void record('failure', [warnings[urgency]]);
       events.emit({ type: 'certificate.expiring', nodeId, leftMs: Math.max(0, leftMs) });
     },
+  });
+}
+
+function createApiCertificate(base: NodeBase, sources: () => readonly CertificateSource[]): ApiCertificate {
+  const { config, ports, files, audit, roots } = base;
+  const { node, security } = config;
+  const { identity } = files;
+  return new ApiCertificate({
+    identity,
+    roots,
+    clock: ports.clock,
+    crypto: ports.crypto,
+    disk: ports.disk,
+    pair: files.apiTls,
+    isNodes: security.api.certPath === node.certificatePath,
+    certificatePath: security.api.certPath,
+    privateKeyPath: security.api.keyPath,
+    renewalThresholdMs: node.rotation.renewalThresholdMs,
+    jitter: ports.random.uint32() / 0x1_0000_0000,
+    sources,
+    record: (outcome, certificateSerial, reasons) =>
+      audit.record({
+        type: 'CertificateRotated',
+        identity: identity.svid.spiffeId,
+        sourceIp: '',
+        outcome,
+        reasons,
+        certificateSerial,
+        metadata: { purpose: 'server' },
+      }),
   });
 }
 

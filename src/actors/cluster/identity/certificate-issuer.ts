@@ -1,5 +1,5 @@
-import type { KeyObject } from 'node:crypto';
-import { type IssuedCertificate, issueNodeCertificate } from '../../../crypto/certificate.ts';
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { type IssuedCertificate, issueNodeCertificate, issueServerCertificate } from '../../../crypto/certificate.ts';
 import { splitChain } from '../../../crypto/certificate-chain.ts';
 import { readCertificateFields } from '../../../crypto/certificate-fields.ts';
 import { bytesOfBinary } from '../../../crypto/der.ts';
@@ -8,7 +8,7 @@ import type { Crypto } from '../../../crypto/port.ts';
 import { readSigningRequest, type SigningRequest, verifySigningRequest } from '../../../crypto/signing-request.ts';
 import type { NodeSvid } from '../../../crypto/svid.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
-import type { NodeId, TrustDomain } from '../../../names.ts';
+import { type NodeId, nodeSpiffeId, type TrustDomain } from '../../../names.ts';
 import { type Entitled, type Grant, grantCertificate, type Names } from '../../../protocols/issuance/grant.ts';
 import type { Clock } from '../../kernel/ports.ts';
 import { judgePeer } from '../links/peer-judgement.ts';
@@ -23,11 +23,16 @@ export interface CertificateAuthority {
   readonly validityMsMax: number;
 }
 
-/** A certificate that was issued: recorded, and accepted by the same judgement as a peer’s. */
+/** A certificate that was issued and recorded; a node’s is accepted by the same judgement as a peer’s. */
 export interface Issued {
-  readonly svid: NodeSvid;
+  readonly serial: string;
   /** With those between it and the root. */
   readonly chainPem: string;
+}
+
+interface Signed extends Issued {
+  /** Milliseconds since 1970. */
+  readonly notAfter: number;
 }
 
 /** What the log keeps of an issuance. `replaces` is the serial of the certificate that was shown with the request, if any. */
@@ -37,6 +42,7 @@ export interface IssuanceRecord {
   readonly serial: string;
   readonly notAfter: number;
   readonly replaces: string | undefined;
+  readonly purpose: Grant['purpose'];
 }
 
 export interface CertificateIssuerOptions {
@@ -106,10 +112,14 @@ export class CertificateIssuer {
     const policy = { ca: certificatePeriod(ca.certPem), validityMsMax };
     const granted = grantCertificate(asked, { ...entitled, trustDomain }, policy, clock.now());
     if (!granted.ok) return granted;
+    if (replaces === undefined && granted.value.purpose !== 'node')
+      return refuse('CERTIFICATE_REFUSED', 'Who enrols asks for a node’s certificate.');
     const issued = this.#sign(authority.value, granted.value, asked.publicKey);
     if (!issued.ok) return issued;
-    const { spiffeId, serial, notAfter } = issued.value.svid;
-    const recorded = await this.#options.record({ spiffeId, sourceIp, serial, notAfter, replaces });
+    const { serial, notAfter } = issued.value;
+    const { purpose } = granted.value;
+    const spiffeId = nodeSpiffeId(trustDomain, entitled.nodeId);
+    const recorded = await this.#options.record({ spiffeId, sourceIp, serial, notAfter, replaces, purpose });
     return recorded.ok ? issued : recorded;
   }
 
@@ -122,15 +132,23 @@ export class CertificateIssuer {
     return asked;
   }
 
-  #sign({ ca, chainPem: above }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Issued> {
+  #sign(authority: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {
     const { crypto, trustDomain } = this.#options;
+    const { ca, chainPem: above } = authority;
+    if (grant.purpose === 'server') return this.#signServer(authority, grant, publicKey);
     const signed = issueNodeCertificate(crypto, { ca, publicKey, trustDomain, ...grant });
     if (!signed.ok) return signed;
     const chainPem = signed.value + above;
     const shown = shownChain(chainPem);
     if (!shown.ok) return shown;
     const svid = this.#accepted(shown.value, grant.nodeId);
-    return svid.ok ? ok({ svid: svid.value, chainPem }) : svid;
+    return svid.ok ? ok({ ...periodAndSerial(signed.value), chainPem }) : svid;
+  }
+
+  #signServer({ ca, chainPem }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {
+    const { crypto } = this.#options;
+    const signed = issueServerCertificate(crypto, { ca, publicKey, commonName: grant.nodeId, ...grant });
+    return signed.ok ? ok({ ...periodAndSerial(signed.value), chainPem: signed.value + chainPem }) : signed;
   }
 
   #accepted(der: Uint8Array, nodeId: NodeId): Result<NodeSvid> {
@@ -139,8 +157,13 @@ export class CertificateIssuer {
   }
 }
 
+function periodAndSerial(pem: string): Pick<Signed, 'serial' | 'notAfter'> {
+  const x509 = new X509Certificate(pem);
+  return { serial: x509.serialNumber, notAfter: x509.validToDate.getTime() };
+}
+
 /** The names that a certificate holds beside its SPIFFE ID, in the one form in which requests are read. */
-export function namesOf({ der }: NodeSvid): Names {
+export function namesOf({ der }: Pick<NodeSvid, 'der'>): Names {
   // The intermediates stand behind it.
   const chain = splitChain(der);
   const fields = chain.ok ? readCertificateFields(chain.value[0]!) : chain;

@@ -1,8 +1,14 @@
 import { timingSafeEqual, X509Certificate } from 'node:crypto';
-import { certificatesFromPem, orderedChain } from '../../../crypto/certificate-chain.ts';
 import { ipAddressBytes, ipAddressText } from '../../../crypto/ip-address.ts';
-import { caKeyHashOf, type JoinToken, joinSecretHash, joinTokenText } from '../../../crypto/join-token.ts';
+import {
+  caKeyHashesOf,
+  caKeyHashOf,
+  type JoinToken,
+  joinSecretHash,
+  joinTokenText,
+} from '../../../crypto/join-token.ts';
 import { type Crypto, sha256 } from '../../../crypto/port.ts';
+import { rootAbove } from '../../../crypto/root-bundle.ts';
 import { readSigningRequest, type SigningRequest, verifySigningRequest } from '../../../crypto/signing-request.ts';
 import { ok, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
@@ -47,6 +53,7 @@ export interface EnrolmentOptions {
   readonly trustDomain: TrustDomain;
   readonly clusterId: string;
   readonly issuer: CertificateIssuer;
+  /** The roots of the cluster, the one that signs now first. */
   readonly caPem: () => string;
   /** The certificate that the management API shows: newcomers accept none but of the cluster’s CA. */
   readonly apiCertPem: () => string;
@@ -71,6 +78,8 @@ interface KeptToken {
   readonly dns: readonly string[];
   readonly ip: readonly string[];
   readonly expiresAt: number;
+  /** The root that it pins. */
+  readonly caKeyHash?: string;
   /** SHA-256 of the key that it was used with. */
   readonly keyHash?: string;
   readonly chainPem?: string;
@@ -134,7 +143,7 @@ export class Enrolment {
     });
     if (!recorded.ok) return recorded;
     const secretHash = Buffer.from(joinSecretHash(token.secret)).toString('hex');
-    const kept: KeptToken = { secretHash, nodeId, ...names, expiresAt };
+    const kept: KeptToken = { secretHash, nodeId, ...names, expiresAt, caKeyHash: pinned.value };
     await store.put(collection, token.id, utf8.encode(JSON.stringify(kept)));
     return ok({ token: joinTokenText(token), id: token.id, expiresAt });
   }
@@ -144,7 +153,7 @@ export class Enrolment {
     const { caPem, apiCertPem } = this.#options;
     const hash = caKeyHashOf(caPem());
     if (!hash.ok) return hash;
-    return isBelow(apiCertPem(), caPem())
+    return rootAbove(apiCertPem(), new X509Certificate(caPem()).toString()) !== undefined
       ? hash
       : refuse(
           'CERTIFICATE_REFUSED',
@@ -198,6 +207,11 @@ export class Enrolment {
     const matches = timingSafeEqual(hash, kept ? Buffer.from(kept.secretHash, 'hex') : sha256(hash));
     if (!kept || !matches) return refuse('UNAUTHENTICATED', 'There is no such join token.');
     if (kept.expiresAt < clock.now()) return refuse('UNAUTHENTICATED', 'The join token is over.');
+    if (kept.caKeyHash !== undefined && !caKeyHashesOf(this.#options.caPem()).includes(kept.caKeyHash))
+      return refuse(
+        'CERTIFICATE_REFUSED',
+        `The join token for ${kept.nodeId} pins a root that the cluster has dropped since: have a new token made.`,
+      );
     const asked = this.#asked(request, kept);
     if (!asked.ok) return asked;
     const spki = asked.value.publicKey.export({ type: 'spki', format: 'der' });
@@ -210,11 +224,11 @@ export class Enrolment {
     await store.put(collection, id, utf8.encode(JSON.stringify({ ...kept, keyHash })));
     const issued = await issuer.enrol(asked.value, kept, applicant.sourceIp);
     if (!issued.ok) return issued;
-    const { svid, chainPem } = issued.value;
+    const { serial, chainPem } = issued.value;
     const recorded = await record('enrolled', applicant, `${kept.nodeId} was enrolled.`, {
       token: id,
       node: kept.nodeId,
-      serial: svid.serial,
+      serial,
     });
     if (!recorded.ok) return recorded;
     await store.put(collection, id, utf8.encode(JSON.stringify({ ...kept, keyHash, chainPem })));
@@ -234,19 +248,6 @@ export class Enrolment {
       ? asked
       : refuse('CERTIFICATE_REFUSED', 'The request does not name exactly what the join token names.');
   }
-}
-
-/** Whether the first certificate of a chain leads, over those behind it, to a CA: to the one that a newcomer pins. */
-function isBelow(chainPem: string, caPem: string): boolean {
-  const chain = certificatesFromPem(chainPem);
-  if (!chain.ok) return false;
-  const ca = new X509Certificate(caPem);
-  const [leaf, ...above] = chain.value;
-  const path = orderedChain(leaf!, above).map((der) => new X509Certificate(der));
-  return path.every((x509, at) => {
-    const issuer = path[at + 1] ?? ca;
-    return x509.checkIssued(issuer) && x509.verify(issuer.publicKey);
-  });
 }
 
 const keptFrom = (bytes: Uint8Array): KeptToken => JSON.parse(utf8.decode(bytes)) as KeptToken;

@@ -95,6 +95,14 @@ export class Links extends LinkListeners {
     }
   }
 
+  /** Closes every connection with a certificate that is not accepted any more: roots were dropped. */
+  cutUntrusted(): void {
+    for (const session of this.#connections.sessions()) {
+      const judged = judgePeer(this.#options, session.svid.der, session.nodeId);
+      if (!judged.ok) session.close('certificateRefused', judged.refusal.reasons[0], judged.refusal);
+    }
+  }
+
   /** Dials all who are wanted and not linked: after this node itself was refused and has another certificate. */
   redial(): void {
     for (const target of this.#wanted.all()) if (this.#isWanted(target)) this.#dial(target);

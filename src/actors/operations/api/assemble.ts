@@ -1,4 +1,5 @@
 import { readApiKey } from '../../../crypto/api-key.ts';
+import type { ApiCertificate } from '../../cluster/identity/api-certificate.ts';
 import type { Address } from '../../kernel/ports.ts';
 import type { NodeBase } from '../../node-base.ts';
 import type { NodeControl } from '../control.ts';
@@ -10,13 +11,17 @@ export interface ApiParts {
 }
 
 /** The management API of a node. */
-export function assembleApi({ config, ports, files, fault }: NodeBase, control: NodeControl): ApiParts {
+export function assembleApi(
+  { config, ports, files, fault }: NodeBase,
+  shown: ApiCertificate,
+  control: NodeControl,
+): ApiParts {
   const { defaultLimit } = config.security.api;
   const real = (): ManagementApi =>
     createManagementApi({
       control,
       bind: config.api.bind,
-      tls: files.apiTls,
+      tls: shown.tls,
       tlsSettings: config.security.api.tls,
       apiKeys: files.apiKeys,
       clock: ports.clock,
@@ -35,8 +40,6 @@ export function assembleApi({ config, ports, files, fault }: NodeBase, control: 
       return bound;
     },
   };
-  // One certificate for links and API: who joined with a token has no other.
-  if (config.security.api.certPath === config.node.certificatePath)
-    files.identity.onInstalled(() => api.setTls(files.identity.tls));
+  shown.onChanged(() => api.setTls(shown.tls));
   return { api, address: () => bound };
 }

@@ -18,6 +18,7 @@ import type {
   WitnessedLogView,
 } from '../control.ts';
 import type { NoticeView } from '../notice-view.ts';
+import type { RootsView } from '../roots-view.ts';
 
 /** The shapes that the API gives out. What a view has beside these fields never leaves the node. */
 
@@ -61,6 +62,7 @@ export const statusView: z.ZodType<NodeStatus> = z.object({
   links: count,
   audit: auditHead,
   revoked: z.object({ by: z.enum(['notice', 'peers']), reason: z.string() }).exactOptional(),
+  lockedOut: z.string().exactOptional(),
   siem: z.array(siemView),
 });
 
@@ -74,6 +76,22 @@ export const noticeView: z.ZodType<NoticeView> = z.object({
   rivals: count,
   document: z.string(),
   body: z.record(z.string(), z.unknown()),
+});
+
+export const rootsView: z.ZodType<RootsView> = z.object({
+  generation: count,
+  roots: z.array(z.string()),
+  issuing: count,
+  held: z.array(z.string()),
+  current: z.boolean(),
+  members: z.array(
+    z.object({
+      nodeId,
+      status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked', 'unknown']),
+      acknowledgement: z.string().exactOptional(),
+      certificate: z.string().exactOptional(),
+    }),
+  ),
 });
 
 export const memberView: z.ZodType<MemberView> = z.object({

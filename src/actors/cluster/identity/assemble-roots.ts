@@ -1,0 +1,246 @@
+import type { Refusal } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
+import type { NodeId } from '../../../names.ts';
+import { issuerFeature } from '../../../protocols/link/certificate-frame.ts';
+import { type RotationState, rotationStage } from '../../../protocols/notice/root-rotation.ts';
+import type { Member, MemberStatus } from '../../../protocols/swim/member.ts';
+import { utf8 } from '../../kernel/utf8.ts';
+import type { NodeBase } from '../../node-base.ts';
+import type { RootsView } from '../../operations/roots-view.ts';
+import type { Directory } from '../directory.ts';
+import type { LinkSession } from '../links/link-session.ts';
+import type { Links } from '../links/links.ts';
+import type { CertRotatorEvent } from './cert-rotator.ts';
+import type { HeldAuthorities } from './held-authorities.ts';
+import { RootAcknowledgements } from './root-acknowledgements.ts';
+import { rotationMember } from './rotation-member.ts';
+
+/** Where the rotators of the node’s certificates live in the tree. */
+export const rotatorPaths = {
+  node: '/node/pki/cert-rotator',
+  api: '/node/pki/api-cert-rotator',
+} as const;
+
+/** What a node does about the roots of the cluster. */
+export interface RootsParts {
+  /** Carries out a bundle that is in force: links, files, certificates, and the word to the others. */
+  changed(): void;
+  /** What a rotation has come to, as far as members’ own words show it here; undefined while there is no bundle. */
+  rotation(): RotationState | undefined;
+  /** For operators, who verify what they see. */
+  view(): Promise<RootsView>;
+  /** Why this node has no links: its certificate stands under no root that the cluster believes. */
+  lockedOut(): string | undefined;
+}
+
+const remedy =
+  'Have a new token made on a CA node (caxton security join-token) and enrol again (caxton server join), or issue a certificate by hand (caxton security gen-cert).';
+
+/** Wires the bundle of roots to all that hangs on it. */
+export async function assembleRoots(
+  base: NodeBase,
+  links: Links,
+  directory: Directory,
+  authorities: HeldAuthorities | undefined,
+  members: () => readonly Pick<Member, 'nodeId' | 'status'>[],
+): Promise<RootsParts> {
+  const { config, ports, files, roots, notices, fault, events, nodeId } = base;
+  const { clock } = ports;
+  const { identity } = files;
+  const acknowledgements = new RootAcknowledgements({
+    clock,
+    store: ports.store,
+    clusterId: config.cluster.id,
+    trustDomain: config.cluster.trustDomain,
+    identity,
+    roots,
+    saved: () => notices.saved(),
+    links: () => links.all(),
+    onTaken: (link, { said }) => {
+      // A CA node may have been behind when it was asked.
+      const knowsNow = said.generation === roots.inForce?.generation;
+      if (knowsNow && link.hello.features.includes(issuerFeature)) tellRotators(base, { type: 'cert.issuer' });
+    },
+    onSaid: (generation) => noteStage(base, `This node has acknowledged generation ${generation} of the roots.`),
+    onRefused: (link, refusal) => noteRefused(base, link, refusal),
+    fault,
+  });
+  await acknowledgements.load();
+  acknowledgements.listen(links);
+  identity.onInstalled(() => acknowledgements.say());
+  const refusedPeers = watchOtherRoots(base, links);
+  const lockedOut = (): string | undefined => {
+    const own = roots.inForce && roots.rootOf(identity.svid.issuerSerials) === undefined;
+    if (own) return `This node’s certificate stands under no root of the cluster any more. ${remedy}`;
+    return links.all().length === 0 ? refusedPeers() : undefined;
+  };
+  const changed = (): void => {
+    if (!roots.inForce) return;
+    links.cutUntrusted();
+    directory.dropUntrusted(clock.now());
+    keepFile(base).catch((error: unknown) =>
+      fault(
+        `${config.node.caCertificatePath} could not be brought up to date: replace it before the next start`,
+        error,
+      ),
+    );
+    const out = lockedOut();
+    if (out !== undefined) fault(out, undefined);
+    acknowledgements.say();
+    void authorities?.settle();
+    clock.setTimeout(() => tellRotators(base, { type: 'cert.renew' }), limits.rootRenewalDelayMs);
+    const { body, generation } = roots.inForce;
+    events.emit({ type: 'roots.changed', nodeId, generation, stage: rotationStage(body), roots: body.roots.length });
+  };
+  const known = (): readonly RosterEntry[] => rosterOf(base, directory, acknowledgements, members());
+  return {
+    rotation: () => rotationOf(base, known()),
+    view: async () => viewOf(base, known(), await (authorities?.rootsHeld() ?? [])),
+    changed,
+    lockedOut,
+  };
+}
+
+/** Only those whose certificate stands under another root than the one that signs now do anything about it. */
+function tellRotators({ kernel, roots, files }: NodeBase, event: CertRotatorEvent): void {
+  if (event.type === 'cert.issuer' || !roots.isCurrent(files.identity.svid.issuerSerials))
+    kernel.ref<CertRotatorEvent>(rotatorPaths.node).tell(event, 'control');
+  // Its own check says whether it is due; where there is none, nobody hears.
+  const api = kernel.ref<CertRotatorEvent>(rotatorPaths.api);
+  api.tell(event.type === 'cert.renew' ? { type: 'cert.check' } : event, 'control');
+}
+
+/** The file says at the next start whom to believe until the store is open, and to other programs of this machine. */
+async function keepFile({ config, ports, roots, notices }: NodeBase): Promise<void> {
+  await notices.saved();
+  const path = config.node.caCertificatePath;
+  const bytes = utf8.encode(roots.caPem);
+  const found = await ports.disk.readFile(path);
+  if (found && Buffer.compare(found, bytes) === 0) return;
+  await ports.disk.writeFileAtomic(path, bytes, 0o644);
+}
+
+/**
+ * A node that was away while the root was rotated hears nothing but refusals, on either side: it cannot be told, so it
+ * says itself what may have happened and what to do.
+ */
+function watchOtherRoots({ fault, ports }: NodeBase, links: Links): () => string | undefined {
+  let said = Number.NEGATIVE_INFINITY;
+  let found: string | undefined;
+  links.onReady(() => {
+    found = undefined;
+  });
+  links.onRefused(({ remote, refusal }) => {
+    if (!refusal.reasons.some((reason) => /OTHER_CA|UNKNOWN_CA/.test(reason))) return;
+    found = `${remote} stands under another root than this node, or does not accept this node’s. If the cluster has rotated its root while this node was away: ${remedy}`;
+    const now = ports.clock.monotonic();
+    if (now - said < limits.revokedRedialMs || links.all().length > 0) return;
+    said = now;
+    fault(found, undefined);
+  });
+  return () => found;
+}
+
+interface RosterEntry {
+  readonly nodeId: NodeId;
+  readonly status: MemberStatus | 'unknown';
+  readonly acknowledgement: string | undefined;
+  /** DER with intermediates. */
+  readonly certificate: Uint8Array | undefined;
+}
+
+/** Every member that was not revoked, this node included: who left, or is down, may come back. */
+function rosterOf(
+  { nodeId, revocations, files, ports }: NodeBase,
+  directory: Directory,
+  acknowledgements: RootAcknowledgements,
+  members: readonly Pick<Member, 'nodeId' | 'status'>[],
+): readonly RosterEntry[] {
+  const statuses = new Map(members.map((member) => [member.nodeId, member.status]));
+  const ids = new Set([nodeId, ...statuses.keys(), ...acknowledgements.known.keys()]);
+  const now = ports.clock.now();
+  return [...ids]
+    .filter((id) => revocations.find('node', id) === undefined)
+    .map((id) => {
+      const known = acknowledgements.known.get(id);
+      if (id === nodeId)
+        return {
+          nodeId: id,
+          status: 'alive',
+          acknowledgement: acknowledgements.own(),
+          certificate: files.identity.svid.der,
+        };
+      return {
+        nodeId: id,
+        status: statuses.get(id) ?? 'unknown',
+        acknowledgement: known?.acknowledgement,
+        certificate: known?.certificate ?? directory.entryOf(id, now)?.certificate,
+      };
+    });
+}
+
+function rotationOf({ roots, config, ports }: NodeBase, roster: readonly RosterEntry[]): RotationState | undefined {
+  const { inForce } = roots;
+  if (!inForce) return undefined;
+  const now = ports.clock.now();
+  const { id: clusterId, trustDomain } = config.cluster;
+  const judge = { clusterId, trustDomain, bundle: inForce, generation: inForce.generation, hash: inForce.hash, now };
+  return {
+    bundle: inForce.body,
+    generation: inForce.generation,
+    members: roster.map(({ nodeId, acknowledgement, certificate }) =>
+      rotationMember(
+        nodeId,
+        acknowledgement === undefined ? [] : [acknowledgement],
+        certificate ? [certificate] : [],
+        judge,
+      ),
+    ),
+    now,
+  };
+}
+
+function viewOf({ roots, files }: NodeBase, roster: readonly RosterEntry[], held: readonly string[]): RootsView {
+  const { inForce, body } = roots;
+  return {
+    generation: inForce?.generation ?? 0,
+    roots: body?.roots ?? [],
+    issuing: body?.issuing ?? 0,
+    held,
+    current: roots.isCurrent(files.identity.svid.issuerSerials),
+    members: roster.map(({ nodeId, status, acknowledgement, certificate }) => ({
+      nodeId,
+      status,
+      ...(acknowledgement === undefined ? {} : { acknowledgement }),
+      ...(certificate ? { certificate: Buffer.from(certificate).toString('base64') } : {}),
+    })),
+  };
+}
+
+function noteStage({ audit, nodeId, roots }: NodeBase, reason: string): void {
+  const { inForce } = roots;
+  if (!inForce) return;
+  audit.note({
+    type: 'TrustChanged',
+    identity: nodeId,
+    sourceIp: '',
+    outcome: 'success',
+    reasons: [reason],
+    metadata: { what: 'roots', generation: inForce.generation, stage: rotationStage(inForce.body) },
+  });
+}
+
+/** Somebody says for another member what only that member can say. */
+function noteRefused({ audit, ports }: NodeBase, link: LinkSession, { code, reasons }: Refusal): void {
+  ports.metrics.count('acknowledgements_refused', { code });
+  audit.note({
+    type: 'AccessDenied',
+    identity: link.svid.spiffeId,
+    sourceIp: link.channel.remote.host,
+    outcome: 'refused',
+    code,
+    reasons: ['An acknowledgement of the roots was refused.'],
+    certificateSerial: link.svid.serial,
+    metadata: { operation: 'acknowledge roots', detail: reasons.join(' ') },
+  });
+}
