@@ -6,22 +6,21 @@ import { readKeyFileOn } from '../config/key-file-port.ts';
 import { faultTexts, readYaml } from '../config/problems.ts';
 import type { VaultSource } from '../config/vault-source.ts';
 import type { NodeConfig } from '../config.ts';
-import { issuingCa, openCa } from '../crypto/ca-key.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
-import { rootAbove } from '../crypto/root-bundle.ts';
-import { CaxtonError, type Result, refuse, unwrap } from '../errors.ts';
+import { CaxtonError, refuse, unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { readApiKeys } from './api-key-file.ts';
 import type { CertificateAuthority } from './cluster/identity/certificate-issuer.ts';
 import { type CertificatePair, pairAtStart } from './cluster/identity/certificate-pair.ts';
-import { nextSuffix } from './cluster/identity/held-authorities.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/identity/node-identity.ts';
 import { checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
 import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
+import { inFile, type NamedFile } from './named-file.ts';
+import { checkCaKey, readAuthority } from './node-authority.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { readSiemFiles } from './operations/siem/siem-files.ts';
 import type { SiemSecrets } from './operations/siem/siem-sinks.ts';
@@ -42,12 +41,6 @@ export interface NodeFiles {
   readonly siem: readonly SiemSecrets[];
   readonly vault: NodeVault;
   readonly apiTls: CertificatePair;
-}
-
-/** A file of the configuration: where it is, and the setting that says so. */
-interface NamedFile {
-  readonly path: string;
-  readonly key: string;
 }
 
 /**
@@ -77,7 +70,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
   if (!read.ok && fault) throw fault;
   const pair = { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` };
   const { identity, mended: identityMended } = inFile(pair, read);
-  await checkCaKey(disk, config, caPem, identity.tls.certPem);
+  await checkCaKey(config, (file) => readSecret(disk, file), caPem, identity.tls.certPem);
   const gossipKey = { path: security.gossip.keyPath, key: 'security.cluster.gossip.key_path' };
   const apiKeys = { path: security.api.apiKeysPath, key: 'security.api.authentication.api_keys_path' };
   return {
@@ -94,18 +87,6 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
     apiTls: await readApiPair(disk, config, text, now),
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
-}
-
-/** A key that is needed in months is looked at now: a renewal that fails then would be the end of the node. */
-async function checkCaKey(disk: Disk, { node }: NodeConfig, ...certPems: readonly string[]): Promise<void> {
-  const { enabled, caKeyPath } = node.rotation;
-  if (!enabled || caKeyPath === undefined) return;
-  const file = { path: caKeyPath, key: 'node.rotation.ca_key_path' };
-  const isCa = async (keyFile: NamedFile) =>
-    issuingCa(inFile(file, privateKeyFromPem(await readSecret(disk, keyFile))), ...certPems).ok;
-  // The next root’s key lies beside it until the old root is dropped.
-  if (!(await isCa(file)) && !(await isCa({ ...file, path: `${caKeyPath}${nextSuffix}` }).catch(() => false)))
-    inFile(file, refuse('CERTIFICATE_REFUSED', `It is not the key of ${node.caCertificatePath}.`));
 }
 
 const anybodyWrites = 0o002;
@@ -127,56 +108,6 @@ async function partOfPair(
     if (error.code !== 'MALFORMED' && found && found.bytes > 0) throw error;
     return { pem: '', fault: error };
   }
-}
-
-/**
- * A CA node’s certificate and key, which must be of this trust domain and stand under a root that its members believe: judged
- * at the start and not when first asked. While roots are rotated it may be the next CA, whose files lie beside.
- */
-async function readAuthority(
-  config: NodeConfig,
-  caPem: string,
-  text: (file: NamedFile) => Promise<string>,
-  secret: (file: NamedFile) => Promise<string>,
-): Promise<CertificateAuthority | undefined> {
-  const { ca, caCertificatePath } = config.node;
-  if (!ca) return undefined;
-  const read = async (suffix: string): Promise<CertificateAuthority> => {
-    const authority = await readCa(config, ca, suffix, text, secret);
-    if (rootAbove(authority.ca.certPem + authority.chainPem, caPem) !== undefined) return authority;
-    throw new CaxtonError('CERTIFICATE_REFUSED', [
-      `node.ca.certificate_path: ${ca.certificatePath} stands under no root of node.ca_certificate_path (${caCertificatePath}), so no member would accept what it signs.`,
-      'Put the root that stands above it into that file, or the CA of this cluster here.',
-    ]);
-  };
-  return read('').catch((error: unknown) =>
-    read(nextSuffix).catch(() => {
-      throw error;
-    }),
-  );
-}
-
-async function readCa(
-  { cluster }: NodeConfig,
-  { keyPath, certificatePath, passphrasePath, validityMsMax }: NonNullable<NodeConfig['node']['ca']>,
-  suffix: string,
-  text: (file: NamedFile) => Promise<string>,
-  secret: (file: NamedFile) => Promise<string>,
-): Promise<CertificateAuthority> {
-  const certificate = { path: certificatePath, key: 'node.ca.certificate_path' };
-  const next =
-    suffix === ''
-      ? undefined
-      : await text({ ...certificate, path: `${certificatePath}${suffix}` }).catch(() => undefined);
-  const certPem = next ?? (await text(certificate));
-  const keyFile = { path: `${keyPath}${suffix}`, key: 'node.ca.key_path' };
-  const keyPem = await secret(keyFile);
-  const phrase = passphrasePath && (await secret({ path: passphrasePath, key: 'node.ca.passphrase_path' }));
-  // The newline that every editor leaves at the end is no part of it.
-  const passphrase = phrase?.replace(/\r?\n$/, '');
-  const opened = openCa({ certPem, keyPem, passphrase, trustDomain: cluster.trustDomain });
-  const { pair, chainPem } = inFile(keyFile, opened);
-  return { ca: pair, chainPem, validityMsMax };
 }
 
 /** The bytes of a file as text. The port knows no file types: what has no length (a pipe, a device) is not read. */
@@ -212,13 +143,6 @@ function decoded({ path, key }: NamedFile, bytes: Uint8Array): string {
   } catch {
     throw new CaxtonError('MALFORMED', `${key}: ${path} is not text in UTF-8.`);
   }
-}
-
-/** Adds the setting and the file’s name to the reasons of a refusal. */
-function inFile<T>({ path, key }: NamedFile, result: Result<T>): T {
-  if (result.ok) return result.value;
-  const [first, ...more] = result.refusal.reasons;
-  throw new CaxtonError(result.refusal.code, [`${key}: ${path}: ${first}`, ...more]);
 }
 
 function claimKeyFromPem(pem: string): ReturnType<typeof privateKeyFromPem> {

@@ -1,23 +1,22 @@
-import { ok, type Refusal, type Result, refuse } from '../errors.ts';
-import { limits } from '../limits.ts';
+import type { Result } from '../errors.ts';
 import type { NodeId } from '../names.ts';
 import { type NoticeBodies, type NoticeKind, type NoticeOf, noticeKinds } from '../protocols/notice/notice.ts';
 import {
   type NoticesState,
   revocationsInForce,
   rootsInForce,
-  type SignedNotice,
   trustInForce,
 } from '../protocols/notice/reconciliation.ts';
 import { revocationsInOrder } from '../protocols/notice/revocation.ts';
-import { lockedOutUnsaid, rotationStage } from '../protocols/notice/root-rotation.ts';
-import { judgeRootsStep, type RootsBody, rootsInOrder } from '../protocols/notice/roots.ts';
+import { rotationStage } from '../protocols/notice/root-rotation.ts';
+import { type RootsBody, rootsInOrder } from '../protocols/notice/roots.ts';
 import { trustInOrder } from '../protocols/notice/trust.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
 import type { NoticeNews } from './cluster/notices/notice-board.ts';
 import type { MessagingParts } from './messaging/assemble.ts';
 import type { NodeBase } from './node-base.ts';
+import { hex, noticeAuditTypes, publishNotice } from './notice-publication.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';
 import type { Caller } from './operations/control.ts';
 import type { NoticeView, RevokedView } from './operations/notice-view.ts';
@@ -37,9 +36,6 @@ interface Rooms {
   readonly messaging: MessagingParts;
   readonly deployments: Deployments;
 }
-
-const typeOf = { trust: 'TrustChanged', revocations: 'SecurityPolicyUpdated', roots: 'TrustChanged' } as const;
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /**
  * Makes the documents bite: whatever changes them is passed on, recorded, and carried out in every room of the node at
@@ -84,7 +80,7 @@ export function assembleNotices(rooms: Rooms): NodeNotices {
   cluster.roots.changed();
   return {
     views: () => viewsOf(base),
-    publish: (text, caller) => publish(rooms, text, caller),
+    publish: (text, caller) => publishNotice({ base, cluster, views: () => viewsOf(base) }, text, caller),
     revoked() {
       const own = base.revocations.ofCertificate(files.identity.svid);
       if (own) return { by: 'notice', reason: own.reasons[0] };
@@ -148,7 +144,7 @@ function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
   const { notice, hash, signer } = document;
   const isAlarm = type !== 'installed';
   return {
-    type: typeOf[notice.kind],
+    type: noticeAuditTypes[notice.kind],
     identity: origin.type === 'peer' ? `node/${origin.peer}` : `node/${nodeId}`,
     sourceIp: '',
     outcome: isAlarm ? 'failure' : 'success',
@@ -172,104 +168,6 @@ const stageOf = (body: RootsBody) => ({
   roots: body.roots.length,
   lockedOut: body.lockedOut.join(' '),
 });
-
-/**
- * A minority must not write what the majority may write otherwise. What is judged and recorded is in force when this
- * resolves; a revocation is in force even before it is recorded.
- */
-async function publish({ base, cluster }: Rooms, text: string, caller: Caller): Promise<Result<NoticeView>> {
-  const { notices, audit, fault } = base;
-  if (cluster.gossip.partition() !== 'majority')
-    return refuse(
-      'PARTITION_MINORITY',
-      'This node sees no quorum of the cluster, so it takes no cluster documents now.',
-    );
-  const judged = judgedForPublication(base, cluster, text);
-  if (!judged.ok) {
-    audit.note(publicationOf(caller, undefined, judged.refusal));
-    return judged;
-  }
-  const { kind } = judged.value.notice;
-  const held = heldOf(base, judged.value);
-  if (held) {
-    if (!held.ok) audit.note(publicationOf(caller, undefined, held.refusal));
-    await notices.saved();
-    return held;
-  }
-  const record = () => audit.record(publicationOf(caller, judged.value, undefined));
-  if (kind !== 'revocations') {
-    const recorded = await record();
-    if (!recorded.ok) return recorded;
-  }
-  // Another may have come while the record was written: two of one generation would be a fork that nobody meant.
-  const again = judgedForPublication(base, cluster, text);
-  const taken = again.ok ? notices.take(text, { type: 'api' }) : again;
-  if (!taken.ok) {
-    audit.note(publicationOf(caller, undefined, taken.refusal));
-    return taken;
-  }
-  if (kind === 'revocations') {
-    const recorded = await record();
-    if (!recorded.ok)
-      fault(`revocations are in force without a record: ${recorded.refusal.reasons.join(' ')}`, undefined);
-  }
-  await notices.saved();
-  return ok(viewsOf(base).find((view) => view.kind === kind)!);
-}
-
-/**
- * Besides what the board judges: a bundle of roots goes one step on from the one in force, and locks out nobody whom its
- * signer has not named. Told to whoever publishes; a document that is in force elsewhere is followed.
- */
-function judgedForPublication(base: NodeBase, cluster: ClusterParts, text: string): Result<SignedNotice> {
-  const judged = base.notices.judge(text);
-  if (!judged.ok || judged.value.notice.kind !== 'roots') return judged;
-  const { body: after, generation } = judged.value.notice;
-  const { body: before, inForce } = base.roots;
-  if (!before || inForce?.generation === generation) return judged;
-  const step = judgeRootsStep(before, after);
-  if (!step.ok) return step;
-  const state = cluster.roots.rotation();
-  const [first, ...more] = state ? lockedOutUnsaid(state, after) : [];
-  if (!first) return judged;
-  const all = [first, ...more].slice(0, limits.reasonsMax - 1).map(({ nodeId, reason }) => `${nodeId} ${reason}.`);
-  return refuse(
-    'PROTOCOL_VIOLATION',
-    `The bundle drops a root, and ${more.length + 1} members would be locked out whom it does not name as such.`,
-    ...all,
-  );
-}
-
-/**
- * The answer about a document that is held already. Giving it again changes nothing, so no second success is recorded;
- * an earlier generation is told from the one in force.
- */
-function heldOf(base: NodeBase, document: SignedNotice): Result<NoticeView> | undefined {
-  const { kind, generation } = document.notice;
-  const shelf = base.notices.state.shelves[kind];
-  if (!shelf) return undefined;
-  const isSame = ({ hash }: SignedNotice) => hex(hash) === hex(document.hash);
-  if ([shelf.current, ...shelf.rivals].some(isSame)) return ok(viewsOf(base).find((view) => view.kind === kind)!);
-  if (!shelf.earlier.some(isSame)) return undefined;
-  const current = shelf.current.notice.generation;
-  return refuse('REPLAYED', `The ${kind} notice has generation ${generation}; ${current} is in force.`);
-}
-
-function publicationOf(caller: Caller, document: SignedNotice | undefined, refusal: Refusal | undefined): AuditDraft {
-  const kind = document?.notice.kind ?? 'revocations';
-  return {
-    type: refusal ? 'AccessDenied' : typeOf[kind],
-    identity: caller.identity,
-    sourceIp: caller.sourceIp,
-    outcome: refusal ? 'refused' : 'success',
-    ...(refusal ? { code: refusal.code } : {}),
-    reasons: refusal?.reasons ?? [],
-    requestId: caller.requestId,
-    metadata: document
-      ? { what: kind, generation: document.notice.generation, hash: hex(document.hash), signer: document.signer }
-      : { operation: 'publish notice' },
-  };
-}
 
 function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
   const { state } = notices;

@@ -122,70 +122,18 @@ export function issueIntermediateCa(crypto: Crypto, request: IntermediateRequest
   return ok({ certPem, keyPem: privateKeyToPem(privateKey) });
 }
 
-/** A root and the one that is to follow it. */
-export interface CrossSigning {
-  /** The old root, which signs. */
-  readonly ca: IssuedCertificate;
-  /** The next root’s own certificate, PEM. */
-  readonly nextPem: string;
-  readonly trustDomain: string;
-}
-
-/**
- * The next root signed by the old one: its name and its key, so that whoever knows the old root alone accepts what stands
- * under the next one. It ends with the first of the two. One CA may stand below it.
- *
- * @returns PEM. CERTIFICATE_REFUSED with every reason, also when the old root lets no two CAs stand below it.
- */
-export function crossSign(crypto: Crypto, { ca, nextPem, trustDomain }: CrossSigning): Result<string> {
-  const next = readPem(nextPem);
-  const old = readPem(ca.certPem);
-  if (!next || !old) return refuse('CERTIFICATE_REFUSED', 'One of the two roots cannot be read.');
-  const fields = readCertificateFields(new Uint8Array(next.raw));
-  if (!fields.ok) return fields;
-  const notBefore = Math.max(next.validFromDate.getTime(), old.validFromDate.getTime());
-  const notAfter = Math.min(next.validToDate.getTime(), old.validToDate.getTime());
-  const authority = readAuthority({ ca, notAfter });
-  if (!authority.ok) return authority;
-  const { commonNames, subjectKeyIdentifier } = fields.value;
-  const reasons = [...validityReasons({ notBefore, notAfter }), ...domainReasons({ trustDomain })];
-  if (!authority.value.uris.includes(`spiffe://${trustDomain}`))
-    reasons.push(`The old root is not of the trust domain ${trustDomain}.`);
-  if (![next, old].every((root) => keyFits(root.publicKey, issuingAlgorithm.signature)))
-    reasons.push('Only roots with P-256 keys can be cross-signed.');
-  if ((authority.value.pathLength ?? 2) < 2) reasons.push('The old root lets no two CAs stand below it (path length).');
-  const [head, ...more] = reasons;
-  if (head !== undefined) return refuse('CERTIFICATE_REFUSED', head, ...more);
-  return ok(
-    issueCertificate(crypto, {
-      issuer: authority.value.issuer,
-      subject: fields.value.subject,
-      publicKey: next.publicKey,
-      commonName: commonNames[0] ?? '',
-      notBefore,
-      notAfter,
-      extensions: [
-        { name: 'basicConstraints', critical: true, cA: true, pathLenConstraint: 1 },
-        ...caExtensions(trustDomain),
-        ...keyIdentifierExtensions(
-          subjectKeyIdentifier ?? keyIdentifier(next.publicKey),
-          authority.value.keyIdentifier,
-        ),
-      ],
-    }),
-  );
-}
-
 /** Part of the key’s identifier is in the name, so that two CAs of one domain never share one. */
 const caName = (what: string, identifier: string): string =>
   `${what} ${Buffer.from(identifier, 'latin1').toString('hex', 0, 8)}`;
 
-const caExtensions = (trustDomain: string): ExtensionPlan[] => [
+/** What every CA’s certificate says besides how far it may sign. */
+export const caExtensions = (trustDomain: string): ExtensionPlan[] => [
   { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
   { name: 'subjectAltName', altNames: [{ type: 6, value: `spiffe://${trustDomain}` }] },
 ];
 
-const domainReasons = ({ trustDomain }: { readonly trustDomain: string }): string[] =>
+/** What is wrong with a trust domain. */
+export const domainReasons = ({ trustDomain }: { readonly trustDomain: string }): string[] =>
   isTrustDomain(trustDomain) ? [] : ['The trust domain is not lower-case letters, digits, “.-_”.'];
 
 /**
@@ -238,7 +186,8 @@ export function issueServerCertificate(crypto: Crypto, request: ServerCertificat
   ]);
 }
 
-interface Authority {
+/** A CA that is about to sign. */
+export interface Authority {
   readonly issuer: Issuer;
   readonly keyIdentifier: string;
   readonly uris: readonly string[];
@@ -275,7 +224,7 @@ function issueLeaf(
 }
 
 /** The CA’s certificate and key, read and compared. Also refuses a leaf that would outlive it. */
-function readAuthority({ ca, notAfter }: Pick<LeafRequest, 'ca' | 'notAfter'>): Result<Authority> {
+export function readAuthority({ ca, notAfter }: Pick<LeafRequest, 'ca' | 'notAfter'>): Result<Authority> {
   const key = privateKeyFromPem(ca.keyPem);
   if (!key.ok) return key;
   const certificate = readPem(ca.certPem);
@@ -297,7 +246,8 @@ function readAuthority({ ca, notAfter }: Pick<LeafRequest, 'ca' | 'notAfter'>): 
   });
 }
 
-function readPem(pem: string): X509Certificate | undefined {
+/** The first certificate of a PEM text; undefined when it cannot be read. */
+export function readPem(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);
   } catch {
@@ -305,7 +255,8 @@ function readPem(pem: string): X509Certificate | undefined {
   }
 }
 
-function validityReasons({ notBefore, notAfter }: Validity): string[] {
+/** What is wrong with a period. */
+export function validityReasons({ notBefore, notAfter }: Validity): string[] {
   const whole = Number.isSafeInteger(notBefore) && Number.isSafeInteger(notAfter) && notBefore >= 0;
   return whole && notBefore < notAfter ? [] : ['The validity does not end after it begins, or is no time.'];
 }

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { crossSign, type IssuedCertificate, issueCa } from '../../src/crypto/certificate.ts';
+import { type IssuedCertificate, issueCa } from '../../src/crypto/certificate.ts';
+import { crossSign } from '../../src/crypto/cross-signing.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { rootsInPem } from '../../src/crypto/root-bundle.ts';
 import { unwrap } from '../../src/errors.ts';

@@ -2,19 +2,18 @@ import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
 import type { NoticeKind } from '../../protocols/notice/notice.ts';
-import type { RotationStage } from '../../protocols/notice/root-rotation.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
-import type { NoticeView, RevokedView } from './notice-view.ts';
-import type { RootsView } from './roots-view.ts';
+import type { NoticeControl, RevokedView } from './notice-view.ts';
+import type { RootsControl, RootsEvent } from './roots-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
  * and nothing else. Every view is plain data, ready for JSON (camelCase, RFC 3339 times in UTC).
  */
-export interface NodeControl extends EnrolmentControl {
+export interface NodeControl extends EnrolmentControl, NoticeControl, RootsControl {
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
@@ -41,15 +40,6 @@ export interface NodeControl extends EnrolmentControl {
   auditConsistency(sizes: { readonly from: number; readonly to: number }): Promise<Result<AuditConsistencyView>>;
   /** Takes a log that does not continue its own past for what it says now; class A audited before. */
   auditAccept(log: NodeId, caller: Caller): Promise<Result<void>>;
-  /** The cluster’s documents that are in force here. */
-  notices(): readonly NoticeView[];
-  /**
-   * Takes a signed cluster document and spreads it; class A audited. PARTITION_MINORITY, SIGNATURE_INVALID, MALFORMED,
-   * ALREADY_EXISTS (its generation is taken), REPLAYED, PROTOCOL_VIOLATION (it takes a revocation back), AUDIT_BLOCKED.
-   */
-  publishNotice(document: string, caller: Caller): Promise<Result<NoticeView>>;
-  /** The roots of the cluster, and how far a rotation of them is. */
-  roots(): Promise<RootsView>;
   /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
   audit(event: {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
@@ -89,7 +79,7 @@ export interface NodeStatus {
   readonly audit: AuditHead;
   /** This node itself is revoked: by a document that it holds, or by the word of peers that refuse it. */
   readonly revoked?: RevokedView;
-  /** Why this node has no links: it missed a rotation of the roots, and what to do. */
+  /** Why it has no links though it is not revoked: it missed a rotation of the roots, and what to do. */
   readonly lockedOut?: string;
   /** Receivers of the audit log; empty when it is not forwarded. */
   readonly siem: readonly SiemView[];
@@ -277,14 +267,7 @@ export type NodeEvent =
       readonly generation: number;
       readonly change: 'installed' | 'forked' | 'left-out';
     }
-  /** A bundle of roots is in force: so many roots, and where a rotation of them is. */
-  | {
-      readonly type: 'roots.changed';
-      readonly nodeId: NodeId;
-      readonly generation: number;
-      readonly stage: RotationStage;
-      readonly roots: number;
-    }
+  | RootsEvent
   | {
       readonly type: 'node.revoked';
       readonly nodeId: NodeId;

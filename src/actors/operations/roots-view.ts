@@ -1,4 +1,20 @@
 import type { NodeId } from '../../names.ts';
+import type { RotationStage } from '../../protocols/notice/root-rotation.ts';
+
+/** The part of a node’s control that is about roots. */
+export interface RootsControl {
+  /** The roots of the cluster, and how far a rotation of them is. */
+  roots(): Promise<RootsView>;
+}
+
+/** A bundle of roots is in force: so many roots, and where a rotation of them is. */
+export interface RootsEvent {
+  readonly type: 'roots.changed';
+  readonly nodeId: NodeId;
+  readonly generation: number;
+  readonly stage: RotationStage;
+  readonly roots: number;
+}
 
 /**
  * The roots of the cluster, and how far a rotation of them is, as one node knows it. What decides anything in it carries its

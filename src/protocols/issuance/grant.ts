@@ -15,12 +15,17 @@ export interface AskedIdentity extends Names {
   readonly uris: readonly string[];
 }
 
+/** What a certificate is for: the node itself, or its management API, with no identity in it. */
+export type Purpose = 'node' | 'server';
+
 /** Who asks, as the link authenticated it, and the most that it may have. */
 export interface Entitled extends Names {
   readonly nodeId: NodeId;
   readonly trustDomain: TrustDomain;
   /** How long its certificates live. */
   readonly validityMs: number;
+  /** Default: the node itself. */
+  readonly purpose?: Purpose;
 }
 
 /** What bounds every certificate of a CA. */
@@ -29,17 +34,16 @@ export interface IssuancePolicy {
   readonly validityMsMax: number;
 }
 
-/** What the CA signs. `server`: for the node’s management API, with no identity in it. */
+/** What the CA signs. */
 export interface Grant extends Period, Names {
   readonly nodeId: NodeId;
-  readonly purpose: 'node' | 'server';
 }
 
 /**
  * What a CA may sign for somebody: the identity that was authenticated and no other, names that it is entitled to, and
  * no longer than policy and the CA’s own end allow. Nothing is silently left out of what was asked for, because
- * whoever asks would take the rest for granted. A request without a URI name is for the node’s management API.
- * CERTIFICATE_REFUSED with every reason.
+ * whoever asks would take the rest for granted. CERTIFICATE_REFUSED with every
+ * reason.
  */
 export function grantCertificate(
   asked: AskedIdentity,
@@ -47,12 +51,11 @@ export function grantCertificate(
   { ca, validityMsMax }: IssuancePolicy,
   now: number,
 ): Result<Grant> {
-  const { nodeId, trustDomain } = entitled;
+  const { nodeId, trustDomain, purpose = 'node' } = entitled;
   const reasons: string[] = [];
   const uri = nodeSpiffeId(trustDomain, nodeId);
-  const purpose = asked.uris.length === 0 ? 'server' : 'node';
-  if (purpose === 'server' && asked.dns.length + asked.ip.length === 0)
-    reasons.push(`The request names neither ${uri} nor any host.`);
+  if (purpose === 'server' && (asked.uris.length > 0 || asked.dns.length + asked.ip.length === 0))
+    reasons.push('A request for the management API names hosts and no identity.');
   if (purpose === 'node' && (asked.uris.length !== 1 || asked.uris[0] !== uri))
     reasons.push(`The request does not name ${uri} and no other identity; that is who asks.`);
   if (asked.commonName !== nodeId) reasons.push(`The request’s common name is not ${nodeId}, which asks.`);
@@ -65,7 +68,7 @@ export function grantCertificate(
   if (!(notAfter > now)) reasons.push('The certificate would be over at once: the CA’s own has reached its end.');
   const [first, ...more] = reasons;
   if (first !== undefined) return refuse('CERTIFICATE_REFUSED', first, ...more);
-  return ok({ nodeId, purpose, notBefore, notAfter, dns: asked.dns, ip: asked.ip });
+  return ok({ nodeId, notBefore, notAfter, dns: asked.dns, ip: asked.ip });
 }
 
 const without = (asked: readonly string[], allowed: readonly string[]): readonly string[] =>

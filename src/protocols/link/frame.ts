@@ -25,6 +25,7 @@ export const frameKinds = {
   'join-request': 35,
   'join-answer': 36,
   'roots-acknowledgement': 40,
+  'server-certificate-request': 41,
 } as const;
 
 export type FrameKind = keyof typeof frameKinds;

@@ -109,7 +109,7 @@ export class ApiCertificate {
     const reasons: string[] = [];
     let second: Renewed | undefined;
     for (const source of sources()) {
-      const issued = await source.issue(request);
+      const issued = await source.issue(request, 'server');
       const judged = issued.ok ? this.#judge(issued.value, keyPem) : issued;
       if (issued.ok && judged.ok) {
         const renewed = { certPem: issued.value, keyPem };

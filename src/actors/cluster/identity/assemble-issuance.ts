@@ -1,4 +1,5 @@
 import { ok, refuse } from '../../../errors.ts';
+import type { Purpose } from '../../../protocols/issuance/grant.ts';
 import type { Urgency } from '../../../protocols/issuance/renewal-time.ts';
 import { issuerFeature } from '../../../protocols/link/certificate-frame.ts';
 import type { Random } from '../../kernel/ports.ts';
@@ -13,6 +14,8 @@ import { type CertificateSource, createCertificateRenewal } from './certificate-
 import { CertificateRequests } from './certificate-requests.ts';
 import { CertificateService } from './certificate-service.ts';
 import { type CaPlace, HeldAuthorities } from './held-authorities.ts';
+
+const frameOf = { node: 'certificate-request', server: 'server-certificate-request' } as const;
 
 export interface IssuanceParts {
   readonly renewal: CertificateRenewal;
@@ -32,9 +35,8 @@ export function assembleIssuance(base: NodeBase, links: Links): IssuanceParts {
   if (files.authority && issuer) serveRequests(base, links, issuer);
   const requests = new CertificateRequests({
     clock,
-    send: (peer, { header, content }) =>
-      links.get(peer)?.send('certificate-request', header, content) ??
-      refuse('UNREACHABLE', `The link to ${peer} is down.`),
+    send: (peer, { header, content }, purpose) =>
+      links.get(peer)?.send(frameOf[purpose], header, content) ?? refuse('UNREACHABLE', `The link to ${peer} is down.`),
   });
   links.onFrame('certificate-answer', (link, frame) => {
     const taken = requests.take(link.nodeId, frame);
@@ -52,7 +54,10 @@ export function assembleIssuance(base: NodeBase, links: Links): IssuanceParts {
     ...(issuer ? [ownSource(base, issuer)] : []),
     ...shuffled(links.all(), random)
       .filter((link) => link.hello.features.includes(issuerFeature))
-      .map(({ nodeId }) => ({ name: nodeId, issue: (request: Uint8Array) => requests.ask(nodeId, request) })),
+      .map(({ nodeId }) => ({
+        name: nodeId,
+        issue: (request: Uint8Array, purpose?: Purpose) => requests.ask(nodeId, request, purpose),
+      })),
   ];
   // Development’s key signs for its own node alone.
   return {
@@ -114,7 +119,12 @@ function createIssuer(
         outcome: 'success',
         reasons: [],
         certificateSerial: serial,
-        metadata: { ...(replaces && { replaces }), notAfter: new Date(notAfter).toISOString(), by: nodeId, purpose },
+        metadata: {
+          ...(replaces && { replaces }),
+          notAfter: new Date(notAfter).toISOString(),
+          by: nodeId,
+          ...(purpose && { purpose }),
+        },
       }),
   });
 }
@@ -137,17 +147,18 @@ function serveRequests({ ports, audit, fault }: NodeBase, links: Links, issuer: 
         metadata: { operation: 'certificate-request', detail: reasons.join(' ') },
       }),
   });
-  links.onFrame('certificate-request', (link, frame) => {
-    const taken = service.take(link, frame);
-    if (!taken.ok) link.violated(taken.refusal.reasons[0]);
-  });
+  for (const purpose of ['node', 'server'] as const)
+    links.onFrame(frameOf[purpose], (link, frame) => {
+      const taken = service.take(link, frame, purpose);
+      if (!taken.ok) link.violated(taken.refusal.reasons[0]);
+    });
 }
 
 /** This node’s own key signs for itself by the same rules as for others. */
 const ownSource = ({ files, nodeId }: NodeBase, issuer: CertificateIssuer): CertificateSource => ({
   name: `${nodeId} itself`,
-  async issue(request) {
-    const issued = await issuer.renew(request, files.identity.svid, '');
+  async issue(request, purpose) {
+    const issued = await issuer.renew(request, files.identity.svid, '', purpose);
     return issued.ok ? ok(issued.value.chainPem) : issued;
   },
 });

@@ -9,7 +9,13 @@ import { readSigningRequest, type SigningRequest, verifySigningRequest } from '.
 import type { NodeSvid } from '../../../crypto/svid.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { type NodeId, nodeSpiffeId, type TrustDomain } from '../../../names.ts';
-import { type Entitled, type Grant, grantCertificate, type Names } from '../../../protocols/issuance/grant.ts';
+import {
+  type Entitled,
+  type Grant,
+  grantCertificate,
+  type Names,
+  type Purpose,
+} from '../../../protocols/issuance/grant.ts';
 import type { Clock } from '../../kernel/ports.ts';
 import { judgePeer } from '../links/peer-judgement.ts';
 import type { RevocableCertificate } from '../notices/revocations.ts';
@@ -42,7 +48,8 @@ export interface IssuanceRecord {
   readonly serial: string;
   readonly notAfter: number;
   readonly replaces: string | undefined;
-  readonly purpose: Grant['purpose'];
+  /** Absent for a node’s. */
+  readonly purpose?: 'server';
 }
 
 export interface CertificateIssuerOptions {
@@ -76,16 +83,22 @@ export class CertificateIssuer {
   }
 
   /**
-   * A certificate in place of the one that `holder` has shown.
+   * A certificate in place of the one that `holder` has shown, or for its management API.
    *
    * @param request PKCS #10, DER: unread.
    * @returns CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED, LIMIT_EXCEEDED; AUDIT_BLOCKED when it cannot be recorded.
    */
-  async renew(request: Uint8Array, holder: NodeSvid, sourceIp: string): Promise<Result<Issued>> {
+  async renew(
+    request: Uint8Array,
+    holder: NodeSvid,
+    sourceIp: string,
+    purpose: Purpose = 'node',
+  ): Promise<Result<Issued>> {
     const asked = this.#judge(request, holder);
     if (!asked.ok) return asked;
     const validityMs = holder.notAfter - holder.notBefore;
-    return this.#issue(asked.value, { nodeId: holder.nodeId, validityMs, ...namesOf(holder) }, sourceIp, holder.serial);
+    const entitled = { nodeId: holder.nodeId, validityMs, purpose, ...namesOf(holder) };
+    return this.#issue(asked.value, entitled, sourceIp, holder.serial);
   }
 
   /** A newcomer’s first certificate; that the request may be granted was judged before, by a join token. */
@@ -94,7 +107,12 @@ export class CertificateIssuer {
     { nodeId, dns, ip }: Names & { readonly nodeId: NodeId },
     sourceIp: string,
   ): Promise<Result<Issued>> {
-    return this.#issue(asked, { nodeId, dns, ip, validityMs: Number.MAX_SAFE_INTEGER }, sourceIp, undefined);
+    return this.#issue(
+      asked,
+      { nodeId, dns, ip, validityMs: Number.MAX_SAFE_INTEGER, purpose: 'node' },
+      sourceIp,
+      undefined,
+    );
   }
 
   async #issue(
@@ -112,14 +130,17 @@ export class CertificateIssuer {
     const policy = { ca: certificatePeriod(ca.certPem), validityMsMax };
     const granted = grantCertificate(asked, { ...entitled, trustDomain }, policy, clock.now());
     if (!granted.ok) return granted;
-    if (replaces === undefined && granted.value.purpose !== 'node')
-      return refuse('CERTIFICATE_REFUSED', 'Who enrols asks for a node’s certificate.');
-    const issued = this.#sign(authority.value, granted.value, asked.publicKey);
+    const issued =
+      entitled.purpose === 'server'
+        ? this.#signServer(authority.value, granted.value, asked.publicKey)
+        : this.#sign(authority.value, granted.value, asked.publicKey);
     if (!issued.ok) return issued;
     const { serial, notAfter } = issued.value;
-    const { purpose } = granted.value;
     const spiffeId = nodeSpiffeId(trustDomain, entitled.nodeId);
-    const recorded = await this.#options.record({ spiffeId, sourceIp, serial, notAfter, replaces, purpose });
+    const recorded = await this.#options.record({
+      ...{ spiffeId, sourceIp, serial, notAfter, replaces },
+      ...(entitled.purpose === 'server' ? { purpose: 'server' as const } : {}),
+    });
     return recorded.ok ? issued : recorded;
   }
 
@@ -132,10 +153,8 @@ export class CertificateIssuer {
     return asked;
   }
 
-  #sign(authority: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {
+  #sign({ ca, chainPem: above }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {
     const { crypto, trustDomain } = this.#options;
-    const { ca, chainPem: above } = authority;
-    if (grant.purpose === 'server') return this.#signServer(authority, grant, publicKey);
     const signed = issueNodeCertificate(crypto, { ca, publicKey, trustDomain, ...grant });
     if (!signed.ok) return signed;
     const chainPem = signed.value + above;

@@ -3,6 +3,7 @@ import type { Crypto } from '../../../crypto/port.ts';
 import { createSigningRequest } from '../../../crypto/signing-request.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
+import type { Purpose } from '../../../protocols/issuance/grant.ts';
 import { renewalAt, type Urgency, urgencies, urgencyAt } from '../../../protocols/issuance/renewal-time.ts';
 import type { Clock, Disk } from '../../kernel/ports.ts';
 import type { CertificateRenewal, Renewed } from './cert-rotator.ts';
@@ -15,7 +16,7 @@ export interface CertificateSource {
   /** For people. */
   readonly name: string;
   /** PKCS #10 in, the chain as PEM out: judged by whoever asked. */
-  issue(request: Uint8Array): Promise<Result<string>>;
+  issue(request: Uint8Array, purpose?: Purpose): Promise<Result<string>>;
 }
 
 export interface RenewalDependencies {

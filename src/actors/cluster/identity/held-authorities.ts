@@ -159,7 +159,9 @@ export class HeldAuthorities {
 
 async function readKey(disk: Disk, path: string): Promise<Result<Uint8Array>> {
   try {
-    return await readKeyFileOn(disk, path);
+    const read = await readKeyFileOn(disk, path);
+    if (read.ok) utf8.decode(read.value);
+    return read;
   } catch (error) {
     return refuse(
       'FILE_UNREADABLE',

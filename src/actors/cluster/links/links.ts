@@ -7,6 +7,7 @@ import { chooseLink } from '../../../protocols/link/pairing.ts';
 import { addressText } from '../../address.ts';
 import type { Address, LinkChannel } from '../../kernel/ports.ts';
 import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
+import { cutRevoked, cutUntrusted } from './link-cuts.ts';
 import { LinkListeners } from './link-listeners.ts';
 import { LinkSession } from './link-session.ts';
 import { type LinkEnd, withoutNotices } from './link-session-options.ts';
@@ -86,21 +87,12 @@ export class Links extends LinkListeners {
 
   /** Closes every connection with an identity that is revoked now; all, with a goodbye, when it is this node’s own. */
   cutRevoked(): void {
-    const { revoked } = this.#options;
-    const own = ownRefusal(this.#options);
-    for (const session of this.#connections.sessions()) {
-      const refusal = revoked?.(session.svid);
-      if (own) session.goodbye(own.reasons[0]);
-      else if (refusal) session.close('revoked', refusal.reasons[0], refusal);
-    }
+    cutRevoked(this.#connections.sessions(), this.#options);
   }
 
   /** Closes every connection with a certificate that is not accepted any more: roots were dropped. */
   cutUntrusted(): void {
-    for (const session of this.#connections.sessions()) {
-      const judged = judgePeer(this.#options, session.svid.der, session.nodeId);
-      if (!judged.ok) session.close('certificateRefused', judged.refusal.reasons[0], judged.refusal);
-    }
+    cutUntrusted(this.#connections.sessions(), this.#options);
   }
 
   /** Dials all who are wanted and not linked: after this node itself was refused and has another certificate. */
