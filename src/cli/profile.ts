@@ -8,6 +8,8 @@ import { isNodeId, type NodeId } from '../names.ts';
 export interface Profile {
   readonly path: string;
   readonly clusterId: string;
+  /** Where `caPem` lies. */
+  readonly caPath: string;
   readonly caPem: string;
   readonly apiKey: string;
   readonly nodes: readonly ProfileNode[];
@@ -44,7 +46,7 @@ export async function loadProfile(search: ProfileSearch): Promise<Profile> {
   if (!(await isCertificate(caPem))) throw new CaxtonError('CONFIG_INVALID', `${caPath} holds no PEM certificate.`);
   if (!apiKeyForm.test(apiKey))
     throw new CaxtonError('CONFIG_INVALID', `${keyPath} is not one line with an API key, cxk_…_….`);
-  return { path, clusterId: fields.clusterId, nodes: fields.nodes, caPem, apiKey };
+  return { path, clusterId: fields.clusterId, nodes: fields.nodes, caPath, caPem, apiKey };
 }
 
 const apiKeyForm = /^[\x21-\x7e]{1,512}$/;

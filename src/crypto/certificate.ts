@@ -16,7 +16,7 @@ import {
   wholeSeconds,
 } from './issuance.ts';
 import { privateKeyFromPem, privateKeyToPem } from './keys.ts';
-import type { Crypto } from './port.ts';
+import type { Crypto, KeyPair } from './port.ts';
 
 /** A certificate with its private key (PKCS #8), both PEM. */
 export interface IssuedCertificate {
@@ -55,13 +55,16 @@ export interface ServerCertificateRequest extends LeafRequest {
 }
 
 /**
- * Makes a trust domain’s CA: a fresh P-256 key and a certificate that it signs itself, critical cA=true and
+ * Makes a trust domain’s CA: a fresh P-256 key (or `key`) and a certificate that it signs itself, critical cA=true and
  * keyCertSign|cRLSign, URI SAN `spiffe://<domain>` (X509-SVID §4). Throws CONFIG_INVALID for a wrong domain or period.
  */
-export function issueCa(crypto: Crypto, request: { readonly trustDomain: string } & Validity): IssuedCertificate {
+export function issueCa(
+  crypto: Crypto,
+  request: { readonly trustDomain: string; readonly key?: KeyPair } & Validity,
+): IssuedCertificate {
   const reasons = [...validityReasons(request), ...domainReasons(request)];
   if (reasons.length > 0) throw new CaxtonError('CONFIG_INVALID', reasons);
-  const { publicKey, privateKey } = crypto.generateKeyPair('p256');
+  const { publicKey, privateKey } = request.key ?? crypto.generateKeyPair('p256');
   const identifier = keyIdentifier(publicKey);
   const certPem = issueCertificate(crypto, {
     issuer: { privateKey, subject: undefined },
