@@ -72,7 +72,7 @@ export async function assembleRoots(
   const lockedOut = (): string | undefined => {
     const own = roots.inForce && roots.rootOf(identity.svid.issuerSerials) === undefined;
     if (own) return `This node’s certificate stands under no root of the cluster any more. ${remedy}`;
-    return links.all().length === 0 ? refusedPeers() : undefined;
+    return links.all().length === 0 ? (refusedPeers() ?? missedRotation(base)) : undefined;
   };
   const changed = (): void => {
     if (!roots.inForce) return;
@@ -120,6 +120,13 @@ async function keepFile({ config, ports, roots, notices }: NodeBase): Promise<vo
   await ports.disk.writeFileAtomic(path, bytes, 0o644);
 }
 
+/** Who is refused by TLS is not told why: it looks as if nobody answered. */
+function missedRotation({ roots }: NodeBase): string | undefined {
+  const { inForce } = roots;
+  if (!inForce || rotationStage(inForce.body) === 'settled') return undefined;
+  return `No peer is linked, and a rotation of the root was under way when this node heard of one last (generation ${inForce.generation}). If it has ended without this node: ${remedy}`;
+}
+
 /**
  * A node that was away while the root was rotated hears nothing but refusals, on either side: it cannot be told, so it
  * says itself what may have happened and what to do.
@@ -130,13 +137,22 @@ function watchOtherRoots({ fault, ports }: NodeBase, links: Links): () => string
   links.onReady(() => {
     found = undefined;
   });
-  links.onRefused(({ remote, refusal }) => {
-    if (!refusal.reasons.some((reason) => /OTHER_CA|UNKNOWN_CA/.test(reason))) return;
-    found = `${remote} stands under another root than this node, or does not accept this node’s. If the cluster has rotated its root while this node was away: ${remedy}`;
+  const tell = (text: string): void => {
+    found = text;
     const now = ports.clock.monotonic();
     if (now - said < limits.revokedRedialMs || links.all().length > 0) return;
     said = now;
-    fault(found, undefined);
+    fault(text, undefined);
+  };
+  links.onClosed(({ nodeId }, text, reason) => {
+    if (reason === 'certificateRefused')
+      tell(`The link with ${nodeId} ended, since a certificate is not accepted any more: ${text} ${remedy}`);
+  });
+  links.onRefused(({ remote, refusal }) => {
+    if (!refusal.reasons.some((reason) => /OTHER_CA|UNKNOWN_CA/.test(reason))) return;
+    tell(
+      `${remote} stands under another root than this node, or does not accept this node’s. If the cluster has rotated its root while this node was away: ${remedy}`,
+    );
   });
   return () => found;
 }

@@ -38,9 +38,9 @@ export interface RotationWork {
 
 export interface RootRotationInput {
   readonly work: RotationWork;
-  /** Goes on without those who are missing. */
+  /** Goes on without those who are still missing when they have had their time. */
   readonly force: boolean;
-  /** How long it is waited for members in all, and how often they are looked at. */
+  /** How long members have after each bundle, and how often they are looked at. */
   readonly waitMs: number;
   readonly pauseMs: number;
 }
@@ -51,6 +51,7 @@ export type RotationOutcome =
   | { readonly type: 'failed'; readonly error: unknown };
 
 interface RotationContext extends RootRotationInput {
+  /** When the last bundle was published here, or this began. */
   readonly since: number;
   readonly survey: RotationSurvey | undefined;
   readonly next: NextRoot | undefined;
@@ -59,9 +60,16 @@ interface RotationContext extends RootRotationInput {
   readonly outcome: RotationOutcome | undefined;
 }
 
-/** The step that is due by what was seen last; a bundle that would leave somebody behind only by force. */
-function stepOf({ survey, next, force }: RotationContext): RotationStep {
-  const { state, canIssue, alsoMissing } = survey!;
+const isOverdue = ({ work, since, waitMs }: RotationContext): boolean => work.monotonic() - since >= waitMs;
+
+/**
+ * The step that is due by what was seen last; a bundle that would leave somebody behind only by force, and not before
+ * everybody had the time to follow.
+ */
+function stepOf(context: RotationContext): RotationStep {
+  const { state, canIssue, alsoMissing } = context.survey!;
+  const { next } = context;
+  const force = context.force && isOverdue(context);
   const step = nextRotationStep(state, next, force);
   const missing = [...alsoMissing, ...(step.type === 'issue' && !canIssue ? [noCa] : [])];
   if (missing.length === 0) return step;
@@ -94,7 +102,7 @@ export const rootRotation = setup({
     bundleDue: ({ context }) => 'body' in stepOf(context),
     waits: ({ context }) => stepOf(context).type === 'wait',
     conflicts: ({ context }) => stepOf(context).type === 'conflict',
-    overdue: ({ context }) => context.work.monotonic() - context.since >= context.waitMs,
+    overdue: ({ context }) => isOverdue(context),
   },
   actors: {
     survey: fromPromise<RotationSurvey, RotationWork>(({ input }) => input.survey()),
@@ -117,6 +125,7 @@ export const rootRotation = setup({
       return { missing: step.type === 'wait' ? step.missing : [] };
     }),
     tellWaiting: ({ context }) => context.work.waiting(context.missing, context.survey!),
+    beginWait: assign(({ context }) => ({ since: context.work.monotonic() })),
     giveUp: assign(({ context }) => ({ outcome: { type: 'stuck', missing: context.missing } })),
     conflict: assign({ outcome: { type: 'conflict' } }),
     succeed: assign({ outcome: { type: 'done' } }),
@@ -168,7 +177,7 @@ export const rootRotation = setup({
       invoke: {
         src: 'publish',
         input: ({ context }) => context,
-        onDone: 'surveying',
+        onDone: { target: 'surveying', actions: 'beginWait' },
         onError: { target: 'ended', actions: { type: 'fail', params: ({ event }) => ({ error: event.error }) } },
       },
     },

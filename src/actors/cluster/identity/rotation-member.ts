@@ -21,8 +21,8 @@ export interface MemberJudgement {
 
 /**
  * What is known of a member for a rotation, from lines and certificates (DER) that anybody may have handed on: what it has
- * not signed, or is of another document of the same generation, does not count. Of its certificates the one that lives
- * longest counts, so that an old one, whose key may be anybody’s by now, takes nothing from a newer one.
+ * not signed, or is of another document of the same generation, does not count. Its last word says what it shows. It is over
+ * only when all is that is known of it: an old certificate, whose key may be anybody’s by now, takes nothing from a newer one.
  */
 export function rotationMember(
   nodeId: NodeId,
@@ -32,27 +32,32 @@ export function rotationMember(
 ): RotationMember {
   const { clusterId, trustDomain, now, bundle, generation, hash } = judge;
   const { caPem } = bundle;
-  let acknowledged = 0;
-  let newest: NodeSvid | undefined;
-  const consider = (svid: NodeSvid): void => {
-    if (!newest || svid.notAfter > newest.notAfter) newest = svid;
-  };
-  for (const line of lines) {
-    const word = verifyAcknowledgement(line, { clusterId, trustDomain, caPem, now });
-    if (!word.ok || word.value.said.nodeId !== nodeId) continue;
-    const { said, svid } = word.value;
-    const isThis = said.generation !== generation || said.hash === Buffer.from(hash).toString('base64');
-    if (isThis && said.generation <= generation) acknowledged = Math.max(acknowledged, said.generation);
-    consider(svid);
-  }
-  for (const certificate of certificates) {
-    const endsAt = endOf(certificate);
+  const words = lines
+    .flatMap((line) => {
+      const word = verifyAcknowledgement(line, { clusterId, trustDomain, caPem, now });
+      return word.ok && word.value.said.nodeId === nodeId ? [word.value] : [];
+    })
+    .sort((a, b) => a.said.generation - b.said.generation || a.said.at - b.said.at);
+  const shown = certificates.flatMap((certificate) => {
     // For what it was when it ended, if that is over: a certificate that nobody can show any more says until when.
-    const svid = verifyNodeSvid(certificate, { caPem, trustDomain, nodeId, now: Math.min(now, endsAt ?? now) });
-    if (svid.ok) consider(svid.value);
-  }
-  return { nodeId, acknowledged, root: newest && rootOf(newest, bundle), endsAt: newest?.notAfter };
+    const at = Math.min(now, endOf(certificate) ?? now);
+    const svid = verifyNodeSvid(certificate, { caPem, trustDomain, nodeId, now: at });
+    return svid.ok ? [svid.value] : [];
+  });
+  const acknowledged = words
+    .map(({ said }) => said)
+    .filter((said) => said.generation < generation || (said.generation === generation && said.hash === textOf(hash)))
+    .reduce((most, said) => Math.max(most, said.generation), 0);
+  const all = [...words.map(({ svid }) => svid), ...shown];
+  const last = words.at(-1)?.svid ?? shown.toSorted((a, b) => a.notAfter - b.notAfter).at(-1);
+  return {
+    ...{ nodeId, acknowledged },
+    root: last && rootOf(last, bundle),
+    endsAt: all.length === 0 ? undefined : Math.max(...all.map(({ notAfter }) => notAfter)),
+  };
 }
+
+const textOf = (hash: Uint8Array): string => Buffer.from(hash).toString('base64');
 
 function rootOf({ issuerSerials }: NodeSvid, { roots }: Pick<RootBundle, 'roots'>): string | undefined {
   const serial = issuerSerials.at(-1);
