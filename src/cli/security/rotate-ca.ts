@@ -120,7 +120,7 @@ async function drive(plan: Plan, first: CliSurvey, waitMs: number): Promise<Exit
   const actor = createActor(rootRotation, {
     input: {
       force: flag('force'),
-      ...{ waitMs, pauseMs },
+      ...{ waitMs, pauseMs: Math.min(pauseMs, waitMs) },
       work: {
         monotonic: () => nodeClock.monotonic(),
         survey: async () => {
