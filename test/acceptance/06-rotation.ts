@@ -6,7 +6,7 @@
  *
  * `06-rotation.ts [rotations] [seed] [--roots N]`; 20 rotations and no root by default. 100 and 10 take about ten minutes.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -164,9 +164,20 @@ async function rootsNow(): Promise<RootsSeen> {
   return JSON.parse(stdout) as RootsSeen;
 }
 
-/** Rotates the root; with `victim` a node is killed at some moment of it and started again, and so is the operator’s command. */
-async function rotateRoot(victim: number | undefined): Promise<void> {
+/** The command is killed at some moment of a rotation: the next one goes on from there. */
+async function interruptedRotation(): Promise<void> {
+  const env = { ...process.env, CAXTON_PROFILE: layout.profile };
+  const command = spawn(process.execPath, [program, 'security', 'rotate-ca'], { env, cwd: home, stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => command.once('exit', () => resolve()));
+  await pause(1_000 + draw(4_000));
+  command.kill('SIGKILL');
+  await ended;
+}
+
+/** Rotates the root; with `victim` a node is killed at some moment of it and started again. Every third time the operator’s command is killed too. */
+async function rotateRoot(victim: number | undefined, interrupted: boolean): Promise<void> {
   const before = await rootsNow();
+  if (interrupted) await interruptedRotation();
   const rotating = caxton('security', 'rotate-ca', '--wait', '60s');
   if (victim !== undefined) {
     await pause(draw(4_000));
@@ -187,7 +198,8 @@ async function rotateRoot(victim: number | undefined): Promise<void> {
       after.roots.length === 1 &&
       before.roots.every(({ serial }) => serial !== root?.serial) &&
       after.members.every((member) => member.root === root?.serial) &&
-      after.generation === before.generation + 3,
+      // Killed after its end, the command was run for another rotation.
+      after.generation === before.generation + (interrupted ? after.generation - before.generation : 3),
     JSON.stringify(after.members.map(({ nodeId, root: under }) => [nodeId, under])),
   );
 }
@@ -217,22 +229,25 @@ async function rootTurn(number: number): Promise<void> {
   const before = total.refused;
   // Every second one; one at least.
   const victim = number % 2 === 0 || rootRotations === 1 ? draw(nodes.length) : undefined;
+  const interrupted = number % 3 === 0;
   let how: string;
   if (victim === undefined) {
-    const gapMs = await longestGap(() => rotateRoot(undefined));
+    const gapMs = await longestGap(() => rotateRoot(undefined, interrupted));
     gapsMs.push(gapMs);
     for (const node of nodes) count(node, (await node.look()).tally, false);
     refusedWithoutKill += total.refused - before;
     how = `longest pause ${gapMs.toFixed(0)} ms`;
   } else {
     rootKills += 1;
-    await rotateRoot(victim);
+    await rotateRoot(victim, interrupted);
     how = `${names[victim]} killed`;
     await pause(3_500);
   }
   for (const { serial } of await looks()) seen.add(serial);
   rootMs.push(performance.now() - began);
-  process.stdout.write(`     root ${number}: ${rootMs.at(-1)!.toFixed(0)} ms, ${how}\n`);
+  process.stdout.write(
+    `     root ${number}: ${rootMs.at(-1)!.toFixed(0)} ms, ${how}${interrupted ? ', the command killed and run again' : ''}\n`,
+  );
 }
 
 let rooted = 0;
