@@ -198,8 +198,8 @@ async function rotateRoot(victim: number | undefined, interrupted: boolean): Pro
       after.roots.length === 1 &&
       before.roots.every(({ serial }) => serial !== root?.serial) &&
       after.members.every((member) => member.root === root?.serial) &&
-      // Killed after its end, the command was run for another rotation.
-      after.generation === before.generation + (interrupted ? after.generation - before.generation : 3),
+      // Killed after the end of one, the command was run for another one.
+      [3, ...(interrupted ? [6] : [])].includes(after.generation - before.generation),
     JSON.stringify(after.members.map(({ nodeId, root: under }) => [nodeId, under])),
   );
 }
