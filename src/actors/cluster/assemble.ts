@@ -90,7 +90,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   const directory = new Directory(believed, revocations);
   const gossip = createGossip(base, links, directory, exchange);
   const issuance = assembleIssuance(base, links);
-  const roots = await assembleRoots(base, links, directory, issuance.authorities, () => gossip.members());
+  const roots = await assembleRoots(base, links, directory, issuance, () => gossip.members());
   if (issuance.issuer) tellNewcomers(base, links, gossip);
   base.transport.connect({
     links,

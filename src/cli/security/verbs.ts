@@ -178,7 +178,10 @@ key is offline, --prepare makes the next root there. Exit code 1 while members a
       prepare: { type: 'boolean', about: 'only make the next root and have the old one sign it; needs no network' },
       status: { type: 'boolean', about: 'only say where a rotation stands, and who is missing' },
       'dry-run': { type: 'boolean', about: 'only say what would be done next' },
-      force: { type: 'boolean', about: 'go on without members that are missing after --wait: they are named, and locked out' },
+      force: {
+        type: 'boolean',
+        about: 'go on without members that are missing after --wait: they are named, and locked out',
+      },
       wait: { type: 'string', value: 'TIME', about: 'how long members have after each step (default 2m)' },
       'ca-cert': { type: 'string', value: 'FILE', about: 'the old root (default: the CA of the profile)' },
       'ca-key': { type: 'string', value: 'FILE', about: 'the old root’s key, to sign the next one' },

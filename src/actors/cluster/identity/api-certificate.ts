@@ -45,12 +45,15 @@ export class ApiCertificate {
   readonly #options: ApiCertificateOptions;
   readonly #listeners: (() => void)[] = [];
   #pair: CertificatePair;
+  /** For its rotator; undefined when it is not for this node to renew. */
+  readonly renewal: CertificateRenewal | undefined;
   /** One after the other: see `createCertificateRenewal`. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ApiCertificateOptions) {
     this.#options = options;
     this.#pair = options.pair;
+    this.renewal = this.#renewal();
   }
 
   /** What the API shows now. */
@@ -66,8 +69,7 @@ export class ApiCertificate {
     identity.onBelieved(listener);
   }
 
-  /** For its rotator; undefined when it is not for this node to renew. */
-  get renewal(): CertificateRenewal | undefined {
+  #renewal(): CertificateRenewal | undefined {
     const { isNodes, roots, clock, renewalThresholdMs, jitter, record } = this.#options;
     if (isNodes || rootAbove(this.#pair.certPem, roots.caPem) === undefined) return undefined;
     const period = () => certificatePeriod(this.#pair.certPem);

@@ -24,6 +24,8 @@ export interface IssuanceParts {
   /** The CAs whose keys this node holds, development’s included. */
   readonly authorities: HeldAuthorities | undefined;
   readonly apiCertificate: ApiCertificate;
+  /** Of the node’s certificate and, where it is renewed here, of the API’s. */
+  readonly tellRotators: (event: CertRotatorEvent) => void;
 }
 
 /** This node’s certificate and, on a CA node, those of others: asked for and issued over links. */
@@ -43,10 +45,12 @@ export function assembleIssuance(base: NodeBase, links: Links): IssuanceParts {
     if (!taken.ok) link.violated(taken.refusal.reasons[0]);
   });
   links.onClosed((link) => requests.lost(link.nodeId));
-  const rotators = [rotatorPaths.node, rotatorPaths.api].map((path) => kernel.ref<CertRotatorEvent>(path));
+  const tellRotators = (event: CertRotatorEvent): void => {
+    kernel.ref<CertRotatorEvent>(rotatorPaths.node).tell(event, 'control');
+    if (apiCertificate.renewal) kernel.ref<CertRotatorEvent>(rotatorPaths.api).tell(event, 'control');
+  };
   links.onReady((link) => {
-    if (!link.hello.features.includes(issuerFeature)) return;
-    for (const rotator of rotators) rotator.tell({ type: 'cert.issuer' }, 'control');
+    if (link.hello.features.includes(issuerFeature)) tellRotators({ type: 'cert.issuer' });
   });
   const linkRenewal = new LinkRenewal({ clock, random, links });
   files.identity.onInstalled(() => linkRenewal.renewed());
@@ -60,11 +64,13 @@ export function assembleIssuance(base: NodeBase, links: Links): IssuanceParts {
       })),
   ];
   // Development’s key signs for its own node alone.
+  const apiCertificate = createApiCertificate(base, sources);
   return {
     renewal: createRenewal(base, sources),
     issuer: files.authority && issuer,
     authorities,
-    apiCertificate: createApiCertificate(base, sources),
+    apiCertificate,
+    tellRotators,
   };
 }
 

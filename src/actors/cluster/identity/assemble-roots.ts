@@ -10,8 +10,7 @@ import type { RootsView } from '../../operations/roots-view.ts';
 import type { Directory } from '../directory.ts';
 import type { LinkSession } from '../links/link-session.ts';
 import type { Links } from '../links/links.ts';
-import type { CertRotatorEvent } from './cert-rotator.ts';
-import type { HeldAuthorities } from './held-authorities.ts';
+import type { IssuanceParts } from './assemble-issuance.ts';
 import { RootAcknowledgements } from './root-acknowledgements.ts';
 import { rotationMember } from './rotation-member.ts';
 
@@ -41,7 +40,7 @@ export async function assembleRoots(
   base: NodeBase,
   links: Links,
   directory: Directory,
-  authorities: HeldAuthorities | undefined,
+  { authorities, tellRotators }: Pick<IssuanceParts, 'authorities' | 'tellRotators'>,
   members: () => readonly Pick<Member, 'nodeId' | 'status'>[],
 ): Promise<RootsParts> {
   const { config, ports, files, roots, notices, fault, events, nodeId } = base;
@@ -59,7 +58,7 @@ export async function assembleRoots(
     onTaken: (link, { said }) => {
       // A CA node may have been behind when it was asked.
       const knowsNow = said.generation === roots.inForce?.generation;
-      if (knowsNow && link.hello.features.includes(issuerFeature)) tellRotators(base, { type: 'cert.issuer' });
+      if (knowsNow && link.hello.features.includes(issuerFeature)) tellRotators({ type: 'cert.issuer' });
     },
     onSaid: (generation) => noteStage(base, `This node has acknowledged generation ${generation} of the roots.`),
     onRefused: (link, refusal) => noteRefused(base, link, refusal),
@@ -74,21 +73,26 @@ export async function assembleRoots(
     if (own) return `This node’s certificate stands under no root of the cluster any more. ${remedy}`;
     return links.all().length === 0 ? (refusedPeers() ?? missedRotation(base)) : undefined;
   };
+  // One after the other, or an older bundle could be the last that is written.
+  let kept: Promise<void> = Promise.resolve();
   const changed = (): void => {
     if (!roots.inForce) return;
     links.cutUntrusted();
     directory.dropUntrusted(clock.now());
-    keepFile(base).catch((error: unknown) =>
-      fault(
-        `${config.node.caCertificatePath} could not be brought up to date: replace it before the next start`,
-        error,
-      ),
-    );
+    kept = kept
+      .then(() => keepFile(base))
+      .catch((error: unknown) =>
+        fault(
+          `${config.node.caCertificatePath} could not be brought up to date: replace it before the next start`,
+          error,
+        ),
+      );
     const out = lockedOut();
     if (out !== undefined) fault(out, undefined);
     acknowledgements.say();
     void authorities?.settle();
-    clock.setTimeout(() => tellRotators(base, { type: 'cert.renew' }), limits.rootRenewalDelayMs);
+    // Each looks whether its certificate stands under another root than the one that signs now.
+    clock.setTimeout(() => tellRotators({ type: 'cert.check' }), limits.rootRenewalDelayMs);
     const { body, generation } = roots.inForce;
     events.emit({ type: 'roots.changed', nodeId, generation, stage: rotationStage(body), roots: body.roots.length });
   };
@@ -101,15 +105,6 @@ export async function assembleRoots(
   };
 }
 
-/** Only those whose certificate stands under another root than the one that signs now do anything about it. */
-function tellRotators({ kernel, roots, files }: NodeBase, event: CertRotatorEvent): void {
-  if (event.type === 'cert.issuer' || !roots.isCurrent(files.identity.svid.issuerSerials))
-    kernel.ref<CertRotatorEvent>(rotatorPaths.node).tell(event, 'control');
-  // Its own check says whether it is due; where there is none, nobody hears.
-  const api = kernel.ref<CertRotatorEvent>(rotatorPaths.api);
-  api.tell(event.type === 'cert.renew' ? { type: 'cert.check' } : event, 'control');
-}
-
 /** The file says at the next start whom to believe until the store is open, and to other programs of this machine. */
 async function keepFile({ config, ports, roots, notices }: NodeBase): Promise<void> {
   await notices.saved();
@@ -117,7 +112,8 @@ async function keepFile({ config, ports, roots, notices }: NodeBase): Promise<vo
   const bytes = utf8.encode(roots.caPem);
   const found = await ports.disk.readFile(path);
   if (found && Buffer.compare(found, bytes) === 0) return;
-  await ports.disk.writeFileAtomic(path, bytes, 0o644);
+  const status = await ports.disk.stat(path);
+  await ports.disk.writeFileAtomic(path, bytes, status ? status.mode & 0o777 : 0o644);
 }
 
 /** Who is refused by TLS is not told why: it looks as if nobody answered. */

@@ -39,7 +39,7 @@ export type CertRotatorEvent =
 interface RotatorContext extends CertRotatorInput {
   readonly attempt: number;
   readonly renewed: Renewed | undefined;
-  /** Asked for while a renewal was under way: what that one gives may be too old already. */
+  /** Asked while a renewal was under way: what that one gives may stand under an old root already. */
   readonly again: boolean;
 }
 
@@ -92,11 +92,11 @@ export const certRotator = setup({
       on: { 'cert.check': 'checking', 'cert.renew': 'renewing' },
     },
     checking: {
+      entry: 'begin',
       always: [{ guard: 'disabled', target: 'idle' }, { guard: 'due', target: 'renewing' }, { target: 'idle' }],
     },
     renewing: {
-      entry: 'begin',
-      on: { 'cert.renew': { actions: 'remember' } },
+      on: { 'cert.renew': { actions: 'remember' }, 'cert.check': { actions: 'remember' } },
       invoke: {
         src: 'renew',
         input: ({ context }) => context.renewal,
@@ -111,12 +111,12 @@ export const certRotator = setup({
       },
     },
     installing: {
-      on: { 'cert.renew': { actions: 'remember' } },
+      on: { 'cert.renew': { actions: 'remember' }, 'cert.check': { actions: 'remember' } },
       invoke: {
         src: 'install',
         input: ({ context }) => ({ renewal: context.renewal, renewed: context.renewed! }),
         onDone: [
-          { guard: 'again', target: 'renewing', actions: 'succeeded' },
+          { guard: 'again', target: 'checking', actions: 'succeeded' },
           { target: 'idle', actions: 'succeeded' },
         ],
         onError: {
@@ -126,7 +126,7 @@ export const certRotator = setup({
       },
     },
     'backing-off': {
-      always: { guard: 'again', target: 'renewing' },
+      always: { guard: 'again', target: 'checking' },
       after: { backoff: 'renewing' },
       on: { 'cert.renew': 'renewing', 'cert.issuer': 'renewing', 'cert.check': 'checking' },
     },

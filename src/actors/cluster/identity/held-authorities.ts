@@ -1,5 +1,5 @@
 import { readKeyFileOn } from '../../../config/key-file-port.ts';
-import { openCa } from '../../../crypto/ca-key.ts';
+import { type CaFiles, type OpenCa, openCa } from '../../../crypto/ca-key.ts';
 import { rootAbove } from '../../../crypto/root-bundle.ts';
 import { ok, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
@@ -33,6 +33,9 @@ export interface HeldAuthoritiesOptions {
 /** Beside the present CA’s files: those of the one that is to follow it when roots are rotated. */
 export const nextSuffix = '.next';
 
+/** The present CA, the next, and each of them beside another bundle. */
+const openedMax = 4;
+
 interface Held {
   readonly authority: CertificateAuthority;
   /** Of the root above it; undefined when that is not one of the bundle in force. */
@@ -51,6 +54,7 @@ export class HeldAuthorities {
   #known: CertificateAuthority | undefined;
   #knownFor: unknown;
   #turn: Promise<unknown> = Promise.resolve();
+  #opened: readonly { readonly of: string; readonly opened: Result<OpenCa> }[] = [];
 
   constructor(options: HeldAuthoritiesOptions) {
     this.#options = options;
@@ -130,6 +134,16 @@ export class HeldAuthorities {
     return { ...authority, chainPem: authority.chainPem + this.#options.roots.crossPem };
   }
 
+  /** An encrypted key takes a quarter of a second to open, and whoever asks how a rotation is asks often. */
+  #open(files: CaFiles): Result<OpenCa> {
+    const of = JSON.stringify([files.certPem, files.keyPem, files.passphrase]);
+    const known = this.#opened.find((one) => one.of === of);
+    if (known) return known.opened;
+    const opened = openCa(files);
+    this.#opened = [{ of, opened }, ...this.#opened].slice(0, openedMax);
+    return opened;
+  }
+
   async #read(suffix: string): Promise<Result<Held>> {
     const { disk, place, roots, trustDomain, certPem } = this.#options;
     const key = await readKey(disk, `${place.keyPath}${suffix}`);
@@ -144,7 +158,7 @@ export class HeldAuthorities {
     }
     const phrase = place.passphrasePath === undefined ? undefined : await readKey(disk, place.passphrasePath);
     if (phrase && !phrase.ok) return phrase;
-    const opened = openCa({
+    const opened = this.#open({
       certPem: [text, roots.caPem, certPem()].join('\n'),
       keyPem: Buffer.from(key.value).toString('latin1'),
       passphrase: phrase && utf8.decode(phrase.value).replace(/\r?\n$/, ''),

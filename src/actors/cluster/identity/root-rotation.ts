@@ -94,7 +94,6 @@ export const rootRotation = setup({
     context: {} as RotationContext,
     input: {} as RootRotationInput,
     output: {} as RotationOutcome,
-    events: {} as { readonly type: 'rotation.stop' },
   },
   delays: { pause: ({ context }) => context.pauseMs },
   guards: {
@@ -143,7 +142,6 @@ export const rootRotation = setup({
   }),
   output: ({ context }) => context.outcome ?? { type: 'done' },
   initial: 'surveying',
-  on: { 'rotation.stop': '.ended' },
   states: {
     surveying: {
       invoke: {
