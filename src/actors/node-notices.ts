@@ -77,7 +77,6 @@ export function assembleNotices(rooms: Rooms): NodeNotices {
   });
   // What was kept from an earlier boot.
   saySelf();
-  cluster.roots.changed();
   return {
     views: () => viewsOf(base),
     publish: (text, caller) => publishNotice({ base, cluster, views: () => viewsOf(base) }, text, caller),

@@ -161,6 +161,7 @@ export const answers = {
     issuing: 'number',
     held: ['text'],
     current: 'flag',
+    oldLinks: ['text'],
     members: [{ nodeId: 'text', status: 'text', 'acknowledgement?': 'text', 'certificate?': 'text' }],
   },
   proof: { sequence: 'number', size: 'number', witnesses: 'number', proof: 'text' },

@@ -68,7 +68,7 @@ async function cluster() {
   const lies = new Map<string, (members: readonly RootsMemberView[]) => readonly RootsMemberView[]>();
   const documents: string[] = [trust];
   const published: RootsBody[] = [];
-  const state = { canSign: true, roots: unwrap(rootsInPem(old.certPem)).roots };
+  const state = { oldLinks: [] as NodeId[], canSign: true, roots: unwrap(rootsInPem(old.certPem)).roots };
   const nodes = new Map(
     ids.map((id) => [id, { identity: identityOf(id), roots: new TrustedRoots(trustDomain, old.certPem), word: '' }]),
   );
@@ -107,6 +107,7 @@ async function cluster() {
               issuing: roots.inForce?.body.issuing ?? 0,
               held: state.canSign ? (roots.inForce?.roots.map(({ serial }) => serial) ?? []) : [],
               current: true,
+              oldLinks: state.oldLinks,
               members: lies.get(id)?.(members()) ?? members(),
             };
           },
@@ -251,6 +252,17 @@ describe('caxton security rotate-ca', () => {
         body: { revocations: [revocationOf('node', 'node-3')] },
       }),
     );
+    expect((await go()).code).toBe(0);
+  });
+
+  it('drops nothing while a link stands on an old certificate, since it would be cut before another is up', async () => {
+    const { prepare, go, state, published } = await cluster();
+    await prepare();
+    state.oldLinks = ['node-3' as NodeId];
+    const ran = await go();
+    expect([ran.code, ran.out]).toEqual([1, expect.stringContaining('a link of it with node-1 stands on its old')]);
+    expect(published).toHaveLength(2);
+    state.oldLinks = [];
     expect((await go()).code).toBe(0);
   });
 

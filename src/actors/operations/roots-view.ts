@@ -31,6 +31,8 @@ export interface RootsView {
   readonly held: readonly string[];
   /** Whether its own certificate stands under the issuing one. */
   readonly current: boolean;
+  /** Peers of whom a link here still stands on a certificate under another root. */
+  readonly oldLinks: readonly NodeId[];
   /** Every member that was not revoked. */
   readonly members: readonly RootsMemberView[];
 }

@@ -83,7 +83,8 @@ export async function surveyRotation({ profile, anchors, first }: SurveyQuestion
       members: idsOf(profile, heard, revoked).map((id) => rotationMember(id, ...evidenceOf(heard, id), judge)),
     },
     canIssue: issuers.length > 0,
-    alsoMissing: rotationStage(body) === 'issuing' ? await oldApis(profile, heard, bundle) : [],
+    alsoMissing:
+      rotationStage(body) === 'issuing' ? [...(await oldApis(profile, heard, bundle)), ...oldLinks(heard)] : [],
   };
 }
 
@@ -115,6 +116,15 @@ function agreedFirst(first: RootsBody, heard: readonly Answer[]): RootsBody {
     'Compare node.ca_certificate_path there with --ca-cert, or with the CA of the profile.',
   ]);
 }
+
+/** A link is replaced some seconds after a certificate; whoever drops the old root before that cuts it. */
+const oldLinks = (heard: readonly Answer[]): readonly Missing[] =>
+  heard.flatMap(({ node, view }) =>
+    view.oldLinks.filter(isNodeId).map((nodeId) => ({
+      nodeId,
+      reason: `a link of it with ${node.id} stands on its old certificate, and is about to be replaced`,
+    })),
+  );
 
 /** Once the old root is dropped nobody would believe an API that still shows a certificate under it. */
 async function oldApis(

@@ -8,6 +8,7 @@ import { utf8 } from '../../kernel/utf8.ts';
 import type { NodeBase } from '../../node-base.ts';
 import type { RootsView } from '../../operations/roots-view.ts';
 import type { Directory } from '../directory.ts';
+import { cutUntrusted } from '../links/link-cuts.ts';
 import type { LinkSession } from '../links/link-session.ts';
 import type { Links } from '../links/links.ts';
 import type { IssuanceParts } from './assemble-issuance.ts';
@@ -68,16 +69,22 @@ export async function assembleRoots(
   acknowledgements.listen(links);
   identity.onInstalled(() => acknowledgements.say());
   const refusedPeers = watchOtherRoots(base, links);
+  const isOut = (): boolean => roots.inForce !== undefined && !roots.rootOf(identity.svid.issuerSerials);
   const lockedOut = (): string | undefined => {
-    const own = roots.inForce && roots.rootOf(identity.svid.issuerSerials) === undefined;
-    if (own) return `This node’s certificate stands under no root of the cluster any more. ${remedy}`;
-    return links.all().length === 0 ? (refusedPeers() ?? missedRotation(base)) : undefined;
+    if (isOut()) return `This node’s certificate stands under no root of the cluster any more. ${remedy}`;
+    const isAlone = base.seeds.length === 0 && members().length < 2;
+    if (links.all().length > 0 || isAlone) return undefined;
+    return refusedPeers() ?? missedRotation(base);
   };
   // One after the other, or an older bundle could be the last that is written.
   let kept: Promise<void> = Promise.resolve();
-  const changed = (): void => {
-    if (!roots.inForce) return;
-    links.cutUntrusted();
+  const obey = (): void => {
+    cutUntrusted(links.sessions(), {
+      clock,
+      trustDomain: config.cluster.trustDomain,
+      identity: () => identity.tls,
+      revoked: (svid) => base.revocations.ofCertificate(svid),
+    });
     directory.dropUntrusted(clock.now());
     kept = kept
       .then(() => keepFile(base))
@@ -87,10 +94,15 @@ export async function assembleRoots(
           error,
         ),
       );
-    const out = lockedOut();
-    if (out !== undefined) fault(out, undefined);
-    acknowledgements.say();
+    if (isOut()) fault(lockedOut()!, undefined);
     void authorities?.settle();
+  };
+  // What was kept from an earlier boot: peers are told when they are linked, and rotators look when they start.
+  if (roots.inForce) obey();
+  const changed = (): void => {
+    if (!roots.inForce) return;
+    obey();
+    acknowledgements.say();
     // Each looks whether its certificate stands under another root than the one that signs now.
     clock.setTimeout(() => tellRotators({ type: 'cert.check' }), limits.rootRenewalDelayMs);
     const { body, generation } = roots.inForce;
@@ -99,7 +111,7 @@ export async function assembleRoots(
   const known = (): readonly RosterEntry[] => rosterOf(base, directory, acknowledgements, members());
   return {
     rotation: () => rotationOf(base, known()),
-    view: async () => viewOf(base, known(), await (authorities?.rootsHeld() ?? [])),
+    view: async () => viewOf(base, known(), await (authorities?.rootsHeld() ?? []), oldLinks(base, links)),
     changed,
     lockedOut,
   };
@@ -127,7 +139,7 @@ function missedRotation({ roots }: NodeBase): string | undefined {
  * A node that was away while the root was rotated hears nothing but refusals, on either side: it cannot be told, so it
  * says itself what may have happened and what to do.
  */
-function watchOtherRoots({ fault, ports }: NodeBase, links: Links): () => string | undefined {
+function watchOtherRoots({ fault, ports, roots }: NodeBase, links: Links): () => string | undefined {
   let said = Number.NEGATIVE_INFINITY;
   let found: string | undefined;
   links.onReady(() => {
@@ -140,8 +152,9 @@ function watchOtherRoots({ fault, ports }: NodeBase, links: Links): () => string
     said = now;
     fault(text, undefined);
   };
-  links.onClosed(({ nodeId }, text, reason) => {
-    if (reason === 'certificateRefused')
+  links.onClosed(({ nodeId, svid }, text, reason) => {
+    // When it is the peer’s certificate that is over, it is for the peer to do something.
+    if (reason === 'certificateRefused' && roots.rootOf(svid.issuerSerials))
       tell(`The link with ${nodeId} ended, since a certificate is not accepted any more: ${text} ${remedy}`);
   });
   links.onRefused(({ remote, refusal }) => {
@@ -212,7 +225,19 @@ function rotationOf({ roots, config, ports }: NodeBase, roster: readonly RosterE
   };
 }
 
-function viewOf({ roots, files }: NodeBase, roster: readonly RosterEntry[], held: readonly string[]): RootsView {
+/** Whoever drops a root while a link stands on a certificate under it cuts that link, though another is on its way. */
+const oldLinks = ({ roots }: NodeBase, links: Links): readonly NodeId[] => [
+  ...new Set(
+    [...links.sessions()].filter(({ svid }) => !roots.isCurrent(svid.issuerSerials)).map(({ nodeId }) => nodeId),
+  ),
+];
+
+function viewOf(
+  { roots, files }: NodeBase,
+  roster: readonly RosterEntry[],
+  held: readonly string[],
+  old: readonly NodeId[],
+): RootsView {
   const { inForce, body } = roots;
   return {
     generation: inForce?.generation ?? 0,
@@ -220,6 +245,7 @@ function viewOf({ roots, files }: NodeBase, roster: readonly RosterEntry[], held
     issuing: body?.issuing ?? 0,
     held,
     current: roots.isCurrent(files.identity.svid.issuerSerials),
+    oldLinks: old,
     members: roster.map(({ nodeId, status, acknowledgement, certificate }) => ({
       nodeId,
       status,

@@ -1,6 +1,6 @@
 import type { LinkSession } from './link-session.ts';
 import type { LinksOptions } from './links-options.ts';
-import { judgePeer, ownRefusal } from './peer-judgement.ts';
+import { type JudgementOptions, judgePeer, ownRefusal } from './peer-judgement.ts';
 
 /** Closes every connection with an identity that is revoked now; all, with a goodbye, when it is this node’s own. */
 export function cutRevoked(sessions: Iterable<LinkSession>, options: LinksOptions): void {
@@ -13,7 +13,7 @@ export function cutRevoked(sessions: Iterable<LinkSession>, options: LinksOption
 }
 
 /** Closes every connection whose certificate would be refused now: a link was judged when it came up, and roots change. */
-export function cutUntrusted(sessions: Iterable<LinkSession>, options: LinksOptions): void {
+export function cutUntrusted(sessions: Iterable<LinkSession>, options: JudgementOptions): void {
   for (const session of sessions) {
     const judged = judgePeer(options, session.svid.der, session.nodeId);
     if (!judged.ok) session.close('certificateRefused', judged.refusal.reasons[0], judged.refusal);

@@ -7,7 +7,7 @@ import { chooseLink } from '../../../protocols/link/pairing.ts';
 import { addressText } from '../../address.ts';
 import type { Address, LinkChannel } from '../../kernel/ports.ts';
 import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
-import { cutRevoked, cutUntrusted } from './link-cuts.ts';
+import { cutRevoked } from './link-cuts.ts';
 import { LinkListeners } from './link-listeners.ts';
 import { LinkSession } from './link-session.ts';
 import { type LinkEnd, withoutNotices } from './link-session-options.ts';
@@ -90,9 +90,9 @@ export class Links extends LinkListeners {
     cutRevoked(this.#connections.sessions(), this.#options);
   }
 
-  /** Closes every connection with a certificate that is not accepted any more: roots were dropped. */
-  cutUntrusted(): void {
-    cutUntrusted(this.#connections.sessions(), this.#options);
+  /** Every link, whatever becomes of it: those on their way and those that another has replaced too. */
+  sessions(): Iterable<LinkSession> {
+    return this.#connections.sessions();
   }
 
   /** Dials all who are wanted and not linked: after this node itself was refused and has another certificate. */

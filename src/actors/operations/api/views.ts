@@ -84,6 +84,7 @@ export const rootsView: z.ZodType<RootsView> = z.object({
   issuing: count,
   held: z.array(z.string()),
   current: z.boolean(),
+  oldLinks: z.array(nodeId),
   members: z.array(
     z.object({
       nodeId,

@@ -118,7 +118,7 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
     ],
     metrics: () => [{ name: 'caxton_x_total', kind: 'counter', labels: { a: 'b' }, value: 2 }],
     notices: () => [noticeTrust],
-    roots: async () => ({ generation: 0, roots: [], issuing: 0, held: [], current: true, members: [] }),
+    roots: async () => ({ generation: 0, roots: [], issuing: 0, held: [], current: true, oldLinks: [], members: [] }),
     async publishNotice(argument, caller) {
       calls.push({ name: 'publishNotice', argument, caller });
       return ok(noticeTrust);
