@@ -8,8 +8,6 @@ import { isNodeId, type NodeId } from '../names.ts';
 export interface Profile {
   readonly path: string;
   readonly clusterId: string;
-  /** Where `caPem` lies. */
-  readonly caPath: string;
   readonly caPem: string;
   readonly apiKey: string;
   readonly nodes: readonly ProfileNode[];
@@ -46,7 +44,12 @@ export async function loadProfile(search: ProfileSearch): Promise<Profile> {
   if (!(await isCertificate(caPem))) throw new CaxtonError('CONFIG_INVALID', `${caPath} holds no PEM certificate.`);
   if (!apiKeyForm.test(apiKey))
     throw new CaxtonError('CONFIG_INVALID', `${keyPath} is not one line with an API key, cxk_…_….`);
-  return { path, clusterId: fields.clusterId, nodes: fields.nodes, caPath, caPem, apiKey };
+  return { path, clusterId: fields.clusterId, nodes: fields.nodes, caPem, apiKey };
+}
+
+/** Where the CA of a profile lies, for whoever replaces it. As `loadProfile`. */
+export async function caPathOf({ path }: Profile): Promise<string> {
+  return resolve(dirname(path), profileFields(await readText(path, { secret: false }), path).ca);
 }
 
 const apiKeyForm = /^[\x21-\x7e]{1,512}$/;

@@ -17,7 +17,7 @@ import { profileOf } from '../connect.ts';
 import { authorityKey, signedBy } from '../notice/authority-key.ts';
 import { type AuthorityKeys, givenAuthorities } from '../notice/verified-notice.ts';
 import { writeJson } from '../output.ts';
-import type { Profile } from '../profile.ts';
+import { caPathOf, type Profile } from '../profile.ts';
 import { readPem, trustDomainOf } from './held-ca.ts';
 import { makeNextRoot, type RootPlaces, readNextRoot } from './next-root.ts';
 import { putInForce } from './put-in-force.ts';
@@ -87,7 +87,7 @@ async function planOf(invocation: Invocation): Promise<Plan> {
   return {
     ...{ invocation, profile, anchors, development },
     first: {
-      trustDomain: trustDomainOf(oldPem, caCert ?? profile.caPath),
+      trustDomain: trustDomainOf(oldPem, caCert ?? profile.path),
       roots,
       issuing: 0,
       crossSigned: [],
@@ -241,7 +241,7 @@ async function keepCa(plan: Plan, before: RootBundle, now: RootBundle): Promise<
   const known = [...before.roots, ...now.roots].map(({ text }) => text);
   const found = rootsInPem(plan.profile.caPem);
   if (!found.ok || !found.value.roots.every((text) => known.includes(text))) return;
-  await nodeDisk.writeFileAtomic(plan.profile.caPath, utf8.encode(now.caPem), 0o644);
+  await nodeDisk.writeFileAtomic(await caPathOf(plan.profile), utf8.encode(now.caPem), 0o644);
   plan.profile = { ...plan.profile, caPem: now.caPem };
 }
 

@@ -173,14 +173,14 @@ it can join as that node: it is written into a file of mode 0600, for you to bri
     details: `Goes on from wherever a rotation stands: the next root is made and signed by the old one; all members learn to believe
 it; certificates are issued under it; the old one is dropped when every member has a new certificate. What it goes by is
 signed by the authority and by each member. In the folder of a development cluster one command does all. Where the root’s
-key is offline, --prepare makes the next root there. Exit code 1 while members are missing: run it again.`,
+key is offline, --prepare makes the next root there. Exit code 1 while somebody is missing: run it again.`,
     options: {
       prepare: { type: 'boolean', about: 'only make the next root and have the old one sign it; needs no network' },
       status: { type: 'boolean', about: 'only say where a rotation stands, and who is missing' },
       'dry-run': { type: 'boolean', about: 'only say what would be done next' },
       force: {
         type: 'boolean',
-        about: 'go on without members that are missing after --wait: they are named, and locked out',
+        about: 'go on without members still missing after --wait: named, and locked out',
       },
       wait: { type: 'string', value: 'TIME', about: 'how long members have after each step (default 2m)' },
       'ca-cert': { type: 'string', value: 'FILE', about: 'the old root (default: the CA of the profile)' },
@@ -188,7 +188,7 @@ key is offline, --prepare makes the next root there. Exit code 1 while members a
       'next-cert': { type: 'string', value: 'FILE', about: 'the next root, also as the old one has signed it' },
       'next-key': { type: 'string', value: 'FILE', about: 'where the next root’s key goes, mode 0600' },
       validity: { type: 'string', value: 'TIME', about: 'how long the next root lives (default 3650d)' },
-      encrypt: { type: 'boolean', about: 'encrypt the next root’s key, and ask for the passphrase if it is not given' },
+      encrypt: { type: 'boolean', about: 'encrypt the next root’s key (asks for a passphrase)' },
       ...passphraseOptions,
       'authority-key': { type: 'string', value: 'FILE', about: 'the authority’s private key, PEM, mode 0600' },
       authority: {
@@ -202,7 +202,7 @@ key is offline, --prepare makes the next root there. Exit code 1 while members a
     },
     examples: [
       'caxton security rotate-ca --dry-run',
-      'caxton security rotate-ca --prepare --ca-cert root.crt --ca-key root.key --next-cert root-2.crt --next-key root-2.key',
+      'caxton security rotate-ca --prepare --ca-cert r1.crt --ca-key r1.key --next-cert r2.crt --next-key r2.key',
       'caxton security rotate-ca --next-cert root-2.crt --authority-key authority.key',
     ],
     run: async (invocation) => (await import('./rotate-ca.ts')).rotateCa(invocation),
