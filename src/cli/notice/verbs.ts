@@ -49,7 +49,7 @@ export const noticeVerbs: readonly Verb[] = [
     verb: 'sign',
     summary: 'sign a cluster document, without a node',
     options: {
-      kind: { type: 'string', value: 'trust|revocations|roots', about: 'what it is about', required: true },
+      kind: { type: 'string', value: 'KIND', about: 'trust, revocations or roots', required: true },
       body: { type: 'string', value: 'FILE', about: 'what it says, JSON as notice show --body prints', required: true },
       generation: { type: 'string', value: 'N', about: 'one more than that in force', required: true },
       'cluster-id': { type: 'string', value: 'ID', about: 'the cluster that it is for', required: true },
