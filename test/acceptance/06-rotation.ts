@@ -188,7 +188,9 @@ async function rotateRoot(victim: number | undefined, interrupted: boolean): Pro
     await restart(victim);
   }
   const { code, stdout, stderr } = await rotating;
-  claim('caxton security rotate-ca', code === 0, code === 0 ? '' : `${stdout}${stderr}`);
+  // What it waited for last says where the time went.
+  const waited = stderr.split('waiting for:').slice(1).at(-1)?.split('generation ')[0]?.trim().replaceAll(/\s+/g, ' ');
+  claim('caxton security rotate-ca', code === 0, code === 0 ? (waited ?? '') : `${stdout}${stderr}`);
   await whole();
   const after = await rootsNow();
   const [root] = after.roots;

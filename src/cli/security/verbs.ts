@@ -172,8 +172,8 @@ it can join as that node: it is written into a file of mode 0600, for you to bri
     summary: 'replace the root of the cluster’s certificates, without an interruption',
     details: `Goes on from wherever a rotation stands: the next root is made and signed by the old one; all members learn to believe
 it; certificates are issued under it; the old one is dropped when every member has a new certificate. What it goes by is
-signed by the authority and by each member. In the folder of a development cluster one command does all. Where the root’s
-key is offline, --prepare makes the next root there. Exit code 1 while somebody is missing: run it again.`,
+signed by the authority and by each member. In the folder of a development cluster one command does all. Where the
+root’s key is offline, --prepare makes the next root there. Exit code 1 while somebody is missing: run it again.`,
     options: {
       prepare: { type: 'boolean', about: 'only make the next root and have the old one sign it; needs no network' },
       status: { type: 'boolean', about: 'only say where a rotation stands, and who is missing' },

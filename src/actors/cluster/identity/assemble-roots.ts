@@ -1,3 +1,5 @@
+import { splitChain } from '../../../crypto/certificate-chain.ts';
+import { rootAbove } from '../../../crypto/root-bundle.ts';
 import type { Refusal } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId } from '../../../names.ts';
@@ -12,6 +14,7 @@ import { cutUntrusted } from '../links/link-cuts.ts';
 import type { LinkSession } from '../links/link-session.ts';
 import type { Links } from '../links/links.ts';
 import type { IssuanceParts } from './assemble-issuance.ts';
+import { certificatePem } from './pem.ts';
 import { RootAcknowledgements } from './root-acknowledgements.ts';
 import { rotationMember } from './rotation-member.ts';
 
@@ -226,11 +229,18 @@ function rotationOf({ roots, config, ports }: NodeBase, roster: readonly RosterE
 }
 
 /** Whoever drops a root while a link stands on a certificate under it cuts that link, though another is on its way. */
-const oldLinks = ({ roots }: NodeBase, links: Links): readonly NodeId[] => [
-  ...new Set(
-    [...links.sessions()].filter(({ svid }) => !roots.isCurrent(svid.issuerSerials)).map(({ nodeId }) => nodeId),
-  ),
+const oldLinks = (base: NodeBase, links: Links): readonly NodeId[] => [
+  ...new Set([...links.sessions()].filter((link) => standsOnOld(base, link)).map(({ nodeId }) => nodeId)),
 ];
+
+/** What was judged when the link came up may have known the old root alone, and have gone over the cross-signed one. */
+function standsOnOld({ roots }: NodeBase, { svid }: LinkSession): boolean {
+  if (roots.isCurrent(svid.issuerSerials)) return false;
+  const chain = splitChain(svid.der);
+  return (
+    !chain.ok || rootAbove(chain.value.map(certificatePem).join(''), roots.caPem) !== roots.inForce?.issuing.serial
+  );
+}
 
 function viewOf(
   { roots, files }: NodeBase,
