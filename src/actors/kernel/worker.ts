@@ -36,7 +36,7 @@ export class Worker implements Occupant, Host, HandlerHost {
   /** What a handler last said that it is doing. */
   #became: string | undefined;
   #seen: AnyMachineSnapshot | undefined;
-  #toldToStop = false;
+  departing = false;
 
   constructor(runtime: Runtime, spec: WorkerSpec, place: Place, incarnation: number, parent: Parent) {
     this.#runtime = runtime;
@@ -74,7 +74,7 @@ export class Worker implements Occupant, Host, HandlerHost {
   }
 
   hold(): void {
-    if (this.phase === 'running' && !this.#toldToStop && this.#body instanceof HostedActor) this.#body.hold();
+    if (this.phase === 'running' && this.#body instanceof HostedActor) this.#body.hold();
   }
 
   /** Saves its state as it is. STOPPED while it starts or has ended, NOT_SUPPORTED without `persistence`. */
@@ -111,10 +111,10 @@ export class Worker implements Occupant, Host, HandlerHost {
   }
 
   finished(how: 'done' | 'stopped'): void {
-    const exit: Exit = { reason: how === 'done' && !this.#toldToStop ? 'normal' : 'shutdown' };
+    const exit: Exit = { reason: how === 'done' && !this.departing ? 'normal' : 'shutdown' };
     if (this.phase === 'starting' && this.#spec.startedWhen !== undefined) {
       const error = new CaxtonError('SUPERVISION', `${this.path} ended before it had started.`);
-      this.#end(this.#toldToStop ? exit : { reason: 'crash', error });
+      this.#end(this.departing ? exit : { reason: 'crash', error });
       return;
     }
     // One that runs to its end at once has started and then ended, as an OTP process that exits after its `init`.
@@ -239,12 +239,16 @@ export class Worker implements Occupant, Host, HandlerHost {
 
   /** The order also lets it go on when it is suspended: it may need its timers to finish. Users’ messages go on waiting. */
   #shutDown(message: object): void {
-    this.#toldToStop = true;
+    this.departing = true;
     if (this.#body === undefined) {
       this.#end({ reason: 'shutdown' });
       return;
     }
     this.#keeper?.shutDown();
+    if (this.#body instanceof HostedActor && !this.#body.heedsShutdown) {
+      this.kill({ reason: 'shutdown' });
+      return;
+    }
     this.#body.send(message);
     this.#letGo();
   }
