@@ -1,6 +1,7 @@
-import type { AnyMachineSnapshot } from 'xstate';
+import type { AnyActorLogic, AnyMachineSnapshot } from 'xstate';
 import { CaxtonError, type Result, refuse } from '../../errors.ts';
 import { exitOf } from './actor-exit.ts';
+import { canHeedShutdown } from './chart-bounds.ts';
 import { ChartKeeper } from './chart-keeper.ts';
 import { NotRestored, type StoredChart } from './chart-snapshot.ts';
 import type { ChartTransition } from './chart-transitions.ts';
@@ -245,7 +246,7 @@ export class Worker implements Occupant, Host, HandlerHost {
       return;
     }
     this.#keeper?.shutDown();
-    if (this.#body instanceof HostedActor && !this.#body.heedsShutdown) {
+    if (this.#body instanceof HostedActor && !canHeedShutdown(this.#spec.logic as AnyActorLogic)) {
       this.kill({ reason: 'shutdown' });
       return;
     }

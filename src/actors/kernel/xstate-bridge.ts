@@ -1,6 +1,6 @@
 import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createActor, type Snapshot } from 'xstate';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
-import { boundSteps, canHeedShutdown, isEvent } from './chart-bounds.ts';
+import { boundSteps, isEvent } from './chart-bounds.ts';
 import { mustBeRestored, type StoredChart, type StoredTimer } from './chart-snapshot.ts';
 import { ChartTimers, type Delayed } from './chart-timers.ts';
 import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
@@ -37,7 +37,6 @@ type Schedule = (source: object, target: object, event: object, delay: number, i
 
 interface ActorInternals {
   readonly id: string;
-  readonly logic: AnyActorLogic;
   readonly _parent: ActorInternals | undefined;
   getSnapshot(): { readonly children?: Readonly<Record<string, ActorInternals>> } | undefined;
   /** XState’s own stop; the public `stop()` refuses anybody but a root. */
@@ -120,11 +119,6 @@ export class HostedActor {
   /** Runs entry actions and starts invoked actors. Errors go to the host, also those of the initial transition. */
   start(): void {
     this.#timers.setTogether(() => this.#actor.start());
-  }
-
-  /** Whether the order to shut down can mean anything to it. */
-  get heedsShutdown(): boolean {
-    return canHeedShutdown(this.#root.logic);
   }
 
   /** Handles one message on this stack; false when it is no event, and nothing has happened. */
