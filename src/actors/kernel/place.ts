@@ -168,8 +168,10 @@ export class Place implements TurnTaker {
       const message = place.inbox.shift();
       if (message === undefined) return;
       if (place.#senders !== undefined) place.#letSendersIn();
-      if (tap !== undefined && message !== resumeMessage)
+      if (tap !== undefined && message !== resumeMessage) {
         show(tap, { type: 'actor.message', path: place.path, message });
+        if (place.#occupant !== occupant) return;
+      }
       try {
         occupant.receive(message);
       } catch (error) {

@@ -230,12 +230,15 @@ export class Worker implements Occupant, Host, HandlerHost {
   }
 
   #started(): void {
+    // Whoever was asked whether it has may have ended it.
+    if (this.#over) return;
     this.phase = 'running';
     this.#runtime.clock.clearTimeout(this.#startTimer);
     if (this.#place.suspended) this.hold();
+    // Before anybody else hears of it and ends it: the end of a life that has not started is no news to its parent.
+    this.#parent.childStarted(this);
     const tap = this.#runtime.tap();
     if (tap !== undefined) show(tap, { type: 'actor.started', path: this.path, incarnation: this.incarnation });
-    this.#parent.childStarted(this);
   }
 
   /** The order also lets it go on when it is suspended: it may need its timers to finish. Users’ messages go on waiting. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type AnyActorLogic, assign, fromCallback, fromPromise, setup } from 'xstate';
+import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import { CaxtonError } from '../../../src/errors.ts';
 import { lab, one, plain, polite, rest, settle, stubborn, until, worker } from './lab.ts';
 
@@ -140,6 +141,29 @@ describe('start and stop', () => {
     await clock.advanceAsync(1);
     await stopped;
   });
+
+  test.each(['terminateChild', 'restartChild', 'deleteChild', 'stopChild'] as const)(
+    '%s, asked for by a child while its siblings still start, waits for them',
+    async (request) => {
+      const { kernel, log } = lab();
+      let asked: Promise<unknown> | undefined;
+      const first = fromHandler(() => {
+        asked = kernel[request]('/node', 'b');
+        return () => {};
+      });
+      const second = fromHandler((self) => {
+        log.push('start b');
+        self.onEnd(() => void log.push('end b'));
+        return () => {};
+      });
+      await kernel.start(one('node', [worker('a', first), worker('b', second)]));
+      await asked;
+      const stays = request === 'restartChild' || request === 'deleteChild';
+      expect(log).toEqual(stays ? ['start b'] : ['start b', 'end b']);
+      await kernel.stop();
+      expect(log).toEqual(['start b', 'end b']);
+    },
+  );
 
   test('a supervisor whose time is over is cut with all below it', async () => {
     const { kernel, clock, log } = lab();
