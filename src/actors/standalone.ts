@@ -41,9 +41,9 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
     ]);
     const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
     const onFault = (message: string, error: unknown, about?: Readonly<Record<string, string>>) =>
-      log.error({ err: error, ...about }, message);
+      log.error(about?.thrownBy === undefined ? { err: error, ...about } : { thrown: error, ...about }, message);
     // From before the first agent runs until the process has ended: some of their timers outlive the node.
-    chargeStraysTo((error) => onFault('a throw that belongs to no actor', error), process);
+    chargeStraysTo((error) => onFault('a throw that belongs to no actor', error, { thrownBy: '' }), process);
     const node = await createNode(config, {
       onEvent: (event) => {
         log.debug({ event }, event.type);

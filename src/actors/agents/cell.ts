@@ -31,7 +31,7 @@ export interface CellInput {
     readonly monotonic: () => number;
     /** Hears of each change of the mode. */
     readonly onMode: (agent: AgentId, mode: AgentMode) => void;
-    /** Whether an order to suspend keeps back what is in the inbox of this place. */
+    /** Whether an order to suspend keeps back what is in the inbox of this place; one that comes after a stop does not. */
     readonly keptBack: (path: string) => boolean;
   };
 }
@@ -159,6 +159,7 @@ export class Cell {
         break;
       case 'kernel.shutdown':
         this.#step('kernel.shutdown');
+        if (this.#input.host.keptBack(this.#input.self.path)) this.#rest = 'taken';
         this.#drain();
         break;
       default:
@@ -261,9 +262,8 @@ export class Cell {
   }
 
   #drain(): void {
-    const { seat, self, host } = this.#input;
+    const { seat, self } = this.#input;
     const { queue } = seat;
-    if (this.#rest === 'unasked' && host.keptBack(self.path)) this.#rest = 'taken';
     // A full inbox does not take this: then each message that leaves it tries again. Nobody else writes any more.
     if (this.#rest === 'unasked' && self.tell({ type: 'agent.rest' }).ok) this.#rest = 'asked';
     if (this.#busyWith || queue.length > 0) {

@@ -40,6 +40,7 @@ export class ChartTimers {
   /** All that have not run, in the order in which they were set; kept only for charts that are stored. */
   readonly #pending: Set<ChartTimer> | undefined;
   #what: Delayed | undefined;
+  #over = false;
   #together: Set<ChartTimer> | undefined;
 
   /** `noted`: whether `pending` is going to be asked. */
@@ -107,6 +108,13 @@ export class ChartTimers {
     );
   }
 
+  /** Its chart has ended: nothing happens any more, also what XState has lost sight of (it knows one timer an id). */
+  end(): void {
+    this.#over = true;
+    this.#held = undefined;
+    this.#opening?.clear();
+  }
+
   close(): void {
     this.#held ??= new Map();
   }
@@ -144,6 +152,6 @@ export class ChartTimers {
 
   #run(timer: ChartTimer): void {
     this.#pending?.delete(timer);
-    timer.run();
+    if (!this.#over) timer.run();
   }
 }

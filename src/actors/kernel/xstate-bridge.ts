@@ -2,10 +2,11 @@ import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createAc
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { boundSteps, isEvent } from './chart-bounds.ts';
 import { mustBeRestored, type StoredChart, type StoredTimer } from './chart-snapshot.ts';
-import { ChartTimers, type Delayed } from './chart-timers.ts';
+import { ChartTimers } from './chart-timers.ts';
 import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
 import type { Host, HostOptions } from './host.ts';
 import type { Ref } from './ref.ts';
+import type { ActorInternals, Inlet, SystemInternals } from './xstate-internals.ts';
 
 /**
  * The only file that relies on how XState works inside; its test fails when an upgrade changes any of it.
@@ -15,33 +16,6 @@ import type { Ref } from './ref.ts';
  * the actor’s own timers only (XState’s `cancelAll` walks those of the whole system); and everybody registered in the
  * system, the root apart, is a descendant of this worker and can be stopped with it.
  */
-
-/** What XState calls on the target of `sendTo`, on the sender’s stack. */
-interface Inlet {
-  _send(event: object): void;
-}
-
-/**
- * The parts of XState’s actor system that tell who was started and stopped in it, that pass every event from actor to
- * actor, and that hold the delayed ones; those there at the start are scheduled then.
- */
-interface SystemInternals {
-  _register(sessionId: string, actor: ActorInternals): string;
-  _unregister(actor: ActorInternals): void;
-  _relay(source: object | undefined, target: Inlet, event: object): void;
-  readonly scheduler: { schedule: Schedule };
-  readonly _snapshot: { readonly _scheduledEvents: Record<string, Delayed & { readonly delay: number }> };
-}
-
-type Schedule = (source: object, target: object, event: object, delay: number, id?: string) => void;
-
-interface ActorInternals {
-  readonly id: string;
-  readonly _parent: ActorInternals | undefined;
-  getSnapshot(): { readonly children?: Readonly<Record<string, ActorInternals>> } | undefined;
-  /** XState’s own stop; the public `stop()` refuses anybody but a root. */
-  _stop(): unknown;
-}
 
 /**
  * Base of the kernel’s refs: makes `sendTo(ref, event)` in a chart, and `enqueue.sendTo`, put the event into the
@@ -146,7 +120,8 @@ export class HostedActor {
     const relay = system._relay;
     system._relay = (source, target, event) => {
       if (this.#inTurn || !this.#timers.closed) relay(source, target, event);
-      else this.#timers.keep(() => relay(source, target, event));
+      // What waits for a child that has been stopped meanwhile is nobody’s business any more.
+      else this.#timers.keep(() => this.#isGone(target) || relay(source, target, event));
     };
   }
 
@@ -189,7 +164,7 @@ export class HostedActor {
     } catch {
       // It refuses to stop; it gets no more messages, and its descendants stop below.
     }
-    this.#stopDescendants();
+    this.#endAll();
   }
 
   /** The chart’s state value; `undefined` for plain logic. */
@@ -268,19 +243,28 @@ export class HostedActor {
     };
   }
 
+  #isGone(target: object): boolean {
+    const { system } = target as { readonly system?: unknown };
+    return (
+      system === this.#system && target !== this.#root && this.#descendants?.has(target as ActorInternals) !== true
+    );
+  }
+
   #failed(error: unknown): void {
     // A machine that crashes leaves the actors that it invoked and spawned running.
-    this.#stopDescendants();
+    this.#endAll();
     this.#host.failed(error);
   }
 
   #completed(): void {
     const status = (this.#actor.getSnapshot() as { status?: unknown } | undefined)?.status;
-    this.#stopDescendants();
+    this.#endAll();
     this.#host.finished(status === 'done' ? 'done' : 'stopped');
   }
 
-  #stopDescendants(): void {
+  /** Nothing of it is left: no delay, and nobody that it invoked or spawned. */
+  #endAll(): void {
+    this.#timers.end();
     if (this.#descendants === undefined) return;
     for (const descendant of [...this.#descendants].reverse()) {
       try {
