@@ -484,7 +484,10 @@ const relations: readonly [string, boolean][] = [
   ['two claims of the largest size fit a push/pull', limits.pushPullBytesMax >= 4 * limits.claimBytesMax],
   ['a datagram’s claims are fewer than wait', limits.broadcastsMax > limits.datagramClaimsMax],
   ['a stored snapshot fits the state database', limits.storeValueBytesMax >= limits.snapshotBytesMax],
-  ['a gossip key has its grace before the next proposal could take its place', limits.gossipKeyFallbackMs < limits.gossipKeyGraceMs],
+  [
+    'a gossip key has its grace before the next proposal could take its place',
+    limits.gossipKeyFallbackMs < limits.gossipKeyGraceMs,
+  ],
   ['an old gossip key opens longer than a new one waits', limits.gossipKeyRetireMs > limits.gossipKeyGraceMs],
   ['a token fits a header', limits.headerBytesMax > limits.tokenBytesMax],
   ['a request body holds the largest content', limits.apiBodyBytesMax >= limits.contentBytesMax],

@@ -11,7 +11,7 @@ import {
   issueNodeCertificate,
   issueServerCertificate,
 } from '../crypto/certificate.ts';
-import { createKeyring, keyringToText } from '../crypto/keyring.ts';
+import { createKeyring, gossipKey, keyringToText } from '../crypto/keyring.ts';
 import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.ts';
 import { type Crypto, osCrypto } from '../crypto/port.ts';
 import { signDocument } from '../crypto/signed-document.ts';
@@ -117,6 +117,8 @@ async function checkValidity({ root, node }: ClusterLayout, { nodes, now }: Init
   }
 }
 
+const firstGossipKey = { epoch: 1, proposer: '', revocations: 0 } as const;
+
 async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOptions): Promise<void> {
   const crypto = options.crypto ?? osCrypto;
   const { now } = options;
@@ -134,7 +136,7 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
   await writeSecret(draft.authorityKey, privateKeyToPem(authority.privateKey));
   await writePublic(draft.authorityPublic, `${publicKeyToText(rawPublicKey(authority.publicKey))}\n`);
   await writeSecret(draft.deployerKey, privateKeyToPem(deployer.privateKey));
-  await writeSecret(draft.gossipKey, keyringToText(createKeyring(1, crypto.randomBytes(32))));
+  await writeSecret(draft.gossipKey, keyringToText(createKeyring(gossipKey(crypto.randomBytes(32), firstGossipKey))));
 
   const apiKey = createApiKey(crypto);
   await writeSecret(draft.apiKey, `${apiKey.key}\n`);

@@ -2,6 +2,7 @@ import { rawPublicKey } from '../../crypto/keys.ts';
 import { sealReady } from '../../crypto/seal.ts';
 import { issuerFeature, renewalFeature } from '../../protocols/link/certificate-frame.ts';
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
+import { gossipKeysFeature } from '../../protocols/link/key-frame.ts';
 import { noticesFeature } from '../../protocols/link/notice-frame.ts';
 import { swimProfiles } from '../../protocols/swim/config.ts';
 import type { Member } from '../../protocols/swim/member.ts';
@@ -10,8 +11,10 @@ import type { Address } from '../kernel/ports.ts';
 import type { NodeBase } from '../node-base.ts';
 import { memberView } from '../node-control.ts';
 import { Directory } from './directory.ts';
+import { assembleKeys } from './gossip/assemble-keys.ts';
 import { Gossip } from './gossip/gossip.ts';
 import type { GossipMemberEvent } from './gossip/gossip-member.ts';
+import type { KeyRotation } from './gossip/key-rotation.ts';
 import { PairSeals } from './gossip/pair-seals.ts';
 import { assembleIssuance } from './identity/assemble-issuance.ts';
 import type { CertificateRenewal } from './identity/cert-rotator.ts';
@@ -28,6 +31,8 @@ export interface ClusterParts {
   readonly identity: NodeIdentity;
   readonly links: Links;
   readonly gossip: Gossip;
+  /** The keys that the gossip is sealed with. */
+  readonly keys: KeyRotation;
   readonly directory: Directory;
   readonly exchange: NoticeExchange;
   readonly renewal: CertificateRenewal;
@@ -75,9 +80,13 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   });
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
   const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain }, revocations);
-  const gossip = createGossip(base, links, directory, exchange);
+  let made: Gossip | undefined;
+  const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
+  const gossip = createGossip({ base, links, directory, exchange, keys });
+  made = gossip;
+  keys.viewChanged();
   const issuance = assembleIssuance(base, links);
-  if (issuance.issuer) tellNewcomers(base, links, gossip);
+  if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
   base.transport.connect({
     links,
     member: (node) => gossip.member(node),
@@ -87,6 +96,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     identity,
     links,
     gossip,
+    keys,
     directory,
     exchange,
     ...issuance,
@@ -130,7 +140,13 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
     clusterId: config.cluster.id,
     bootEpoch,
     dial: 0,
-    features: [actorsFeature, noticesFeature, renewalFeature, ...(files.authority ? [issuerFeature] : [])],
+    features: [
+      actorsFeature,
+      noticesFeature,
+      renewalFeature,
+      gossipKeysFeature,
+      ...(files.authority ? [issuerFeature] : []),
+    ],
     addresses: [config.cluster.advertise],
     group: '',
     notices: notices.marks,
@@ -195,7 +211,15 @@ function noteDenial({ audit }: NodeBase, { link, packet, refusal }: Denial): voi
   });
 }
 
-function createGossip(base: NodeBase, links: Links, directory: Directory, exchange: NoticeExchange): Gossip {
+interface GossipRooms {
+  readonly base: NodeBase;
+  readonly links: Links;
+  readonly directory: Directory;
+  readonly exchange: NoticeExchange;
+  readonly keys: KeyRotation;
+}
+
+function createGossip({ base, links, directory, exchange, keys }: GossipRooms): Gossip {
   const { config, ports, files, kernel, bootEpoch, nodeId } = base;
   const box = ports.crypto.generateKeyPair('x25519');
   const boxPublic = rawPublicKey(box.publicKey);
@@ -205,7 +229,8 @@ function createGossip(base: NodeBase, links: Links, directory: Directory, exchan
     self: { nodeId, epoch: bootEpoch },
     boxPrivate: box.privateKey,
     boxPublic,
-    keyring: () => files.keyring,
+    keyring: () => keys.ring,
+    onOtherKey: (key) => keys.heard(key),
   });
   const member = kernel.ref<GossipMemberEvent>('/node/cluster/gossip-member');
   const gossip: Gossip = new Gossip({
@@ -227,13 +252,18 @@ function createGossip(base: NodeBase, links: Links, directory: Directory, exchan
       expectedSize: config.cluster.expectedSize,
     },
     revoked: () => base.revocations.nodes,
-    onPushPull: (link) => exchange.compare(link),
+    onPushPull: (link) => {
+      exchange.compare(link);
+      keys.tell(link);
+    },
     onMember: (changed) => {
       memberChanged(base, links, changed);
       base.transport.memberChanged(changed);
+      keys.viewChanged();
     },
     onPartition: (mode) => {
       member.tell({ type: 'gossip.partition', mode }, 'control');
+      keys.viewChanged();
       base.events.emit({ type: 'partition.changed', nodeId, partition: mode });
       base.audit.note({
         type: 'PartitionChanged',

@@ -6,13 +6,14 @@ import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
+import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
 import type { NoticeView, RevokedView } from './notice-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
  * and nothing else. Every view is plain data, ready for JSON (camelCase, RFC 3339 times in UTC).
  */
-export interface NodeControl extends EnrolmentControl {
+export interface NodeControl extends EnrolmentControl, GossipKeyControl {
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
@@ -278,6 +279,7 @@ export type NodeEvent =
       readonly by: NodeId;
       readonly reason: string;
     }
+  | GossipKeyEvent
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
   | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }
   | {

@@ -114,10 +114,7 @@ function hear(turn: Turn, input: RotationInput): void {
   }
 }
 
-const without = (
-  peers: RotationState['peers'],
-  nodes: readonly NodeId[],
-): RotationState['peers'] =>
+const without = (peers: RotationState['peers'], nodes: readonly NodeId[]): RotationState['peers'] =>
   nodes.some((node) => node in peers)
     ? (Object.fromEntries(
         Object.entries(peers).filter(([node]) => !nodes.includes(node as NodeId)),
@@ -179,8 +176,8 @@ const isLeap = ({ epochsWholeMs, sealing }: RotationState, id: KeyId, now: numbe
   limits.gossipKeyEpochsMax * limits.gossipKeyEpochMs;
 
 /** Each switch is a write and a record on every node, so whoever may cause them does not do so without end. */
-const isPaced = (state: RotationState, id: KeyId, now: number): boolean =>
-  id.revocations > state.sealing.revocations ||
+const isPaced = (state: RotationState, { revocations }: Pick<KeyId, 'revocations'>, now: number): boolean =>
+  revocations > state.sealing.revocations ||
   state.switchesWholeMs - now <= (limits.gossipKeySwitchesMax - 1) * switchCostMs(state.times);
 
 function follow(turn: Turn, id: KeyId, peer: NodeId): void {
@@ -286,6 +283,7 @@ function propose(turn: Turn): void {
   if (plan && plan.revocations >= view.revocations) return;
   if (reason !== 'operator' && now < due.sinceMs + rankOf(state) * times.fallbackMs) return;
   const next = { epoch: sealing.epoch + 1, revocations: view.revocations };
+  if (!isPaced(state, next, now)) return;
   set(turn, { plan: next });
   turn.effects.push({ type: 'make', ...next, reason });
 }

@@ -45,7 +45,8 @@ export function hasConfirmed({ peers }: RotationState, node: NodeId, id: KeyId):
 export const rankOf = ({ self, view }: RotationState): number => view.live.filter((node) => node < self).length;
 
 /** What a switch takes of the budget of them; less where the interval itself is short. */
-export const switchCostMs = ({ intervalMs }: RotationTimes): number => Math.min(limits.gossipKeySwitchMs, intervalMs / 2);
+export const switchCostMs = ({ intervalMs }: RotationTimes): number =>
+  Math.min(limits.gossipKeySwitchMs, intervalMs / 2);
 
 /** After how long time alone can change something; nothing when it cannot. */
 export function nextInMs(state: RotationState, now: number): number | undefined {

@@ -13,8 +13,9 @@ import type {
 
 /**
  * A small world around the rules of rotation, in which everything that can happen is an action, so that a search can go
- * through all orders of them. Time is abstract: it stands still but where a node’s time passes, and then everything that
- * it waits for has come. What a node writes to its disk is there before it tells anybody, as in the shell, so a crash
+ * through all orders of them. Time is abstract: it stands still but where a node’s time passes: a little, and then its
+ * turn to propose or to ask another has come; or much, and then everything that it waits for has. Much is longer than a
+ * message can be on a link (`limits.linkSilenceMsMax`), so nothing is on its way from there then. What a node writes to its disk is there before it tells anybody, as in the shell, so a crash
  * loses a step as a whole. The one that is evicted takes whatever it is given, and asks for whatever there is.
  */
 interface Bounds {
@@ -57,7 +58,9 @@ interface World {
 }
 
 const first: KeyId = { epoch: 1, proposer: '', revocations: 0, hash: 'first' };
-const passMs = 100;
+/** Longer than a node’s turn takes and than an answer may; and longer than everything. */
+const littleMs = 6;
+const muchMs = 100;
 const times = {
   intervalMs: 1e15,
   fallbackMs: 1,
@@ -119,9 +122,9 @@ const send = (world: World, from: number, to: number, flight: Flight): World => 
   return there ? { ...world, flights: { ...world.flights, [key]: { ...there, ...flight } } } : world;
 };
 
-/** What waits for time counts from the end of the step that began it: times are relative and have two values. */
+/** What waits for time counts from the step that began it, so times are relative, and of three values. */
 const rebase = (rules: RotationState, by: number): RotationState => {
-  const at = (ms: number): number => Math.max(-passMs, ms - by);
+  const at = (ms: number): number => (ms - by <= -muchMs ? -muchMs : Math.max(-littleMs, ms - by));
   return {
     ...rules,
     switchedMs: 0,
@@ -174,6 +177,8 @@ function cut(world: World, a: number, b: number): World {
 }
 
 const isLinked = ({ flights }: World, a: number, b: number): boolean => pair(a, b) in flights;
+const isSpeaking = ({ flights }: World, at: number): boolean =>
+  Object.entries(flights).some(([key, flight]) => key.startsWith(String(at)) && Object.keys(flight).length > 0);
 const refuses = (world: World, at: number, other: number): boolean => world.places[at]!.told && other === thief;
 
 /** Up: both have the same documents before either says a word, or there is no link. */
@@ -190,12 +195,9 @@ function link(world: World, a: number, b: number): World {
     const live = [...new Set([...rules!.view.live, name(other)])].sort();
     linked = feed(linked, at, { type: 'view', view: viewOf(world.places.length, linked.places[at]!.told, live) });
   }
-  return send(
-    send(linked, a, b, { keys: announcement(linked.places[a]!.rules!) }),
-    b,
-    a,
-    { keys: announcement(linked.places[b]!.rules!) },
-  );
+  return send(send(linked, a, b, { keys: announcement(linked.places[a]!.rules!) }), b, a, {
+    keys: announcement(linked.places[b]!.rules!),
+  });
 }
 
 /** A node hears of the eviction; the evicted one hears nothing of it that would make it stop. */
@@ -230,10 +232,10 @@ function restart(world: World, at: number, isEmpty: boolean): World {
 }
 
 /** Everything that a node waits for has come, the verdict about members whose link is down included. */
-function pass(world: World, at: number): World {
+function pass(world: World, at: number, ms = muchMs): World {
   const live = world.places.flatMap((_, other) => (isLinked(world, at, other) ? [name(other)] : []));
   const seen = feed(world, at, { type: 'view', view: viewOf(world.places.length, world.places[at]!.told, live) });
-  return feed(seen, at, { type: 'tick' }, passMs);
+  return feed(seen, at, { type: 'tick' }, ms);
 }
 
 function make(world: World, at: number): World {
@@ -283,7 +285,8 @@ function* actionsOf(world: World): Generator<readonly [string, () => World]> {
       continue;
     }
     if (rules.plan) yield [`make ${at}`, () => make(world, at)];
-    yield [`pass ${at}`, () => pass(world, at)];
+    yield [`wait ${at}`, () => pass(world, at, littleMs)];
+    if (!isSpeaking(world, at)) yield [`pass ${at}`, () => pass(world, at)];
     if (left.crashes > 0) yield [`crash ${at}`, () => spend(crash(world, at), 'crashes')];
     if (left.rotations > 0) yield [`rotate ${at}`, () => spend(feed(world, at, { type: 'rotate' }), 'rotations')];
     if (at !== thief && !told && left.evictions > 0)
@@ -318,7 +321,7 @@ const textOf = (part: object): string => {
 const keyOf = ({ places, flights, left, loot, evicted }: World): string => {
   const hash = createHash('sha1');
   for (const part of [...places, flights, left, loot]) hash.update(textOf(part)).update('|');
-  return hash.update(String(evicted)).digest('latin1');
+  return hash.update(String(evicted)).digest('base64');
 };
 
 const holds = ({ rules, disk }: Place, id: KeyId): boolean =>

@@ -6,7 +6,7 @@ import { recordBootChanges } from '../../../../src/actors/boot-changes.ts';
 import type { Node } from '../../../../src/actors/node.ts';
 import type { NodeFiles } from '../../../../src/actors/node-files.ts';
 import type { AuditDraft } from '../../../../src/actors/operations/audit/audit-draft.ts';
-import { createKeyring } from '../../../../src/crypto/keyring.ts';
+import { createKeyring, gossipKey } from '../../../../src/crypto/keyring.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
 import { vaultRingFromText } from '../../../../src/crypto/vault.ts';
 import { ok, refuse, unwrap } from '../../../../src/errors.ts';
@@ -188,7 +188,7 @@ function rotatedText(bytes: Uint8Array): string {
 describe('what changed between two boots', () => {
   const filesWith = (version: number, generation: number) =>
     ({
-      keyring: createKeyring(version, new Uint8Array(32)),
+      keyring: createKeyring(gossipKey(new Uint8Array(32), { epoch: version, proposer: '', revocations: 0 })),
       policies: emptyPolicySet,
       trust: { notice: { generation }, text: `notice ${generation}` },
     }) as unknown as NodeFiles;

@@ -1,0 +1,327 @@
+import { createKeyring, type GossipKey, gossipKey, type Keyring } from '../../../crypto/keyring.ts';
+import type { KeptKeyring } from '../../../crypto/keyring-vault.ts';
+import type { Crypto } from '../../../crypto/port.ts';
+import type { NodeSvid } from '../../../crypto/svid.ts';
+import type { NodeId } from '../../../names.ts';
+import { compareKeys, isSameKey, type KeyId } from '../../../protocols/gossip-keys/key-id.ts';
+import { createRotation, step } from '../../../protocols/gossip-keys/rotation.ts';
+import { announcement, heldKeys, nextInMs, type RotationStage, stageOf } from '../../../protocols/gossip-keys/stage.ts';
+import type {
+  PeerKeys,
+  RotationEffect,
+  RotationInput,
+  RotationState,
+  RotationTimes,
+  RotationView,
+} from '../../../protocols/gossip-keys/state.ts';
+import type { Frame } from '../../../protocols/link/frame.ts';
+import {
+  decodeGivenKey,
+  decodeKeyRequest,
+  decodePeerKeys,
+  encodeGivenKey,
+  encodeKeyRequest,
+  encodePeerKeys,
+  gossipKeysFeature,
+} from '../../../protocols/link/key-frame.ts';
+import type { Clock, Metrics } from '../../kernel/ports.ts';
+import { utf8 } from '../../kernel/utf8.ts';
+import type { Links, PeerLink } from '../links/links.ts';
+import type { KeyRotatorWork } from './key-rotator.ts';
+import { Patience } from './patience.ts';
+
+export type KeyNews = Extract<RotationEffect, { type: 'changed' | 'leap' }>;
+
+export interface KeyRotationOptions {
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly metrics: Metrics;
+  readonly links: Links;
+  readonly nodeId: NodeId;
+  readonly times: RotationTimes;
+  readonly kept: KeptKeyring;
+  readonly save: (kept: KeptKeyring) => Promise<void>;
+  readonly view: () => RotationView;
+  readonly isRevoked: (svid: NodeSvid) => boolean;
+  /** What happened to a key; for those that are held it is kept by then. */
+  readonly onNews: (news: KeyNews) => void;
+  /** The peer knows of revocations that this node has not heard of. */
+  readonly onBehind: (link: PeerLink) => void;
+  /** The stage is another one, or lasts another time. */
+  readonly onStage: (stage: RotationStage) => void;
+  /** The keys could not be kept. The node goes on: it would lose the others otherwise. */
+  readonly trouble: (error: unknown) => void;
+}
+
+/** An honest member says what it holds when that changes, when a link comes up, and now and then. */
+const tellingRate = { count: 4, periodMs: 1_000, burst: 64 } as const;
+const askingRate = { count: 1, periodMs: 1_000, burst: 16 } as const;
+
+/**
+ * The shell around the rules of rotation: holds the keys, keeps them before it tells of them, and carries them over the
+ * links. A key leaves this node in one place, `#give`, over mutual TLS, to a member that is not revoked.
+ */
+export class KeyRotation implements KeyRotatorWork {
+  readonly #options: KeyRotationOptions;
+  readonly #telling: Patience;
+  readonly #asking: Patience;
+  /** By hash: all that the rules hold, and what they were just given. */
+  readonly #keys = new Map<string, GossipKey>();
+  #state: RotationState;
+  #ring: Keyring;
+  /** What peers are told: what is kept. */
+  #said: PeerKeys;
+  #saved: Promise<void> = Promise.resolve();
+  #making: { readonly plan: object; readonly done: Promise<void> } | undefined;
+  #told = '';
+
+  constructor(options: KeyRotationOptions) {
+    const { clock, kept, nodeId, times, view } = options;
+    this.#options = options;
+    this.#telling = new Patience(clock, tellingRate);
+    this.#asking = new Patience(clock, askingRate);
+    this.#ring = kept.keyring;
+    for (const held of kept.keyring.keys) this.#keys.set(held.id.hash, held);
+    const { sealing, keys } = kept.keyring;
+    const candidate = keys.find(({ id }) => id.hash === kept.candidate)?.id;
+    const isOther = ({ id }: GossipKey): boolean => id !== sealing.id && id !== candidate;
+    this.#state = createRotation({
+      self: nodeId,
+      times,
+      view: view(),
+      sealing: sealing.id,
+      // A wall clock that was set back must not put the next rotation off.
+      switchedMs: clock.monotonic() - Math.max(0, clock.now() - kept.switchedAt),
+      candidate,
+      retiring: keys.filter(isOther).map(({ id }) => id),
+      now: clock.monotonic(),
+    });
+    this.#said = announcement(this.#state);
+    this.#gauge();
+  }
+
+  /** The keys that seal and open now. */
+  get ring(): Keyring {
+    return this.#ring;
+  }
+
+  get stage(): RotationStage {
+    return stageOf(this.#state);
+  }
+
+  /** What the rules know; no key is in it. */
+  get state(): RotationState {
+    return this.#state;
+  }
+
+  /** Listens to the links; once. */
+  listen(): void {
+    const { links } = this.#options;
+    links.onReady((link) => this.tell(link));
+    links.onClosed(({ nodeId }) => this.#input({ type: 'lost', peer: nodeId, now: this.#now() }));
+    links.onFrame('gossip-keys', (link, frame) => this.#hear(link, frame));
+    links.onFrame('gossip-key-request', (link, frame) => this.#answer(link, frame));
+    links.onFrame('gossip-key', (link, frame) => this.#take(link, frame));
+  }
+
+  /** Members, partition or revocations may be others than before. */
+  viewChanged(): void {
+    this.#input({ type: 'view', view: this.#options.view(), now: this.#now() });
+  }
+
+  /** A new key, of this node, now. */
+  rotate(): void {
+    this.#input({ type: 'rotate', now: this.#now() });
+  }
+
+  tick(): void {
+    this.#input({ type: 'tick', now: this.#now() });
+  }
+
+  nextInMs(): number | undefined {
+    return nextInMs(this.#state, this.#now());
+  }
+
+  /** A datagram came that was sealed with another key than this node seals with: the first sign of a switch, perhaps. */
+  heard({ id }: GossipKey): void {
+    if (compareKeys(id, this.#state.sealing) > 0) this.#input({ type: 'heard', id, now: this.#now() });
+  }
+
+  make(): Promise<void> {
+    const { plan } = this.#state;
+    if (!plan) return Promise.resolve();
+    if (this.#making?.plan === plan) return this.#making.done;
+    const done = this.#make(plan);
+    this.#making = { plan, done };
+    return done;
+  }
+
+  /** Tells a peer what this node holds, by name. */
+  tell(link: PeerLink): void {
+    if (!link.hello.features.includes(gossipKeysFeature)) return;
+    const { header, content } = encodePeerKeys(utf8, this.#said);
+    link.send('gossip-keys', header, content);
+  }
+
+  /** Keeps what is held anew: under another key of the vault. */
+  keepAgain(): Promise<void> {
+    return this.#keep();
+  }
+
+  /** Resolves when all that was told of is kept. */
+  saved(): Promise<void> {
+    return this.#saved;
+  }
+
+  async #make(plan: { readonly epoch: number; readonly revocations: number }): Promise<void> {
+    const { crypto, nodeId } = this.#options;
+    const made = gossipKey(crypto.randomBytes(32), { ...plan, proposer: nodeId });
+    this.#keys.set(made.id.hash, made);
+    this.#input({ type: 'made', id: made.id, now: this.#now() });
+    await this.#saved;
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonic();
+  }
+
+  #input(input: RotationInput): void {
+    const { state, effects } = step(this.#state, input);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+    const changes = effects.filter((effect) => effect.type === 'changed');
+    if (changes.length > 0) void this.#keep(changes);
+    this.#tellStage();
+  }
+
+  #perform(effect: RotationEffect): void {
+    const { links, onNews, onBehind } = this.#options;
+    switch (effect.type) {
+      case 'ask': {
+        const { header, content } = encodeKeyRequest(utf8, effect.id);
+        links.get(effect.peer)?.send('gossip-key-request', header, content);
+        return;
+      }
+      case 'give':
+        this.#give(effect.peer, effect.id);
+        return;
+      case 'behind': {
+        const link = links.get(effect.peer);
+        if (link) onBehind(link);
+        return;
+      }
+      case 'leap':
+        onNews(effect);
+        return;
+      case 'make': // The chart makes it: a stage of its own.
+      case 'changed': // Told when it is kept.
+        return;
+    }
+  }
+
+  #give(peer: NodeId, id: KeyId): void {
+    const { links, metrics, isRevoked } = this.#options;
+    const link = links.get(peer);
+    const held = this.#keys.get(id.hash);
+    if (!link || !held || isRevoked(link.svid)) return;
+    const { header, content } = encodeGivenKey(utf8, id, held.key);
+    link.send('gossip-key', header, content);
+    metrics.count('gossip_keys_given');
+  }
+
+  /**
+   * Kept first, then in use, then told: what others count on survives a crash, and a node that is started again seals with
+   * nothing older than before. One after the other, and each time all that is held then.
+   */
+  #keep(changes: readonly KeyNews[] = []): Promise<void> {
+    const { save, trouble, onNews, links } = this.#options;
+    const saving = this.#saved.then(async () => {
+      const kept = this.#kept();
+      const said = announcement(this.#state);
+      await save(kept).catch(trouble);
+      this.#ring = kept.keyring;
+      this.#said = said;
+      this.#forget();
+      if (changes.length === 0) return;
+      for (const link of links.all()) this.tell(link);
+      this.#gauge();
+      for (const change of changes) onNews(change);
+    });
+    this.#saved = saving;
+    return saving;
+  }
+
+  #kept(): KeptKeyring {
+    const { clock } = this.#options;
+    const { candidate, sealing, switchedMs } = this.#state;
+    const held = heldKeys(this.#state).map(({ hash }) => this.#keys.get(hash)!);
+    return {
+      keyring: createKeyring(this.#keys.get(sealing.hash)!, held),
+      candidate: candidate?.id.hash,
+      switchedAt: Math.max(0, Math.round(clock.now() - (clock.monotonic() - switchedMs))),
+    };
+  }
+
+  /** What the rules hold no more. */
+  #forget(): void {
+    const held = new Set(heldKeys(this.#state).map(({ hash }) => hash));
+    for (const hash of this.#keys.keys()) if (!held.has(hash) && !this.#ring.key(hash)) this.#keys.delete(hash);
+  }
+
+  #gauge(): void {
+    const { metrics } = this.#options;
+    metrics.gauge('gossip_key_epoch', this.#ring.sealing.id.epoch);
+    metrics.gauge('gossip_keys_held', this.#ring.keys.length);
+  }
+
+  #tellStage(): void {
+    const next = nextInMs(this.#state, this.#now());
+    const now = `${this.stage} ${next === undefined ? '' : Math.round(this.#now() + next)}`;
+    if (now === this.#told) return;
+    this.#told = now;
+    this.#options.onStage(this.stage);
+  }
+
+  #hear(link: PeerLink, frame: Frame): void {
+    if (!this.#mayPass(link, this.#telling)) return;
+    const keys = decodePeerKeys(utf8, frame);
+    if (keys.ok) this.#input({ type: 'peer', peer: link.nodeId, keys: keys.value.unverified, now: this.#now() });
+    else link.violated(keys.refusal.reasons[0]);
+  }
+
+  #answer(link: PeerLink, frame: Frame): void {
+    if (!this.#mayPass(link, this.#asking)) return;
+    const id = decodeKeyRequest(utf8, frame);
+    if (id.ok) this.#input({ type: 'request', peer: link.nodeId, id: id.value.unverified, now: this.#now() });
+    else link.violated(id.refusal.reasons[0]);
+  }
+
+  #take(link: PeerLink, frame: Frame): void {
+    if (!this.#mayPass(link, this.#telling)) return;
+    const given = decodeGivenKey(utf8, frame);
+    if (!given.ok) {
+      link.violated(given.refusal.reasons[0]);
+      return;
+    }
+    const { id, key } = given.value.unverified;
+    const checked = gossipKey(key, id);
+    if (!isSameKey(checked.id, id)) {
+      link.violated('A gossip key is not the one of its name.');
+      return;
+    }
+    this.#keys.set(id.hash, checked);
+    this.#input({ type: 'received', peer: link.nodeId, id, now: this.#now() });
+    this.#forget();
+  }
+
+  /** Nothing is taken from the revoked, and nothing without measure from anybody. */
+  #mayPass({ nodeId, svid }: PeerLink, patience: Patience): boolean {
+    const isRevoked = this.#options.isRevoked(svid);
+    if (!isRevoked && patience.with(nodeId)) {
+      patience.spend(nodeId);
+      return true;
+    }
+    this.#options.metrics.count('gossip_keys_refused', { code: isRevoked ? 'REVOKED' : 'RATE_LIMIT_EXCEEDED' });
+    return false;
+  }
+}
