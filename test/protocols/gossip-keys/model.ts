@@ -18,7 +18,7 @@ import type {
  * message can be on a link (`limits.linkSilenceMsMax`), so nothing is on its way from there then. What a node writes to its disk is there before it tells anybody, as in the shell, so a crash
  * loses a step as a whole. The one that is evicted takes whatever it is given, and asks for whatever there is.
  */
-interface Bounds {
+export interface Bounds {
   readonly nodes: number;
   readonly crashes: number;
   /** Of a restart, the disk may be lost. */
