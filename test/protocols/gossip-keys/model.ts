@@ -252,7 +252,8 @@ function deliver(world: World, from: number, to: number, sort: keyof Flight): Wo
   if (sort === 'keys') return feed(taken, to, { type: 'peer', peer, keys: what as PeerKeys });
   const id = what as KeyId;
   if (sort === 'ask') return feed(taken, to, { type: 'request', peer, id });
-  const looted = to === thief ? { ...taken, loot: [...taken.loot, id] } : taken;
+  const looted =
+    to === thief && !world.loot.some((got) => isSameKey(got, id)) ? { ...taken, loot: [...taken.loot, id] } : taken;
   return feed(looted, to, { type: 'received', peer, id });
 }
 
