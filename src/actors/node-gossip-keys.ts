@@ -33,7 +33,10 @@ async function rotate(base: NodeBase, cluster: ClusterParts, caller: Caller): Pr
   // What it made is kept, or another is under way already.
   await keys.make();
   if (!keys.state.candidate && keys.state.sealing.epoch === epoch)
-    return refuse('RATE_LIMIT_EXCEEDED', 'Too many gossip keys were made in a row: this one is made as soon as it may.');
+    return refuse(
+      'RATE_LIMIT_EXCEEDED',
+      'Too many gossip keys were made in a row: this one is made as soon as it may.',
+    );
   return ok(viewOf(base, cluster));
 }
 

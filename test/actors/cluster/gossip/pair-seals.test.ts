@@ -151,6 +151,24 @@ describe('the seals between two members', () => {
     }
   });
 
+  it('open nothing for whoever has the box key of one end and every gossip key but the one it is sealed with', () => {
+    const [a, b] = [member(one), member(two)];
+    acquainted(a, b);
+    const [old, next] = [keyOf(2), keyOf(3)];
+    a.held.ring = createKeyring(next, [firstKey, old]);
+    const datagram = a.seals.seal(two, packet)!;
+    // The thief has all of b, but was revoked before the key was made.
+    b.held.ring = createKeyring(old, [firstKey]);
+    expect(refusalOf(b.seals.open(datagram)).text).toContain('does not hold');
+    for (const stolen of [firstKey, old]) {
+      // It may take any of them for the one of that version.
+      b.held.ring = createKeyring({ ...stolen, id: { ...stolen.id, epoch: 3, hash: `as 3: ${stolen.id.hash}` } });
+      expect(refusalOf(b.seals.open(datagram)).code).toBe('SEAL_INVALID');
+    }
+    b.held.ring = createKeyring(next);
+    expect(b.seals.open(datagram).ok).toBe(true);
+  });
+
   it('are not taken from a member by another that claims its box key as its own', () => {
     const [a, b, thief] = [member(one), member(two), 'node-3' as NodeId];
     b.seals.learn(thief, 1, a.boxKey);
