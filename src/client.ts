@@ -13,11 +13,11 @@ import type {
   NodeStatus,
   SendOutcome,
   SendRequest,
-  WitnessedLogView,
 } from './actors/operations/control.ts';
 import type { JoinTokenRequest, JoinTokenView } from './actors/operations/enrolment-control.ts';
 import type { GossipKeysView } from './actors/operations/gossip-key-view.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
+import type { WitnessedLogView } from './actors/operations/witnessed-log-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';

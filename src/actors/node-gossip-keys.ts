@@ -59,7 +59,7 @@ function viewOf({ ports, nodeId }: NodeBase, { keys }: ClusterParts): GossipKeys
     retiring: state.retiring.map(({ id }) => nameOf(id)),
     nextAt: iso(nextMs),
     ...(state.due ? { due: state.due.reason } : {}),
-    members: [own, ...state.view.live.toSorted().map((node) => memberOf(node, state.peers[node]))],
+    members: [own, ...state.view.live.toSorted().map((node) => memberOf(node, state.peers.get(node)))],
   };
 }
 

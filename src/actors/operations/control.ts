@@ -8,6 +8,7 @@ import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
 import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
 import type { NoticeView, RevokedView } from './notice-view.ts';
+import type { WitnessedLogView } from './witnessed-log-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
@@ -189,17 +190,6 @@ export interface AuditCheckpointView {
   readonly evidence?: string;
   /** The log does not continue what was signed of it before. */
   readonly fork?: { readonly kind: string; readonly size: number; readonly by: NodeId };
-}
-
-export interface WitnessedLogView {
-  readonly nodeId: NodeId;
-  readonly size: number;
-  /** Of the tree, hexadecimal; empty before anything was countersigned. */
-  readonly root: string;
-  /** The checkpoint with the certificate that vouches for the log’s key, while that is known. */
-  readonly evidence?: string;
-  /** What the log showed since that does not fit. */
-  readonly fork?: { readonly kind: string; readonly size: number; readonly root: string };
 }
 
 export interface AuditProofView {

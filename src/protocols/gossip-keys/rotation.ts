@@ -1,7 +1,8 @@
 import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
+import { isHeld, isLater, isLeap, isNext, isPaced } from './admission.ts';
 import { compareKeys, isSameKey, type KeyId, keyEpochMax } from './key-id.ts';
-import { hasConfirmed, heldKeys, rankOf, switchCostMs } from './stage.ts';
+import { hasConfirmed, rankOf, switchCostMs } from './stage.ts';
 import type {
   PeerKeys,
   RotationEffect,
@@ -46,7 +47,7 @@ export const createRotation = (options: RotationOptions): RotationState => {
     switchedMs,
     candidate: candidate && { id: candidate, sinceMs: now, replaced: 0 },
     retiring: retiring.map((id) => ({ id, sinceMs: now })),
-    peers: {},
+    peers: new Map(),
     due: undefined,
     plan: undefined,
     asked: undefined,
@@ -115,21 +116,15 @@ function hear(turn: Turn, input: RotationInput): void {
 }
 
 const without = (peers: RotationState['peers'], nodes: readonly NodeId[]): RotationState['peers'] =>
-  nodes.some((node) => node in peers)
-    ? (Object.fromEntries(
-        Object.entries(peers).filter(([node]) => !nodes.includes(node as NodeId)),
-      ) as RotationState['peers'])
-    : peers;
+  nodes.some((node) => peers.has(node)) ? new Map([...peers].filter(([node]) => !nodes.includes(node))) : peers;
 
 function hearPeer(turn: Turn, peer: NodeId, keys: PeerKeys): void {
-  set(turn, { peers: { ...turn.state.peers, [peer]: keys } });
+  set(turn, { peers: new Map(turn.state.peers).set(peer, keys) });
   const { sealing, candidate } = keys;
   const newest = Math.max(sealing.revocations, candidate?.revocations ?? 0);
   if (newest > turn.state.view.revocations) turn.effects.push({ type: 'behind', peer });
   if (isLeap(turn.state, sealing, turn.now)) turn.effects.push({ type: 'leap', peer, id: sealing });
 }
-
-const isHeld = (state: RotationState, id: KeyId): boolean => heldKeys(state).some((held) => isSameKey(held, id));
 
 /** Only what is in use or about to be; an old key is of no use to anybody who has a link. */
 function give(turn: Turn, peer: NodeId, id: KeyId): void {
@@ -142,43 +137,10 @@ function take(turn: Turn, peer: NodeId, id: KeyId): void {
   const { asked, peers } = turn.state;
   if (!asked?.open || asked.peer !== peer || !isSameKey(asked.id, id)) return;
   set(turn, { asked: { ...asked, open: false } });
-  const theirs = peers[peer];
+  const theirs = peers.get(peer);
   if (theirs && isSameKey(theirs.sealing, id) && isLater(turn.state, id, turn.now)) follow(turn, id, peer);
   else if (isNext(turn.state, id, turn.now)) hold(turn, id, 'held', `${peer} gave it.`);
 }
-
-/** Whether what a peer seals with is further than what this node does, and no further than it lets itself be led. */
-const isLater = (state: RotationState, id: KeyId, now: number): boolean =>
-  compareKeys(id, state.sealing) > 0 &&
-  id.revocations <= state.view.revocations &&
-  !isLeap(state, id, now) &&
-  isPaced(state, id, now);
-
-/**
- * Whether the key may be held ready beside the sealing one. A member in the wrong hands could have a better one for ever;
- * after some, each has the time to be confirmed first.
- */
-function isNext(state: RotationState, id: KeyId, now: number): boolean {
-  const { sealing, candidate, view, times } = state;
-  if (id.epoch !== sealing.epoch + 1 || id.revocations !== view.revocations || !isPaced(state, id, now)) return false;
-  if (!candidate) return true;
-  if (compareKeys(id, candidate.id) <= 0) return false;
-  if (id.revocations > candidate.id.revocations || candidate.replaced < limits.gossipKeyCandidatesMax) return true;
-  return now >= candidate.sinceMs + 2 * times.graceMs;
-}
-
-/**
- * Nobody leads this node to the last epoch there is, after which no key could follow: epochs cost time, and the budget,
- * whole at each boot, is enough for a member that was away for years.
- */
-const isLeap = ({ epochsWholeMs, sealing }: RotationState, id: KeyId, now: number): boolean =>
-  Math.max(now, epochsWholeMs) + (id.epoch - sealing.epoch) * limits.gossipKeyEpochMs - now >
-  limits.gossipKeyEpochsMax * limits.gossipKeyEpochMs;
-
-/** Each switch is a write and a record on every node, so whoever may cause them does not do so without end. */
-const isPaced = (state: RotationState, { revocations }: Pick<KeyId, 'revocations'>, now: number): boolean =>
-  revocations > state.sealing.revocations ||
-  state.switchesWholeMs - now <= (limits.gossipKeySwitchesMax - 1) * switchCostMs(state.times);
 
 function follow(turn: Turn, id: KeyId, peer: NodeId): void {
   const { epochsWholeMs, sealing } = turn.state;
@@ -219,7 +181,7 @@ function switchTo(turn: Turn, id: KeyId, reason: string): void {
 
 /** To whatever a peer seals with, as far as it is held already. */
 function catchUp(turn: Turn): void {
-  for (const [peer, { sealing }] of Object.entries(turn.state.peers) as [NodeId, PeerKeys][])
+  for (const [peer, { sealing }] of turn.state.peers)
     if (isHeld(turn.state, sealing) && isLater(turn.state, sealing, turn.now)) follow(turn, sealing, peer);
 }
 
@@ -248,7 +210,7 @@ function decide(turn: Turn): void {
 function retire(turn: Turn): void {
   const { retiring, times, view, sealing } = turn.state;
   const allSwitched = view.live.every((node) => {
-    const theirs = turn.state.peers[node];
+    const theirs = turn.state.peers.get(node);
     return theirs && compareKeys(theirs.sealing, sealing) >= 0;
   });
   const isOver = ({ id, sinceMs }: RotationState['retiring'][number]): boolean =>
@@ -306,7 +268,7 @@ function ask(turn: Turn): void {
   const { state, now } = turn;
   const { asked, peers, times } = state;
   if (asked?.open && now < asked.sinceMs + times.askMs) return;
-  const wanted = (Object.keys(peers) as NodeId[])
+  const wanted = [...peers.keys()]
     .sort()
     .map((peer) => ({ peer, id: wantedFrom(turn, peer) }))
     .filter((want): want is { peer: NodeId; id: KeyId } => want.id !== undefined);
@@ -321,7 +283,7 @@ function ask(turn: Turn): void {
 
 /** What this node lacks of a peer’s: the key that it seals with, or the one that it holds ready. */
 function wantedFrom({ state, now }: Turn, peer: NodeId): KeyId | undefined {
-  const { sealing, candidate } = state.peers[peer]!;
+  const { sealing, candidate } = state.peers.get(peer)!;
   if (isLater(state, sealing, now)) return sealing;
   return candidate && !isHeld(state, candidate) && isNext(state, candidate, now) ? candidate : undefined;
 }

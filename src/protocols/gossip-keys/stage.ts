@@ -15,7 +15,7 @@ export function stageOf(state: RotationState): RotationStage {
   if (state.candidate) return 'distributing';
   if (state.retiring.length === 0) return 'stable';
   const isBehind = (node: NodeId): boolean => {
-    const theirs = state.peers[node];
+    const theirs = state.peers.get(node);
     return !theirs || compareKeys(theirs.sealing, state.sealing) < 0;
   };
   return state.view.live.some(isBehind) ? 'switching' : 'retiring';
@@ -36,7 +36,7 @@ export const announcement = ({ sealing, candidate }: RotationState): PeerKeys =>
 
 /** Whether a member has said that it holds a key, or has gone past it. */
 export function hasConfirmed({ peers }: RotationState, node: NodeId, id: KeyId): boolean {
-  const theirs = peers[node];
+  const theirs = peers.get(node);
   if (!theirs) return false;
   return compareKeys(theirs.sealing, id) >= 0 || (theirs.candidate !== undefined && isSameKey(theirs.candidate, id));
 }

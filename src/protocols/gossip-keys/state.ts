@@ -53,8 +53,8 @@ export interface RotationState {
   readonly candidate: { readonly id: KeyId; readonly sinceMs: number; readonly replaced: number } | undefined;
   /** Open still, seal no more. */
   readonly retiring: readonly { readonly id: KeyId; readonly sinceMs: number }[];
-  /** By node. What was said over a link that is down now is forgotten. */
-  readonly peers: Readonly<Record<NodeId, PeerKeys>>;
+  /** What was said over a link that is down now is forgotten. */
+  readonly peers: ReadonlyMap<NodeId, PeerKeys>;
   readonly due: { readonly reason: RotationReason; readonly sinceMs: number } | undefined;
   /** A key that this node is making. */
   readonly plan: { readonly epoch: number; readonly revocations: number } | undefined;

@@ -309,10 +309,8 @@ const texts = new WeakMap<object, string>();
 const textOf = (part: object): string => {
   const known = texts.get(part);
   if (known !== undefined) return known;
-  const text = JSON.stringify(part, (key, value: unknown) =>
-    (key === 'peers' || key === '') && typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
+  const text = JSON.stringify(part, (_, value: unknown) =>
+    value instanceof Map ? [...value].sort(([a], [b]) => (a < b ? -1 : 1)) : value,
   );
   texts.set(part, text);
   return text;
@@ -321,7 +319,7 @@ const textOf = (part: object): string => {
 /** The same text for worlds in which the same can happen. */
 const keyOf = ({ places, flights, left, loot, evicted }: World): string => {
   const hash = createHash('sha1');
-  for (const part of [...places, flights, left, loot]) hash.update(textOf(part)).update('|');
+  for (const part of [...places, new Map(Object.entries(flights)), left, loot]) hash.update(textOf(part)).update('|');
   return hash.update(String(evicted)).digest('base64');
 };
 

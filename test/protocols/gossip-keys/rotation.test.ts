@@ -249,7 +249,7 @@ describe('a revocation', () => {
     const n = node();
     n.says(three, keyOf(2));
     n.sees({ live: [two], revocations: 1, revoked: [three] });
-    expect(n.state.peers).toEqual({});
+    expect(n.state.peers).toEqual(new Map());
     expect(types(n.hear({ type: 'received', peer: three, id: keyOf(2) }))).toEqual([]);
     expect(n.hear({ type: 'request', peer: three, id: first })).toEqual([]);
     expect(n.says(three, keyOf(9))).toEqual([]);

@@ -4,6 +4,7 @@ import type { NodeBase } from '../../node-base.ts';
 import type { Links } from '../links/links.ts';
 import type { NoticeExchange } from '../notices/notice-exchange.ts';
 import type { Gossip } from './gossip.ts';
+import { KeyLinks } from './key-links.ts';
 import { type KeyNews, KeyRotation } from './key-rotation.ts';
 import type { KeyRotatorEvent } from './key-rotator.ts';
 import { KeyShelf } from './key-shelf.ts';
@@ -34,13 +35,12 @@ export async function assembleKeys(rooms: KeyRooms): Promise<KeyRotation> {
     clock,
     crypto,
     metrics,
-    links,
+    links: new KeyLinks({ clock, metrics, links, isRevoked: (svid) => revocations.ofCertificate(svid) !== undefined }),
     nodeId,
     times: timesOf(config.security.gossip.keyRotationIntervalMs),
     kept,
     save: (ring) => shelf.save(ring),
     view: () => viewOf(rooms),
-    isRevoked: (svid) => revocations.ofCertificate(svid) !== undefined,
     onNews: (news) => tellNews(base, rotation, news),
     onBehind: (link) => exchange.compare(link),
     onStage: (stage) => rotator.tell({ type: 'keys.changed', stage }, 'control'),

@@ -1,9 +1,8 @@
 import { createKeyring, type GossipKey, gossipKey, type Keyring } from '../../../crypto/keyring.ts';
 import type { KeptKeyring } from '../../../crypto/keyring-vault.ts';
 import type { Crypto } from '../../../crypto/port.ts';
-import type { NodeSvid } from '../../../crypto/svid.ts';
 import type { NodeId } from '../../../names.ts';
-import { compareKeys, isSameKey, type KeyId } from '../../../protocols/gossip-keys/key-id.ts';
+import { compareKeys } from '../../../protocols/gossip-keys/key-id.ts';
 import { createRotation, step } from '../../../protocols/gossip-keys/rotation.ts';
 import { announcement, heldKeys, nextInMs, type RotationStage, stageOf } from '../../../protocols/gossip-keys/stage.ts';
 import type {
@@ -14,21 +13,10 @@ import type {
   RotationTimes,
   RotationView,
 } from '../../../protocols/gossip-keys/state.ts';
-import type { Frame } from '../../../protocols/link/frame.ts';
-import {
-  decodeGivenKey,
-  decodeKeyRequest,
-  decodePeerKeys,
-  encodeGivenKey,
-  encodeKeyRequest,
-  encodePeerKeys,
-  gossipKeysFeature,
-} from '../../../protocols/link/key-frame.ts';
 import type { Clock, Metrics } from '../../kernel/ports.ts';
-import { utf8 } from '../../kernel/utf8.ts';
-import type { Links, PeerLink } from '../links/links.ts';
+import type { PeerLink } from '../links/links.ts';
+import type { KeyLinks } from './key-links.ts';
 import type { KeyRotatorWork } from './key-rotator.ts';
-import { Patience } from './patience.ts';
 
 export type KeyNews = Extract<RotationEffect, { type: 'changed' | 'leap' }>;
 
@@ -36,13 +24,12 @@ export interface KeyRotationOptions {
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly metrics: Metrics;
-  readonly links: Links;
+  readonly links: KeyLinks;
   readonly nodeId: NodeId;
   readonly times: RotationTimes;
   readonly kept: KeptKeyring;
   readonly save: (kept: KeptKeyring) => Promise<void>;
   readonly view: () => RotationView;
-  readonly isRevoked: (svid: NodeSvid) => boolean;
   /** What happened to a key; for those that are held it is kept by then. */
   readonly onNews: (news: KeyNews) => void;
   /** The peer knows of revocations that this node has not heard of. */
@@ -53,18 +40,12 @@ export interface KeyRotationOptions {
   readonly trouble: (error: unknown) => void;
 }
 
-/** An honest member says what it holds when that changes, when a link comes up, and now and then. */
-const tellingRate = { count: 4, periodMs: 1_000, burst: 64 } as const;
-const askingRate = { count: 1, periodMs: 1_000, burst: 16 } as const;
-
 /**
  * The shell around the rules of rotation: holds the keys, keeps them before it tells of them, and carries them over the
- * links. A key leaves this node in one place, `#give`, over mutual TLS, to a member that is not revoked.
+ * links.
  */
 export class KeyRotation implements KeyRotatorWork {
   readonly #options: KeyRotationOptions;
-  readonly #telling: Patience;
-  readonly #asking: Patience;
   /** By hash: all that the rules hold, and what they were just given. */
   readonly #keys = new Map<string, GossipKey>();
   #state: RotationState;
@@ -78,8 +59,6 @@ export class KeyRotation implements KeyRotatorWork {
   constructor(options: KeyRotationOptions) {
     const { clock, kept, nodeId, times, view } = options;
     this.#options = options;
-    this.#telling = new Patience(clock, tellingRate);
-    this.#asking = new Patience(clock, askingRate);
     this.#ring = kept.keyring;
     for (const held of kept.keyring.keys) this.#keys.set(held.id.hash, held);
     const { sealing, keys } = kept.keyring;
@@ -116,12 +95,17 @@ export class KeyRotation implements KeyRotatorWork {
 
   /** Listens to the links; once. */
   listen(): void {
-    const { links } = this.#options;
-    links.onReady((link) => this.tell(link));
-    links.onClosed(({ nodeId }) => this.#input({ type: 'lost', peer: nodeId, now: this.#now() }));
-    links.onFrame('gossip-keys', (link, frame) => this.#hear(link, frame));
-    links.onFrame('gossip-key-request', (link, frame) => this.#answer(link, frame));
-    links.onFrame('gossip-key', (link, frame) => this.#take(link, frame));
+    this.#options.links.listen({
+      ready: (link) => this.tell(link),
+      lost: (peer) => this.#input({ type: 'lost', peer, now: this.#now() }),
+      said: (peer, keys) => this.#input({ type: 'peer', peer, keys, now: this.#now() }),
+      asked: (peer, id) => this.#input({ type: 'request', peer, id, now: this.#now() }),
+      given: (peer, given) => {
+        this.#keys.set(given.id.hash, given);
+        this.#input({ type: 'received', peer, id: given.id, now: this.#now() });
+        this.#forget();
+      },
+    });
   }
 
   /** Members, partition or revocations may be others than before. */
@@ -158,9 +142,7 @@ export class KeyRotation implements KeyRotatorWork {
 
   /** Tells a peer what this node holds, by name. */
   tell(link: PeerLink): void {
-    if (!link.hello.features.includes(gossipKeysFeature)) return;
-    const { header, content } = encodePeerKeys(utf8, this.#said);
-    link.send('gossip-keys', header, content);
+    this.#options.links.tell(link, this.#said);
   }
 
   /** Keeps what is held anew: under another key of the vault. */
@@ -197,14 +179,14 @@ export class KeyRotation implements KeyRotatorWork {
   #perform(effect: RotationEffect): void {
     const { links, onNews, onBehind } = this.#options;
     switch (effect.type) {
-      case 'ask': {
-        const { header, content } = encodeKeyRequest(utf8, effect.id);
-        links.get(effect.peer)?.send('gossip-key-request', header, content);
+      case 'ask':
+        links.ask(effect.peer, effect.id);
+        return;
+      case 'give': {
+        const held = this.#keys.get(effect.id.hash);
+        if (held) links.give(effect.peer, held);
         return;
       }
-      case 'give':
-        this.#give(effect.peer, effect.id);
-        return;
       case 'behind': {
         const link = links.get(effect.peer);
         if (link) onBehind(link);
@@ -217,16 +199,6 @@ export class KeyRotation implements KeyRotatorWork {
       case 'changed': // Told when it is kept.
         return;
     }
-  }
-
-  #give(peer: NodeId, id: KeyId): void {
-    const { links, metrics, isRevoked } = this.#options;
-    const link = links.get(peer);
-    const held = this.#keys.get(id.hash);
-    if (!link || !held || isRevoked(link.svid)) return;
-    const { header, content } = encodeGivenKey(utf8, id, held.key);
-    link.send('gossip-key', header, content);
-    metrics.count('gossip_keys_given');
   }
 
   /**
@@ -280,48 +252,5 @@ export class KeyRotation implements KeyRotatorWork {
     if (now === this.#told) return;
     this.#told = now;
     this.#options.onStage(this.stage);
-  }
-
-  #hear(link: PeerLink, frame: Frame): void {
-    if (!this.#mayPass(link, this.#telling)) return;
-    const keys = decodePeerKeys(utf8, frame);
-    if (keys.ok) this.#input({ type: 'peer', peer: link.nodeId, keys: keys.value.unverified, now: this.#now() });
-    else link.violated(keys.refusal.reasons[0]);
-  }
-
-  #answer(link: PeerLink, frame: Frame): void {
-    if (!this.#mayPass(link, this.#asking)) return;
-    const id = decodeKeyRequest(utf8, frame);
-    if (id.ok) this.#input({ type: 'request', peer: link.nodeId, id: id.value.unverified, now: this.#now() });
-    else link.violated(id.refusal.reasons[0]);
-  }
-
-  #take(link: PeerLink, frame: Frame): void {
-    if (!this.#mayPass(link, this.#telling)) return;
-    const given = decodeGivenKey(utf8, frame);
-    if (!given.ok) {
-      link.violated(given.refusal.reasons[0]);
-      return;
-    }
-    const { id, key } = given.value.unverified;
-    const checked = gossipKey(key, id);
-    if (!isSameKey(checked.id, id)) {
-      link.violated('A gossip key is not the one of its name.');
-      return;
-    }
-    this.#keys.set(id.hash, checked);
-    this.#input({ type: 'received', peer: link.nodeId, id, now: this.#now() });
-    this.#forget();
-  }
-
-  /** Nothing is taken from the revoked, and nothing without measure from anybody. */
-  #mayPass({ nodeId, svid }: PeerLink, patience: Patience): boolean {
-    const isRevoked = this.#options.isRevoked(svid);
-    if (!isRevoked && patience.with(nodeId)) {
-      patience.spend(nodeId);
-      return true;
-    }
-    this.#options.metrics.count('gossip_keys_refused', { code: isRevoked ? 'REVOKED' : 'RATE_LIMIT_EXCEEDED' });
-    return false;
   }
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { KeyLinks } from '../../../../src/actors/cluster/gossip/key-links.ts';
 import { type KeyNews, KeyRotation } from '../../../../src/actors/cluster/gossip/key-rotation.ts';
 import { KeyShelf } from '../../../../src/actors/cluster/gossip/key-shelf.ts';
 import type { Links, PeerLink } from '../../../../src/actors/cluster/links/links.ts';
+import type { Metrics } from '../../../../src/actors/kernel/ports.ts';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
 import { NodeVault } from '../../../../src/actors/vault.ts';
 import { createKeyring, type GossipKey, gossipKey } from '../../../../src/crypto/keyring.ts';
@@ -68,15 +70,16 @@ function shell(options: { first?: GossipKey; features?: string[] } = {}) {
     get: (node: NodeId) => (node === peer ? link : undefined),
     all: () => [link],
   } as unknown as Links;
+  const metrics: Metrics = {
+    count: (name, labels) => void counted.push(`${name} ${labels?.code ?? ''}`),
+    gauge: () => {},
+    read: () => [],
+  };
   const rotation = new KeyRotation({
     clock,
     crypto: osCrypto,
-    metrics: {
-      count: (name, labels) => void counted.push(`${name} ${labels?.code ?? ''}`),
-      gauge: () => {},
-      read: () => [],
-    },
-    links,
+    metrics,
+    links: new KeyLinks({ clock, metrics, links, isRevoked: () => world.isRevoked }),
     nodeId: self,
     times,
     kept: { keyring: createKeyring(first), candidate: undefined, switchedAt: clock.now() },
@@ -85,7 +88,6 @@ function shell(options: { first?: GossipKey; features?: string[] } = {}) {
         saves.push({ kept, done, fail });
       }),
     view: () => ({ live: world.live, majority: true, quorum: 2, revocations: 0, revoked: [] }),
-    isRevoked: () => world.isRevoked,
     onNews: (what) => void news.push(what),
     onBehind: () => void world.behind++,
     onStage: (stage) => {
