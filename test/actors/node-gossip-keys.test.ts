@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { askAsNewcomer } from '../../src/actors/cluster/identity/join-link.ts';
 import type { GossipKeysView } from '../../src/actors/operations/gossip-key-view.ts';
+import { keyringFromText } from '../../src/crypto/keyring.ts';
+import { unwrap } from '../../src/errors.ts';
 import { createTestCluster, type TestCluster, type TestClusterOptions } from '../../src/testing/test-cluster.ts';
 import { authorityOf, clusterIdOf, operator, revocationOf, signNotice } from './notice-lab.ts';
 
@@ -169,6 +172,44 @@ describe('a rotation', () => {
       await cluster.until('all seal with it', areOn(cluster, epoch));
     }
     await cluster.until('and have done with it', areStable(cluster), 200_000);
+  });
+});
+
+describe('a newcomer', () => {
+  it('that comes in the middle of a rotation is told the key that seals, and gets the next one like all others', async () => {
+    const cluster = await whole({ caNodes: ['node-1'] });
+    await rotate(cluster, 'node-3');
+    await cluster.until('all seal with it', areOn(cluster, 2));
+    cluster.crash('node-2');
+    const { disk, config } = cluster.machine('node-2');
+    const textOf = async (path: string): Promise<string> => Buffer.from((await disk.readFile(path))!).toString();
+    const asked = askAsNewcomer({
+      clock: cluster.clock,
+      network: cluster.network.host('newcomer', { clock: cluster.clock }),
+      identity: {
+        certPem: await textOf(config.node.certificatePath),
+        keyPem: await textOf(config.node.privateKeyPath),
+        caPem: await textOf(config.node.caCertificatePath),
+      },
+      nodeId: config.node.id,
+      issuer: cluster.machine('node-1').config.node.id,
+      address: cluster.machine('node-1').config.cluster.advertise,
+      trustDomain: config.cluster.trustDomain,
+      clusterId: config.cluster.id,
+    });
+    // One is under way: the dead member holds it up, for as long as it is not known to be dead.
+    await rotate(cluster, 'node-1');
+    const facts = unwrap(await cluster.settled(asked));
+    const { keys, sealing } = unwrap(keyringFromText(facts.gossipKeys));
+    expect(keys).toHaveLength(1);
+    expect(sealing.id).toMatchObject({ epoch: 2, proposer: 'node-3', hash: keysOf(cluster, 'node-1').sealing.hash });
+    // Its files are those of a member that has nothing but this.
+    disk.put(config.security.gossip.keyPath, Buffer.from(facts.gossipKeys), 0o600);
+    await cluster.machine('node-2').store.delete('gossip-keys', 'ring');
+    await cluster.restart('node-2');
+    expect(keysOf(cluster, 'node-2').sealing.epoch).toBe(2);
+    await cluster.until('all seal with the next one', areOn(cluster, 3), 120_000);
+    expect(cluster.isWhole()).toBe(true);
   });
 });
 

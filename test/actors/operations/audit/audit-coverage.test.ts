@@ -41,7 +41,9 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
   LinkEstablished: { act: 'a link is ready' },
   LinkRefused: { act: 'a peer is refused', elsewhere: 'test/attacks/link' },
   LinkClosed: { act: 'a link ends' },
-  GossipKeyRotated: { act: 'a node starts with another gossip key than at its last boot' },
+  GossipKeyRotated: {
+    act: 'a gossip key is asked for, made, taken, switched to and retired; or another file is there at a boot',
+  },
   TrustChanged: { act: 'a node starts with another trust notice: deployers or issuers came or were revoked' },
   MemberChanged: { act: 'a member joins, or is suspected' },
   PartitionChanged: { act: 'the node sees a quorum, or no longer' },
