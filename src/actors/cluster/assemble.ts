@@ -78,7 +78,6 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
   const gossip = createGossip({ base, links, directory, exchange, keys });
   made = gossip;
-  keys.viewChanged();
   const issuance = assembleIssuance(base, links);
   if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
   base.transport.connect({

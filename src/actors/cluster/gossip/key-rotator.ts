@@ -4,6 +4,8 @@ import type { RotationStage } from '../../../protocols/gossip-keys/stage.ts';
 /** What the chart needs of `KeyRotation`, which outlives it. */
 export interface KeyRotatorWork {
   readonly stage: RotationStage;
+  /** Looks at members, partition and revocations anew. */
+  viewChanged(): void;
   /** Makes the key that is planned, keeps it, and proposes it. Idempotent while it is under way; never rejects. */
   make(): Promise<void>;
   /** After how long time alone can change something. */
@@ -48,6 +50,7 @@ export const keyRotator = setup({
     make: fromPromise<void, KeyRotatorWork>(({ input }) => input.make()),
   },
   actions: {
+    look: ({ context }) => context.rotation.viewChanged(),
     tick: ({ context }) => context.rotation.tick(),
   },
 }).createMachine({
@@ -65,6 +68,7 @@ export const keyRotator = setup({
   states: {
     // In its first life and in those after a crash it begins where the rules are.
     judging: {
+      entry: 'look',
       always: stages.map((stage) => ({ guard: { type: 'isIn' as const, params: { stage } }, target: stage })),
     },
     stable: waiting('stable'),

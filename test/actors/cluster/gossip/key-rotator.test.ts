@@ -21,6 +21,7 @@ function rotating(stage: RotationStage = 'stable', nextMs: number | 'never' = 1_
             world.made = resolve;
           });
         },
+        viewChanged: () => {},
         nextInMs: () => world.nextMs,
         tick: () => void log.push(`tick ${clock.monotonic()}`),
       },
