@@ -228,6 +228,8 @@ export const limits = {
   gossipKeyRetireMsMax: 600_000,
   /** How long a peer may take to give a gossip key. Past it: the next is asked. */
   gossipKeyAskMs: 2_000,
+  /** How long gossip keys may take to be kept. Past it: the node goes on without, and says so. */
+  gossipKeySaveMsMax: 5_000,
   /** Proposals of one epoch that a node takes in a row. Past it: one as often as one could be confirmed. */
   gossipKeyCandidatesMax: 8,
   /** Epochs that a node lets itself be led at once; each takes this long to be earned. The last one is decades away. */

@@ -1,6 +1,8 @@
 import { createKeyring, type GossipKey, gossipKey, type Keyring } from '../../../crypto/keyring.ts';
 import type { KeptKeyring } from '../../../crypto/keyring-vault.ts';
 import type { Crypto } from '../../../crypto/port.ts';
+import { CaxtonError } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
 import type { NodeId } from '../../../names.ts';
 import { compareKeys } from '../../../protocols/gossip-keys/key-id.ts';
 import { createRotation, step } from '../../../protocols/gossip-keys/rotation.ts';
@@ -41,8 +43,7 @@ export interface KeyRotationOptions {
 }
 
 /**
- * The shell around the rules of rotation: holds the keys, keeps them before it tells of them, and carries them over the
- * links.
+ * The shell around the rules of rotation: holds the keys, and keeps them before it tells of them over the links.
  */
 export class KeyRotation implements KeyRotatorWork {
   readonly #options: KeyRotationOptions;
@@ -150,16 +151,12 @@ export class KeyRotation implements KeyRotatorWork {
     return this.#keep();
   }
 
-  /** Resolves when all that was told of is kept. */
-  saved(): Promise<void> {
-    return this.#saved;
-  }
-
   async #make(plan: { readonly epoch: number; readonly revocations: number }): Promise<void> {
     const { crypto, nodeId } = this.#options;
     const made = gossipKey(crypto.randomBytes(32), { ...plan, proposer: nodeId });
     this.#keys.set(made.id.hash, made);
     this.#input({ type: 'made', id: made.id, now: this.#now() });
+    this.#forget();
     await this.#saved;
   }
 
@@ -210,7 +207,7 @@ export class KeyRotation implements KeyRotatorWork {
     const saving = this.#saved.then(async () => {
       const kept = this.#kept();
       const said = announcement(this.#state);
-      await save(kept).catch(trouble);
+      await this.#inTime(save(kept)).catch(trouble);
       this.#ring = kept.keyring;
       this.#said = said;
       this.#forget();
@@ -221,6 +218,16 @@ export class KeyRotation implements KeyRotatorWork {
     });
     this.#saved = saving;
     return saving;
+  }
+
+  /** A disk that hangs does not keep this node from what the others seal with. */
+  #inTime(saving: Promise<void>): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new CaxtonError('TIMED_OUT', 'The state database does not answer.'));
+      const timer = clock.setTimeout(late, limits.gossipKeySaveMsMax);
+      void saving.then(resolve, reject).finally(() => clock.clearTimeout(timer));
+    });
   }
 
   #kept(): KeptKeyring {

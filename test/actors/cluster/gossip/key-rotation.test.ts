@@ -11,6 +11,7 @@ import type { KeptKeyring } from '../../../../src/crypto/keyring-vault.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
 import { createVaultRing, vaultRingFromText } from '../../../../src/crypto/vault.ts';
 import { unwrap } from '../../../../src/errors.ts';
+import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
 import type { RotationStage } from '../../../../src/protocols/gossip-keys/stage.ts';
 import type { Frame, FrameKind } from '../../../../src/protocols/link/frame.ts';
@@ -140,12 +141,13 @@ describe('the shell of the rotation', () => {
     expect(said()).toEqual({ sealing: made.id, candidate: undefined });
   });
 
-  it('goes on when nothing can be kept, and says so', async () => {
-    const { rotation, saves, troubles, said } = shell();
+  it.each(['refuses', 'never answers'])('goes on when nothing can be kept, and says so: the disk %s', async (how) => {
+    const { rotation, saves, troubles, said, clock } = shell();
     rotation.rotate();
     void rotation.make();
     await turns();
-    saves[0]!.fail(new Error('the disk is full'));
+    if (how === 'never answers') await clock.advanceAsync(limits.gossipKeySaveMsMax);
+    else saves[0]!.fail(new Error('the disk is full'));
     await turns();
     expect(troubles).toHaveLength(1);
     expect(said()).toMatchObject({ candidate: { epoch: 2, proposer: self } });
