@@ -55,6 +55,7 @@ export class KeyRotation implements KeyRotatorWork {
   #said: PeerKeys;
   #saved: Promise<void> = Promise.resolve();
   #making: { readonly plan: object; readonly done: Promise<void> } | undefined;
+  #isWatched = false;
   #told = '';
 
   constructor(options: KeyRotationOptions) {
@@ -107,6 +108,11 @@ export class KeyRotation implements KeyRotatorWork {
         this.#forget();
       },
     });
+  }
+
+  begin(): void {
+    this.#isWatched = true;
+    this.viewChanged();
   }
 
   /** Members, partition or revocations may be others than before. */
@@ -256,7 +262,7 @@ export class KeyRotation implements KeyRotatorWork {
   #tellStage(): void {
     const next = nextInMs(this.#state, this.#now());
     const now = `${this.stage} ${next === undefined ? '' : Math.round(this.#now() + next)}`;
-    if (now === this.#told) return;
+    if (!this.#isWatched || now === this.#told) return;
     this.#told = now;
     this.#options.onStage(this.stage);
   }

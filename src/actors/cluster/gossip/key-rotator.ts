@@ -4,8 +4,8 @@ import type { RotationStage } from '../../../protocols/gossip-keys/stage.ts';
 /** What the chart needs of `KeyRotation`, which outlives it. */
 export interface KeyRotatorWork {
   readonly stage: RotationStage;
-  /** Looks at members, partition and revocations anew. */
-  viewChanged(): void;
+  /** The chart lives, and is told of stages from now on. */
+  begin(): void;
   /** Makes the key that is planned, keeps it, and proposes it. Idempotent while it is under way; never rejects. */
   make(): Promise<void>;
   /** After how long time alone can change something. */
@@ -50,7 +50,7 @@ export const keyRotator = setup({
     make: fromPromise<void, KeyRotatorWork>(({ input }) => input.make()),
   },
   actions: {
-    look: ({ context }) => context.rotation.viewChanged(),
+    begin: ({ context }) => context.rotation.begin(),
     tick: ({ context }) => context.rotation.tick(),
   },
 }).createMachine({
@@ -68,7 +68,7 @@ export const keyRotator = setup({
   states: {
     // In its first life and in those after a crash it begins where the rules are.
     judging: {
-      entry: 'look',
+      entry: 'begin',
       always: stages.map((stage) => ({ guard: { type: 'isIn' as const, params: { stage } }, target: stage })),
     },
     stable: waiting('stable'),

@@ -7,7 +7,7 @@ import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 function rotating(stage: RotationStage = 'stable', nextMs: number | 'never' = 1_000) {
   const clock = new ManualClock();
   const log: string[] = [];
-  const world = { stage, nextMs: nextMs === 'never' ? undefined : nextMs, made: () => {} };
+  const world = { stage, nextMs: nextMs === 'never' ? undefined : nextMs, made: () => {}, begun: 0 };
   const actor = createActor(keyRotator, {
     clock,
     input: {
@@ -21,7 +21,7 @@ function rotating(stage: RotationStage = 'stable', nextMs: number | 'never' = 1_
             world.made = resolve;
           });
         },
-        viewChanged: () => {},
+        begin: () => void world.begun++,
         nextInMs: () => world.nextMs,
         tick: () => void log.push(`tick ${clock.monotonic()}`),
       },
@@ -76,7 +76,8 @@ describe('the key rotator', () => {
 
   it('begins where the rules are, after a crash in the middle of a proposal too', () => {
     expect(rotating('retiring').value()).toBe('retiring');
-    const { log, value } = rotating('proposing');
+    const { log, value, world } = rotating('proposing');
+    expect(world.begun).toBe(1);
     expect([value(), log]).toEqual(['proposing', ['make']]);
   });
 
