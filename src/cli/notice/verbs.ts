@@ -49,7 +49,7 @@ export const noticeVerbs: readonly Verb[] = [
     verb: 'sign',
     summary: 'sign a cluster document, without a node',
     options: {
-      kind: { type: 'string', value: 'trust|revocations|suspensions', about: 'what it is about', required: true },
+      kind: { type: 'string', value: 'KIND', about: 'trust, revocations or suspensions', required: true },
       body: { type: 'string', value: 'FILE', about: 'what it says, JSON as notice show --body prints', required: true },
       generation: { type: 'string', value: 'N', about: 'one more than that in force', required: true },
       'cluster-id': { type: 'string', value: 'ID', about: 'the cluster that it is for', required: true },
@@ -111,8 +111,8 @@ that is being revoked has no say. With a node the certificate that it shows is r
       summary:
         verb === 'suspend' ? 'put a node out of the cluster until it is resumed' : 'let a suspended node come back',
       details: `Signs the next generation of the suspensions, puts it in force at one node and reads it back from another. A
-suspended node has no links and is no member; nothing else about it changes, and once it is resumed it comes back by itself.
-For good is revoke.`,
+suspended node has no links and is no member; nothing else about it changes, and once it is resumed it comes back by
+itself. For good is revoke.`,
       argument: { name: 'node', value: 'NODE', about: 'the node’s id' },
       options: {
         ...authorityKey,
