@@ -181,6 +181,8 @@ export const limits = {
   certificateBytesMax: 8_192,
   /** Certificates of a chain that a peer shows, the root not counted: more is refused before anything is verified. */
   chainCertificatesMax: 4,
+  /** Chains of peers that are kept as they were read, at least; twice as many at most, some kilobytes each. */
+  chainsKeptMin: 256,
   /** Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. */
   intermediatesMax: 1,
   /** Certificates among which `caxton security verify` looks for a path. */
@@ -248,6 +250,8 @@ export const limits = {
   noticeBytesMax: 1_000_000,
   /** Revocations in one notice, and all that are in force. Past it: the notice is refused, and what is in force stays. */
   revocationsMax: 4_096,
+  /** Nodes that may be suspended at once. */
+  suspendedNodesMax: 1_024,
   /**
    * How far above the generation in force (0 when there is none) the next of a kind may be. Past it: refused, since the
    * highest number there is would leave nothing higher for ever. At the rate at which a member may give notices, it takes
@@ -451,7 +455,7 @@ const relations: readonly [string, boolean][] = [
   ],
   [
     'all that is kept of one kind of notice fits an answer and the state database',
-    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 2 * (limits.noticeRivalsMax + 1) &&
+    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 3 * (limits.noticeRivalsMax + 1) &&
       limits.storeValueBytesMax >= (limits.noticeRivalsMax + 2) * limits.noticeBytesMax,
   ],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],

@@ -169,6 +169,7 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
     state: () => whole().state,
     gossip: cluster.gossip,
     links: cluster.links,
+    revocations: built.revocations,
     registry: messaging.registry,
     host: built.host,
     deployments: built.deployments,

@@ -90,6 +90,7 @@ export const answers = {
     links: 'number',
     audit: { state: 'text', sequence: 'number', hash: 'text' },
     'revoked?': { by: 'text', reason: 'text' },
+    'suspended?': { by: 'text', reason: 'text' },
     'siem?': [{ name: 'text', kind: 'text', confirmedSequence: 'number', backlogRecords: 'number' }],
   },
   members: {

@@ -257,8 +257,8 @@ function createGossip(base: NodeBase, links: Links, directory: Directory, exchan
   return gossip;
 }
 
-function memberChanged({ audit, events, nodeId, ports }: NodeBase, links: Links, member: Member): void {
-  const view = memberView({ clock: ports.clock, links }, member);
+function memberChanged({ audit, events, nodeId, ports, revocations }: NodeBase, links: Links, member: Member): void {
+  const view = memberView({ clock: ports.clock, links, revocations }, member);
   events.emit({ type: 'member.changed', nodeId, member: view });
   audit.note({
     type: 'MemberChanged',
@@ -266,6 +266,6 @@ function memberChanged({ audit, events, nodeId, ports }: NodeBase, links: Links,
     sourceIp: '',
     outcome: 'success',
     reasons: [],
-    metadata: { status: member.status, bootEpoch: member.bootEpoch },
+    metadata: { status: view.status, bootEpoch: member.bootEpoch },
   });
 }

@@ -95,6 +95,10 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
         : `${p('red', 'ALARM')}: ${event.kind} notice ${event.generation} ${event.change}`;
     case 'node.revoked':
       return `${p('red', 'REVOKED')}, says ${event.by}: ${event.reason}`;
+    case 'node.suspended':
+      return `${p('yellow', 'SUSPENDED')}, says ${event.by}: ${event.reason}`;
+    case 'node.resumed':
+      return 'suspended no more';
     case 'audit.head':
       return `audit head: record ${event.head.sequence}, sha256 ${event.head.hash.slice(0, 16)}…`;
     case 'audit.forked':
