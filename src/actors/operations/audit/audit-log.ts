@@ -211,7 +211,11 @@ export class AuditLog {
 
   /** For the writer: goes on in a new segment file. */
   rotate(): Promise<void> {
-    return this.#inTurn(() => this.#file.rotate());
+    return this.#inTurn(async () => {
+      await this.#file.rotate();
+      // What a nearly full disk had no room for when the log was opened.
+      await this.#reserve.take();
+    });
   }
 
   /** For the writer: writes what still waits, counts included, and closes the file. */
