@@ -12,7 +12,7 @@ import { type CreateNodeOptions, recordMended, recordNode } from './node-base.ts
 import { checkNodeFolders, readNodeFiles } from './node-files.ts';
 import { assemble, closeSockets, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
-import { stopInPhases } from './node-stop.ts';
+import { type Stopping, stopInPhases } from './node-stop.ts';
 import { nodeTree } from './node-tree.ts';
 import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
 import { nodeDisk } from './operations/node-disk.ts';
@@ -86,7 +86,7 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
 
 interface Started {
   readonly parts: NodeParts;
-  readonly close: () => Promise<void>;
+  readonly close: Stopping['close'];
 }
 
 /** All files are judged before anything is made on the disk: a start that cannot be leaves nothing behind. */
@@ -101,7 +101,7 @@ async function started(config: NodeConfig, options: CreateNodeOptions): Promise<
     await start(parts);
     return { parts, close };
   } catch (error) {
-    await close();
+    await close(Promise.resolve());
     throw error;
   }
 }

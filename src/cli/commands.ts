@@ -1,5 +1,6 @@
 import type { Options, RawVerb, Verb } from './command.ts';
 import { nodeOptions } from './node-options.ts';
+import { revocationOptions } from './notice/revocation-options.ts';
 import { noticeVerbs } from './notice/verbs.ts';
 import { securityVerbs } from './security/verbs.ts';
 
@@ -81,7 +82,8 @@ refused, and when the agent answers with refuse, failure or not-understood.`,
     summary: 'check that a node’s audit log is what it was',
     details: `Without more, the node checks its own log and says who countersigned it. With --against-witness its peers are asked
 what they countersigned, and the proofs are checked here. With --offline a copy of the log’s folder is checked, and with
---proof a file of “caxton audit prove”; neither asks a node. Exit code 1 when something does not hold.`,
+--proof a file of “caxton audit prove”; neither asks a node. What the cluster has revoked they only know
+with --revocations. Exit code 1 when something does not hold.`,
     options: {
       from: { type: 'string', value: 'SEQ', about: 'only the segments from this record on' },
       to: { type: 'string', value: 'SEQ', about: 'and up to this one' },
@@ -91,6 +93,7 @@ what they countersigned, and the proofs are checked here. With --offline a copy 
       vault: { type: 'string', value: 'FILE', about: 'the key ring that opens it (with --offline)' },
       evidence: { type: 'string', value: 'FILE', about: 'checkpoints from elsewhere, JSON lines (with --offline)' },
       ca: { type: 'string', value: 'FILE', about: 'the cluster’s CA certificate (default: the profile’s)' },
+      ...revocationOptions,
       ...nodeOptions,
     },
     examples: [

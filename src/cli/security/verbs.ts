@@ -1,5 +1,6 @@
 import type { Options, Verb } from '../command.ts';
 import { nodeOptions } from '../node-options.ts';
+import { revocationOptions } from '../notice/revocation-options.ts';
 
 /** What a verb that changes a vault’s key ring understands. */
 const vaultOptions: Options = {
@@ -127,17 +128,7 @@ With --crl every CA of the path needs a list. What the cluster has revoked is on
       },
       chain: { type: 'string', value: 'FILE', about: 'more intermediates', multiple: true },
       crl: { type: 'string', value: 'FILE', about: 'a revocation list', multiple: true },
-      revocations: {
-        type: 'string',
-        value: 'FILE',
-        about: 'the cluster’s revocations, as notice show --document prints',
-      },
-      authority: {
-        type: 'string',
-        value: 'FILE',
-        about: 'the public key that must have signed them, such as authority.pub',
-        multiple: true,
-      },
+      ...revocationOptions,
       'expect-node': { type: 'string', value: 'ID', about: 'the node that it should be' },
       'trust-domain': { type: 'string', value: 'NAME', about: 'the trust domain (default: the one that the CA names)' },
       at: { type: 'string', value: 'TIME', about: 'at this time, such as 2026-01-31T12:00:00Z (default now)' },
