@@ -215,6 +215,12 @@ export const limits = {
   joinAnswerMsMax: 10_000,
   /** How long a join token may be good for. */
   joinTokenMsMax: 604_800_000,
+  /** Certificates of one node that have not ended, or not long ago, at one CA node. Past it: no more are issued to it. */
+  issuedCertificatesMax: 256,
+  /** How long after its end a node may enrol again with its certificate, at most. */
+  reenrolmentMsMax: 2_592_000_000,
+  /** What is read of a CA node’s answer to that. Past it: refused. */
+  enrolmentAnswerBytesMax: 262_144,
   /** Sources whose attempts to enrol are counted. Past it: newcomers are refused. */
   enrolmentSourcesMax: 4_096,
   /** A private key’s or keyring’s file. */

@@ -29,6 +29,8 @@ export interface NodeFiles {
   readonly identity: NodeIdentity;
   /** The certificate and its key were not a pair, and were replaced with the last that was. */
   readonly identityMended: boolean;
+  /** The certificate had ended, and this CA node gave another one at the start. */
+  readonly enrolledAgain: string | undefined;
   /** A CA node’s. */
   readonly authority: CertificateAuthority | undefined;
   readonly keyring: Keyring;
@@ -52,7 +54,12 @@ interface NamedFile {
  * a crash cut short, which is finished. `now` in milliseconds since 1970. Throws a CaxtonError that names the file, the
  * setting that led to it, and what is wrong.
  */
-export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number): Promise<NodeFiles> {
+export async function readNodeFiles(
+  config: NodeConfig,
+  disk: Disk,
+  now: number,
+  enrolledAgain?: string,
+): Promise<NodeFiles> {
   const { node, cluster, security } = config;
   const text = (file: NamedFile) => readText(disk, file);
   const ca = { path: node.caCertificatePath, key: 'node.ca_certificate_path' };
@@ -80,6 +87,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
   return {
     identity,
     identityMended,
+    enrolledAgain,
     authority: await readAuthority(config, text, (file) => readSecret(disk, file)),
     keyring: inFile(gossipKey, keyringFromText(await readSecret(disk, gossipKey))),
     trust: await readTrust(config, text),
