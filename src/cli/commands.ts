@@ -45,9 +45,9 @@ refused, and when the agent answers with refuse, failure or not-understood.`,
     noun: 'cluster',
     verb: 'init',
     summary: 'make a new cluster and the folder of its first node',
-    details: `Also as “caxton init”. The only command that makes a cluster’s id and gossip key: other nodes join with tokens. Makes a root
-CA and an online CA below it, unless a CA is given; the keys of authority and deployer; the first node, which is a CA node, its
-certificate and its node.yaml. Nothing that exists is replaced without --force, which moves it aside.`,
+    details: `Also as “caxton init”. The only command that makes a cluster’s id and gossip key: other nodes join with tokens. Makes
+a root and an online CA below it, unless a CA is given, the keys of authority and deployer, and the first node with its
+certificate and node.yaml: a CA node. Nothing that exists is replaced without --force, which moves it aside.`,
     options: {
       dir: { type: 'string', value: 'DIR', about: 'the folder', required: true },
       'node-id': { type: 'string', value: 'ID', about: 'the id of the first node', required: true },

@@ -153,10 +153,10 @@ With --crl every CA of the path needs a list. What the cluster has revoked is on
     noun: 'security',
     verb: 'join-token',
     summary: 'let one node join the cluster, once',
-    details: `Asks a CA node (node.ca). The token is good for one node id, one key and so long, and for this one CA node. Whoever has
-it can join as that node: it is written into a file of mode 0600, for you to bring to the new machine. An id that is known
-has certificates that have not ended, or is up: --replace lets another take its place, once those are revoked. With
---authority-key this command revokes them first; without it, do so where that key is (caxton security revoke --serial).`,
+    details: `Asks a CA node (node.ca). The token is good for one node id, one key and so long, and for this one CA node. Whoever
+has it can join as that node: it is written into a file of mode 0600, for you to bring to the new machine. An id that is
+known is up, or has certificates that have not ended: --replace lets another take its place, once those are revoked.
+With --authority-key this command revokes them first; without it, do so where that key is (caxton security revoke).`,
     options: {
       'node-id': { type: 'string', value: 'ID', about: 'the id that the new node will have', required: true },
       out: { type: 'string', value: 'FILE', about: 'where the token goes, mode 0600', required: true },
@@ -175,7 +175,7 @@ has certificates that have not ended, or is up: --replace lets another take its 
     },
     examples: [
       'caxton security join-token --node-id node-4 --ip 10.0.0.4 --out node-4.token --node node-1',
-      'caxton security join-token --node-id node-4 --replace --authority-key authority.key --out node-4.token --node node-1',
+      'caxton security join-token --node-id n4 --replace --authority-key authority.key --out n4.token --node n1',
     ],
     run: async (invocation) => (await import('./join-token.ts')).joinToken(invocation),
   },
@@ -191,8 +191,8 @@ has certificates that have not ended, or is up: --replace lets another take its 
     noun: 'security',
     verb: 'cancel-join-token',
     summary: 'make a join token worthless before it is over',
-    details: `At once, and after a restart of the CA node too. A certificate that was issued for it stays good: the command says which,
-and caxton security revoke ends that.`,
+    details: `At once, and after a restart of the CA node too. A certificate that was issued for it stays good: the command says
+which, and caxton security revoke ends that.`,
     argument: { name: 'token', value: 'ID', about: 'the token’s id, as join-token and join-tokens print it' },
     options: nodeOptions,
     examples: ['caxton security cancel-join-token 0b6f3c1f9d5e4a7786aa01bb52c9d310 --node node-1'],

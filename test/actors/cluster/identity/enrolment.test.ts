@@ -1,94 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { CertificateIssuer } from '../../../../src/actors/cluster/identity/certificate-issuer.ts';
-import { Enrolment, type EnrolmentOptions } from '../../../../src/actors/cluster/identity/enrolment.ts';
-import { enrolmentAttempts } from '../../../../src/actors/cluster/identity/enrolment-attempts.ts';
-import { IssuedCertificates, judgedAtItsEnd } from '../../../../src/actors/cluster/identity/issued-certificates.ts';
-import { JoinTokens } from '../../../../src/actors/cluster/identity/join-tokens.ts';
-import { oneByOne } from '../../../../src/actors/cluster/identity/one-by-one.ts';
+import { judgedAtItsEnd } from '../../../../src/actors/cluster/identity/issued-certificates.ts';
 import { shownChain } from '../../../../src/actors/cluster/identity/pem.ts';
-import { issueIntermediateCa, issueServerCertificate } from '../../../../src/crypto/certificate.ts';
-import { type JoinToken, readJoinToken } from '../../../../src/crypto/join-token.ts';
-import type { KeyPair } from '../../../../src/crypto/port.ts';
-import { createSigningRequest } from '../../../../src/crypto/signing-request.ts';
+import { issueIntermediateCa } from '../../../../src/crypto/certificate.ts';
 import { verifyNodeSvid } from '../../../../src/crypto/svid.ts';
 import { ok, refuse, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
-import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { crypto, dayMs, domain, makeCa, now, period, refusalOf } from '../../../crypto/fixtures.ts';
-
-const ca = makeCa();
-const nine = 'node-9' as NodeId;
-const operator = { identity: 'apikey:dev', sourceIp: '127.0.0.1', requestId: 'r1' };
-const stranger = { identity: 'open', sourceIp: '10.0.0.9', requestId: 'r2' };
-const names = { dns: ['nine.test'], ip: ['10.0.0.9'] };
-const apiCert = (authority = ca) =>
-  unwrap(
-    issueServerCertificate(crypto, {
-      ca: authority,
-      publicKey: crypto.generateKeyPair('p256').publicKey,
-      commonName: 'api',
-      ...names,
-      ...period,
-    }),
-  );
-
-function lab(over: Partial<EnrolmentOptions> = {}, store = new MemoryStore()) {
-  const clock = new ManualClock(now);
-  const records: string[] = [];
-  const live = new Set<string>();
-  const revoked = new Set<string>();
-  const issued = new IssuedCertificates(clock, store, 0);
-  const find: EnrolmentOptions['revoked'] = ({ nodeId, serial }) =>
-    [serial, nodeId].some((one) => one !== undefined && revoked.has(one))
-      ? refuse('REVOKED', 'Revoked.').refusal
-      : undefined;
-  const issuer = new CertificateIssuer({
-    clock,
-    crypto,
-    trustDomain: domain,
-    authority: async () => ok({ ca, chainPem: '', validityMsMax: dayMs }),
-    caPem: () => ca.certPem,
-    revoked: find,
-    keep: (svid) => issued.keep(svid),
-    record: async () => {
-      records.push('issued');
-      return ok(undefined);
-    },
-  });
-  const enrolment = new Enrolment({
-    clock,
-    crypto,
-    tokens: new JoinTokens(store, clock),
-    nodeId: 'node-1' as NodeId,
-    trustDomain: domain,
-    clusterId: 'cluster-1',
-    issuer,
-    caPem: () => ca.certPem,
-    apiCertPem: () => apiCert(),
-    addresses: () => ({ api: '127.0.0.1:1', link: '127.0.0.1:2' }),
-    holding: async (node) => ({ up: live.has(node), certificates: await issued.of(node) }),
-    revoked: find,
-    attempt: enrolmentAttempts(clock, (ip) => ip),
-    inTurn: oneByOne(),
-    fault: (message) => records.push(`fault: ${message}`),
-    record: async (fact, _, reason, metadata) => {
-      records.push(`${fact}: ${reason} ${JSON.stringify(metadata)}`);
-      return ok(undefined);
-    },
-    ...over,
-  });
-  const tokenFor = async (nodeId = nine, ttlMs = dayMs, replace = false): Promise<JoinToken> =>
-    unwrap(readJoinToken(unwrap(await enrolment.issueToken({ nodeId, ttlMs, replace, ...names }, operator)).token));
-  return { clock, store, enrolment, records, live, revoked, issued, tokenFor };
-}
-
-const requestFor = (
-  key: KeyPair = crypto.generateKeyPair('p256'),
-  over: { nodeId?: NodeId; dns?: readonly string[]; ip?: readonly string[] } = {},
-) => createSigningRequest({ nodeId: nine, trustDomain: domain, key, ...names, ...over });
-const shown = ({ id, secret }: JoinToken, request = requestFor()) => ({ id, secret, request });
+import { apiCert, ca, lab, names, nine, operator, requestFor, shown, stranger } from './enrolment-lab.ts';
 
 describe('a join token', () => {
   it('gets a newcomer a certificate with exactly its names, recorded before', async () => {
