@@ -406,6 +406,8 @@ export const limits = {
   apiRequestMsMax: 30_000,
   /** Header fields of one request, names and values. Past it: refused. */
   apiHeaderBytesMax: 16_384,
+  /** How often the files of a certificate that only the API has are looked at. */
+  apiCertificateCheckMs: 60_000,
   /** How long requests under way may take once the API stops. Past it: they are cut. */
   apiDrainMsMax: 3_000,
   /** Records in one answer of the API. */

@@ -9,13 +9,15 @@ import { type HeldCertificate, heldOf } from './cluster/identity/issued-certific
 import { JoinTokens } from './cluster/identity/join-tokens.ts';
 import { oneByOne } from './cluster/identity/one-by-one.ts';
 import { ReEnrolment } from './cluster/identity/re-enrolment.ts';
-import type { Address } from './kernel/ports.ts';
 import type { NodeBase } from './node-base.ts';
+import type { ApiParts } from './operations/api/assemble.ts';
 import { rateSource } from './operations/api/source.ts';
 import type { EnrolmentControl, HeldCertificateView } from './operations/enrolment-control.ts';
 
-/** `apiAddress` is asked when a token is made. */
-export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, apiAddress: () => Address): EnrolmentControl {
+type AskedApi = Pick<ApiParts, 'address' | 'certPem'>;
+
+/** `api` is asked when a token is made. */
+export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, api: () => AskedApi): EnrolmentControl {
   const { ports, files, revocations } = base;
   const { identity } = files;
   const known = (node: NodeId) => knownCertificates(base, cluster, node);
@@ -27,7 +29,7 @@ export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, apiAddr
     revoked: revocations.ofCertificate(held) !== undefined,
     certificate: held.chainPem,
   });
-  const made = createEnrolment(base, cluster, known, apiAddress);
+  const made = createEnrolment(base, cluster, known, api);
   if (!made)
     return {
       joinToken: async () => notHere,
@@ -75,7 +77,7 @@ function createEnrolment(
   base: NodeBase,
   cluster: ClusterParts,
   known: (node: NodeId) => Promise<readonly HeldCertificate[]>,
-  apiAddress: () => Address,
+  api: () => AskedApi,
 ): { readonly enrolment: Enrolment; readonly reEnrolment: ReEnrolment } | undefined {
   const { config, ports, files, nodeId, revocations, fault } = base;
   const { issuer } = cluster;
@@ -96,8 +98,8 @@ function createEnrolment(
     ...shared,
     ...{ crypto, nodeId, fault },
     tokens: new JoinTokens(store, clock),
-    apiCertPem: () => files.apiTls.certPem,
-    addresses: () => ({ api: at(apiAddress().port), link: addressText(advertise) }),
+    apiCertPem: () => api().certPem(),
+    addresses: () => ({ api: at(api().address().port), link: addressText(advertise) }),
     holding: async (node) => ({
       up: isUp(node),
       certificates: (await known(node)).filter(({ notAfter }) => notAfter > clock.now()),
