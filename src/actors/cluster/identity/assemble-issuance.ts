@@ -1,4 +1,5 @@
 import { ok, refuse } from '../../../errors.ts';
+import type { NodeId } from '../../../names.ts';
 import type { Urgency } from '../../../protocols/issuance/renewal-time.ts';
 import { issuerFeature } from '../../../protocols/link/certificate-frame.ts';
 import type { Random } from '../../kernel/ports.ts';
@@ -11,7 +12,7 @@ import { type CertificateSource, createCertificateRenewal } from './certificate-
 import { CertificateRequests } from './certificate-requests.ts';
 import { CertificateService } from './certificate-service.ts';
 import { sourcesAgain } from './ended-certificate.ts';
-import { IssuedCertificates } from './issued-certificates.ts';
+import { type HeldCertificate, IssuedCertificates } from './issued-certificates.ts';
 import { readLocalCa } from './local-ca.ts';
 import { askToEnrolAgain } from './re-enrolment-call.ts';
 
@@ -30,7 +31,9 @@ export function assembleIssuance(
 } {
   const { config, ports, files, kernel } = base;
   const { clock, random } = ports;
-  const issued = new IssuedCertificates(clock, ports.store, config.node.ca?.reenrolmentWindowMs ?? 0);
+  const isRevoked = (held: HeldCertificate, nodeId: NodeId) =>
+    base.revocations.ofCertificate({ nodeId, ...held }) !== undefined;
+  const issued = new IssuedCertificates(clock, ports.store, config.node.ca?.reenrolmentWindowMs ?? 0, isRevoked);
   const issuer = createIssuer(base, issued);
   if (files.authority && issuer) serveRequests(base, links, issuer);
   const requests = new CertificateRequests({

@@ -42,21 +42,30 @@ export class IssuedCertificates {
   readonly #afterEndMs: number;
   readonly #inTurn = oneByOne();
 
-  constructor(clock: Clock, store: Store, afterEndMs: number) {
+  readonly #isRevoked: (held: HeldCertificate, nodeId: NodeId) => boolean;
+
+  constructor(
+    clock: Clock,
+    store: Store,
+    afterEndMs: number,
+    isRevoked: (held: HeldCertificate, nodeId: NodeId) => boolean,
+  ) {
     this.#clock = clock;
     this.#store = store;
     this.#afterEndMs = afterEndMs;
+    this.#isRevoked = isRevoked;
   }
 
-  /** LIMIT_EXCEEDED when the node has too many: none may be forgotten before its time, or nobody would revoke it. */
+  /**
+   * LIMIT_EXCEEDED when the node has too many: none may be forgotten before its time, or nobody would revoke it. What is
+   * revoked does not count, or a node that had itself given too many could not be replaced.
+   */
   keep(svid: NodeSvid): Promise<Result<void>> {
     return this.#inTurn(async () => {
       const before = await this.of(svid.nodeId);
-      if (before.length >= limits.issuedCertificatesMax)
-        return refuse(
-          'LIMIT_EXCEEDED',
-          `${svid.nodeId} has ${before.length} certificates already that have not ended.`,
-        );
+      const standing = before.filter((held) => !this.#isRevoked(held, svid.nodeId)).length;
+      if (standing >= limits.issuedCertificatesMax)
+        return refuse('LIMIT_EXCEEDED', `${svid.nodeId} has ${standing} certificates already that are not over.`);
       const bytes = utf8.encode(JSON.stringify([...before, heldOf(svid)]));
       await this.#store.put(collection, svid.nodeId, bytes);
       return ok(undefined);

@@ -1,12 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { keptKey, renewEnded, type StartAgain } from '../../../../src/actors/cluster/identity/ended-certificate.ts';
+import { createCertificateRenewal } from '../../../../src/actors/cluster/identity/certificate-renewal.ts';
+import {
+  keptKey,
+  renewEnded,
+  type StartAgain,
+  sourcesAgain,
+} from '../../../../src/actors/cluster/identity/ended-certificate.ts';
 import { judgedAtItsEnd } from '../../../../src/actors/cluster/identity/issued-certificates.ts';
+import { createNodeIdentity } from '../../../../src/actors/cluster/identity/node-identity.ts';
 import { belongTogether } from '../../../../src/actors/cluster/identity/pem.ts';
+import type { AskToEnrolAgain } from '../../../../src/actors/cluster/identity/re-enrolment-call.ts';
 import { privateKeyToPem } from '../../../../src/crypto/keys.ts';
 import { ok, refuse, unwrap } from '../../../../src/errors.ts';
 import type { NodeId } from '../../../../src/names.ts';
 import { MemoryDisk } from '../../../../src/testing/memory-disk.ts';
-import { crypto, dayMs, domain, makeCa, refusalOf } from '../../../crypto/fixtures.ts';
+import { crypto, dayMs, domain, makeCa, now, refusalOf } from '../../../crypto/fixtures.ts';
 import { ca, clusterId, lab, nine, operator, requestFor, shown, stranger } from './enrolment-lab.ts';
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'base64'));
@@ -113,5 +121,37 @@ describe('the key that a node keeps while it asks', () => {
     // A crash between the replacement and the removal.
     const next = await keptKey(disk, paths, crypto, privateKeyToPem(first.privateKey));
     expect(next.publicKey.equals(first.publicKey)).toBe(false);
+  });
+});
+
+describe('a node that runs while its certificate ends', () => {
+  it('enrols again with the next attempt of its rotation, and keeps its key until the pair is in place', async () => {
+    const { clock, disk, certPem, reEnrolment } = await stopped();
+    const keyPem = textOf(disk, 'node.key');
+    const claimKey = crypto.generateKeyPair('ed25519').privateKey;
+    const files = { nodeId: nine, trustDomain: domain, certPem, keyPem, caPem: ca.certPem, claimKey };
+    const identity = unwrap(createNodeIdentity(files, now));
+    let reachable = false;
+    const ask: AskToEnrolAgain = async (_, __, { certificate, request, proof }) =>
+      reachable
+        ? reEnrolment.renew({ certificate, request: bytes(request), proof: bytes(proof) }, stranger)
+        : refuse('UNREACHABLE', 'Nobody is there.');
+    const renewal = createCertificateRenewal({
+      ...{ identity, clock, crypto, disk, mayEnrolAgain: true, renewalThresholdMs: undefined, jitter: () => 0 },
+      ...{ certificatePath: 'node.crt', privateKeyPath: 'node.key' },
+      sources: () => sourcesAgain({ ...identity.tls, svid: identity.svid, clusterId }, [{ host: 'ca', port: 1 }], ask),
+      record: async () => ok(undefined),
+      rotated: () => {},
+      warn: () => {},
+    });
+    clock.advance(2 * dayMs);
+    expect(refusalOf(await renewal.renew()).text).toContain('Nobody is there.');
+    const kept = textOf(disk, 'node.key.again');
+    reachable = true;
+    const renewed = unwrap(await renewal.renew());
+    expect(renewed.keyPem).toBe(kept);
+    unwrap(await renewal.install(renewed));
+    expect(identity.svid.notAfter).toBeGreaterThan(clock.now());
+    expect([textOf(disk, 'node.key'), disk.peek('node.key.again')]).toEqual([kept, undefined]);
   });
 });

@@ -44,7 +44,7 @@ export function lab(
   const records: string[] = [];
   const live = new Set<string>();
   const revoked = new Set<string>();
-  const issued = new IssuedCertificates(clock, store, windowMs);
+  const issued = new IssuedCertificates(clock, store, windowMs, ({ serial }) => revoked.has(serial));
   const find: EnrolmentOptions['revoked'] = ({ nodeId, serial }) =>
     [serial, nodeId].some((one) => one !== undefined && revoked.has(one))
       ? refuse('REVOKED', 'Revoked.').refusal
