@@ -15,7 +15,12 @@ import type {
   SendRequest,
   WitnessedLogView,
 } from './actors/operations/control.ts';
-import type { JoinTokenRequest, JoinTokenView } from './actors/operations/enrolment-control.ts';
+import type {
+  HeldCertificateView,
+  JoinTokenRequest,
+  JoinTokenView,
+  OpenJoinTokenView,
+} from './actors/operations/enrolment-control.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
@@ -81,6 +86,12 @@ export interface Client {
   publishNotice(document: string, options?: CallOptions): Promise<NoticeView>;
   /** A token with which one node can join, once: a secret. Of a CA node. */
   joinToken(request: JoinTokenRequest, options?: CallOptions): Promise<JoinTokenView>;
+  /** The join tokens of a CA node that are not over. */
+  joinTokens(options?: CallOptions): Promise<readonly OpenJoinTokenView[]>;
+  /** Makes a join token worthless; tells what was issued for it, if it was used. */
+  cancelJoinToken(id: string, options?: CallOptions): Promise<{ readonly nodeId: NodeId; readonly serial?: string }>;
+  /** What a node knows of a node’s certificates that have not ended. */
+  certificatesOf(node: NodeId, options?: CallOptions): Promise<readonly HeldCertificateView[]>;
   actors(options?: CallOptions): Promise<readonly ActorView[]>;
   metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
   /** Begins an orderly stop of the node; resolves when it has begun. */
@@ -149,6 +160,17 @@ export function createClient(options: ClientOptions): Client {
     notices: (call) => list('/api/v1/notices', answers.notices, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
     joinToken: (request, call) => post('/api/v1/security/join-tokens', request, answers.joinToken, call),
+    joinTokens: (call) => list('/api/v1/security/join-tokens', answers.joinTokens, call),
+    cancelJoinToken: (id, call) =>
+      connection.request({
+        method: 'DELETE',
+        path: `/api/v1/security/join-tokens/${encodeURIComponent(id)}`,
+        shape: answers.cancelledToken,
+        timeoutMs,
+        ...call,
+      }),
+    certificatesOf: (node, call) =>
+      list(`/api/v1/security/certificates/${encodeURIComponent(node)}`, answers.certificates, call),
     actors: (call) => list('/api/v1/actors', answers.actors, call),
     metrics: (call) => list('/api/v1/metrics', answers.metrics, call),
     async shutdown(call) {

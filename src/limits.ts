@@ -215,6 +215,12 @@ export const limits = {
   joinAnswerMsMax: 10_000,
   /** How long a join token may be good for. */
   joinTokenMsMax: 604_800_000,
+  /** Certificates of one node that have not ended, or not long ago, at one CA node. Past it: no more are issued to it. */
+  issuedCertificatesMax: 256,
+  /** How long after its end a node may enrol again with its certificate, at most. */
+  reenrolmentMsMax: 2_592_000_000,
+  /** What is read of a CA node’s answer to that. Past it: refused. */
+  enrolmentAnswerBytesMax: 262_144,
   /** Sources whose attempts to enrol are counted. Past it: newcomers are refused. */
   enrolmentSourcesMax: 4_096,
   /** A private key’s or keyring’s file. */
@@ -400,6 +406,8 @@ export const limits = {
   apiRequestMsMax: 30_000,
   /** Header fields of one request, names and values. Past it: refused. */
   apiHeaderBytesMax: 16_384,
+  /** How often the files of a certificate that only the API has are looked at. */
+  apiCertificateCheckMs: 60_000,
   /** How long requests under way may take once the API stops. Past it: they are cut. */
   apiDrainMsMax: 3_000,
   /** Records in one answer of the API. */

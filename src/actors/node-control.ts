@@ -93,8 +93,12 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     notices: () => parts.notices.views(),
     publishNotice: (document, caller) => parts.notices.publish(document, caller),
     joinToken: (request, caller) => parts.enrolment.joinToken(request, caller),
+    joinTokens: () => parts.enrolment.joinTokens(),
+    cancelJoinToken: (id, caller) => parts.enrolment.cancelJoinToken(id, caller),
+    certificatesOf: (node) => parts.enrolment.certificatesOf(node),
     enrolmentCa: () => parts.enrolment.enrolmentCa(),
     enrol: (request, caller) => parts.enrolment.enrol(request, caller),
+    enrolAgain: (request, caller) => parts.enrolment.enrolAgain(request, caller),
     async audit({ type, caller, reasons, credential }) {
       const event = {
         type,

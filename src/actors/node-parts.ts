@@ -183,7 +183,7 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
       accepted: () => kernel.ref<AuditNotaryEvent>(notaryPath).tell({ type: 'audit.accepted' }, 'control'),
     }),
     notices: built.nodeNotices,
-    enrolment: assembleEnrolment(built, cluster, () => whole().api.address()),
+    enrolment: assembleEnrolment(built, cluster, () => whole().api),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

@@ -73,6 +73,9 @@ export const answers = {
   live: { live: 'flag' },
   ready: { ready: 'flag', state: 'text' },
   joinToken: { token: 'text', id: 'text', expiresAt: 'text' },
+  joinTokens: { items: [{ id: 'text', nodeId: 'text', replace: 'flag', expiresAt: 'text', 'serial?': 'text' }] },
+  cancelledToken: { nodeId: 'text', 'serial?': 'text' },
+  certificates: { items: [{ serial: 'text', notAfter: 'text', revoked: 'flag', certificate: 'text' }] },
   status: {
     nodeId: 'text',
     spiffeId: 'text',

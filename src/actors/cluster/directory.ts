@@ -73,6 +73,12 @@ export class Directory {
     return { nodeId: node, certificate: known.certificate, binding: known.binding };
   }
 
+  /** As `entryOf`: what the certificate says. */
+  svidOf(node: NodeId, now: number): NodeSvid | undefined {
+    const known = this.#known.get(node);
+    return known && !isOver(known, now) ? known.svid : undefined;
+  }
+
   /** All that count, from another one on at each call: what a document has no room for travels with a later one. */
   entries(now: number): readonly DirectoryEntry[] {
     this.#dropOver(now);

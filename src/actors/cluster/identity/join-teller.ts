@@ -19,7 +19,7 @@ export function tellNewcomers(base: NodeBase, links: Links, gossip: Gossip): voi
   const patience = new Patience(ports.clock, { count: 6, periodMs: 60_000, burst: 3 });
   const telling = new Set<NodeId>();
   const tell = async (link: LinkSession): Promise<void> => {
-    const facts = await factsOf(base, gossip);
+    const facts = await factsOf(base, gossip, link.nodeId);
     const recorded = await audit.record({
       type: 'NodeEnrolled',
       identity: link.svid.spiffeId,
@@ -47,7 +47,7 @@ export function tellNewcomers(base: NodeBase, links: Links, gossip: Gossip): voi
   });
 }
 
-async function factsOf({ config, files, ports }: NodeBase, gossip: Gossip): Promise<JoinFacts> {
+async function factsOf({ config, files, ports }: NodeBase, gossip: Gossip, newcomer: NodeId): Promise<JoinFacts> {
   const { cluster } = config;
   const authorities: string[] = [];
   for (const path of cluster.authorityKeyPaths) {
@@ -65,5 +65,6 @@ async function factsOf({ config, files, ports }: NodeBase, gossip: Gossip): Prom
     expectedSize: cluster.expectedSize,
     profile: cluster.profile,
     members: [cluster.advertise, ...others].slice(0, limits.joinFactsMembersMax).map(addressText),
+    lastBoot: gossip.member(newcomer)?.bootEpoch ?? 0,
   };
 }
