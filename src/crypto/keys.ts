@@ -43,6 +43,20 @@ export function acceptPrivateKey(key: KeyObject): Result<KeyObject> {
   return known ? ok(key) : refuse('MALFORMED', 'The private key is not Ed25519, X25519 or P-256.');
 }
 
+// RFC 8410 §7: a PrivateKeyInfo of Ed25519 is this prefix and the 32 bytes.
+const ed25519Pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** The Ed25519 private key whose 32 secret bytes (RFC 8032 §5.1.5) these are. Throws for another length. */
+export function ed25519PrivateKey(seed: Uint8Array): KeyObject {
+  if (seed.length !== rawKeyBytes) throw new TypeError('An Ed25519 private key has 32 bytes.');
+  const der = Buffer.concat([ed25519Pkcs8Prefix, seed]);
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  } finally {
+    der.fill(0);
+  }
+}
+
 /** The public half of a key: of a private key its public key, of a public key itself. */
 export const publicHalf = (key: KeyObject): KeyObject => (key.type === 'private' ? createPublicKey(key) : key);
 

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
@@ -9,6 +8,7 @@ import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
 import type { Caller } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
+import type { AgentKey } from './agent-keys.ts';
 import { loadAgentModule, type ModuleRefusal } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { DeploymentAct } from './deployment-act.ts';
@@ -34,15 +34,15 @@ export interface DeploymentsOptions {
 export interface EmbeddedAgent {
   readonly signed: SignedDeployment;
   readonly behaviour: Behaviour;
-  /** The agent’s Ed25519 private key; needed only by agents that sign their messages. */
-  readonly key: KeyObject | undefined;
+  /** Its private key; needed only by agents that sign their messages. */
+  readonly key: AgentKey | undefined;
 }
 
 interface Deployed {
   readonly manifest: Manifest;
   readonly signed: SignedDeployment;
   readonly behaviour: Behaviour;
-  readonly key: KeyObject | undefined;
+  readonly key: AgentKey | undefined;
   /** Whether it is brought back after a restart of the node. */
   readonly kept: boolean;
   readonly caller: Caller | undefined;
