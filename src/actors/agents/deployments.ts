@@ -287,7 +287,12 @@ export class Deployments {
     if (!started.ok) return started;
     this.#known.set(agentId, deployed);
     const announced = registry.announce(agentId, signed.manifest, signed.capability);
-    if (announced.ok) return ok(manifest);
+    if (announced.ok) {
+      // The registry keeps the documents: once is enough.
+      const kept = registry.ownDocuments(agentId) ?? signed;
+      this.#known.set(agentId, { ...deployed, signed: kept });
+      return ok(manifest);
+    }
     await this.#takeDown(agentId);
     return announced;
   }
