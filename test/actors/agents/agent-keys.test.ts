@@ -28,10 +28,13 @@ test('a key is the same one however many were made meanwhile', () => {
   expect(hex(keys, bob, key)).toBe(before);
 });
 
-test('the number of another agent’s key gives nobody that key, whether it is at hand or not', () => {
+test('what is kept is not the key: another agent’s name, or another run, gives nobody that key', () => {
   const keys = new AgentKeys(osCrypto);
   const key = keys.make(bob);
+  const d = String(keys.object(bob, key).export({ format: 'jwk' }).d);
+  expect(String(key)).not.toContain(Buffer.from(d, 'base64url').toString('latin1'));
   expect(hex(keys, eve, key)).not.toBe(hex(keys, bob, key));
+  expect(hex(new AgentKeys(osCrypto), bob, key)).not.toBe(hex(keys, bob, key));
 });
 
 test('a key that the program brought is used as it is', () => {
