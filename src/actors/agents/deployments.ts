@@ -14,7 +14,7 @@ import type { Behaviour } from './behaviour.ts';
 import type { DeploymentAct } from './deployment-act.ts';
 import { DeploymentLine } from './deployment-line.ts';
 import { newRights } from './new-rights.ts';
-import { readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
+import { type EmbeddedAgent, readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
 
 export interface DeploymentsOptions {
   readonly nodeId: NodeId;
@@ -28,14 +28,6 @@ export interface DeploymentsOptions {
   readonly modulesPath: string | undefined;
   /** Class A: AgentDeployed and AgentRemoved are durable before the agent starts or stops. */
   readonly record: (act: DeploymentAct) => Promise<Result<unknown>>;
-}
-
-/** What a program brings. */
-export interface EmbeddedAgent {
-  readonly signed: SignedDeployment;
-  readonly behaviour: Behaviour;
-  /** Its private key; needed only by agents that sign their messages. */
-  readonly key: AgentKey | undefined;
 }
 
 interface Deployed {
@@ -287,12 +279,9 @@ export class Deployments {
     if (!started.ok) return started;
     this.#known.set(agentId, deployed);
     const announced = registry.announce(agentId, signed.manifest, signed.capability);
-    if (announced.ok) {
-      // The registry keeps the documents: once is enough.
-      const kept = registry.ownDocuments(agentId) ?? signed;
-      this.#known.set(agentId, { ...deployed, signed: kept });
-      return ok(manifest);
-    }
+    // The registry keeps the documents: once is enough.
+    if (announced.ok) this.#known.set(agentId, { ...deployed, signed: registry.ownDocuments(agentId) ?? signed });
+    if (announced.ok) return ok(manifest);
     await this.#takeDown(agentId);
     return announced;
   }

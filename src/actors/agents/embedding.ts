@@ -22,7 +22,8 @@ import {
   performativesOf,
 } from './contract.ts';
 import { signDeployment } from './deployer.ts';
-import type { Deployments, EmbeddedAgent } from './deployments.ts';
+import type { Deployments } from './deployments.ts';
+import type { EmbeddedAgent } from './stored-deployment.ts';
 
 /** The code of an agent: a function, or an XState machine whose input is `{ agent }` (see `ChartModule`). */
 export type AgentCode = AgentHandler | AnyStateMachine;
