@@ -282,6 +282,8 @@ export const limits = {
   manifestBytesMax: 65_536,
   /** Agents hosted by one node, and deployments that wait for their turn. Past it: refused. */
   agentsMax: 100_000,
+  /** Private keys of agents that are at hand for the next signature. Past it: one is worked out again, in 60 µs. */
+  agentKeysAtHandMax: 256,
   /** Deployments and removals under way at once: as many as one sync of the audit log takes. Past it: they wait. */
   deploymentsAtOnceMax: 1_024,
   /** Of these that begin in one round of the event loop: some milliseconds of signatures. Past it: the next round. */
