@@ -14,7 +14,12 @@ import type {
   SendOutcome,
   SendRequest,
 } from './actors/operations/control.ts';
-import type { JoinTokenRequest, JoinTokenView } from './actors/operations/enrolment-control.ts';
+import type {
+  HeldCertificateView,
+  JoinTokenRequest,
+  JoinTokenView,
+  OpenJoinTokenView,
+} from './actors/operations/enrolment-control.ts';
 import type { GossipKeysView } from './actors/operations/gossip-key-view.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
 import type { WitnessedLogView } from './actors/operations/witnessed-log-view.ts';
@@ -86,6 +91,12 @@ export interface Client {
   rotateGossipKey(options?: CallOptions): Promise<GossipKeysView>;
   /** A token with which one node can join, once: a secret. Of a CA node. */
   joinToken(request: JoinTokenRequest, options?: CallOptions): Promise<JoinTokenView>;
+  /** The join tokens of a CA node that are not over. */
+  joinTokens(options?: CallOptions): Promise<readonly OpenJoinTokenView[]>;
+  /** Makes a join token worthless; tells what was issued for it, if it was used. */
+  cancelJoinToken(id: string, options?: CallOptions): Promise<{ readonly nodeId: NodeId; readonly serial?: string }>;
+  /** What a node knows of a node’s certificates that have not ended. */
+  certificatesOf(node: NodeId, options?: CallOptions): Promise<readonly HeldCertificateView[]>;
   actors(options?: CallOptions): Promise<readonly ActorView[]>;
   metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
   /** Begins an orderly stop of the node; resolves when it has begun. */
@@ -156,6 +167,17 @@ export function createClient(options: ClientOptions): Client {
     gossipKeys: (call) => get('/api/v1/cluster/keys', answers.gossipKeys, call),
     rotateGossipKey: (call) => post('/api/v1/cluster/keys/rotations', undefined, answers.gossipKeys, call),
     joinToken: (request, call) => post('/api/v1/security/join-tokens', request, answers.joinToken, call),
+    joinTokens: (call) => list('/api/v1/security/join-tokens', answers.joinTokens, call),
+    cancelJoinToken: (id, call) =>
+      connection.request({
+        method: 'DELETE',
+        path: `/api/v1/security/join-tokens/${encodeURIComponent(id)}`,
+        shape: answers.cancelledToken,
+        timeoutMs,
+        ...call,
+      }),
+    certificatesOf: (node, call) =>
+      list(`/api/v1/security/certificates/${encodeURIComponent(node)}`, answers.certificates, call),
     actors: (call) => list('/api/v1/actors', answers.actors, call),
     metrics: (call) => list('/api/v1/metrics', answers.metrics, call),
     async shutdown(call) {

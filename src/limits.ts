@@ -181,6 +181,8 @@ export const limits = {
   certificateBytesMax: 8_192,
   /** Certificates of a chain that a peer shows, the root not counted: more is refused before anything is verified. */
   chainCertificatesMax: 4,
+  /** Chains of peers that are kept as they were read, at least; twice as many at most, some kilobytes each. */
+  chainsKeptMin: 256,
   /** Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. */
   intermediatesMax: 1,
   /** Certificates among which `caxton security verify` looks for a path. */
@@ -213,6 +215,12 @@ export const limits = {
   joinAnswerMsMax: 10_000,
   /** How long a join token may be good for. */
   joinTokenMsMax: 604_800_000,
+  /** Certificates of one node that have not ended, or not long ago, at one CA node. Past it: no more are issued to it. */
+  issuedCertificatesMax: 256,
+  /** How long after its end a node may enrol again with its certificate, at most. */
+  reenrolmentMsMax: 2_592_000_000,
+  /** What is read of a CA node’s answer to that. Past it: refused. */
+  enrolmentAnswerBytesMax: 262_144,
   /** Sources whose attempts to enrol are counted. Past it: newcomers are refused. */
   enrolmentSourcesMax: 4_096,
   /** A private key’s or keyring’s file. */
@@ -267,6 +275,8 @@ export const limits = {
   noticeBytesMax: 1_000_000,
   /** Revocations in one notice, and all that are in force. Past it: the notice is refused, and what is in force stays. */
   revocationsMax: 4_096,
+  /** Nodes that may be suspended at once. */
+  suspendedNodesMax: 1_024,
   /**
    * How far above the generation in force (0 when there is none) the next of a kind may be. Past it: refused, since the
    * highest number there is would leave nothing higher for ever. At the rate at which a member may give notices, it takes
@@ -291,6 +301,8 @@ export const limits = {
   manifestBytesMax: 65_536,
   /** Agents hosted by one node, and deployments that wait for their turn. Past it: refused. */
   agentsMax: 100_000,
+  /** Private keys of agents that are at hand for the next signature. Past it: one is worked out again, in 60 µs. */
+  agentKeysAtHandMax: 256,
   /** Deployments and removals under way at once: as many as one sync of the audit log takes. Past it: they wait. */
   deploymentsAtOnceMax: 1_024,
   /** Of these that begin in one round of the event loop: some milliseconds of signatures. Past it: the next round. */
@@ -415,6 +427,8 @@ export const limits = {
   apiRequestMsMax: 30_000,
   /** Header fields of one request, names and values. Past it: refused. */
   apiHeaderBytesMax: 16_384,
+  /** How often the files of a certificate that only the API has are looked at. */
+  apiCertificateCheckMs: 60_000,
   /** How long requests under way may take once the API stops. Past it: they are cut. */
   apiDrainMsMax: 3_000,
   /** Records in one answer of the API. */
@@ -470,7 +484,7 @@ const relations: readonly [string, boolean][] = [
   ],
   [
     'all that is kept of one kind of notice fits an answer and the state database',
-    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 2 * (limits.noticeRivalsMax + 1) &&
+    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 3 * (limits.noticeRivalsMax + 1) &&
       limits.storeValueBytesMax >= (limits.noticeRivalsMax + 2) * limits.noticeBytesMax,
   ],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],

@@ -211,7 +211,11 @@ export const recordMended = ({ audit, files }: NodeBase): Promise<Result<unknown
     identity: files.identity.svid.spiffeId,
     sourceIp: '',
     outcome: 'success',
-    reasons: ['The certificate and its key did not belong together; the last pair that did was put in their places.'],
+    reasons: [
+      files.enrolledAgain === undefined
+        ? 'The certificate and its key did not belong together; the last pair that did was put in their places.'
+        : `The certificate had ended, and ${files.enrolledAgain} gave another one.`,
+    ],
     certificateSerial: files.identity.svid.serial,
     metadata: {},
   });

@@ -10,6 +10,7 @@ import type { Gossip } from './cluster/gossip/gossip.ts';
 import type { NodeIdentity } from './cluster/identity/node-identity.ts';
 import { linkView } from './cluster/links/link-view.ts';
 import type { Links } from './cluster/links/links.ts';
+import type { Revocations } from './cluster/notices/revocations.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Clock, Metrics } from './kernel/ports.ts';
 import type { AgentRegistry } from './messaging/agent-registry.ts';
@@ -43,6 +44,7 @@ export interface NodeControlParts {
   readonly state: () => NodeStatus['state'];
   readonly gossip: Gossip;
   readonly links: Links;
+  readonly revocations: Revocations;
   readonly registry: AgentRegistry;
   readonly host: AgentHost;
   readonly deployments: Deployments;
@@ -94,8 +96,12 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     gossipKeys: () => parts.gossipKeys.gossipKeys(),
     rotateGossipKey: (caller) => parts.gossipKeys.rotateGossipKey(caller),
     joinToken: (request, caller) => parts.enrolment.joinToken(request, caller),
+    joinTokens: () => parts.enrolment.joinTokens(),
+    cancelJoinToken: (id, caller) => parts.enrolment.cancelJoinToken(id, caller),
+    certificatesOf: (node) => parts.enrolment.certificatesOf(node),
     enrolmentCa: () => parts.enrolment.enrolmentCa(),
     enrol: (request, caller) => parts.enrolment.enrol(request, caller),
+    enrolAgain: (request, caller) => parts.enrolment.enrolAgain(request, caller),
     async audit({ type, caller, reasons, credential }) {
       const event = {
         type,
@@ -119,7 +125,6 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
 function statusOf(parts: NodeControlParts): NodeStatus {
   const { identity, clusterId, gossip, links, host, audit } = parts;
   const { link, gossip: datagrams, api } = parts.addresses();
-  const revoked = parts.notices.revoked();
   return {
     nodeId: identity.nodeId,
     spiffeId: identity.svid.spiffeId,
@@ -140,17 +145,21 @@ function statusOf(parts: NodeControlParts): NodeStatus {
     agents: host.size,
     links: links.all().length,
     audit: audit.head(),
-    ...(revoked ? { revoked } : {}),
+    ...parts.notices.out(),
     siem: parts.siem(),
   };
 }
 
-export function memberView(parts: Pick<NodeControlParts, 'clock' | 'links'>, member: Member): MemberView {
-  const { clock, links } = parts;
+export function memberView(
+  parts: Pick<NodeControlParts, 'clock' | 'links' | 'revocations'>,
+  member: Member,
+): MemberView {
+  const { clock, links, revocations } = parts;
+  const isOut = member.self || member.status === 'revoked';
   const [address] = member.addresses;
   return {
     nodeId: member.nodeId,
-    status: member.status,
+    status: isOut && revocations.ofNode(member.nodeId)?.code === 'SUSPENDED' ? 'suspended' : member.status,
     address: address ? addressText(address) : '',
     bootEpoch: member.bootEpoch,
     incarnation: member.incarnation,

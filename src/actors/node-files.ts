@@ -16,7 +16,7 @@ import { readApiKeys } from './api-key-file.ts';
 import type { CertificateAuthority } from './cluster/identity/certificate-issuer.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/identity/node-identity.ts';
 import { checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
-import type { Disk } from './kernel/ports.ts';
+import type { Disk, TlsIdentity } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
 import { nodeDisk } from './operations/node-disk.ts';
@@ -29,6 +29,8 @@ export interface NodeFiles {
   readonly identity: NodeIdentity;
   /** The certificate and its key were not a pair, and were replaced with the last that was. */
   readonly identityMended: boolean;
+  /** The certificate had ended, and this CA node gave another one at the start. */
+  readonly enrolledAgain: string | undefined;
   /** A CA node’s. */
   readonly authority: CertificateAuthority | undefined;
   readonly keyring: Keyring;
@@ -38,7 +40,7 @@ export interface NodeFiles {
   /** For the receivers of the audit log, in the configuration’s order. */
   readonly siem: readonly SiemSecrets[];
   readonly vault: NodeVault;
-  readonly apiTls: { readonly certPem: string; readonly keyPem: string; readonly caPem: string };
+  readonly apiTls: TlsIdentity;
 }
 
 /** A file of the configuration: where it is, and the setting that says so. */
@@ -52,7 +54,12 @@ interface NamedFile {
  * a crash cut short, which is finished. `now` in milliseconds since 1970. Throws a CaxtonError that names the file, the
  * setting that led to it, and what is wrong.
  */
-export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number): Promise<NodeFiles> {
+export async function readNodeFiles(
+  config: NodeConfig,
+  disk: Disk,
+  now: number,
+  enrolledAgain?: string,
+): Promise<NodeFiles> {
   const { node, cluster, security } = config;
   const text = (file: NamedFile) => readText(disk, file);
   const ca = { path: node.caCertificatePath, key: 'node.ca_certificate_path' };
@@ -80,6 +87,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
   return {
     identity,
     identityMended,
+    enrolledAgain,
     authority: await readAuthority(config, text, (file) => readSecret(disk, file)),
     keyring: inFile(gossipKey, keyringFromText(await readSecret(disk, gossipKey))),
     trust: await readTrust(config, text),
@@ -88,7 +96,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
     ),
     apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
     vault: await readVault(disk, security.vault),
-    apiTls: { ...(await readApiPair(disk, config, text, now)), caPem },
+    apiTls: await readApiTls(config, disk, caPem, now),
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
 }
@@ -219,17 +227,18 @@ async function readTrust({ cluster }: NodeConfig, text: (file: NamedFile) => Pro
   return inFile(file, trust);
 }
 
-async function readApiPair(
-  disk: Disk,
+/** What the API shows; its files may be replaced while the node runs. Throws a CaxtonError as `readNodeFiles`. */
+export async function readApiTls(
   { security }: NodeConfig,
-  text: (file: NamedFile) => Promise<string>,
+  disk: Disk,
+  caPem: string,
   now: number,
-) {
+): Promise<TlsIdentity> {
   const certificate = { path: security.api.certPath, key: 'security.api.tls.cert' };
-  const certPem = await text(certificate);
+  const certPem = await readText(disk, certificate);
   const keyPem = await readSecret(disk, { path: security.api.keyPath, key: 'security.api.tls.key' });
   inFile(certificate, checkServerPair({ certPem, keyPem, keyPath: security.api.keyPath, now }));
-  return { certPem, keyPem };
+  return { certPem, keyPem, caPem };
 }
 
 /**

@@ -1,8 +1,14 @@
 import { ok, type Refusal, type Result, refuse } from '../errors.ts';
-import type { NodeId } from '../names.ts';
-import { noticeKinds } from '../protocols/notice/notice.ts';
-import { revocationsInForce, type SignedNotice, trustInForce } from '../protocols/notice/reconciliation.ts';
+import { type Notice, type NoticeKind, noticeKinds } from '../protocols/notice/notice.ts';
+import {
+  type NoticesState,
+  revocationsInForce,
+  type SignedNotice,
+  suspensionsInForce,
+  trustInForce,
+} from '../protocols/notice/reconciliation.ts';
 import { revocationsInOrder } from '../protocols/notice/revocation.ts';
+import { resumedBy, suspensionsInOrder } from '../protocols/notice/suspension.ts';
 import { trustInOrder } from '../protocols/notice/trust.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
@@ -10,16 +16,17 @@ import type { NoticeNews } from './cluster/notices/notice-board.ts';
 import type { MessagingParts } from './messaging/assemble.ts';
 import type { NodeBase } from './node-base.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';
-import type { Caller } from './operations/control.ts';
-import type { NoticeView, RevokedView } from './operations/notice-view.ts';
+import type { Caller, NodeStatus } from './operations/control.ts';
+import type { NoticeView } from './operations/notice-view.ts';
+import { OwnStanding } from './own-standing.ts';
 
 /** The cluster’s documents as the node’s operator sees and changes them. */
 export interface NodeNotices {
   views(): readonly NoticeView[];
   /** See `NodeControl.publishNotice`. */
   publish(text: string, caller: Caller): Promise<Result<NoticeView>>;
-  /** Whether and why this node itself is revoked. */
-  revoked(): RevokedView | undefined;
+  /** Whether and why this node itself is revoked or suspended. */
+  out(): Pick<NodeStatus, 'revoked' | 'suspended'>;
 }
 
 interface Rooms {
@@ -29,7 +36,11 @@ interface Rooms {
   readonly deployments: Deployments;
 }
 
-const typeOf = { trust: 'TrustChanged', revocations: 'SecurityPolicyUpdated' } as const;
+const typeOf = {
+  trust: 'TrustChanged',
+  revocations: 'SecurityPolicyUpdated',
+  suspensions: 'SecurityPolicyUpdated',
+} as const;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /**
@@ -38,49 +49,28 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
  */
 export function assembleNotices(rooms: Rooms): NodeNotices {
   const { base, cluster } = rooms;
-  const { notices, files, fault, nodeId } = base;
-  /** Peers that refused this node as revoked, with the reason that they gave. */
-  const refusedBy = new Map<NodeId, string>();
-  let saidOfSelf: string | undefined;
-  const saySelf = (): void => {
-    const refusal = base.revocations.ofCertificate(cluster.identity.svid);
-    const reason = refusal?.reasons[0];
-    if (reason === saidOfSelf) return;
-    saidOfSelf = reason;
-    if (reason === undefined) return;
-    fault(`THIS NODE IS REVOKED: ${reason} It has no links until it has another identity.`, undefined);
-    base.events.emit({ type: 'node.revoked', nodeId, by: nodeId, reason });
-  };
+  const { notices, files } = base;
+  const standing = new OwnStanding(base);
+  const ownRefusal = () => base.revocations.ofCertificate(cluster.identity.svid);
   notices.onNews((news) => {
     tellNews(base, news);
     carryOut(rooms, news);
-    saySelf();
+    standing.say(ownRefusal());
   });
-  cluster.links.onRevoked((peer, reason) => {
-    if (refusedBy.get(peer) === reason) return;
-    refusedBy.set(peer, reason);
-    base.ports.metrics.count('links_refused_as_revoked');
-    fault(`${peer} refuses this node as revoked: ${reason} See caxton notice show revocations there.`, undefined);
-    base.events.emit({ type: 'node.revoked', nodeId, by: peer, reason });
-  });
-  cluster.links.onReady(({ nodeId: peer }) => void refusedBy.delete(peer));
+  cluster.links.onOut((peer, how, reason) => standing.refusedBy(peer, how, reason));
+  cluster.links.onReady(({ nodeId: peer }) => standing.taken(peer));
   // Another certificate may be one that is not revoked.
   cluster.identity.onInstalled(() => {
-    refusedBy.clear();
-    saySelf();
+    standing.forget();
+    standing.say(ownRefusal());
     cluster.links.redial();
   });
   // What was kept from an earlier boot.
-  saySelf();
+  standing.say(ownRefusal());
   return {
     views: () => viewsOf(base),
     publish: (text, caller) => publish(rooms, text, caller),
-    revoked() {
-      const own = base.revocations.ofCertificate(files.identity.svid);
-      if (own) return { by: 'notice', reason: own.reasons[0] };
-      const [peer] = refusedBy;
-      return peer && { by: 'peers', reason: `${peer[0]}: ${peer[1]}` };
-    },
+    out: () => standing.view(base.revocations.ofCertificate(files.identity.svid)),
   };
 }
 
@@ -178,7 +168,9 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
     return held;
   }
   const record = () => audit.record(publicationOf(caller, judged.value, undefined));
-  if (kind === 'trust') {
+  // What protects is in force before it is recorded; what lets in, afterwards.
+  const protects = !opens(notices.state, judged.value.notice);
+  if (!protects) {
     const recorded = await record();
     if (!recorded.ok) return recorded;
   }
@@ -189,13 +181,18 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
     audit.note(publicationOf(caller, undefined, taken.refusal));
     return taken;
   }
-  if (kind === 'revocations') {
+  if (protects) {
     const recorded = await record();
-    if (!recorded.ok)
-      fault(`revocations are in force without a record: ${recorded.refusal.reasons.join(' ')}`, undefined);
+    if (!recorded.ok) fault(`${kind} are in force without a record: ${recorded.refusal.reasons.join(' ')}`, undefined);
   }
   await notices.saved();
   return ok(viewsOf(base).find((view) => view.kind === kind)!);
+}
+
+/** Whether a document lets somebody do what could not be done before. */
+function opens(state: NoticesState, notice: Notice): boolean {
+  if (notice.kind === 'trust') return true;
+  return notice.kind === 'suspensions' && resumedBy(suspensionsInForce(state), notice.body.suspensions).length > 0;
 }
 
 /**
@@ -235,7 +232,6 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
     const shelf = state.shelves[kind];
     if (!shelf) return [];
     const { current, rivals } = shelf;
-    const body = kind === 'trust' ? trustInOrder(trustInForce(state)!) : inForce(state);
     return [
       {
         kind,
@@ -246,11 +242,14 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
         signerTrusted: files.trust.isAuthority(current.signer),
         rivals: rivals.length,
         document: current.text,
-        body: { ...body },
+        body: { ...bodyInForce(state, kind) },
       },
     ];
   });
 }
 
-const inForce = (state: Parameters<typeof revocationsInForce>[0]) =>
-  revocationsInOrder({ revocations: revocationsInForce(state) });
+function bodyInForce(state: NoticesState, kind: NoticeKind): Notice['body'] {
+  if (kind === 'trust') return trustInOrder(trustInForce(state)!);
+  if (kind === 'revocations') return revocationsInOrder({ revocations: revocationsInForce(state) });
+  return suspensionsInOrder({ suspensions: suspensionsInForce(state) });
+}

@@ -6,6 +6,7 @@ import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
 import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
+import { apiCertificate } from './operations/api/api-certificate.ts';
 import { auditKeeper } from './operations/audit/audit-keeper.ts';
 import { auditNotary } from './operations/audit/audit-notary.ts';
 import { auditWriter, auditWriterInput } from './operations/audit/audit-writer.ts';
@@ -88,6 +89,9 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       supervisor('operations', 'one-for-one', [
         ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
         worker('audit-notary', auditNotary, parts.witness),
+        ...(parts.api.certificate
+          ? [worker('api-certificate', apiCertificate, { certificate: parts.api.certificate })]
+          : []),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],

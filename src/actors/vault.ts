@@ -37,21 +37,19 @@ export class NodeVault {
   }
 
   /**
-   * Reads the source again; true when another key is current now. Throws as `open` does, and MALFORMED for a ring that
+   * Reads the source again. Throws as `open` does, and MALFORMED for a ring that
    * is no successor of the one in force, and keeps that one then.
    */
-  async reload(): Promise<boolean> {
-    const before = this.#ring;
+  async reload(): Promise<void> {
+    const { currentId } = this.#ring;
     const ring = await readRing(this.#source, this.#readSecret);
-    if (!ring.ids.includes(before.currentId))
+    if (!ring.ids.includes(currentId))
       throw new CaxtonError('MALFORMED', [
-        `The vault’s key ring does not hold the key ${before.currentId} any more, which the log is written with now.`,
+        `The vault’s key ring does not hold the key ${currentId} any more, which the log is written with now.`,
         'The node goes on with the ring that it has. Put that one back and rotate it: caxton security rotate-vault-key.',
       ]);
     this.#ring = ring;
-    const isRotated = ring.currentId !== before.currentId;
-    if (isRotated) for (const listener of this.#onRotated) listener();
-    return isRotated;
+    if (ring.currentId !== currentId) for (const listener of this.#onRotated) listener();
   }
 }
 

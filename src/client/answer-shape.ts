@@ -84,6 +84,9 @@ export const answers = {
     members: [{ nodeId: 'text', self: 'flag', 'sealing?': gossipKey, 'candidate?': gossipKey }],
   },
   joinToken: { token: 'text', id: 'text', expiresAt: 'text' },
+  joinTokens: { items: [{ id: 'text', nodeId: 'text', replace: 'flag', expiresAt: 'text', 'serial?': 'text' }] },
+  cancelledToken: { nodeId: 'text', 'serial?': 'text' },
+  certificates: { items: [{ serial: 'text', notAfter: 'text', revoked: 'flag', certificate: 'text' }] },
   status: {
     nodeId: 'text',
     spiffeId: 'text',
@@ -101,6 +104,7 @@ export const answers = {
     links: 'number',
     audit: { state: 'text', sequence: 'number', hash: 'text' },
     'revoked?': { by: 'text', reason: 'text' },
+    'suspended?': { by: 'text', reason: 'text' },
     'siem?': [{ name: 'text', kind: 'text', confirmedSequence: 'number', backlogRecords: 'number' }],
   },
   members: {

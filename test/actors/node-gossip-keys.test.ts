@@ -234,7 +234,7 @@ describe('a member that is revoked', () => {
     expect(keysOf(cluster, 'node-3').candidate).toBe(undefined);
     expect(keysOf(cluster, 'node-3').members).toHaveLength(1);
     expect((await recordsOf(cluster, 'node-1')).at(0)).toMatchObject({
-      reasons: ['Something was revoked since the last key was made.'],
+      reasons: ['Something was revoked or suspended since the last key was made.'],
     });
   });
 

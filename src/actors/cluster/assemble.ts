@@ -13,6 +13,7 @@ import type { KeyRotation } from './gossip/key-rotation.ts';
 import { assembleIssuance } from './identity/assemble-issuance.ts';
 import type { CertificateRenewal } from './identity/cert-rotator.ts';
 import type { CertificateIssuer } from './identity/certificate-issuer.ts';
+import type { IssuedCertificates } from './identity/issued-certificates.ts';
 import { tellNewcomers } from './identity/join-teller.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
 import { LinkPort } from './links/link-listener.ts';
@@ -32,6 +33,8 @@ export interface ClusterParts {
   readonly renewal: CertificateRenewal;
   /** Signs for others: a CA node’s. */
   readonly issuer: CertificateIssuer | undefined;
+  /** What this node has issued; empty on one that is no CA node. */
+  readonly issued: IssuedCertificates;
   readonly port: LinkPort;
   addresses(): { readonly link: Address; readonly gossip: Address };
 }

@@ -1,13 +1,12 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
-import type { NoticeKind } from '../../protocols/notice/notice.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
 import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
-import type { NoticeView, RevokedView } from './notice-view.ts';
+import type { NoticeEvent, NoticeView, RevokedView } from './notice-view.ts';
 import type { WitnessedLogView } from './witnessed-log-view.ts';
 
 /**
@@ -87,6 +86,8 @@ export interface NodeStatus {
   readonly audit: AuditHead;
   /** This node itself is revoked: by a document that it holds, or by the word of peers that refuse it. */
   readonly revoked?: RevokedView;
+  /** It is suspended: the same, until it is resumed. */
+  readonly suspended?: RevokedView;
   /** Receivers of the audit log; empty when it is not forwarded. */
   readonly siem: readonly SiemView[];
 }
@@ -111,7 +112,7 @@ export interface AuditHead {
 
 export interface MemberView {
   readonly nodeId: NodeId;
-  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked';
+  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked' | 'suspended';
   readonly address: string;
   readonly bootEpoch: number;
   readonly incarnation: number;
@@ -255,20 +256,7 @@ export type NodeEvent =
       readonly performative: string;
       readonly refusal: Refusal;
     }
-  | {
-      readonly type: 'notice.changed';
-      readonly nodeId: NodeId;
-      readonly kind: NoticeKind;
-      readonly generation: number;
-      readonly change: 'installed' | 'forked' | 'left-out';
-    }
-  | {
-      readonly type: 'node.revoked';
-      readonly nodeId: NodeId;
-      /** Who says so: this node itself when it holds the document. */
-      readonly by: NodeId;
-      readonly reason: string;
-    }
+  | NoticeEvent
   | GossipKeyEvent
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
   | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }

@@ -29,6 +29,7 @@ export async function status(invocation: Invocation): Promise<ExitCode> {
         ['agents', String(view.agents)],
         ['links', String(view.links)],
         ...(view.revoked ? [['REVOKED', `says ${view.revoked.by}: ${view.revoked.reason}`] as const] : []),
+        ...(view.suspended ? [['SUSPENDED', `says ${view.suspended.by}: ${view.suspended.reason}`] as const] : []),
         ['audit', `${audit.state}, record ${audit.sequence}, sha256 ${audit.hash}`],
         ...view.siem.map((one) => [`siem ${one.name}`, siemText(one)] as const),
       ],

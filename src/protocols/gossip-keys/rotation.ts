@@ -259,7 +259,7 @@ function made(turn: Turn, id: KeyId): void {
 
 const reasons: Readonly<Record<RotationReason, string>> = {
   interval: 'The rotation interval is over.',
-  revocation: 'Something was revoked since the last key was made.',
+  revocation: 'Something was revoked or suspended since the last key was made.',
   operator: 'An operator asked for it.',
 };
 

@@ -4,12 +4,14 @@ import { isName } from '../../names.ts';
 import { integer, malformed, name, object, oneOf, readShape, type Shape, timeMs } from '../json/shape.ts';
 import { parseJson } from '../json/text.ts';
 import { type RevocationsBody, revocationsBody, revocationsInOrder } from './revocation.ts';
+import { type SuspensionsBody, suspensionsBody, suspensionsInOrder } from './suspension.ts';
 import { type TrustBody, trustBody, trustInOrder } from './trust.ts';
 
 /** What notices are about, with the body of each. */
 export interface NoticeBodies {
   readonly trust: TrustBody;
   readonly revocations: RevocationsBody;
+  readonly suspensions: SuspensionsBody;
 }
 
 export type NoticeKind = keyof NoticeBodies;
@@ -18,7 +20,7 @@ export type NoticeKind = keyof NoticeBodies;
  * Every kind, in the order in which they are reconciled: trust first, since it says whose signatures count under the
  * others.
  */
-export const noticeKinds = ['trust', 'revocations'] as const satisfies readonly NoticeKind[];
+export const noticeKinds = ['trust', 'revocations', 'suspensions'] as const satisfies readonly NoticeKind[];
 
 export const isNoticeKind = (text: string): text is NoticeKind => (noticeKinds as readonly string[]).includes(text);
 
@@ -51,7 +53,11 @@ const shapeOf = <K extends NoticeKind>(kind: K, body: Shape<NoticeBodies[K]>) =>
     body,
   });
 
-const shapes = { trust: shapeOf('trust', trustBody), revocations: shapeOf('revocations', revocationsBody) } as const;
+const shapes = {
+  trust: shapeOf('trust', trustBody),
+  revocations: shapeOf('revocations', revocationsBody),
+  suspensions: shapeOf('suspensions', suspensionsBody),
+} as const;
 
 /** The kind says how to read the rest. */
 const shape: Shape<Notice> = (value, path, problems) => {
@@ -142,6 +148,16 @@ export function noticeRefused(
 
 function canonical(notice: Notice): string {
   const { v, kind, generation, clusterId, issuedAt } = notice;
-  const body = notice.kind === 'trust' ? trustInOrder(notice.body) : revocationsInOrder(notice.body);
-  return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body });
+  return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body: inOrder(notice) });
+}
+
+function inOrder(notice: Notice): Notice['body'] {
+  switch (notice.kind) {
+    case 'trust':
+      return trustInOrder(notice.body);
+    case 'revocations':
+      return revocationsInOrder(notice.body);
+    case 'suspensions':
+      return suspensionsInOrder(notice.body);
+  }
 }

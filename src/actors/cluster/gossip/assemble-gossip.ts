@@ -89,8 +89,8 @@ export function createGossip({ base, links, directory, exchange, keys }: GossipR
   return gossip;
 }
 
-function memberChanged({ audit, events, nodeId, ports }: NodeBase, links: Links, member: Member): void {
-  const view = memberView({ clock: ports.clock, links }, member);
+function memberChanged({ audit, events, nodeId, ports, revocations }: NodeBase, links: Links, member: Member): void {
+  const view = memberView({ clock: ports.clock, links, revocations }, member);
   events.emit({ type: 'member.changed', nodeId, member: view });
   audit.note({
     type: 'MemberChanged',
@@ -98,6 +98,6 @@ function memberChanged({ audit, events, nodeId, ports }: NodeBase, links: Links,
     sourceIp: '',
     outcome: 'success',
     reasons: [],
-    metadata: { status: member.status, bootEpoch: member.bootEpoch },
+    metadata: { status: view.status, bootEpoch: member.bootEpoch },
   });
 }

@@ -1,5 +1,7 @@
 import { limits } from '../../../limits.ts';
 import type { RotationTimes, RotationView } from '../../../protocols/gossip-keys/state.ts';
+import type { NoticeKind } from '../../../protocols/notice/notice.ts';
+import type { NoticesState } from '../../../protocols/notice/reconciliation.ts';
 import type { NodeBase } from '../../node-base.ts';
 import type { Links } from '../links/links.ts';
 import type { NoticeExchange } from '../notices/notice-exchange.ts';
@@ -64,16 +66,21 @@ function viewOf({ base, gossip }: KeyRooms): RotationView {
   const { config, notices, revocations } = base;
   const members = gossip()?.members() ?? [];
   const { expectedSize } = config.cluster;
-  const shelf = notices.state.shelves.revocations;
   return {
     live: members
       .filter(({ self, status }) => !self && (status === 'alive' || status === 'suspect'))
       .map(({ nodeId }) => nodeId),
     majority: gossip()?.partition() === 'majority',
     quorum: Math.floor(expectedSize / 2) + 1,
-    revocations: shelf ? shelf.current.notice.generation * (limits.noticeRivalsMax + 1) + shelf.rivals.length : 0,
+    revocations: stepsOf(notices.state, 'revocations') + stepsOf(notices.state, 'suspensions'),
     revoked: revocations.nodes,
   };
+}
+
+/** A rival of a document has something to say of its own, so it counts as a step. */
+function stepsOf({ shelves }: NoticesState, kind: NoticeKind): number {
+  const shelf = shelves[kind];
+  return shelf ? shelf.current.notice.generation * (limits.noticeRivalsMax + 1) + shelf.rivals.length : 0;
 }
 
 function tellNews({ audit, events, ports, nodeId }: NodeBase, rotation: KeyRotation, news: KeyNews): void {

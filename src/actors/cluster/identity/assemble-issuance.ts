@@ -1,4 +1,5 @@
 import { ok, refuse } from '../../../errors.ts';
+import type { NodeId } from '../../../names.ts';
 import type { Urgency } from '../../../protocols/issuance/renewal-time.ts';
 import { issuerFeature } from '../../../protocols/link/certificate-frame.ts';
 import type { Random } from '../../kernel/ports.ts';
@@ -10,7 +11,10 @@ import { CertificateIssuer, type IssuanceRecord } from './certificate-issuer.ts'
 import { type CertificateSource, createCertificateRenewal } from './certificate-renewal.ts';
 import { CertificateRequests } from './certificate-requests.ts';
 import { CertificateService } from './certificate-service.ts';
+import { sourcesAgain } from './ended-certificate.ts';
+import { type HeldCertificate, IssuedCertificates } from './issued-certificates.ts';
 import { readLocalCa } from './local-ca.ts';
+import { askToEnrolAgain } from './re-enrolment-call.ts';
 
 /** Where the rotator lives in the tree. */
 const rotatorPath = '/node/pki/cert-rotator';
@@ -19,10 +23,18 @@ const rotatorPath = '/node/pki/cert-rotator';
 export function assembleIssuance(
   base: NodeBase,
   links: Links,
-): { readonly renewal: CertificateRenewal; readonly issuer: CertificateIssuer | undefined } {
-  const { ports, files, kernel } = base;
+): {
+  readonly renewal: CertificateRenewal;
+  readonly issuer: CertificateIssuer | undefined;
+  /** What this node has issued to others; empty on one that is no CA node. */
+  readonly issued: IssuedCertificates;
+} {
+  const { config, ports, files, kernel } = base;
   const { clock, random } = ports;
-  const issuer = createIssuer(base);
+  const isRevoked = (held: HeldCertificate, nodeId: NodeId) =>
+    base.revocations.ofCertificate({ nodeId, ...held }) !== undefined;
+  const issued = new IssuedCertificates(clock, ports.store, config.node.ca?.reenrolmentWindowMs ?? 0, isRevoked);
+  const issuer = createIssuer(base, issued);
   if (files.authority && issuer) serveRequests(base, links, issuer);
   const requests = new CertificateRequests({
     clock,
@@ -46,13 +58,17 @@ export function assembleIssuance(
     ...shuffled(links.all(), random)
       .filter((link) => link.hello.features.includes(issuerFeature))
       .map(({ nodeId }) => ({ name: nodeId, issue: (request: Uint8Array) => requests.ask(nodeId, request) })),
+    ...endedSources(base),
   ]);
   // Development’s key signs for its own node alone.
-  return { renewal, issuer: files.authority && issuer };
+  return { renewal, issued, issuer: files.authority && issuer };
 }
 
 /** Undefined on a node without a CA key. */
-function createIssuer({ config, ports, files, audit, revocations, nodeId }: NodeBase): CertificateIssuer | undefined {
+function createIssuer(
+  { config, ports, files, audit, revocations, nodeId }: NodeBase,
+  issued: IssuedCertificates,
+): CertificateIssuer | undefined {
   const { clock, crypto, disk } = ports;
   const { authority, identity } = files;
   const { caKeyPath } = config.node.rotation;
@@ -65,6 +81,8 @@ function createIssuer({ config, ports, files, audit, revocations, nodeId }: Node
       authority ? ok(authority) : readLocalCa(disk, caKeyPath ?? '', identity.tls.caPem, identity.tls.certPem),
     caPem: () => identity.tls.caPem,
     revoked: (of) => revocations.ofCertificate(of),
+    // Development’s key signs for its own node alone, and nobody enrols with it.
+    keep: async (svid) => (authority ? issued.keep(svid) : ok(undefined)),
     record: ({ spiffeId, sourceIp, serial, notAfter, replaces }: IssuanceRecord) =>
       audit.record({
         type: 'CertificateIssued',
@@ -111,6 +129,13 @@ const ownSource = ({ files, nodeId }: NodeBase, issuer: CertificateIssuer): Cert
   },
 });
 
+/** Without links, as a node is whose certificate has ended, the APIs of CA nodes are left. */
+function endedSources({ config, files, ports }: NodeBase): readonly CertificateSource[] {
+  const { tls, svid } = files.identity;
+  if (ports.clock.now() <= svid.notAfter) return [];
+  return sourcesAgain({ ...tls, svid, clusterId: config.cluster.id }, config.node.rotation.caNodes, askToEnrolAgain);
+}
+
 function createRenewal(base: NodeBase, sources: () => readonly CertificateSource[]): CertificateRenewal {
   const { config, ports, files, audit, events, nodeId, fault } = base;
   const { node } = config;
@@ -134,6 +159,7 @@ function createRenewal(base: NodeBase, sources: () => readonly CertificateSource
     certificatePath: node.certificatePath,
     privateKeyPath: node.privateKeyPath,
     jitter: () => ports.random.uint32() / 0x1_0000_0000,
+    mayEnrolAgain: node.rotation.caNodes.length > 0,
     sources,
     record,
     rotated: () => {
@@ -153,7 +179,7 @@ const warnings: Readonly<Record<Urgency, string>> = {
   half: 'The certificate could not be renewed, and half of the time for it is gone.',
   tenth:
     'The certificate could not be renewed, and a tenth of the time for it is left: see that a CA node is reachable.',
-  over: 'The certificate has reached its end: no peer accepts this node until it is given another (caxton security gen-cert).',
+  over: 'The certificate has reached its end: no peer accepts this node until it enrols again (node.rotation.ca_nodes) or is given another (caxton security gen-cert).',
 };
 
 function shuffled<T>(items: readonly T[], random: Random): readonly T[] {

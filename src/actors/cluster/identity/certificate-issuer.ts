@@ -49,6 +49,8 @@ export interface CertificateIssuerOptions {
   readonly caPem: () => string;
   /** Why nobody may have a certificate of this name, or go on from this one, or believe its CA, if it is revoked. */
   readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
+  /** Kept for whoever must revoke it one day, before it leaves. */
+  readonly keep: (svid: NodeSvid) => Promise<Result<unknown>>;
   /** Class A: durable before the certificate leaves. */
   readonly record: (issued: IssuanceRecord) => Promise<Result<unknown>>;
 }
@@ -108,6 +110,8 @@ export class CertificateIssuer {
     if (!granted.ok) return granted;
     const issued = this.#sign(authority.value, granted.value, asked.publicKey);
     if (!issued.ok) return issued;
+    const kept = await this.#options.keep(issued.value.svid);
+    if (!kept.ok) return kept;
     const { spiffeId, serial, notAfter } = issued.value.svid;
     const recorded = await this.#options.record({ spiffeId, sourceIp, serial, notAfter, replaces });
     return recorded.ok ? issued : recorded;

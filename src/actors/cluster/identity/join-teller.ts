@@ -20,7 +20,7 @@ export function tellNewcomers(base: NodeBase, links: Links, gossip: Gossip, keys
   const patience = new Patience(ports.clock, { count: 6, periodMs: 60_000, burst: 3 });
   const telling = new Set<NodeId>();
   const tell = async (link: LinkSession): Promise<void> => {
-    const facts = await factsOf(base, gossip, keys);
+    const facts = await factsOf({ base, gossip, keys, newcomer: link.nodeId });
     const recorded = await audit.record({
       type: 'NodeEnrolled',
       identity: link.svid.spiffeId,
@@ -48,7 +48,15 @@ export function tellNewcomers(base: NodeBase, links: Links, gossip: Gossip, keys
   });
 }
 
-async function factsOf({ config, files, ports }: NodeBase, gossip: Gossip, keys: KeyRotation): Promise<JoinFacts> {
+interface FactsRooms {
+  readonly base: NodeBase;
+  readonly gossip: Gossip;
+  readonly keys: KeyRotation;
+  readonly newcomer: NodeId;
+}
+
+async function factsOf({ base, gossip, keys, newcomer }: FactsRooms): Promise<JoinFacts> {
+  const { config, files, ports } = base;
   const { cluster } = config;
   const authorities: string[] = [];
   for (const path of cluster.authorityKeyPaths) {
@@ -66,5 +74,6 @@ async function factsOf({ config, files, ports }: NodeBase, gossip: Gossip, keys:
     expectedSize: cluster.expectedSize,
     profile: cluster.profile,
     members: [cluster.advertise, ...others].slice(0, limits.joinFactsMembersMax).map(addressText),
+    lastBoot: gossip.member(newcomer)?.bootEpoch ?? 0,
   };
 }

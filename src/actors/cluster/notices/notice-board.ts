@@ -12,6 +12,7 @@ import {
   noticesFor,
   revocationsInForce,
   type SignedNotice,
+  suspensionsInForce,
   takeNotice,
   trustInForce,
 } from '../../../protocols/notice/reconciliation.ts';
@@ -156,7 +157,7 @@ export class NoticeBoard {
   #enforce(): void {
     const { trust, revocations } = this.#options;
     this.#marks = marksOf(this.#state, sha256);
-    revocations.set(revocationsInForce(this.#state));
+    revocations.set(revocationsInForce(this.#state), suspensionsInForce(this.#state));
     const bundle = trustInForce(this.#state);
     const newest = this.#state.shelves.trust?.current;
     if (!bundle || newest?.notice.kind !== 'trust') return;

@@ -34,6 +34,7 @@ const count = z.number().int().nonnegative();
 /** Every list is an object with `items`, so that a page or a total can be added beside them. */
 export const listOf = <T>(item: z.ZodType<T>): z.ZodType<{ items: T[] }> => z.object({ items: z.array(item) });
 
+const revokedView = z.object({ by: z.enum(['notice', 'peers']), reason: z.string() });
 const auditHead: z.ZodType<AuditHead> = z.object({ state: z.string(), sequence: count, hash: z.string() });
 
 const siemView = z.object({
@@ -60,7 +61,8 @@ export const statusView: z.ZodType<NodeStatus> = z.object({
   agents: count,
   links: count,
   audit: auditHead,
-  revoked: z.object({ by: z.enum(['notice', 'peers']), reason: z.string() }).exactOptional(),
+  revoked: revokedView.exactOptional(),
+  suspended: revokedView.exactOptional(),
   siem: z.array(siemView),
 });
 
@@ -78,7 +80,7 @@ export const noticeView: z.ZodType<NoticeView> = z.object({
 
 export const memberView: z.ZodType<MemberView> = z.object({
   nodeId,
-  status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked']),
+  status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked', 'suspended']),
   address: z.string(),
   bootEpoch: count,
   incarnation: count,

@@ -55,6 +55,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     authority: () => readLocalCa(over.disk ?? disk, 'ca.key', ca.certPem, own.tls.certPem),
     caPem: () => ca.certPem,
     revoked: () => undefined,
+    keep: async () => ok(undefined),
     record: async () => ok(undefined),
   });
   const source: CertificateSource = {
@@ -73,6 +74,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     certificatePath: 'node.crt',
     privateKeyPath: 'node.key',
     jitter: () => 0,
+    mayEnrolAgain: false,
     sources: () => [source],
     warn: (urgency, leftMs) => void warned.push([urgency, leftMs]),
     record: async (outcome, reasons) => {

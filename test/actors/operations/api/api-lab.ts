@@ -179,7 +179,21 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
       calls.push({ name: 'joinToken', argument: nodeId, caller });
       return ok({ token: 'caxton-join-1.x', id: 'ab', expiresAt: '2026-02-01T12:00:00.000Z' });
     },
+    joinTokens: async () =>
+      ok([{ id: 'ab'.repeat(16), nodeId: node1, replace: false, expiresAt: '2026-02-01T12:00:00.000Z' }]),
+    cancelJoinToken: async (id, caller) => {
+      calls.push({ name: 'cancelJoinToken', argument: id, caller });
+      return ok({ nodeId: node1 });
+    },
+    certificatesOf: async (argument) => {
+      calls.push({ name: 'certificatesOf', argument });
+      return [];
+    },
     enrolmentCa: () => ok(ca.certPem),
+    enrolAgain: async ({ certificate }, caller) => {
+      calls.push({ name: 'enrolAgain', argument: certificate, caller });
+      return ok({ certificate: 'cert', ca: ca.certPem });
+    },
     enrol: async ({ id }, caller) => {
       calls.push({ name: 'enrol', argument: id, caller });
       return ok({ certificate: 'cert', ca: ca.certPem });
