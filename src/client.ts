@@ -13,7 +13,6 @@ import type {
   NodeStatus,
   SendOutcome,
   SendRequest,
-  WitnessedLogView,
 } from './actors/operations/control.ts';
 import type {
   HeldCertificateView,
@@ -21,7 +20,9 @@ import type {
   JoinTokenView,
   OpenJoinTokenView,
 } from './actors/operations/enrolment-control.ts';
+import type { GossipKeysView } from './actors/operations/gossip-key-view.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
+import type { WitnessedLogView } from './actors/operations/witnessed-log-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';
@@ -84,6 +85,10 @@ export interface Client {
   notices(options?: CallOptions): Promise<readonly NoticeView[]>;
   /** Gives the node a cluster document that an authority has signed; it spreads it. */
   publishNotice(document: string, options?: CallOptions): Promise<NoticeView>;
+  /** The keys of the gossip as the node sees them, by name. */
+  gossipKeys(options?: CallOptions): Promise<GossipKeysView>;
+  /** Has the node propose a new gossip key; resolves when it has. It seals when the others hold it. */
+  rotateGossipKey(options?: CallOptions): Promise<GossipKeysView>;
   /** A token with which one node can join, once: a secret. Of a CA node. */
   joinToken(request: JoinTokenRequest, options?: CallOptions): Promise<JoinTokenView>;
   /** The join tokens of a CA node that are not over. */
@@ -159,6 +164,8 @@ export function createClient(options: ClientOptions): Client {
     },
     notices: (call) => list('/api/v1/notices', answers.notices, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
+    gossipKeys: (call) => get('/api/v1/cluster/keys', answers.gossipKeys, call),
+    rotateGossipKey: (call) => post('/api/v1/cluster/keys/rotations', undefined, answers.gossipKeys, call),
     joinToken: (request, call) => post('/api/v1/security/join-tokens', request, answers.joinToken, call),
     joinTokens: (call) => list('/api/v1/security/join-tokens', answers.joinTokens, call),
     cancelJoinToken: (id, call) =>

@@ -225,8 +225,27 @@ export const limits = {
   enrolmentSourcesMax: 4_096,
   /** A private key’s or keyring’s file. */
   pemBytesMax: 16_384,
-  /** Gossip keys held at once. Past it: a new one is refused until an old one is dropped. */
+  /** Gossip keys held at once. Past it: the oldest of those that seal no more is dropped. */
   gossipKeysMax: 8,
+  /** How much longer each next member waits to propose a gossip key, should those before it be lost. */
+  gossipKeyFallbackMs: 15_000,
+  /** How long a new gossip key waits for live members that do not confirm it. Past it: a quorum is enough. */
+  gossipKeyGraceMs: 30_000,
+  /** How long a gossip key opens datagrams after it has sealed last: at least, and at most while members lag behind. */
+  gossipKeyRetireMs: 60_000,
+  gossipKeyRetireMsMax: 600_000,
+  /** How long a peer may take to give a gossip key. Past it: the next is asked. */
+  gossipKeyAskMs: 2_000,
+  /** How long gossip keys may take to be kept. Past it: the node goes on without, and says so. */
+  gossipKeySaveMsMax: 5_000,
+  /** Proposals of one epoch that a node takes in a row. Past it: one as often as one could be confirmed. */
+  gossipKeyCandidatesMax: 8,
+  /** Epochs that a node lets itself be led at once; each takes this long to be earned. The last one is decades away. */
+  gossipKeyEpochsMax: 1_048_576,
+  gossipKeyEpochMs: 100,
+  /** Switches in a row; each takes this long to be earned, or half of the interval. Past it: later, unless revoked. */
+  gossipKeySwitchesMax: 16,
+  gossipKeySwitchMs: 60_000,
   /** Keys in a vault, the current one included. Past it: a rotation is refused until an old one is dropped. */
   vaultKeysMax: 32,
 
@@ -481,6 +500,11 @@ const relations: readonly [string, boolean][] = [
   ['two claims of the largest size fit a push/pull', limits.pushPullBytesMax >= 4 * limits.claimBytesMax],
   ['a datagram’s claims are fewer than wait', limits.broadcastsMax > limits.datagramClaimsMax],
   ['a stored snapshot fits the state database', limits.storeValueBytesMax >= limits.snapshotBytesMax],
+  [
+    'a gossip key has its grace before the next proposal could take its place',
+    limits.gossipKeyFallbackMs < limits.gossipKeyGraceMs,
+  ],
+  ['an old gossip key opens longer than a new one waits', limits.gossipKeyRetireMs > limits.gossipKeyGraceMs],
   ['a token fits a header', limits.headerBytesMax > limits.tokenBytesMax],
   ['a request body holds the largest content', limits.apiBodyBytesMax >= limits.contentBytesMax],
   [

@@ -28,6 +28,7 @@ import type {
   SiemView,
 } from './operations/control.ts';
 import type { EnrolmentControl } from './operations/enrolment-control.ts';
+import type { GossipKeyControl } from './operations/gossip-key-view.ts';
 
 export interface NodeControlParts {
   readonly clock: Clock;
@@ -39,7 +40,7 @@ export interface NodeControlParts {
   readonly version: string;
   readonly startedAt: number;
   readonly addresses: () => { readonly link: Address; readonly gossip: Address; readonly api: Address };
-  readonly gossipKeyVersion: () => number;
+  readonly gossipKeys: GossipKeyControl;
   readonly state: () => NodeStatus['state'];
   readonly gossip: Gossip;
   readonly links: Links;
@@ -92,6 +93,8 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     auditAccept: (log, caller) => parts.proofs.accept(log, caller),
     notices: () => parts.notices.views(),
     publishNotice: (document, caller) => parts.notices.publish(document, caller),
+    gossipKeys: () => parts.gossipKeys.gossipKeys(),
+    rotateGossipKey: (caller) => parts.gossipKeys.rotateGossipKey(caller),
     joinToken: (request, caller) => parts.enrolment.joinToken(request, caller),
     joinTokens: () => parts.enrolment.joinTokens(),
     cancelJoinToken: (id, caller) => parts.enrolment.cancelJoinToken(id, caller),
@@ -138,7 +141,7 @@ function statusOf(parts: NodeControlParts): NodeStatus {
       notBefore: iso(identity.svid.notBefore),
       notAfter: iso(identity.svid.notAfter),
     },
-    gossipKeyVersion: parts.gossipKeyVersion(),
+    gossipKeyVersion: parts.gossipKeys.gossipKeys().sealing.epoch,
     agents: host.size,
     links: links.all().length,
     audit: audit.head(),

@@ -82,6 +82,8 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   gossip.revoke();
   directory.dropRevoked();
   links.cutRevoked();
+  // No link to whoever is revoked is left, and a new gossip key is due.
+  cluster.keys.viewChanged();
   messaging.registry.revoke(revocations.nodes);
   messaging.registry.trustChanged();
   deployments.stopRevoked().catch((error: unknown) => fault('a revoked agent could not be stopped in order', error));

@@ -13,6 +13,7 @@ import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts'
 import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base.ts';
 import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
 import type { NodeFiles } from './node-files.ts';
+import { assembleGossipKeys } from './node-gossip-keys.ts';
 import { assembleNotices, type NodeNotices } from './node-notices.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import { assembleWitness, notaryPath, type WitnessParts } from './operations/audit/assemble-witness.ts';
@@ -173,7 +174,7 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
     version: release,
     startedAt: ports.clock.now(),
     addresses: () => ({ ...cluster.addresses(), api: whole().api.address() }),
-    gossipKeyVersion: () => built.files.keyring.sealing.version,
+    gossipKeys: assembleGossipKeys(built, cluster),
     state: () => whole().state,
     gossip: cluster.gossip,
     links: cluster.links,

@@ -1,4 +1,5 @@
 import { gossipMember } from './cluster/gossip/gossip-member.ts';
+import { keyRotator } from './cluster/gossip/key-rotator.ts';
 import { certRotator } from './cluster/identity/cert-rotator.ts';
 import { linkListener } from './cluster/links/link-listener.ts';
 import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
@@ -25,7 +26,7 @@ const inState =
  */
 export function nodeTree(parts: NodeParts): SupervisorSpec {
   const { config, audit } = parts;
-  const { gossip, renewal, port } = parts.cluster;
+  const { gossip, keys, renewal, port } = parts.cluster;
   const { routing, asks, limiter } = parts.messaging;
   const { rotation } = config.node;
   const departs = (): boolean => parts.kernel.stopping;
@@ -56,6 +57,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
           { gossip, leaveMs, departs },
           { startedWhen: inState('joining', 'active') },
         ),
+        worker('key-rotator', keyRotator, { rotation: keys }),
       ]),
       supervisor('messaging', 'rest-for-one', [
         worker('rate-limiter', rateLimiterChart, rateLimiterInput(limiter)),

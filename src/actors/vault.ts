@@ -10,6 +10,7 @@ export class NodeVault {
   readonly #source: VaultSource;
   readonly #readSecret: (path: string) => Promise<string>;
   #ring: VaultRing;
+  readonly #onRotated: (() => void)[] = [];
 
   private constructor(source: VaultSource, readSecret: (path: string) => Promise<string>, ring: VaultRing) {
     this.#source = source;
@@ -30,6 +31,11 @@ export class NodeVault {
     return this.#ring;
   }
 
+  /** Calls the listener whenever another key is current: what lies under an old one should not stay there. */
+  onRotated(listener: () => void): void {
+    this.#onRotated.push(listener);
+  }
+
   /**
    * Reads the source again. Throws as `open` does, and MALFORMED for a ring that
    * is no successor of the one in force, and keeps that one then.
@@ -43,6 +49,7 @@ export class NodeVault {
         'The node goes on with the ring that it has. Put that one back and rotate it: caxton security rotate-vault-key.',
       ]);
     this.#ring = ring;
+    if (ring.currentId !== currentId) for (const listener of this.#onRotated) listener();
   }
 }
 

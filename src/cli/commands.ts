@@ -82,6 +82,25 @@ certificate and node.yaml: a CA node. Nothing that exists is replaced without --
     run: async (invocation) => (await import('./cluster/members.ts')).members(invocation),
   },
   {
+    noun: 'cluster',
+    verb: 'keys',
+    summary: 'show the keys of the gossip: epochs, stage, and who holds which',
+    details: 'Keys are shown by a hash, never themselves.',
+    options: nodeOptions,
+    examples: ['caxton cluster keys', 'caxton cluster keys --node node-2 --output json'],
+    run: async (invocation) => (await import('./cluster/keys.ts')).keys(invocation),
+  },
+  {
+    noun: 'cluster',
+    verb: 'rotate-key',
+    summary: 'have a node propose a new key of the gossip',
+    details: `The cluster rotates it by itself, each key_rotation_interval and after each revocation; this is for whoever does not
+want to wait. The new key seals as soon as all live members hold it: see caxton cluster keys.`,
+    options: nodeOptions,
+    examples: ['caxton cluster rotate-key', 'caxton cluster rotate-key --node node-2 --output json'],
+    run: async (invocation) => (await import('./cluster/rotate-key.ts')).rotateKey(invocation),
+  },
+  {
     noun: 'agent',
     verb: 'list',
     summary: 'list the agents and where they live',

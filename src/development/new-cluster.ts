@@ -1,5 +1,5 @@
 import { createApiKey } from '../crypto/api-key.ts';
-import { createKeyring, keyringToText } from '../crypto/keyring.ts';
+import { createKeyring, gossipKey, keyringToText } from '../crypto/keyring.ts';
 import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.ts';
 import type { Crypto, KeyPair } from '../crypto/port.ts';
 import { signDocument } from '../crypto/signed-document.ts';
@@ -24,7 +24,7 @@ export function newCluster(crypto: Crypto, now: number): NewCluster {
   const clusterId = Buffer.from(crypto.randomBytes(16)).toString('hex');
   const authority = crypto.generateKeyPair('ed25519');
   const deployer = crypto.generateKeyPair('ed25519');
-  const gossipKey = keyringToText(createKeyring(1, crypto.randomBytes(32)));
+  const first = gossipKey(crypto.randomBytes(32), { epoch: 1, proposer: '', revocations: 0 });
   const authorityText = publicKeyToText(rawPublicKey(authority.publicKey));
   const deployerText = publicKeyToText(rawPublicKey(deployer.publicKey));
   const trust = noticePayload({
@@ -36,7 +36,7 @@ export function newCluster(crypto: Crypto, now: number): NewCluster {
     authorityKey: privateKeyToPem(authority.privateKey),
     authorityPublic: `${authorityText}\n`,
     deployerKey: privateKeyToPem(deployer.privateKey),
-    gossipKey,
+    gossipKey: keyringToText(createKeyring(first)),
     trustNotice: `${signDocument('notice', authority.privateKey, Buffer.from(trust))}\n`,
   };
 }

@@ -5,13 +5,15 @@ import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
+import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
 import type { NoticeEvent, NoticeView, RevokedView } from './notice-view.ts';
+import type { WitnessedLogView } from './witnessed-log-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
  * and nothing else. Every view is plain data, ready for JSON (camelCase, RFC 3339 times in UTC).
  */
-export interface NodeControl extends EnrolmentControl {
+export interface NodeControl extends EnrolmentControl, GossipKeyControl {
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
@@ -191,17 +193,6 @@ export interface AuditCheckpointView {
   readonly fork?: { readonly kind: string; readonly size: number; readonly by: NodeId };
 }
 
-export interface WitnessedLogView {
-  readonly nodeId: NodeId;
-  readonly size: number;
-  /** Of the tree, hexadecimal; empty before anything was countersigned. */
-  readonly root: string;
-  /** The checkpoint with the certificate that vouches for the log’s key, while that is known. */
-  readonly evidence?: string;
-  /** What the log showed since that does not fit. */
-  readonly fork?: { readonly kind: string; readonly size: number; readonly root: string };
-}
-
 export interface AuditProofView {
   readonly sequence: number;
   /** Records under the checkpoint of the proof, and how many countersigned it. */
@@ -266,6 +257,7 @@ export type NodeEvent =
       readonly refusal: Refusal;
     }
   | NoticeEvent
+  | GossipKeyEvent
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
   | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }
   | {

@@ -99,6 +99,10 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
       return `${p('yellow', 'SUSPENDED')}, says ${event.by}: ${event.reason}`;
     case 'node.resumed':
       return 'suspended no more';
+    case 'gossip-key.changed':
+      return event.change === 'switched'
+        ? `gossip is sealed with key ${event.epoch} (${event.hash.slice(0, 8)}…)`
+        : undefined;
     case 'audit.head':
       return `audit head: record ${event.head.sequence}, sha256 ${event.head.hash.slice(0, 16)}…`;
     case 'audit.forked':

@@ -24,6 +24,9 @@ export const frameKinds = {
   renewed: 34,
   'join-request': 35,
   'join-answer': 36,
+  'gossip-keys': 48,
+  'gossip-key-request': 49,
+  'gossip-key': 50,
 } as const;
 
 export type FrameKind = keyof typeof frameKinds;

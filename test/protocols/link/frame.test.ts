@@ -82,6 +82,9 @@ describe('frames', () => {
       renewed: 34,
       'join-request': 35,
       'join-answer': 36,
+      'gossip-keys': 48,
+      'gossip-key-request': 49,
+      'gossip-key': 50,
     });
   });
 

@@ -15,9 +15,9 @@ import type {
   MemberView,
   NodeStatus,
   SendOutcome,
-  WitnessedLogView,
 } from '../control.ts';
 import type { NoticeView } from '../notice-view.ts';
+import type { WitnessedLogView } from '../witnessed-log-view.ts';
 
 /** The shapes that the API gives out. What a view has beside these fields never leaves the node. */
 

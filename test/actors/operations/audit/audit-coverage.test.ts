@@ -6,7 +6,7 @@ import { recordBootChanges } from '../../../../src/actors/boot-changes.ts';
 import type { Node } from '../../../../src/actors/node.ts';
 import type { NodeFiles } from '../../../../src/actors/node-files.ts';
 import type { AuditDraft } from '../../../../src/actors/operations/audit/audit-draft.ts';
-import { createKeyring, keyringToText } from '../../../../src/crypto/keyring.ts';
+import { createKeyring, gossipKey, keyringToText } from '../../../../src/crypto/keyring.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
 import { decodeDocument } from '../../../../src/crypto/signed-document.ts';
 import { vaultRingFromText } from '../../../../src/crypto/vault.ts';
@@ -51,7 +51,9 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
   LinkEstablished: { act: 'a link is ready' },
   LinkRefused: { act: 'a peer is refused', elsewhere: 'test/attacks/link' },
   LinkClosed: { act: 'a link ends' },
-  GossipKeyRotated: { act: 'a node starts with another gossip key than at its last boot' },
+  GossipKeyRotated: {
+    act: 'a gossip key is asked for, made, taken, switched to and retired; or another file is there at a boot',
+  },
   TrustChanged: { act: 'a node starts with another trust notice: deployers or issuers came or were revoked' },
   MemberChanged: { act: 'a member joins, or is suspected' },
   PartitionChanged: { act: 'the node sees a quorum, or no longer' },
@@ -170,7 +172,12 @@ describe('a node that lives through much', () => {
       config.security.agents.policyPath!,
       'policies: [{ receiver: default/echo, allowed_senders: [default/x], permitted_operations: [{ performatives: [inform] }] }]\n',
     );
-    disk.put(config.security.gossip.keyPath, Buffer.from(keyringToText(createKeyring(2, osCrypto.randomBytes(32)))));
+    disk.put(
+      config.security.gossip.keyPath,
+      Buffer.from(
+        keyringToText(createKeyring(gossipKey(osCrypto.randomBytes(32), { epoch: 2, proposer: '', revocations: 0 }))),
+      ),
+    );
     const trustPath = join(config.cluster.noticesPath, 'trust.notice');
     const trust = noticeIn(disk.peek(trustPath)!);
     const next = { ...trust, generation: trust.generation + 1 };
@@ -215,7 +222,7 @@ function rotatedText(bytes: Uint8Array): string {
 describe('what changed between two boots', () => {
   const filesWith = (version: number, generation: number) =>
     ({
-      keyring: createKeyring(version, new Uint8Array(32)),
+      keyring: createKeyring(gossipKey(new Uint8Array(32), { epoch: version, proposer: '', revocations: 0 })),
       policies: emptyPolicySet,
       trust: { notice: { generation }, text: `notice ${generation}` },
     }) as unknown as NodeFiles;
