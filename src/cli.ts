@@ -45,10 +45,10 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCod
     terminal.out(text);
     return 0;
   };
-  const [noun, verbName, ...rest] = argv;
+  const [noun, verbName, ...rest] = spelledOut(argv);
   if (noun === undefined) return print(overview(verbs, style));
   if (helpWords.has(noun)) {
-    const [, about, what, ...more] = argv;
+    const [about, what, ...more] = spelledOut(argv.slice(1));
     expectNoMore(more);
     if (about === undefined) return print(overview(verbs, style));
     if (what === undefined && isNoun(verbs, about)) return print(nounHelp(verbs, about, style));
@@ -71,6 +71,12 @@ async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCod
     throw error;
   }
 }
+
+/** What stands for a noun and its verb in one word. */
+const shortForms: Readonly<Record<string, readonly string[]>> = { init: ['cluster', 'init'] };
+
+const spelledOut = ([first, ...rest]: readonly string[]): readonly string[] =>
+  first === undefined ? [] : [...((Object.hasOwn(shortForms, first) && shortForms[first]) || [first]), ...rest];
 
 /** A file that the system refused is nobody’s bug: what it is and where, without a stack. */
 function fileFault(error: unknown): CaxtonError | undefined {

@@ -13,11 +13,17 @@ import type {
   NodeStatus,
   SendOutcome,
   SendRequest,
-  WitnessedLogView,
 } from './actors/operations/control.ts';
-import type { JoinTokenRequest, JoinTokenView } from './actors/operations/enrolment-control.ts';
+import type {
+  HeldCertificateView,
+  JoinTokenRequest,
+  JoinTokenView,
+  OpenJoinTokenView,
+} from './actors/operations/enrolment-control.ts';
+import type { GossipKeysView } from './actors/operations/gossip-key-view.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
 import type { RootsView } from './actors/operations/roots-view.ts';
+import type { WitnessedLogView } from './actors/operations/witnessed-log-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';
@@ -82,8 +88,18 @@ export interface Client {
   roots(options?: CallOptions): Promise<RootsView>;
   /** Gives the node a cluster document that an authority has signed; it spreads it. */
   publishNotice(document: string, options?: CallOptions): Promise<NoticeView>;
+  /** The keys of the gossip as the node sees them, by name. */
+  gossipKeys(options?: CallOptions): Promise<GossipKeysView>;
+  /** Has the node propose a new gossip key; resolves when it has. It seals when the others hold it. */
+  rotateGossipKey(options?: CallOptions): Promise<GossipKeysView>;
   /** A token with which one node can join, once: a secret. Of a CA node. */
   joinToken(request: JoinTokenRequest, options?: CallOptions): Promise<JoinTokenView>;
+  /** The join tokens of a CA node that are not over. */
+  joinTokens(options?: CallOptions): Promise<readonly OpenJoinTokenView[]>;
+  /** Makes a join token worthless; tells what was issued for it, if it was used. */
+  cancelJoinToken(id: string, options?: CallOptions): Promise<{ readonly nodeId: NodeId; readonly serial?: string }>;
+  /** What a node knows of a node’s certificates that have not ended. */
+  certificatesOf(node: NodeId, options?: CallOptions): Promise<readonly HeldCertificateView[]>;
   actors(options?: CallOptions): Promise<readonly ActorView[]>;
   metrics(options?: CallOptions): Promise<readonly MetricSample[]>;
   /** Begins an orderly stop of the node; resolves when it has begun. */
@@ -152,7 +168,20 @@ export function createClient(options: ClientOptions): Client {
     notices: (call) => list('/api/v1/notices', answers.notices, call),
     roots: (call) => get('/api/v1/security/roots', answers.roots, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
+    gossipKeys: (call) => get('/api/v1/cluster/keys', answers.gossipKeys, call),
+    rotateGossipKey: (call) => post('/api/v1/cluster/keys/rotations', undefined, answers.gossipKeys, call),
     joinToken: (request, call) => post('/api/v1/security/join-tokens', request, answers.joinToken, call),
+    joinTokens: (call) => list('/api/v1/security/join-tokens', answers.joinTokens, call),
+    cancelJoinToken: (id, call) =>
+      connection.request({
+        method: 'DELETE',
+        path: `/api/v1/security/join-tokens/${encodeURIComponent(id)}`,
+        shape: answers.cancelledToken,
+        timeoutMs,
+        ...call,
+      }),
+    certificatesOf: (node, call) =>
+      list(`/api/v1/security/certificates/${encodeURIComponent(node)}`, answers.certificates, call),
     actors: (call) => list('/api/v1/actors', answers.actors, call),
     metrics: (call) => list('/api/v1/metrics', answers.metrics, call),
     async shutdown(call) {

@@ -34,6 +34,8 @@ export interface NodeConfig {
       /** How long before its end a certificate is renewed; undefined: after two thirds of its life. */
       readonly renewalThresholdMs: number | undefined;
       readonly caKeyPath: string | undefined;
+      /** Management APIs of CA nodes, asked when the certificate has ended. */
+      readonly caNodes: readonly HostPort[];
     };
     /** A CA node’s: it renews the certificates of other nodes. */
     readonly ca:
@@ -42,6 +44,8 @@ export interface NodeConfig {
           readonly keyPath: string;
           readonly passphrasePath: string | undefined;
           readonly validityMsMax: number;
+          /** How long after its end a certificate lets its node enrol again; undefined: not at all. */
+          readonly reenrolmentWindowMs: number | undefined;
         }
       | undefined;
   };
@@ -207,12 +211,14 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         checkIntervalMs: node.rotation.check_interval,
         renewalThresholdMs: node.rotation.renewal_threshold,
         caKeyPath: maybe(node.rotation.ca_key_path),
+        caNodes: node.rotation.ca_nodes,
       },
       ca: node.ca && {
         certificatePath: from(node.ca.certificate_path ?? node.ca_certificate_path ?? mtls.ca_cert!),
         keyPath: from(node.ca.key_path),
         passphrasePath: maybe(node.ca.passphrase_path),
         validityMsMax: node.ca.max_validity,
+        reenrolmentWindowMs: node.ca.reenrolment_window === 'off' ? undefined : node.ca.reenrolment_window,
       },
     },
     cluster: {

@@ -33,6 +33,10 @@ export const errorCodes = {
     cause: 'An authority of the cluster has revoked the identity, key or document.',
     mend: 'Revocation is for good: see `caxton notice show revocations`, and give the node a new id or certificate.',
   },
+  SUSPENDED: {
+    cause: 'An authority of the cluster has suspended the node.',
+    mend: 'It comes back by itself after `caxton security resume`: see `caxton notice show suspensions`.',
+  },
   SIGNATURE_INVALID: {
     cause: 'A signature does not match the bytes that it should cover.',
     mend: 'Sign again with the key that the cluster trusts; never edit a signed file.',

@@ -38,7 +38,7 @@ export type { Asked, AskOptions as ActorAskOptions } from './actors/kernel/asks.
 export type { Check, StandardSchema } from './actors/kernel/check.ts';
 export type { ChildAnswer, ChildRefusal } from './actors/kernel/child-requests.ts';
 export type { ChildCounts, ChildView } from './actors/kernel/children.ts';
-export { fromHandler, type HandlerSelf } from './actors/kernel/handler.ts';
+export { fromHandler, type HandlerLife, type HandlerSelf } from './actors/kernel/handler.ts';
 export type { Kernel } from './actors/kernel/kernel.ts';
 export type { Down, Monitor } from './actors/kernel/monitors.ts';
 export type { Tap, TapEvent } from './actors/kernel/ports.ts';

@@ -181,6 +181,8 @@ export const limits = {
   certificateBytesMax: 8_192,
   /** Certificates of a chain that a peer shows, the root not counted: more is refused before anything is verified. */
   chainCertificatesMax: 4,
+  /** Chains of peers that are kept as they were read, at least; twice as many at most, some kilobytes each. */
+  chainsKeptMin: 256,
   /**
    * Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. While roots
    * are rotated, the next root as the old one has signed it may stand above that; it is not counted.
@@ -231,12 +233,37 @@ export const limits = {
   joinAnswerMsMax: 10_000,
   /** How long a join token may be good for. */
   joinTokenMsMax: 604_800_000,
+  /** Certificates of one node that have not ended, or not long ago, at one CA node. Past it: no more are issued to it. */
+  issuedCertificatesMax: 256,
+  /** How long after its end a node may enrol again with its certificate, at most. */
+  reenrolmentMsMax: 2_592_000_000,
+  /** What is read of a CA node’s answer to that. Past it: refused. */
+  enrolmentAnswerBytesMax: 262_144,
   /** Sources whose attempts to enrol are counted. Past it: newcomers are refused. */
   enrolmentSourcesMax: 4_096,
   /** A private key’s or keyring’s file. */
   pemBytesMax: 16_384,
-  /** Gossip keys held at once. Past it: a new one is refused until an old one is dropped. */
+  /** Gossip keys held at once. Past it: the oldest of those that seal no more is dropped. */
   gossipKeysMax: 8,
+  /** How much longer each next member waits to propose a gossip key, should those before it be lost. */
+  gossipKeyFallbackMs: 15_000,
+  /** How long a new gossip key waits for live members that do not confirm it. Past it: a quorum is enough. */
+  gossipKeyGraceMs: 30_000,
+  /** How long a gossip key opens datagrams after it has sealed last: at least, and at most while members lag behind. */
+  gossipKeyRetireMs: 60_000,
+  gossipKeyRetireMsMax: 600_000,
+  /** How long a peer may take to give a gossip key. Past it: the next is asked. */
+  gossipKeyAskMs: 2_000,
+  /** How long gossip keys may take to be kept. Past it: the node goes on without, and says so. */
+  gossipKeySaveMsMax: 5_000,
+  /** Proposals of one epoch that a node takes in a row. Past it: one as often as one could be confirmed. */
+  gossipKeyCandidatesMax: 8,
+  /** Epochs that a node lets itself be led at once; each takes this long to be earned. The last one is decades away. */
+  gossipKeyEpochsMax: 1_048_576,
+  gossipKeyEpochMs: 100,
+  /** Switches in a row; each takes this long to be earned, or half of the interval. Past it: later, unless revoked. */
+  gossipKeySwitchesMax: 16,
+  gossipKeySwitchMs: 60_000,
   /** Keys in a vault, the current one included. Past it: a rotation is refused until an old one is dropped. */
   vaultKeysMax: 32,
 
@@ -266,6 +293,8 @@ export const limits = {
   noticeBytesMax: 1_000_000,
   /** Revocations in one notice, and all that are in force. Past it: the notice is refused, and what is in force stays. */
   revocationsMax: 4_096,
+  /** Nodes that may be suspended at once. */
+  suspendedNodesMax: 1_024,
   /**
    * How far above the generation in force (0 when there is none) the next of a kind may be. Past it: refused, since the
    * highest number there is would leave nothing higher for ever. At the rate at which a member may give notices, it takes
@@ -290,6 +319,8 @@ export const limits = {
   manifestBytesMax: 65_536,
   /** Agents hosted by one node, and deployments that wait for their turn. Past it: refused. */
   agentsMax: 100_000,
+  /** Private keys of agents that are at hand for the next signature. Past it: one is worked out again, in 60 µs. */
+  agentKeysAtHandMax: 256,
   /** Deployments and removals under way at once: as many as one sync of the audit log takes. Past it: they wait. */
   deploymentsAtOnceMax: 1_024,
   /** Of these that begin in one round of the event loop: some milliseconds of signatures. Past it: the next round. */
@@ -414,6 +445,8 @@ export const limits = {
   apiRequestMsMax: 30_000,
   /** Header fields of one request, names and values. Past it: refused. */
   apiHeaderBytesMax: 16_384,
+  /** How often the files of a certificate that only the API has are looked at. */
+  apiCertificateCheckMs: 60_000,
   /** How long requests under way may take once the API stops. Past it: they are cut. */
   apiDrainMsMax: 3_000,
   /** Records in one answer of the API. */
@@ -469,7 +502,7 @@ const relations: readonly [string, boolean][] = [
   ],
   [
     'all that is kept of one kind of notice fits an answer and the state database',
-    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 2 * (limits.noticeRivalsMax + 1) &&
+    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 3 * (limits.noticeRivalsMax + 1) &&
       limits.storeValueBytesMax >= (limits.noticeRivalsMax + 2) * limits.noticeBytesMax,
   ],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],
@@ -485,6 +518,11 @@ const relations: readonly [string, boolean][] = [
   ['two claims of the largest size fit a push/pull', limits.pushPullBytesMax >= 4 * limits.claimBytesMax],
   ['a datagram’s claims are fewer than wait', limits.broadcastsMax > limits.datagramClaimsMax],
   ['a stored snapshot fits the state database', limits.storeValueBytesMax >= limits.snapshotBytesMax],
+  [
+    'a gossip key has its grace before the next proposal could take its place',
+    limits.gossipKeyFallbackMs < limits.gossipKeyGraceMs,
+  ],
+  ['an old gossip key opens longer than a new one waits', limits.gossipKeyRetireMs > limits.gossipKeyGraceMs],
   ['a token fits a header', limits.headerBytesMax > limits.tokenBytesMax],
   ['a request body holds the largest content', limits.apiBodyBytesMax >= limits.contentBytesMax],
   [

@@ -35,8 +35,8 @@ describe('the command line’s help', () => {
   );
 
   it('has every verb that asks a node take --output, --node and --profile', () => {
-    // A vault’s ring is changed where it lies, and a notice is signed where the key is: no node is asked.
-    const alone = ['start', 'join', 'export', 'sign'];
+    // A cluster is made where there is none, a vault’s ring changed where it lies, a notice signed where the key is.
+    const alone = ['init', 'start', 'join', 'export', 'sign'];
     const asking = verbs.filter(({ noun, verb }) => !alone.includes(verb) && noun !== 'security');
     for (const { noun, verb, options } of asking)
       expect([noun, verb, Object.keys(options)]).toEqual([

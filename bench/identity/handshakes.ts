@@ -1,6 +1,6 @@
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { connect } from 'node:tls';
+import { connect, createSecureContext } from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
 import { LinkSession } from '../../src/actors/cluster/links/link-session.ts';
 import { withoutNotices } from '../../src/actors/cluster/links/link-session-options.ts';
@@ -22,8 +22,9 @@ export interface Handshakes {
   close(): Promise<void>;
 }
 
-/** TLS, both SVIDs judged, hello and ready on both sides. */
-export async function caxtonLinks(server: TlsIdentity, client: TlsIdentity): Promise<Handshakes> {
+/** TLS, both SVIDs judged, hello and ready on both sides. Of several clients one after the other dials. */
+export async function caxtonLinks(server: TlsIdentity, clients: readonly TlsIdentity[]): Promise<Handshakes> {
+  let dials = 0;
   const network = createNodeNetwork({ clock: nodeClock });
   const session = (channel: LinkChannel, self: string, caPem: string, onReady: (link: LinkSession) => void) => {
     const svid = unwrap(verifyNodeSvid(channel.peerCertificate, { caPem, trustDomain, now: nodeClock.now() }));
@@ -66,6 +67,7 @@ export async function caxtonLinks(server: TlsIdentity, client: TlsIdentity): Pro
   });
   return {
     async once() {
+      const client = clients[dials++ % clients.length]!;
       const { signal } = new AbortController();
       const channel = await network.dialLink({ address: listening.address, identity: client, signal });
       const ready = Promise.withResolvers<LinkSession>();
@@ -90,10 +92,18 @@ async function bareServer(identity: TlsIdentity): Promise<{ readonly port: numbe
   };
 }
 
-/** A WebSocket over mutual TLS until its first echo is back: what a link stands beside. */
-export async function bareWebSockets(server: TlsIdentity, client: TlsIdentity): Promise<Handshakes> {
+/**
+ * A WebSocket over mutual TLS until its first echo is back: what a link stands beside. Given key and certificates each time,
+ * as the documentation of ws shows it, or, as a node does, a context that was made of them once.
+ */
+export async function bareWebSockets(
+  server: TlsIdentity,
+  client: TlsIdentity,
+  context: 'each time' | 'kept',
+): Promise<Handshakes> {
   const { port, close } = await bareServer(server);
-  const options = { ...linkTls(client), checkServerIdentity: () => undefined } as object;
+  const tls = context === 'kept' ? { secureContext: createSecureContext(linkTls(client)) } : linkTls(client);
+  const options = { ...tls, checkServerIdentity: () => undefined } as object;
   return {
     once: () =>
       new Promise((resolve, reject) => {

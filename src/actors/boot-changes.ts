@@ -30,7 +30,7 @@ export interface BootChangesOptions {
 }
 
 /**
- * Records what is in force now and was not at the last boot: configuration, policies, gossip key, and the trust notice
+ * Records what is in force now and was not at the last boot: configuration, policies, gossip key file, and the trust notice
  * with which deployers and issuers come and go. Somebody changed them while the node was down, and this is the first
  * moment to say so. The first refusal ends it, and the next boot tries again.
  */
@@ -65,7 +65,7 @@ function factsOf(config: NodeConfig, { keyring, policies, trust }: NodeFiles): F
   return {
     configuration: hashOf(JSON.stringify(config)),
     policies: hashOf(policyCanonicalText(policies)),
-    gossip_key: `version ${keyring.sealing.version}`,
+    gossip_key: `version ${keyring.sealing.id.epoch}`,
     trust: `generation ${trust.notice.generation}, ${hashOf(trust.text)}`,
   };
 }

@@ -49,7 +49,10 @@ export interface CreateNodeOptions {
   readonly ports?: Partial<Ports>;
   /** Hears everything from the first moment on; `node.on` hears what comes after the start. */
   readonly onEvent?: (event: NodeEvent) => void;
-  /** Where faults that no actor can be charged with are told; `about`: such as the id of the request. */
+  /**
+   * Where faults that no actor can be charged with are told, and restarts; `about`: such as the id of the request. With
+   * `thrownBy` (a path, or empty) the error is what an actor or a stray timer threw: its words may quote a message.
+   */
   readonly onFault?: (message: string, error: unknown, about?: Readonly<Record<string, string>>) => void;
   /** Where is told what harms nobody yet: lost messages, slow turns, charts that cannot be saved. Each at a bounded rate. */
   readonly onWarning?: (message: string) => void;
@@ -126,22 +129,26 @@ export async function assembleBase(
     ...(ports.faults ? { faults: ports.faults } : {}),
     onRestart: ({ path, reason, error }) => {
       // It may be anything, a trap too, and a restart is told of whatever it was.
-      const why = error === undefined ? reason : describe({ reason: 'crash', error });
-      fault(`${path} is restarted: ${why}`, error);
+      const ofTenants = error !== undefined && isOfTenants(path);
+      const ended = ofTenants ? thrown(error) : describe({ reason: 'crash', error });
+      const why = error === undefined ? reason : ended;
+      fault(`${path} is restarted: ${why}`, error, ofTenants ? { thrownBy: path } : undefined);
       events.emit({ type: 'actor.restarted', nodeId, path, reason: why });
       audit.note({
         type: 'SupervisionEvent',
         identity: path,
         sourceIp: '',
         outcome: 'failure',
-        reasons: [isOfTenants(path) ? thrown(error) : why],
+        reasons: [why],
         metadata: { reason },
       });
     },
     onOverrun: ({ path, ms }) =>
       fault(`${path} had not ended ${ms} ms after it was told to, and was killed`, undefined),
     // Without a place where it is told it goes on as it would have.
-    ...(options.onFault ? { onStray: (error: unknown) => fault('a throw that belongs to no actor', error) } : {}),
+    ...(options.onFault
+      ? { onStray: (error: unknown) => fault('a throw that belongs to no actor', error, { thrownBy: '' }) }
+      : {}),
   });
   return {
     config,
@@ -164,10 +171,15 @@ export async function assembleBase(
 /** Agents and the program’s own actors: what they throw may quote the message that they could not read. */
 const isOfTenants = (path: string): boolean => /^\/node\/(agents|program)(\/|$)/.test(path);
 
-/** What kind of error it was, without its words: those are for the operational log. */
+/** What kind of error it was, without its words: those are for whoever debugs. */
 function thrown(error: unknown): string {
-  const name = error instanceof Error ? error.name : '';
-  return /^[A-Z][A-Za-z0-9]{0,39}$/.test(name) ? `It threw ${name}.` : 'It ended with an error.';
+  try {
+    const name = error instanceof Error ? error.name : '';
+    if (/^[A-Z][A-Za-z0-9]{0,39}$/.test(name)) return `It threw ${name}.`;
+  } catch {
+    // It may be a trap: no look at it is safe.
+  }
+  return 'It ended with an error.';
 }
 
 /** Reads what is kept of the cluster’s documents: `files.trust` is what is in force afterwards. */
@@ -205,7 +217,11 @@ export const recordMended = ({ audit, files }: NodeBase): Promise<Result<unknown
     identity: files.identity.svid.spiffeId,
     sourceIp: '',
     outcome: 'success',
-    reasons: ['The certificate and its key did not belong together; the last pair that did was put in their places.'],
+    reasons: [
+      files.enrolledAgain === undefined
+        ? 'The certificate and its key did not belong together; the last pair that did was put in their places.'
+        : `The certificate had ended, and ${files.enrolledAgain} gave another one.`,
+    ],
     certificateSerial: files.identity.svid.serial,
     metadata: {},
   });

@@ -11,6 +11,7 @@ import type { RootsParts } from './cluster/identity/assemble-roots.ts';
 import type { NodeIdentity } from './cluster/identity/node-identity.ts';
 import { linkView } from './cluster/links/link-view.ts';
 import type { Links } from './cluster/links/links.ts';
+import type { Revocations } from './cluster/notices/revocations.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import type { Address, Clock, Metrics } from './kernel/ports.ts';
 import type { AgentRegistry } from './messaging/agent-registry.ts';
@@ -28,6 +29,7 @@ import type {
   SiemView,
 } from './operations/control.ts';
 import type { EnrolmentControl } from './operations/enrolment-control.ts';
+import type { GossipKeyControl } from './operations/gossip-key-view.ts';
 
 export interface NodeControlParts {
   readonly clock: Clock;
@@ -39,10 +41,11 @@ export interface NodeControlParts {
   readonly version: string;
   readonly startedAt: number;
   readonly addresses: () => { readonly link: Address; readonly gossip: Address; readonly api: Address };
-  readonly gossipKeyVersion: () => number;
+  readonly gossipKeys: GossipKeyControl;
   readonly state: () => NodeStatus['state'];
   readonly gossip: Gossip;
   readonly links: Links;
+  readonly revocations: Revocations;
   readonly registry: AgentRegistry;
   readonly host: AgentHost;
   readonly deployments: Deployments;
@@ -93,9 +96,15 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     notices: () => parts.notices.views(),
     roots: () => parts.roots.view(),
     publishNotice: (document, caller) => parts.notices.publish(document, caller),
+    gossipKeys: () => parts.gossipKeys.gossipKeys(),
+    rotateGossipKey: (caller) => parts.gossipKeys.rotateGossipKey(caller),
     joinToken: (request, caller) => parts.enrolment.joinToken(request, caller),
+    joinTokens: () => parts.enrolment.joinTokens(),
+    cancelJoinToken: (id, caller) => parts.enrolment.cancelJoinToken(id, caller),
+    certificatesOf: (node) => parts.enrolment.certificatesOf(node),
     enrolmentCa: () => parts.enrolment.enrolmentCa(),
     enrol: (request, caller) => parts.enrolment.enrol(request, caller),
+    enrolAgain: (request, caller) => parts.enrolment.enrolAgain(request, caller),
     async audit({ type, caller, reasons, credential }) {
       const event = {
         type,
@@ -119,7 +128,6 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
 function statusOf(parts: NodeControlParts): NodeStatus {
   const { identity, clusterId, gossip, links, host, audit } = parts;
   const { link, gossip: datagrams, api } = parts.addresses();
-  const revoked = parts.notices.revoked();
   const lockedOut = parts.roots.lockedOut();
   return {
     nodeId: identity.nodeId,
@@ -137,22 +145,26 @@ function statusOf(parts: NodeControlParts): NodeStatus {
       notBefore: iso(identity.svid.notBefore),
       notAfter: iso(identity.svid.notAfter),
     },
-    gossipKeyVersion: parts.gossipKeyVersion(),
+    gossipKeyVersion: parts.gossipKeys.gossipKeys().sealing.epoch,
     agents: host.size,
     links: links.all().length,
     audit: audit.head(),
-    ...(revoked ? { revoked } : {}),
+    ...parts.notices.out(),
     ...(lockedOut === undefined ? {} : { lockedOut }),
     siem: parts.siem(),
   };
 }
 
-export function memberView(parts: Pick<NodeControlParts, 'clock' | 'links'>, member: Member): MemberView {
-  const { clock, links } = parts;
+export function memberView(
+  parts: Pick<NodeControlParts, 'clock' | 'links' | 'revocations'>,
+  member: Member,
+): MemberView {
+  const { clock, links, revocations } = parts;
+  const isOut = member.self || member.status === 'revoked';
   const [address] = member.addresses;
   return {
     nodeId: member.nodeId,
-    status: member.status,
+    status: isOut && revocations.ofNode(member.nodeId)?.code === 'SUSPENDED' ? 'suspended' : member.status,
     address: address ? addressText(address) : '',
     bootEpoch: member.bootEpoch,
     incarnation: member.incarnation,

@@ -31,6 +31,8 @@ export interface NodeFiles {
   readonly identity: NodeIdentity;
   /** The certificate and its key were not a pair, and were replaced with the last that was. */
   readonly identityMended: boolean;
+  /** The certificate had ended, and this CA node gave another one at the start. */
+  readonly enrolledAgain: string | undefined;
   /** A CA node’s. */
   readonly authority: CertificateAuthority | undefined;
   readonly keyring: Keyring;
@@ -48,7 +50,12 @@ export interface NodeFiles {
  * a crash cut short, which is finished. `now` in milliseconds since 1970. Throws a CaxtonError that names the file, the
  * setting that led to it, and what is wrong.
  */
-export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number): Promise<NodeFiles> {
+export async function readNodeFiles(
+  config: NodeConfig,
+  disk: Disk,
+  now: number,
+  enrolledAgain?: string,
+): Promise<NodeFiles> {
   const { node, cluster, security } = config;
   const text = (file: NamedFile) => readText(disk, file);
   const ca = { path: node.caCertificatePath, key: 'node.ca_certificate_path' };
@@ -76,6 +83,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
   return {
     identity,
     identityMended,
+    enrolledAgain,
     authority: await readAuthority(config, caPem, text, (file) => readSecret(disk, file)),
     keyring: inFile(gossipKey, keyringFromText(await readSecret(disk, gossipKey))),
     trust: await readTrust(config, text),
@@ -84,7 +92,7 @@ export async function readNodeFiles(config: NodeConfig, disk: Disk, now: number)
     ),
     apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
     vault: await readVault(disk, security.vault),
-    apiTls: await readApiPair(disk, config, text, now),
+    apiTls: await readApiPair(config, disk, now, true),
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
 }
@@ -178,21 +186,25 @@ async function readTrust({ cluster }: NodeConfig, text: (file: NamedFile) => Pro
   return inFile(file, trust);
 }
 
-async function readApiPair(
-  disk: Disk,
+/**
+ * What the API shows; its files may be replaced while the node runs. `atStart` finishes a renewal that was cut short between
+ * the two files; later somebody may be between them still. Throws a CaxtonError as `readNodeFiles`.
+ */
+export async function readApiPair(
   { security }: NodeConfig,
-  text: (file: NamedFile) => Promise<string>,
+  disk: Disk,
   now: number,
-) {
+  atStart: boolean,
+): Promise<CertificatePair> {
   const certificate = { path: security.api.certPath, key: 'security.api.tls.cert' };
   const { certPath: certificatePath, keyPath: privateKeyPath } = security.api;
   const found = {
-    certPem: await text(certificate),
+    certPem: await readText(disk, certificate),
     keyPem: await readSecret(disk, { path: privateKeyPath, key: 'security.api.tls.key' }),
   };
-  // A renewal may have been cut short between the two files.
   const judge = (one: CertificatePair) => checkServerPair({ ...one, keyPath: privateKeyPath, now });
-  const pair = await pairAtStart(disk, { certificatePath, privateKeyPath }, found, (one) => judge(one).ok);
+  const paths = { certificatePath, privateKeyPath };
+  const pair = atStart ? await pairAtStart(disk, paths, found, (one) => judge(one).ok) : found;
   inFile(certificate, judge(pair));
   return { certPem: pair.certPem, keyPem: pair.keyPem };
 }

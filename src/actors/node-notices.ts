@@ -1,15 +1,16 @@
 import type { Result } from '../errors.ts';
-import type { NodeId } from '../names.ts';
 import { type NoticeBodies, type NoticeKind, type NoticeOf, noticeKinds } from '../protocols/notice/notice.ts';
 import {
   type NoticesState,
   revocationsInForce,
   rootsInForce,
+  suspensionsInForce,
   trustInForce,
 } from '../protocols/notice/reconciliation.ts';
 import { revocationsInOrder } from '../protocols/notice/revocation.ts';
 import { rotationStage } from '../protocols/notice/root-rotation.ts';
 import { type RootsBody, rootsInOrder } from '../protocols/notice/roots.ts';
+import { suspensionsInOrder } from '../protocols/notice/suspension.ts';
 import { trustInOrder } from '../protocols/notice/trust.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
@@ -18,16 +19,17 @@ import type { MessagingParts } from './messaging/assemble.ts';
 import type { NodeBase } from './node-base.ts';
 import { hex, noticeAuditTypes, publishNotice } from './notice-publication.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';
-import type { Caller } from './operations/control.ts';
-import type { NoticeView, RevokedView } from './operations/notice-view.ts';
+import type { Caller, NodeStatus } from './operations/control.ts';
+import type { NoticeView } from './operations/notice-view.ts';
+import { OwnStanding } from './own-standing.ts';
 
 /** The cluster’s documents as the node’s operator sees and changes them. */
 export interface NodeNotices {
   views(): readonly NoticeView[];
   /** See `NodeControl.publishNotice`. */
   publish(text: string, caller: Caller): Promise<Result<NoticeView>>;
-  /** Whether and why this node itself is revoked. */
-  revoked(): RevokedView | undefined;
+  /** Whether and why this node itself is revoked or suspended. */
+  out(): Pick<NodeStatus, 'revoked' | 'suspended'>;
 }
 
 interface Rooms {
@@ -43,49 +45,28 @@ interface Rooms {
  */
 export function assembleNotices(rooms: Rooms): NodeNotices {
   const { base, cluster } = rooms;
-  const { notices, files, fault, nodeId } = base;
-  /** Peers that refused this node as revoked, with the reason that they gave. */
-  const refusedBy = new Map<NodeId, string>();
-  let saidOfSelf: string | undefined;
-  const saySelf = (): void => {
-    const refusal = base.revocations.ofCertificate(cluster.identity.svid);
-    const reason = refusal?.reasons[0];
-    if (reason === saidOfSelf) return;
-    saidOfSelf = reason;
-    if (reason === undefined) return;
-    fault(`THIS NODE IS REVOKED: ${reason} It has no links until it has another identity.`, undefined);
-    base.events.emit({ type: 'node.revoked', nodeId, by: nodeId, reason });
-  };
+  const { notices, files } = base;
+  const standing = new OwnStanding(base);
+  const ownRefusal = () => base.revocations.ofCertificate(cluster.identity.svid);
   notices.onNews((news) => {
     tellNews(base, news);
     carryOut(rooms, news);
-    saySelf();
+    standing.say(ownRefusal());
   });
-  cluster.links.onRevoked((peer, reason) => {
-    if (refusedBy.get(peer) === reason) return;
-    refusedBy.set(peer, reason);
-    base.ports.metrics.count('links_refused_as_revoked');
-    fault(`${peer} refuses this node as revoked: ${reason} See caxton notice show revocations there.`, undefined);
-    base.events.emit({ type: 'node.revoked', nodeId, by: peer, reason });
-  });
-  cluster.links.onReady(({ nodeId: peer }) => void refusedBy.delete(peer));
+  cluster.links.onOut((peer, how, reason) => standing.refusedBy(peer, how, reason));
+  cluster.links.onReady(({ nodeId: peer }) => standing.taken(peer));
   // Another certificate may be one that is not revoked.
   cluster.identity.onInstalled(() => {
-    refusedBy.clear();
-    saySelf();
+    standing.forget();
+    standing.say(ownRefusal());
     cluster.links.redial();
   });
   // What was kept from an earlier boot.
-  saySelf();
+  standing.say(ownRefusal());
   return {
     views: () => viewsOf(base),
     publish: (text, caller) => publishNotice({ base, cluster, views: () => viewsOf(base) }, text, caller),
-    revoked() {
-      const own = base.revocations.ofCertificate(files.identity.svid);
-      if (own) return { by: 'notice', reason: own.reasons[0] };
-      const [peer] = refusedBy;
-      return peer && { by: 'peers', reason: `${peer[0]}: ${peer[1]}` };
-    },
+    out: () => standing.view(base.revocations.ofCertificate(files.identity.svid)),
   };
 }
 
@@ -101,6 +82,8 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   gossip.revoke();
   directory.dropRevoked();
   links.cutRevoked();
+  // No link to whoever is revoked is left, and a new gossip key is due.
+  cluster.keys.viewChanged();
   messaging.registry.revoke(revocations.nodes);
   messaging.registry.trustChanged();
   deployments.stopRevoked().catch((error: unknown) => fault('a revoked agent could not be stopped in order', error));
@@ -174,7 +157,6 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
     const shelf = state.shelves[kind];
     if (!shelf) return [];
     const { current, rivals } = shelf;
-    const body = bodyOf(state, kind);
     return [
       {
         kind,
@@ -185,18 +167,20 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
         signerTrusted: files.trust.isAuthority(current.signer),
         rivals: rivals.length,
         document: current.text,
-        body: { ...body },
+        body: { ...bodyInForce(state, kind) },
       },
     ];
   });
 }
 
-function bodyOf(state: NoticesState, kind: NoticeKind): NoticeBodies[NoticeKind] {
+function bodyInForce(state: NoticesState, kind: NoticeKind): NoticeBodies[NoticeKind] {
   switch (kind) {
     case 'trust':
       return trustInOrder(trustInForce(state)!);
     case 'revocations':
       return revocationsInOrder({ revocations: revocationsInForce(state) });
+    case 'suspensions':
+      return suspensionsInOrder({ suspensions: suspensionsInForce(state) });
     case 'roots': {
       const current = state.shelves.roots?.current.notice as NoticeOf<'roots'>;
       return rootsInOrder(rootsInForce(state) ?? current.body);

@@ -2,6 +2,8 @@ import type { NodeConfig } from '../config.ts';
 import type { AgentId } from '../names.ts';
 import { version } from '../version.ts';
 import { AgentHost } from './agents/agent-host.ts';
+import { AgentKeys } from './agents/agent-keys.ts';
+import type { DeploymentAct } from './agents/deployment-act.ts';
 import { Deployments } from './agents/deployments.ts';
 import { Embedding } from './agents/embedding.ts';
 import { assembleEnrolment } from './assemble-enrolment.ts';
@@ -11,6 +13,7 @@ import { assembleMessaging, type MessagingParts } from './messaging/assemble.ts'
 import { assembleBase, type CreateNodeOptions, type NodeBase } from './node-base.ts';
 import { agentView, consoleAgentOf, createNodeControl, type NodeControlParts } from './node-control.ts';
 import type { NodeFiles } from './node-files.ts';
+import { assembleGossipKeys } from './node-gossip-keys.ts';
 import { assembleNotices, type NodeNotices } from './node-notices.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import { assembleWitness, notaryPath, type WitnessParts } from './operations/audit/assemble-witness.ts';
@@ -57,6 +60,7 @@ export async function assemble(
   };
   const host = new AgentHost({
     kernel,
+    keys: new AgentKeys(ports.crypto),
     monotonic: () => ports.clock.monotonic(),
     voice: messaging.voice,
     onMode: (agent, mode) => {
@@ -74,20 +78,11 @@ export async function assemble(
     registry: messaging.registry,
     host,
     modulesPath: config.agents.modulesPath,
-    record: async ({ type, manifest: { agentId, generation, kind }, caller, failure, because, detail }) => {
-      const fact: AuditDraft = {
-        type,
-        identity: agentId,
-        sourceIp: caller?.sourceIp ?? '',
-        outcome: failure ? 'failure' : 'success',
-        reasons: (failure ?? because)?.reasons ?? [],
-        ...(failure ? { code: failure.code } : {}),
-        ...(caller ? { requestId: caller.requestId } : {}),
-        metadata: { generation, kind, by: caller?.identity ?? 'program', ...detail },
-      };
+    record: async (act) => {
+      const fact = deploymentFact(act);
       const recorded = await audit.record(fact);
       // What the node did to protect itself is done, so its record waits for a log that is blocked.
-      if (!recorded.ok && because) audit.note(fact);
+      if (!recorded.ok && act.because) audit.note(fact);
       return recorded;
     },
   });
@@ -125,6 +120,20 @@ export async function assemble(
   };
   return parts;
 }
+
+const deploymentFact = (act: DeploymentAct): AuditDraft => {
+  const { type, manifest, caller, failure, because, detail } = act;
+  return {
+    type,
+    identity: manifest.agentId,
+    sourceIp: caller?.sourceIp ?? '',
+    outcome: failure ? 'failure' : 'success',
+    reasons: (failure ?? because)?.reasons ?? [],
+    ...(failure ? { code: failure.code } : {}),
+    ...(caller ? { requestId: caller.requestId } : {}),
+    metadata: { generation: manifest.generation, kind: manifest.kind, by: caller?.identity ?? 'program', ...detail },
+  };
+};
 
 function noteCompromised({ audit }: NodeBase, agent: AgentId): void {
   audit.note({
@@ -165,10 +174,11 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
     version: release,
     startedAt: ports.clock.now(),
     addresses: () => ({ ...cluster.addresses(), api: whole().api.address() }),
-    gossipKeyVersion: () => built.files.keyring.sealing.version,
+    gossipKeys: assembleGossipKeys(built, cluster),
     state: () => whole().state,
     gossip: cluster.gossip,
     links: cluster.links,
+    revocations: built.revocations,
     registry: messaging.registry,
     host: built.host,
     deployments: built.deployments,

@@ -1,4 +1,6 @@
 import { gossipMember } from './cluster/gossip/gossip-member.ts';
+import { keyRotator } from './cluster/gossip/key-rotator.ts';
+import { apiCertificateWatch } from './cluster/identity/api-certificate-watch.ts';
 import { certRotator } from './cluster/identity/cert-rotator.ts';
 import { linkListener } from './cluster/links/link-listener.ts';
 import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
@@ -24,10 +26,10 @@ const inState =
  */
 export function nodeTree(parts: NodeParts): SupervisorSpec {
   const { config, audit } = parts;
-  const { gossip, renewal, port } = parts.cluster;
+  const { gossip, keys, renewal, apiCertificate, port } = parts.cluster;
   const { routing, asks, limiter } = parts.messaging;
   const { rotation } = config.node;
-  const apiRenewal = parts.cluster.apiCertificate.renewal;
+  const apiRenewal = apiCertificate.renewal;
   const jitter = (): number => parts.ports.random.uint32() / 0x1_0000_0000;
   const departs = (): boolean => parts.kernel.stopping;
   return {
@@ -67,6 +69,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
           { gossip, leaveMs, departs },
           { startedWhen: inState('joining', 'active') },
         ),
+        worker('key-rotator', keyRotator, { rotation: keys }),
       ]),
       supervisor('messaging', 'rest-for-one', [
         worker('rate-limiter', rateLimiterChart, rateLimiterInput(limiter)),
@@ -98,6 +101,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       supervisor('operations', 'one-for-one', [
         ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
         worker('audit-notary', auditNotary, parts.witness),
+        ...(apiRenewal ? [worker('api-certificate', apiCertificateWatch, { certificate: apiCertificate })] : []),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],

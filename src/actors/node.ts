@@ -9,14 +9,15 @@ import { recordBootChanges } from './boot-changes.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { nodeClock } from './kernel/node-clock.ts';
 import { type CreateNodeOptions, recordMended, recordNode } from './node-base.ts';
-import { checkNodeFolders, readNodeFiles } from './node-files.ts';
+import { checkNodeFolders, type NodeFiles } from './node-files.ts';
 import { assemble, closeSockets, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
-import { stopInPhases } from './node-stop.ts';
+import { type Stopping, stopInPhases } from './node-stop.ts';
 import { nodeTree } from './node-tree.ts';
 import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { startFault } from './start-fault.ts';
+import { filesAtStart } from './start-files.ts';
 
 /** A running node. */
 export interface Node {
@@ -54,8 +55,16 @@ export interface Node {
  * Starts a node from its configuration (`loadConfig`). Resolves when it listens, its deployments run again and its API
  * answers; rejects with a CaxtonError that says what is wrong and how to mend it.
  */
-export async function createNode(config: NodeConfig, options: CreateNodeOptions = {}): Promise<Node> {
-  const { parts, close } = await started(config, options).catch((error: unknown) => {
+export const createNode = (config: NodeConfig, options: CreateNodeOptions = {}): Promise<Node> =>
+  createNodeWith(config, options, undefined);
+
+/** As `createNode`, with files that were read and judged just now. */
+export async function createNodeWith(
+  config: NodeConfig,
+  options: CreateNodeOptions,
+  ready: NodeFiles | undefined,
+): Promise<Node> {
+  const { parts, close } = await started(config, options, ready).catch((error: unknown) => {
     throw startFault(error, config);
   });
   const { kernel, events, control, deployments, host, embedding } = parts;
@@ -86,14 +95,14 @@ export async function createNode(config: NodeConfig, options: CreateNodeOptions 
 
 interface Started {
   readonly parts: NodeParts;
-  readonly close: () => Promise<void>;
+  readonly close: Stopping['close'];
 }
 
 /** All files are judged before anything is made on the disk: a start that cannot be leaves nothing behind. */
-async function started(config: NodeConfig, options: CreateNodeOptions): Promise<Started> {
-  const { disk = nodeDisk, clock = nodeClock } = options.ports ?? {};
+async function started(config: NodeConfig, options: CreateNodeOptions, ready: NodeFiles | undefined): Promise<Started> {
+  const { disk = nodeDisk, clock = nodeClock, crypto } = options.ports ?? {};
   if (disk === nodeDisk) await checkNodeFolders(config);
-  const files = await readNodeFiles(config, disk, clock.now());
+  const files = ready ?? (await filesAtStart(config, disk, clock, crypto));
   const { ports, close } = await nodePorts(config, { ...options.ports, disk, clock });
   try {
     const parts = await assemble(config, ports, files, options);
@@ -101,7 +110,7 @@ async function started(config: NodeConfig, options: CreateNodeOptions): Promise<
     await start(parts);
     return { parts, close };
   } catch (error) {
-    await close();
+    await close(Promise.resolve());
     throw error;
   }
 }
@@ -112,7 +121,7 @@ async function start(parts: NodeParts): Promise<void> {
     await kernel.start(nodeTree(parts));
     unwrap(await recordNode(parts, 'NodeStarted'));
     const { config, files, ports, audit } = parts;
-    if (files.identityMended) unwrap(await recordMended(parts));
+    if (files.identityMended || files.enrolledAgain !== undefined) unwrap(await recordMended(parts));
     unwrap(await recordBootChanges({ config, files, store: ports.store, record: (fact) => audit.record(fact) }));
     await parts.deployments.restore((agent, result) => {
       if (!result.ok) parts.fault(`${agent} was not brought back: ${result.refusal.reasons.join(' ')}`, undefined);

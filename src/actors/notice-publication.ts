@@ -1,8 +1,10 @@
 import { ok, type Refusal, type Result, refuse } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { SignedNotice } from '../protocols/notice/reconciliation.ts';
+import type { Notice } from '../protocols/notice/notice.ts';
+import { type NoticesState, type SignedNotice, suspensionsInForce } from '../protocols/notice/reconciliation.ts';
 import { lockedOutUnsaid } from '../protocols/notice/root-rotation.ts';
 import { judgeRootsStep } from '../protocols/notice/roots.ts';
+import { resumedBy } from '../protocols/notice/suspension.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
 import type { NodeBase } from './node-base.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';
@@ -13,6 +15,7 @@ import type { NoticeView } from './operations/notice-view.ts';
 export const noticeAuditTypes = {
   trust: 'TrustChanged',
   revocations: 'SecurityPolicyUpdated',
+  suspensions: 'SecurityPolicyUpdated',
   roots: 'TrustChanged',
 } as const;
 
@@ -26,7 +29,7 @@ export interface Publishing {
 
 /**
  * A minority must not write what the majority may write otherwise. What is judged and recorded is in force when this
- * resolves; a revocation is in force even before it is recorded.
+ * resolves; what protects, such as a revocation, is in force even before it is recorded.
  */
 export async function publishNotice(
   { base, cluster, views }: Publishing,
@@ -52,7 +55,9 @@ export async function publishNotice(
     return held;
   }
   const record = () => audit.record(publicationOf(caller, judged.value, undefined));
-  if (kind !== 'revocations') {
+  // What protects is in force before it is recorded; what lets in, afterwards.
+  const protects = !opens(notices.state, judged.value.notice);
+  if (!protects) {
     const recorded = await record();
     if (!recorded.ok) return recorded;
   }
@@ -63,13 +68,18 @@ export async function publishNotice(
     audit.note(publicationOf(caller, undefined, taken.refusal));
     return taken;
   }
-  if (kind === 'revocations') {
+  if (protects) {
     const recorded = await record();
-    if (!recorded.ok)
-      fault(`revocations are in force without a record: ${recorded.refusal.reasons.join(' ')}`, undefined);
+    if (!recorded.ok) fault(`${kind} are in force without a record: ${recorded.refusal.reasons.join(' ')}`, undefined);
   }
   await notices.saved();
   return ok(views().find((view) => view.kind === kind)!);
+}
+
+/** Whether a document lets somebody do what could not be done before, as another root does. */
+function opens(state: NoticesState, notice: Notice): boolean {
+  if (notice.kind === 'trust' || notice.kind === 'roots') return true;
+  return notice.kind === 'suspensions' && resumedBy(suspensionsInForce(state), notice.body.suspensions).length > 0;
 }
 
 /**

@@ -3,10 +3,12 @@ import { findConfig, loadConfig, type NodeConfig } from '../config.ts';
 import { unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { nodeClock } from './kernel/node-clock.ts';
-import { checkNodeFolders, readNodeFiles } from './node-files.ts';
+import type { CreateNodeOptions } from './node-base.ts';
+import { checkNodeFolders } from './node-files.ts';
 import type { NodeEvent, SiemView } from './operations/control.ts';
 import type { Log } from './operations/log.ts';
 import { nodeDisk } from './operations/node-disk.ts';
+import { filesAtStart } from './start-files.ts';
 
 export interface StandaloneOptions {
   readonly configPath?: string;
@@ -33,18 +35,20 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
     const { config, path } = await readConfig(options.configPath);
     // Judged before anything is made on the disk, and before the rest of the node is loaded: a mistake shows at once.
     await checkNodeFolders(config);
-    await readNodeFiles(config, nodeDisk, nodeClock.now());
-    const [{ createNode }, { createLog }, { chargeStraysTo }] = await Promise.all([
+    const files = await filesAtStart(config, nodeDisk, nodeClock);
+    const [{ createNodeWith }, { createLog }, { chargeStraysTo }] = await Promise.all([
       import('./node.ts'),
       import('./operations/log.ts'),
       import('./kernel/stray.ts'),
     ]);
     const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
     const onFault = (message: string, error: unknown, about?: Readonly<Record<string, string>>) =>
-      log.error({ err: error, ...about }, message);
+      log.error(about?.thrownBy === undefined ? { err: error, ...about } : { thrown: error, ...about }, message);
     // From before the first agent runs until the process has ended: some of their timers outlive the node.
-    chargeStraysTo((error) => onFault('a throw that belongs to no actor', error), process);
-    const node = await createNode(config, {
+    chargeStraysTo((error) => onFault('a throw that belongs to no actor', error, { thrownBy: '' }), process);
+    if (files.enrolledAgain !== undefined)
+      log.warn(`the certificate had ended: ${files.enrolledAgain} gave another one, with a new key`);
+    const nodeOptions: CreateNodeOptions = {
       onEvent: (event) => {
         log.debug({ event }, event.type);
         if (event.type === 'node.stopping') log.info({ msMax: event.msMax }, `the node stops: ${event.phase}`);
@@ -54,7 +58,8 @@ export async function runStandalone(options: StandaloneOptions): Promise<number>
       ...(options.join ? { join: options.join } : {}),
       onFault,
       onWarning: (message) => log.warn(message),
-    });
+    };
+    const node = await createNodeWith(config, nodeOptions, files);
     // Said by a node that runs: a start that failed has one thing to say.
     for (const warning of config.warnings) log.warn(warning);
     const status = node.control.status();

@@ -10,6 +10,7 @@ export class NodeVault {
   readonly #source: VaultSource;
   readonly #readSecret: (path: string) => Promise<string>;
   #ring: VaultRing;
+  readonly #onRotated: (() => void)[] = [];
 
   private constructor(source: VaultSource, readSecret: (path: string) => Promise<string>, ring: VaultRing) {
     this.#source = source;
@@ -30,20 +31,25 @@ export class NodeVault {
     return this.#ring;
   }
 
+  /** Calls the listener whenever another key is current: what lies under an old one should not stay there. */
+  onRotated(listener: () => void): void {
+    this.#onRotated.push(listener);
+  }
+
   /**
-   * Reads the source again; true when another key is current now. Throws as `open` does, and MALFORMED for a ring that
+   * Reads the source again. Throws as `open` does, and MALFORMED for a ring that
    * is no successor of the one in force, and keeps that one then.
    */
-  async reload(): Promise<boolean> {
-    const before = this.#ring;
+  async reload(): Promise<void> {
+    const { currentId } = this.#ring;
     const ring = await readRing(this.#source, this.#readSecret);
-    if (!ring.ids.includes(before.currentId))
+    if (!ring.ids.includes(currentId))
       throw new CaxtonError('MALFORMED', [
-        `The vault’s key ring does not hold the key ${before.currentId} any more, which the log is written with now.`,
+        `The vault’s key ring does not hold the key ${currentId} any more, which the log is written with now.`,
         'The node goes on with the ring that it has. Put that one back and rotate it: caxton security rotate-vault-key.',
       ]);
     this.#ring = ring;
-    return ring.currentId !== before.currentId;
+    if (ring.currentId !== currentId) for (const listener of this.#onRotated) listener();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Options, RawVerb, Verb } from './command.ts';
 import { nodeOptions } from './node-options.ts';
+import { revocationOptions } from './notice/revocation-options.ts';
 import { noticeVerbs } from './notice/verbs.ts';
 import { securityVerbs } from './security/verbs.ts';
 
@@ -43,11 +44,61 @@ refused, and when the agent answers with refuse, failure or not-understood.`,
   },
   {
     noun: 'cluster',
+    verb: 'init',
+    summary: 'make a new cluster and the folder of its first node',
+    details: `Also as “caxton init”. The only command that makes a cluster’s id and gossip key: other nodes join with tokens. Makes
+a root and an online CA below it, unless a CA is given, the keys of authority and deployer, and the first node with its
+certificate and node.yaml: a CA node. Nothing that exists is replaced without --force, which moves it aside.`,
+    options: {
+      dir: { type: 'string', value: 'DIR', about: 'the folder', required: true },
+      'node-id': { type: 'string', value: 'ID', about: 'the id of the first node', required: true },
+      bind: { type: 'string', value: 'HOST:PORT', about: 'where it listens for links and gossip', required: true },
+      'api-bind': { type: 'string', value: 'HOST:PORT', about: 'where its API listens', required: true },
+      advertise: { type: 'string', value: 'HOST:PORT', about: 'where members dial it (default the value of bind)' },
+      'expected-size': { type: 'string', value: 'N', about: 'how many nodes the cluster shall have (default 3)' },
+      'trust-domain': { type: 'string', value: 'NAME', about: 'its trust domain (default caxton.internal)' },
+      dns: { type: 'string', value: 'NAME,…', about: 'more DNS names of the node', multiple: true },
+      ip: { type: 'string', value: 'ADDRESS,…', about: 'more IP addresses of the node', multiple: true },
+      validity: { type: 'string', value: 'TIME', about: 'how long its certificate holds (default 90d)' },
+      'ca-cert': { type: 'string', value: 'FILE', about: 'the certificate of a CA that is there already' },
+      'ca-key': { type: 'string', value: 'FILE', about: 'its key, which stays where it is' },
+      'root-cert': { type: 'string', value: 'FILE', about: 'the root, when that CA’s file has only the intermediate' },
+      'passphrase-file': { type: 'string', value: 'FILE', about: 'the passphrase of that key, mode 0600' },
+      force: { type: 'boolean', about: 'move what is in the folder aside' },
+      output: { type: 'string', value: 'json|table', about: 'form of the output (default table)' },
+    },
+    examples: [
+      'caxton cluster init --dir /etc/caxton --node-id node-1 --bind 10.0.0.1:7701 --api-bind 10.0.0.1:7801',
+      'caxton init --dir c --node-id n1 --bind 127.0.0.1:7701 --api-bind 127.0.0.1:7801 --trust-domain example.org',
+    ],
+    run: async (invocation) => (await import('./cluster/init.ts')).init(invocation),
+  },
+  {
+    noun: 'cluster',
     verb: 'members',
     summary: 'list the nodes as one node sees them',
     options: nodeOptions,
     examples: ['caxton cluster members', 'caxton cluster members --node node-3 --output json'],
     run: async (invocation) => (await import('./cluster/members.ts')).members(invocation),
+  },
+  {
+    noun: 'cluster',
+    verb: 'keys',
+    summary: 'show the keys of the gossip: epochs, stage, and who holds which',
+    details: 'Keys are shown by a hash, never themselves.',
+    options: nodeOptions,
+    examples: ['caxton cluster keys', 'caxton cluster keys --node node-2 --output json'],
+    run: async (invocation) => (await import('./cluster/keys.ts')).keys(invocation),
+  },
+  {
+    noun: 'cluster',
+    verb: 'rotate-key',
+    summary: 'have a node propose a new key of the gossip',
+    details: `The cluster rotates it by itself, each key_rotation_interval and after each revocation; this is for whoever does not
+want to wait. The new key seals as soon as all live members hold it: see caxton cluster keys.`,
+    options: nodeOptions,
+    examples: ['caxton cluster rotate-key', 'caxton cluster rotate-key --node node-2 --output json'],
+    run: async (invocation) => (await import('./cluster/rotate-key.ts')).rotateKey(invocation),
   },
   {
     noun: 'agent',
@@ -81,7 +132,8 @@ refused, and when the agent answers with refuse, failure or not-understood.`,
     summary: 'check that a node’s audit log is what it was',
     details: `Without more, the node checks its own log and says who countersigned it. With --against-witness its peers are asked
 what they countersigned, and the proofs are checked here. With --offline a copy of the log’s folder is checked, and with
---proof a file of “caxton audit prove”; neither asks a node. Exit code 1 when something does not hold.`,
+--proof a file of “caxton audit prove”; neither asks a node. What the cluster has revoked they only know
+with --revocations. Exit code 1 when something does not hold.`,
     options: {
       from: { type: 'string', value: 'SEQ', about: 'only the segments from this record on' },
       to: { type: 'string', value: 'SEQ', about: 'and up to this one' },
@@ -91,6 +143,7 @@ what they countersigned, and the proofs are checked here. With --offline a copy 
       vault: { type: 'string', value: 'FILE', about: 'the key ring that opens it (with --offline)' },
       evidence: { type: 'string', value: 'FILE', about: 'checkpoints from elsewhere, JSON lines (with --offline)' },
       ca: { type: 'string', value: 'FILE', about: 'the cluster’s CA certificate (default: the profile’s)' },
+      ...revocationOptions,
       ...nodeOptions,
     },
     examples: [

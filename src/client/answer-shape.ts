@@ -68,11 +68,25 @@ const notice = {
   body: 'object',
 } as const;
 
+const gossipKey = { epoch: 'number', hash: 'text', proposer: 'text' } as const;
+
 /** The answers of the management API, by what is asked: the views of `NodeControl`. */
 export const answers = {
   live: { live: 'flag' },
   ready: { ready: 'flag', state: 'text' },
+  gossipKeys: {
+    stage: 'text',
+    sealing: { ...gossipKey, since: 'text' },
+    'candidate?': gossipKey,
+    retiring: [gossipKey],
+    nextAt: 'text',
+    'due?': 'text',
+    members: [{ nodeId: 'text', self: 'flag', 'sealing?': gossipKey, 'candidate?': gossipKey }],
+  },
   joinToken: { token: 'text', id: 'text', expiresAt: 'text' },
+  joinTokens: { items: [{ id: 'text', nodeId: 'text', replace: 'flag', expiresAt: 'text', 'serial?': 'text' }] },
+  cancelledToken: { nodeId: 'text', 'serial?': 'text' },
+  certificates: { items: [{ serial: 'text', notAfter: 'text', revoked: 'flag', certificate: 'text' }] },
   status: {
     nodeId: 'text',
     spiffeId: 'text',
@@ -90,6 +104,7 @@ export const answers = {
     links: 'number',
     audit: { state: 'text', sequence: 'number', hash: 'text' },
     'revoked?': { by: 'text', reason: 'text' },
+    'suspended?': { by: 'text', reason: 'text' },
     'siem?': [{ name: 'text', kind: 'text', confirmedSequence: 'number', backlogRecords: 'number' }],
   },
   members: {

@@ -48,6 +48,12 @@ const rotation = z.strictObject({
   check_interval: duration.default(86_400_000),
   renewal_threshold: duration.optional(),
   ca_key_path: path.optional(),
+  ca_nodes: listOf(hostPort, 'host:port', 0, 16).default([]),
+});
+
+const reenrolmentWindow = parsed<number | 'off'>('off, or a duration of 1s to 30d', (text) => {
+  const ms = text === 'off' ? 'off' : parseDuration(text);
+  return ms === 'off' || (ms !== undefined && ms >= 1_000 && ms <= limits.reenrolmentMsMax) ? ms : undefined;
 });
 
 const ca = z.strictObject({
@@ -55,6 +61,7 @@ const ca = z.strictObject({
   certificate_path: path.optional(),
   passphrase_path: path.optional(),
   max_validity: duration.default(90 * 86_400_000),
+  reenrolment_window: reenrolmentWindow.default(7 * 86_400_000),
 });
 
 const node = z.strictObject({

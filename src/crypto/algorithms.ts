@@ -41,6 +41,7 @@ export const signatureDomains = table({
   'caxton message v1': 'ed25519',
   'caxton roots acknowledgement v1': 'ed25519',
   'caxton claim-key binding v1': 'ecdsa-p256-sha256',
+  'caxton re-enrolment v1': 'ecdsa-p256-sha256',
 } as const satisfies Record<string, keyof typeof signatureAlgorithms>);
 
 /** The closed set of purposes. */

@@ -148,8 +148,19 @@ export function issued(issuer: ReadCertificate, certificate: ReadCertificate): '
   // checkIssued compares names, key identifiers and what the issuer may do; only verify looks at the signature.
   const matches = certificate.x509.checkIssued(x509);
   if (!matches && certificate.x509.issuer !== x509.subject) return 'no';
-  const signed = publicKey !== undefined && verifies(certificate.x509, publicKey);
+  const signed = publicKey !== undefined && hasSigned(issuer, certificate, publicKey);
   return matches ? (signed ? 'signed' : 'named') : signed ? 'unfit' : 'no';
+}
+
+/** Issuers whose signature on a certificate was found good: no change of either object can make it another. */
+const signers = new WeakMap<ReadCertificate, WeakSet<ReadCertificate>>();
+
+function hasSigned(issuer: ReadCertificate, certificate: ReadCertificate, key: KeyObject): boolean {
+  if (signers.get(certificate)?.has(issuer)) return true;
+  if (!verifies(certificate.x509, key)) return false;
+  const found = signers.get(certificate) ?? new WeakSet();
+  signers.set(certificate, found.add(issuer));
+  return true;
 }
 
 /** A key of another kind than the signature throws where one that does not fit says no. */

@@ -137,3 +137,11 @@ export function tlsFinding(code: string, words = '', what = 'the connection'): C
   if (told !== undefined) return { code: told, text };
   return code === 'UNSPECIFIED' ? { code: 'PATH_REFUSED', text } : undefined;
 }
+
+/** What TLS says of its own protocol, in OpenSSL’s names: another version, no TLS at all, bytes out of order, an end. */
+const protocolFaults =
+  /HTTP_REQUEST|PROXY_REQUEST|WRONG_VERSION|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|PROTOCOL_VERSION|NO_SHARED_CIPHER|NO_SUITABLE|UNEXPECTED_|BAD_(RECORD|PACKET|HELLO|LENGTH|EXTENSION)|RECORD_LAYER|PACKET_LENGTH|LENGTH_(MISMATCH|TOO)|DECODE|DECRYPT|CLOSED_BEFORE_HANDSHAKE|ECONNRESET|EPIPE/;
+
+/** Whether TLS stopped at its own protocol, so that it came to no certificate. What is not known to be that is not. */
+export const isProtocolFault = (code: string, words = ''): boolean =>
+  protocolFaults.test(`${code} ${words.toUpperCase().replaceAll(' ', '_')}`);

@@ -23,7 +23,16 @@ export {
   type CertificateRefusal,
   certificateReasons,
 } from './certificate-reason.ts';
-export { createKeyring, type GossipKey, Keyring, keyringFromText, keyringToText } from './keyring.ts';
+export {
+  createKeyring,
+  type GossipKey,
+  type GossipKeyFacts,
+  type GossipKeyName,
+  gossipKey,
+  Keyring,
+  keyringFromText,
+  keyringToText,
+} from './keyring.ts';
 export {
   ed25519PublicKey,
   keyId,

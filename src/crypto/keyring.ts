@@ -1,31 +1,60 @@
+import { createHash } from 'node:crypto';
 import { ok, type Result, refuse } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { isNodeId } from '../names.ts';
+import { transcript } from './transcript.ts';
 
 /** Length of a gossip key. */
 const gossipKeyBytes = 32;
+const hashBytes = 16;
+const epochMax = 0xffff_ffff;
+const domain = 'caxton gossip key v1';
 
-const versionMax = 0xffff_ffff;
+/** What a gossip key is for, fixed when it is made. */
+export interface GossipKeyFacts {
+  /** The key version of datagrams, 1 to 2³² − 1. */
+  readonly epoch: number;
+  /** The node that made it; empty for the first key of a cluster. */
+  readonly proposer: string;
+  /** How many steps the cluster’s revocations had taken then. */
+  readonly revocations: number;
+}
 
-/** A gossip key with its version, a number that only grows. */
+/** Names a gossip key; no secret. */
+export interface GossipKeyName extends GossipKeyFacts {
+  /** 128 bits of SHA-256 over the key and its facts, hexadecimal: 256 random bits cannot be guessed from it. */
+  readonly hash: string;
+}
+
+/** A gossip key. */
 export interface GossipKey {
-  readonly version: number;
+  readonly id: GossipKeyName;
   /** 32 bytes. */
   readonly key: Uint8Array;
 }
 
 /**
- * The gossip keys that a node holds: one seals, all open. Immutable; a change gives a new keyring. Rotation in three
- * steps: `added` everywhere, then `sealingWith` everywhere, then `without` the old one. Versions never regress.
+ * A key with its name. The facts are hashed with it, so whoever is given a key under a name can tell that it is the one.
+ * Throws for a key that is not 32 bytes and an epoch that is out of range: bugs of the caller.
  */
+export function gossipKey(key: Uint8Array, { epoch, proposer, revocations }: GossipKeyFacts): GossipKey {
+  if (key.length !== gossipKeyBytes) throw new TypeError(`A gossip key has ${gossipKeyBytes} bytes.`);
+  if (!isEpoch(epoch)) throw new RangeError(`A gossip key’s epoch is 1 to ${epochMax}.`);
+  const hashed = createHash('sha256').update(transcript(domain, epoch, proposer, revocations, key));
+  const hash = hashed.digest('hex').slice(0, 2 * hashBytes);
+  return { id: { epoch, proposer, revocations, hash }, key: key.slice() };
+}
+
+/** The gossip keys that a node holds: one seals, all open. Immutable; which it holds, the rules of rotation say. */
 export class Keyring {
-  /** Ascending by version; private, so that printing a keyring prints no key. */
+  /** Private, so that printing a keyring prints no key. */
   readonly #keys: readonly GossipKey[];
   readonly #sealing: GossipKey;
 
   /** Use `createKeyring` or `keyringFromText`. */
-  constructor(keys: readonly GossipKey[], sealing: GossipKey) {
-    this.#keys = keys;
+  constructor(sealing: GossipKey, others: readonly GossipKey[]) {
     this.#sealing = sealing;
+    this.#keys = [sealing, ...others.filter(({ id }) => id.hash !== sealing.id.hash)];
   }
 
   /** The key that seals what this node sends. */
@@ -33,74 +62,44 @@ export class Keyring {
     return this.#sealing;
   }
 
-  /** Versions held, ascending. */
-  get versions(): readonly number[] {
-    return this.#keys.map(({ version }) => version);
+  /** All keys, the sealing one first. */
+  get keys(): readonly GossipKey[] {
+    return this.#keys;
   }
 
-  /** The key of a version, 32 bytes; undefined when it is not held. */
-  key(version: number): Uint8Array | undefined {
-    return this.#keys.find((held) => held.version === version)?.key;
+  /** The keys that a datagram of this version may be sealed with: several when two nodes proposed at once. */
+  ofEpoch(epoch: number): readonly GossipKey[] {
+    return this.#keys.filter(({ id }) => id.epoch === epoch);
   }
 
-  /**
-   * With a key more, which opens but does not seal yet. REPLAYED when the version is not above all held ones,
-   * LIMIT_EXCEEDED when the ring is full, MALFORMED for another form of key.
-   */
-  added(version: number, key: Uint8Array): Result<Keyring> {
-    if (!isGossipKey(version, key)) return malformed();
-    if (version <= this.#keys.at(-1)!.version)
-      return refuse('REPLAYED', `Gossip key ${version} is not newer than ${this.#keys.at(-1)!.version}.`);
-    if (this.#keys.length >= limits.gossipKeysMax)
-      return refuse('LIMIT_EXCEEDED', `A keyring holds ${limits.gossipKeysMax} keys at most.`);
-    return ok(new Keyring([...this.#keys, { version, key: key.slice() }], this.#sealing));
+  /** The key with this hash; undefined when it is not held. */
+  key(hash: string): GossipKey | undefined {
+    return this.#keys.find(({ id }) => id.hash === hash);
   }
 
-  /** Sealing with a held key from now on. REPLAYED for a version below the sealing one, MALFORMED when it is not held. */
-  sealingWith(version: number): Result<Keyring> {
-    const found = this.#keys.find((held) => held.version === version);
-    if (!found) return refuse('MALFORMED', `The keyring holds no key of version ${version}.`);
-    if (version < this.#sealing.version)
-      return refuse('REPLAYED', `Gossip key ${version} is older than the sealing one, ${this.#sealing.version}.`);
-    return ok(new Keyring(this.#keys, found));
-  }
-
-  /** Without a key that is older than the sealing one. MALFORMED for the sealing one or a newer one. */
-  without(version: number): Result<Keyring> {
-    if (version >= this.#sealing.version)
-      return refuse('MALFORMED', `Gossip key ${version} is not older than the sealing one.`);
-    return ok(
-      new Keyring(
-        this.#keys.filter((held) => held.version !== version),
-        this.#sealing,
-      ),
-    );
-  }
-
-  /** Versions only: what `JSON.stringify` of something that holds a keyring may show. */
-  toJSON(): { readonly sealing: number; readonly versions: readonly number[] } {
-    return { sealing: this.#sealing.version, versions: this.versions };
+  /** Names only: what `JSON.stringify` of something that holds a keyring may show. */
+  toJSON(): { readonly sealing: string; readonly keys: readonly string[] } {
+    return { sealing: this.#sealing.id.hash, keys: this.#keys.map(({ id }) => id.hash) };
   }
 }
 
-/** A keyring with one key, which seals. Throws for a key that is not 32 bytes or a version that is not 1 to 2³² − 1. */
-export function createKeyring(version: number, key: Uint8Array): Keyring {
-  if (!isGossipKey(version, key)) throw new TypeError('A gossip key has 32 bytes and a version from 1.');
-  const only = { version, key: key.slice() };
-  return new Keyring([only], only);
-}
+/** A keyring with the key that seals and those that open besides. */
+export const createKeyring = (sealing: GossipKey, others: readonly GossipKey[] = []): Keyring =>
+  new Keyring(sealing, others);
 
-/** The text of the keyring’s file: JSON with versions and base64 keys. It is the secret itself; the file is 0600. */
-export function keyringToText(keyring: Keyring): string {
-  const keys = keyring.versions.map((version) => ({
-    version,
-    key: Buffer.from(keyring.key(version)!).toString('base64'),
-  }));
-  return `${JSON.stringify({ format: 1, sealing: keyring.sealing.version, keys }, undefined, 2)}\n`;
+/**
+ * The text of a gossip key file: JSON with the key that seals, as a node needs it to begin. It is the secret itself; the
+ * file is 0600.
+ */
+export function keyringToText({ sealing }: Keyring): string {
+  const { epoch, proposer, revocations } = sealing.id;
+  const facts = proposer === '' && revocations === 0 ? {} : { proposer, revocations };
+  const entry = { version: epoch, ...facts, key: Buffer.from(sealing.key).toString('base64') };
+  return `${JSON.stringify({ format: 1, sealing: epoch, keys: [entry] }, undefined, 2)}\n`;
 }
 
 /**
- * Reads a keyring’s file. MALFORMED for another form, for versions that do not ascend, or when the sealing key is not
+ * Reads a gossip key file. MALFORMED for another form, for versions that do not ascend, or when the sealing key is not
  * among them; LIMIT_EXCEEDED when the text is too long or holds too many keys. The refusal never quotes the text.
  */
 export function keyringFromText(text: string): Result<Keyring> {
@@ -111,19 +110,26 @@ export function keyringFromText(text: string): Result<Keyring> {
     return refuse('LIMIT_EXCEEDED', `A keyring holds ${limits.gossipKeysMax} keys at most.`);
   const keys: GossipKey[] = [];
   for (const entry of file.keys as readonly unknown[]) {
-    if (!isRecord(entry) || typeof entry.version !== 'number' || typeof entry.key !== 'string') return malformed();
-    const key = Buffer.from(entry.key, 'base64');
-    const { version } = entry;
-    if (key.toString('base64') !== entry.key || !isGossipKey(version, key)) return malformed();
-    if (version <= (keys.at(-1)?.version ?? 0)) return malformed();
-    keys.push({ version, key: new Uint8Array(key) });
+    const key = readEntry(entry);
+    if (!key || key.id.epoch <= (keys.at(-1)?.id.epoch ?? 0)) return malformed();
+    keys.push(key);
   }
-  const sealing = keys.find(({ version }) => version === file.sealing);
-  return sealing ? ok(new Keyring(keys, sealing)) : malformed();
+  const sealing = keys.find(({ id }) => id.epoch === file.sealing);
+  return sealing ? ok(new Keyring(sealing, keys)) : malformed();
 }
 
-const isGossipKey = (version: number, key: Uint8Array): boolean =>
-  key.length === gossipKeyBytes && Number.isInteger(version) && version >= 1 && version <= versionMax;
+function readEntry(entry: unknown): GossipKey | undefined {
+  if (!isRecord(entry)) return undefined;
+  const { version, proposer = '', revocations = 0, key: text } = entry;
+  if (typeof version !== 'number' || typeof text !== 'string' || typeof proposer !== 'string') return undefined;
+  const key = Buffer.from(text, 'base64');
+  if (key.toString('base64') !== text || key.length !== gossipKeyBytes || !isEpoch(version)) return undefined;
+  if (typeof revocations !== 'number' || !Number.isSafeInteger(revocations) || revocations < 0) return undefined;
+  if (proposer !== '' && !isNodeId(proposer)) return undefined;
+  return gossipKey(new Uint8Array(key), { epoch: version, proposer, revocations });
+}
+
+const isEpoch = (epoch: number): boolean => Number.isInteger(epoch) && epoch >= 1 && epoch <= epochMax;
 
 const malformed = (): ReturnType<typeof refuse> =>
   refuse(

@@ -43,6 +43,29 @@ export function acceptPrivateKey(key: KeyObject): Result<KeyObject> {
   return known ? ok(key) : refuse('MALFORMED', 'The private key is not Ed25519, X25519 or P-256.');
 }
 
+// RFC 8410 §7: a PrivateKeyInfo of Ed25519 is this prefix and the 32 bytes.
+const ed25519Pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** The Ed25519 private key whose 32 secret bytes (RFC 8032 §5.1.5) these are. Throws for another length. */
+export function ed25519PrivateKey(seed: Uint8Array): KeyObject {
+  if (seed.length !== rawKeyBytes) throw new TypeError('An Ed25519 private key has 32 bytes.');
+  const der = Buffer.concat([ed25519Pkcs8Prefix, seed]);
+  try {
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  } finally {
+    der.fill(0);
+  }
+}
+
+/** The 32 secret bytes of an Ed25519 private key. Throws for another type. The caller wipes them. */
+export function rawPrivateKey(key: KeyObject): Buffer {
+  if (key.asymmetricKeyType !== 'ed25519') throw new TypeError('rawPrivateKey takes an Ed25519 key.');
+  // RFC 8037 §2: `d` is the raw bytes; none for a public key.
+  const { d } = key.export({ format: 'jwk' });
+  if (d === undefined) throw new TypeError('rawPrivateKey takes a private key.');
+  return Buffer.from(d, 'base64url');
+}
+
 /** The public half of a key: of a private key its public key, of a public key itself. */
 export const publicHalf = (key: KeyObject): KeyObject => (key.type === 'private' ? createPublicKey(key) : key);
 

@@ -56,7 +56,8 @@ export interface VerifiedDocument {
 export function signDocument(kind: DocumentKind, privateKey: KeyObject, payload: Uint8Array): string {
   const { prefix, domain, bytesMax } = kinds[kind];
   const signature = signWith(privateKey, domain, payload);
-  const text = `${prefix}.${toBase64url(payload)}.${keyIdOf(privateKey)}.${toBase64url(signature)}`;
+  // Joined, because a template leaves its parts as they are, each with a node of its own.
+  const text = [prefix, toBase64url(payload), keyIdOf(privateKey), toBase64url(signature)].join('.');
   if (text.length > bytesMax) throw new RangeError(`A ${kind} document may have ${bytesMax} bytes at most.`);
   return text;
 }
@@ -107,6 +108,17 @@ export function verifyDocument(
     return refuse('SIGNATURE_INVALID', `The ${kind} document’s signature does not match its payload.`);
   return ok({ kind, payload, keyId: signer, id: documentId(text) });
 }
+
+/** What a document’s text says beside its payload: the key id and the signature. Not checked. */
+export function signatureOf(text: string): string {
+  const parts = text.split('.');
+  // Joined to be a text of its own: a part of another one would keep that whole.
+  return [parts[2], parts[3]].join('.');
+}
+
+/** The text of a document: of its payload and what `signatureOf` gave. */
+export const documentText = (kind: DocumentKind, payload: Uint8Array, signature: string): string =>
+  `${kinds[kind].prefix}.${toBase64url(payload)}.${signature}`;
 
 /** The name of a document by its text: base64url of SHA-256. */
 export const documentId = (text: string): string => toBase64url(sha256(Buffer.from(text, 'utf8')));

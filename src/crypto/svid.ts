@@ -1,10 +1,11 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { ok, type Result } from '../errors.ts';
 import { isNodeId, isTrustDomain, type NodeId, nodeSpiffeId, type TrustDomain } from '../names.ts';
-import { certificateKeyId, joinChain, type ReadCertificate, readCertificate, splitChain } from './certificate-chain.ts';
+import { certificateKeyId, joinChain, type ReadCertificate } from './certificate-chain.ts';
 import { type CertificateFields, keyPurposes } from './certificate-fields.ts';
 import { algorithmFindings, finding, timeFindings, urisOf } from './certificate-findings.ts';
 import { type CertificateFinding, type CertificateRefusal, refusalFor } from './certificate-reason.ts';
+import { readChain, rememberChain } from './recent-chains.ts';
 import { isRevoked, pathAbove } from './svid-path.ts';
 
 /** What a verified node certificate says. */
@@ -56,15 +57,9 @@ export interface SvidExpectation {
  * @returns the identity, or CERTIFICATE_REFUSED with every reason that was found.
  */
 export function verifyNodeSvid(certificate: Uint8Array, expect: SvidExpectation): Result<NodeSvid, CertificateRefusal> {
-  const parts = splitChain(certificate);
-  if (!parts.ok) return malformed(parts.refusal.reasons);
-  const chain: ReadCertificate[] = [];
-  for (const part of parts.value) {
-    const read = readCertificate(part);
-    if (!read.ok) return malformed(read.refusal.reasons);
-    chain.push(read.value);
-  }
-  const [leaf, ...intermediates] = chain as [ReadCertificate, ...ReadCertificate[]];
+  const chain = readChain(certificate);
+  if (!chain.ok) return malformed(chain.refusal.reasons);
+  const [leaf, ...intermediates] = chain.value as [ReadCertificate, ...ReadCertificate[]];
   const { x509, fields, publicKey } = leaf;
   const nodeId = nodeOf(urisOf(fields), expect.trustDomain);
   const notBefore = x509.validFromDate.getTime();
@@ -84,6 +79,7 @@ export function verifyNodeSvid(certificate: Uint8Array, expect: SvidExpectation)
   if (refused) return refused;
   // Without a reason both are there; saying so here keeps the types honest without an assertion.
   if (nodeId === undefined || publicKey === undefined) return malformed(['No identity was found.']);
+  rememberChain(certificate, chain.value);
   return ok({
     nodeId,
     spiffeId: nodeSpiffeId(expect.trustDomain, nodeId),

@@ -6,9 +6,10 @@ import { loadConfig, type NodeConfig } from '../config.ts';
 import { privateKeyFromPem } from '../crypto/keys.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
 import { isNodeId, type NodeId } from '../names.ts';
-import { clusterRoot, initialiseCluster } from './initialise.ts';
+import { initialiseCluster } from './initialise.ts';
 import { clusterLayout } from './layout.ts';
 import { anyPorts, claimPorts } from './ports.ts';
+import { placeOf } from './whole-folder.ts';
 
 export interface DevelopmentClusterOptions {
   /** Where keys, certificates and data live; made when it does not exist. */
@@ -41,7 +42,7 @@ policies: []
  */
 export async function developmentCluster(options: DevelopmentClusterOptions): Promise<DevelopmentCluster> {
   const { nodes: names = ['node-1'], policy = noPolicy } = options;
-  const folder = await clusterRoot(options.folder);
+  const folder = await placeOf(options.folder);
   const nodes = names.filter(isNodeId);
   if (nodes.length === 0 || nodes.length < names.length || new Set(nodes).size < nodes.length)
     throw new CaxtonError('CONFIG_INVALID', 'nodes must be different ids of a-z, 0-9, “_” and “-”, at least one.');

@@ -1,26 +1,22 @@
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { certificateEnd } from '../actors/cluster/identity/pem.ts';
-import { systemFault } from '../config/system-fault.ts';
-import { createApiKey } from '../crypto/api-key.ts';
 import {
   type IssuedCertificate,
   issueCa,
   issueNodeCertificate,
   issueServerCertificate,
 } from '../crypto/certificate.ts';
-import { createKeyring, keyringToText } from '../crypto/keyring.ts';
-import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.ts';
+import { privateKeyToPem } from '../crypto/keys.ts';
 import { type Crypto, osCrypto } from '../crypto/port.ts';
-import { signDocument } from '../crypto/signed-document.ts';
-import { createVaultRing } from '../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
 import type { NodeId, TrustDomain } from '../names.ts';
-import { noticePayload } from '../protocols/notice/notice.ts';
 import { type ClusterLayout, clusterLayout } from './layout.ts';
+import { newApiKey, newCluster, newNodeKeys, profileText } from './new-cluster.ts';
 import { nodeYaml } from './templates.ts';
+import { makeWholeFolder, takenBy } from './whole-folder.ts';
 
 const dayMs = 86_400_000;
 
@@ -67,41 +63,21 @@ export async function initialiseCluster(options: InitOptions): Promise<boolean> 
     return false;
   }
   await checkRoom(final.root);
-  const draft = clusterLayout(`${options.root}.new-${process.pid}`);
-  try {
-    await rm(draft.root, { recursive: true, force: true });
-    await mkdir(draft.root, { recursive: true, mode: 0o700 });
-    await fill(draft, final, options);
-    await rename(draft.root, final.root);
-  } catch (error) {
-    await rm(draft.root, { recursive: true, force: true }).catch(() => {});
-    throw folderFault(final.root, error);
-  }
+  await makeWholeFolder(options.root, (draft) => fill(clusterLayout(draft), final, options));
   return true;
 }
 
-/** The folder that a name stands for: where a symbolic link leads, since the cluster is renamed into its place. */
-export const clusterRoot = (folder: string): Promise<string> => realpath(resolve(folder)).catch(() => resolve(folder));
-
 /** A cluster is made where nothing is, or in an empty folder: whatever else lies there is somebody’s. */
 async function checkRoom(root: string): Promise<void> {
-  const found = await lstat(root).catch(() => undefined);
-  const refused = (what: string) => new CaxtonError('FILE_UNREADABLE', `${root} ${what}`);
-  if (found?.isSymbolicLink()) throw refused('is a symbolic link that leads nowhere: mend it, or name another folder.');
-  if (found && !found.isDirectory()) throw refused('is not a folder: name another for the development cluster.');
-  if (found && (await readdir(root)).length > 0)
-    throw refused(
-      'holds files and no profile.json, so it is no whole development cluster: remove it, or name another.',
-    );
+  const taken = await takenBy(root);
+  if (taken) throw new CaxtonError('FILE_UNREADABLE', `${root} ${whatIsTaken[taken]}`);
 }
 
-/** What the system said of the folder that cannot be had; a bug stays what it is. */
-function folderFault(root: string, error: unknown): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (typeof code !== 'string' || typeof syscall !== 'string') return error;
-  const cause = { cause: error };
-  return new CaxtonError('FILE_UNREADABLE', `${root} cannot be made: ${systemFault(error)} (${syscall}).`, cause);
-}
+const whatIsTaken = {
+  'dead link': 'is a symbolic link that leads nowhere: mend it, or name another folder.',
+  'no folder': 'is not a folder: name another for the development cluster.',
+  files: 'holds files and no profile.json, so it is no whole development cluster: remove it, or name another.',
+} as const;
 
 /** Certificates of a development cluster hold for 90 days, as what its deployer signs does: then it is made anew. */
 async function checkValidity({ root, node }: ClusterLayout, { nodes, now }: InitOptions): Promise<void> {
@@ -120,7 +96,6 @@ async function checkValidity({ root, node }: ClusterLayout, { nodes, now }: Init
 async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOptions): Promise<void> {
   const crypto = options.crypto ?? osCrypto;
   const { now } = options;
-  const clusterId = Buffer.from(crypto.randomBytes(16)).toString('hex');
   const ca = issueCa(crypto, {
     trustDomain: developmentTrustDomain,
     notBefore: now - 3_600_000,
@@ -129,31 +104,16 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
   await writePublic(draft.caCert, ca.certPem);
   await writeSecret(draft.caKey, ca.keyPem);
 
-  const authority = crypto.generateKeyPair('ed25519');
-  const deployer = crypto.generateKeyPair('ed25519');
-  await writeSecret(draft.authorityKey, privateKeyToPem(authority.privateKey));
-  await writePublic(draft.authorityPublic, `${publicKeyToText(rawPublicKey(authority.publicKey))}\n`);
-  await writeSecret(draft.deployerKey, privateKeyToPem(deployer.privateKey));
-  await writeSecret(draft.gossipKey, keyringToText(createKeyring(1, crypto.randomBytes(32))));
-
-  const apiKey = createApiKey(crypto);
-  await writeSecret(draft.apiKey, `${apiKey.key}\n`);
-  await writeSecret(draft.apiKeyHashes, `${JSON.stringify([{ name: 'dev', hash: apiKey.hash }], undefined, 2)}\n`);
-
-  const deployerText = publicKeyToText(rawPublicKey(deployer.publicKey));
-  const trust = noticePayload({
-    v: 1,
-    kind: 'trust',
-    generation: 1,
-    clusterId,
-    issuedAt: now,
-    body: {
-      deployers: [deployerText],
-      issuers: [deployerText],
-      authorities: [publicKeyToText(rawPublicKey(authority.publicKey))],
-    },
-  });
-  await writePublic(draft.trustNotice, `${signDocument('notice', authority.privateKey, Buffer.from(trust))}\n`);
+  const made = newCluster(crypto, now);
+  const { clusterId } = made;
+  await writeSecret(draft.authorityKey, made.authorityKey);
+  await writePublic(draft.authorityPublic, made.authorityPublic);
+  await writeSecret(draft.deployerKey, made.deployerKey);
+  await writeSecret(draft.gossipKey, made.gossipKey);
+  await writePublic(draft.trustNotice, made.trustNotice);
+  const apiKey = newApiKey(crypto, 'dev');
+  await writeSecret(draft.apiKey, apiKey.key);
+  await writeSecret(draft.apiKeyHashes, apiKey.hashes);
   await writePublic(draft.policy, options.policy);
 
   await writePublic(draft.clusterId, `${clusterId}\n`);
@@ -189,19 +149,19 @@ async function fillNode(
   const files = draft.node(id);
   const names = { dns: ['localhost', hostname()].filter(isDnsName), ip: ['127.0.0.1', '::1'] };
   const validity = { notBefore: now - 3_600_000, notAfter: now + 90 * dayMs };
-  const key = crypto.generateKeyPair('p256');
+  const keys = newNodeKeys(crypto);
   const certificate = issueNodeCertificate(crypto, {
     ca,
-    publicKey: key.publicKey,
+    publicKey: keys.pair.publicKey,
     nodeId: id,
     trustDomain: developmentTrustDomain,
     ...names,
     ...validity,
   });
   await writePublic(files.certificate, unwrap(certificate));
-  await writeSecret(files.key, privateKeyToPem(key.privateKey));
-  await writeSecret(files.claimKey, privateKeyToPem(crypto.generateKeyPair('ed25519').privateKey));
-  await writeSecret(files.vaultKey, createVaultRing(crypto).toText());
+  await writeSecret(files.key, keys.keyPem);
+  await writeSecret(files.claimKey, keys.claimKey);
+  await writeSecret(files.vaultKey, keys.vaultKey);
   const apiKey = crypto.generateKeyPair('p256');
   const api = issueServerCertificate(crypto, {
     ca,
@@ -224,14 +184,13 @@ export async function writeProfile(
   ports: readonly { readonly api: number }[],
 ): Promise<void> {
   const near = (path: string) => relative(layout.root, path);
-  const profile = {
-    version: 1,
+  const text = profileText({
     clusterId,
     ca: near(layout.caCert),
     apiKeyFile: near(layout.apiKey),
     nodes: nodes.map((id, index) => ({ id, api: `https://127.0.0.1:${ports[index]!.api}` })),
-  };
-  await writePublic(layout.profile, `${JSON.stringify(profile, undefined, 2)}\n`);
+  });
+  await writePublic(layout.profile, text);
 }
 
 async function write(path: string, text: string, mode: number): Promise<void> {

@@ -2,10 +2,14 @@
 const levelBits = 5;
 const levelMask = 31;
 
-/** Keys of one hash, nearly always a single one. */
+/** One entry. A list of them for one hash would cost an entry that shares its hash with none, as nearly all do, twice this. */
 interface Leaf<K, V> {
+  /** Signed, so that it is kept without a box of its own. */
   readonly hash: number;
-  readonly entries: readonly (readonly [K, V])[];
+  readonly key: K;
+  readonly value: V;
+  /** The other entries of the same hash. */
+  readonly more: Leaf<K, V> | undefined;
 }
 
 /** `ways` has a bit for each of the 32 that leads on; `below` has just those, in their order. */
@@ -43,13 +47,12 @@ export class PersistentMap<K extends string, V> {
       if ((at.ways & bit) === 0) return undefined;
       at = at.below[place(at.ways, bit)];
     }
-    if (at?.hash !== hash) return undefined;
-    return at.entries.find(([known]) => known === key)?.[1];
+    return at?.hash === hash ? entryOf(at, key)?.value : undefined;
   }
 
   /** The map with this entry, in place of one of the same key. */
   with(key: K, value: V): PersistentMap<K, V> {
-    const leaf: Leaf<K, V> = { hash: hashOf(key), entries: [[key, value]] };
+    const leaf: Leaf<K, V> = { hash: hashOf(key), key, value, more: undefined };
     const root = this.#root ? put(this.#root, leaf, 0) : leaf;
     return new PersistentMap(root, this.size + (this.get(key) === undefined ? 1 : 0));
   }
@@ -75,7 +78,8 @@ export class PersistentMap<K extends string, V> {
 
 function put<K, V>(at: Below<K, V>, leaf: Leaf<K, V>, shift: number): Below<K, V> {
   if (!('ways' in at)) {
-    if (at.hash === leaf.hash) return { hash: at.hash, entries: [...others(at, leaf.entries[0]![0]), ...leaf.entries] };
+    if (at.hash === leaf.hash)
+      return { hash: leaf.hash, key: leaf.key, value: leaf.value, more: without(at, leaf.key) };
     // Both go one level down, where they may part.
     return put({ ways: bitOf(at.hash, shift), below: [at] }, leaf, shift);
   }
@@ -87,10 +91,7 @@ function put<K, V>(at: Below<K, V>, leaf: Leaf<K, V>, shift: number): Below<K, V
 
 /** Undefined when nothing is left. The key is there. */
 function take<K, V>(at: Below<K, V>, key: K, hash: number, shift: number): Below<K, V> | undefined {
-  if (!('ways' in at)) {
-    const entries = others(at, key);
-    return entries.length === 0 ? undefined : { hash, entries };
-  }
+  if (!('ways' in at)) return without(at, key);
   const bit = bitOf(hash, shift);
   const index = place(at.ways, bit);
   const left = take(at.below[index]!, key, hash, shift + levelBits);
@@ -103,11 +104,23 @@ function take<K, V>(at: Below<K, V>, key: K, hash: number, shift: number): Below
 
 function* entriesBelow<K, V>(at: Below<K, V>): Generator<readonly [K, V]> {
   if ('ways' in at) for (const below of at.below) yield* entriesBelow(below);
-  else yield* at.entries;
+  else for (let leaf: Leaf<K, V> | undefined = at; leaf; leaf = leaf.more) yield [leaf.key, leaf.value];
 }
 
-const others = <K, V>({ entries }: Leaf<K, V>, key: K): (readonly [K, V])[] =>
-  entries.filter(([known]) => known !== key);
+function entryOf<K, V>(first: Leaf<K, V>, key: K): Leaf<K, V> | undefined {
+  let at: Leaf<K, V> | undefined = first;
+  while (at && at.key !== key) at = at.more;
+  return at;
+}
+
+/** The entries of one hash without a key; undefined when none is left. Not recursive: a list has no bound of its own. */
+function without<K, V>(first: Leaf<K, V>, key: K): Leaf<K, V> | undefined {
+  if (first.more === undefined) return first.key === key ? undefined : first;
+  let rest: Leaf<K, V> | undefined;
+  for (let at: Leaf<K, V> | undefined = first; at; at = at.more)
+    if (at.key !== key) rest = { hash: at.hash, key: at.key, value: at.value, more: rest };
+  return rest;
+}
 
 const bitOf = (hash: number, shift: number): number => 1 << ((hash >>> shift) & levelMask);
 
@@ -124,5 +137,5 @@ function hashOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  return (hash ^ (hash >>> 13)) >>> 0;
+  return hash ^ (hash >>> 13);
 }

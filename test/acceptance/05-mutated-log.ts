@@ -118,7 +118,7 @@ async function tidied(disk: MemoryDisk, ring: VaultRing, closed: number): Promis
       reader: { newestSegment: () => closed * segmentRecords + 1 },
       head: () => ({ state: 'writing' }),
     } as unknown as AuditLog,
-    vault: { ring, reload: async () => false },
+    vault: { ring, reload: async () => {} },
     retentionMs: 1e15,
     fault: (message, error) => {
       throw new Error(message, { cause: error });

@@ -1,6 +1,7 @@
 /**
  * Issue 6, “Shown by” 1: what the command line issues is accepted by `openssl verify -x509_strict`, by `openssl x509` and
- * by a TLS client of Node; three nodes whose certificates come from an online CA below an offline root find each other;
+ * by a TLS client of Node; three nodes whose certificates come from an online CA below an offline root find each other; one of
+ * them holds that CA’s encrypted key and renews another’s certificate over their link;
  * `sslscan` at their ports sees TLS 1.3 and nothing else. Needs openssl and sslscan (Debian has both).
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
@@ -29,6 +30,10 @@ const layout = clusterLayout(root);
 const pass = join(work, 'pass');
 writeFileSync(pass, 'a passphrase of the online CA\n', { mode: 0o600 });
 
+interface Status {
+  readonly certificate: { readonly serial: string };
+}
+
 async function caxton(...words: string[]): Promise<{ readonly code: number; readonly stdout: string }> {
   const env = { ...process.env, CAXTON_PROFILE: layout.profile };
   try {
@@ -52,9 +57,18 @@ function said(act: () => string): { readonly ok: boolean; readonly text: string 
   }
 }
 
+/** The CA below the root, with its encrypted key, as a CA node’s. */
+const ownCa = [
+  `    key_path: ${join(work, 'online.key')}`,
+  `    certificate_path: ${join(work, 'online.crt')}`,
+  `    passphrase_path: ${pass}`,
+].join('\n');
+
+const due = 'check_interval: 1s\n    renewal_threshold: 7195s';
 const ids = ['node-1', 'node-2', 'node-3'] as NodeId[];
 const { list: ports } = await claimPorts(root, ids, (at) => ({ link: 17_701 + at, api: 17_801 + at }));
-await initialiseCluster({ root, now: Date.now(), nodes: ids, ports, policy: policyYaml() });
+const [caNode, , renewed] = ids as [NodeId, NodeId, NodeId];
+await initialiseCluster({ root, now: Date.now(), nodes: ids, ports, policy: policyYaml(), caNodes: [caNode] });
 
 // 1. An offline root, an online CA below it, a certificate for each node.
 const domain = 'dev.caxton.internal';
@@ -75,11 +89,14 @@ for (const id of ids) {
   const issued = await caxton(
     ...['security', 'gen-cert', '--node-id', id, '--ca-cert', 'online.crt', '--ca-key', 'online.key'],
     ...['--passphrase-file', pass, '--output', folder, '--ip', '127.0.0.1', '--dns', 'localhost', '--force'],
+    ...(id === renewed ? ['--validity', '2h'] : []),
   );
   claim(`${id} has a certificate`, issued.code === 0, issued.stdout.trim());
   const text = readFileSync(config, 'utf8')
     .replace('ca_certificate_path: ../../ca/ca.crt', 'ca_certificate_path: ca.crt')
-    .replace(/ {4}# Only in development.*\n {4}ca_key_path.*\n/, '');
+    .replace('    key_path: ../../ca/ca.key', ownCa)
+    // Due some seconds after it was issued.
+    .replace(/check_interval: 24h\n {4}renewal_threshold: 30d/, id === renewed ? due : '$&');
   writeFileSync(config, text);
 }
 
@@ -127,6 +144,30 @@ const members = await until('three members are alive everywhere', async () => {
   return whole ? lists[0]!.map(({ nodeId }) => nodeId) : undefined;
 });
 claim('three nodes are linked and alive', members.length === 3, members.sort().join(', '));
+
+// 3b. The CA node renews a certificate below the intermediate, and the node is linked with it.
+const bornWith = openssl('x509', '-in', layout.node(renewed).certificate, '-noout', '-serial').trim();
+const serialOf = async (id: NodeId): Promise<string> =>
+  (JSON.parse((await caxton('server', 'status', '--node', id, '--output', 'json')).stdout) as Status).certificate
+    .serial;
+const renewal = await until('another certificate is shown', async () => {
+  const serial = await serialOf(renewed);
+  return `serial=${serial}` === bornWith ? undefined : serial;
+});
+const after = layout.node(renewed);
+const path = said(() =>
+  openssl(...['verify', '-x509_strict', '-CAfile', 'root.crt', '-untrusted', after.certificate], after.certificate),
+);
+const shownAt = await until('the others see the new one', async () => {
+  const { stdout } = await caxton('cluster', 'members', '--node', 'node-2', '--output', 'json');
+  const { items } = JSON.parse(stdout) as { items: { nodeId: string; link: string }[] };
+  return items.find(({ nodeId, link }) => nodeId === renewed && link === 'ready');
+});
+claim(
+  'a certificate below the intermediate was renewed over a link, and its chain leads to the root',
+  path.ok && shownAt.link === 'ready',
+  `${bornWith.slice(7, 19)}… → ${renewal.slice(0, 12)}…, ${path.text.trim()}`,
+);
 
 // 4. A TLS client of Node with node-2’s certificate gets through TLS at node-1, and sees node-1.
 const second = layout.node('node-2' as NodeId);

@@ -1,7 +1,9 @@
 /**
  * Issue 6, “Build” 2: a new node joins with a token and nothing else: no key is copied. The token is good once and for one
  * key; the same command again gets the same certificate; the node is a member, and its certificate is renewed by the
- * CA node, whose CA stands below the root. `06-joining.ts`
+ * CA node, whose CA stands below the root. Its place is taken only when its certificates are revoked; a token that was
+ * cancelled is worth nothing after a kill -9 of the CA node either; a node whose certificate has ended comes back by
+ * itself; `caxton init` makes a cluster that starts and takes newcomers. `06-joining.ts`
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -41,7 +43,7 @@ const caNode = layout.node('node-1' as NodeId).config;
 const withCa = '    key_path: ../../ca/ca.key\n    certificate_path: ../../ca/online.crt';
 writeFileSync(caNode, readFileSync(caNode, 'utf8').replace('    key_path: ../../ca/ca.key', withCa));
 const program = join(import.meta.dirname, '..', '..', 'bin', 'caxton.js');
-const env = { ...process.env, CAXTON_PROFILE: layout.profile };
+const env: NodeJS.ProcessEnv = { ...process.env, CAXTON_PROFILE: layout.profile };
 
 async function caxton(...words: string[]): Promise<{ code: number; out: string }> {
   try {
@@ -72,7 +74,7 @@ const clientOf = (address: string, apiKey: string) =>
   createClient({ address, caPem: readFileSync(layout.caCert, 'utf8'), apiKey });
 const { api } = cluster.config('node-1');
 const operator = clientOf(`https://127.0.0.1:${api.bind.port}`, readFileSync(layout.apiKey, 'utf8').trim());
-for (const id of names) start(layout.node(id as NodeId).config);
+const [caProcess] = names.map((id) => start(layout.node(id as NodeId).config)) as [ChildProcess, ChildProcess];
 await until(
   'two nodes run',
   async () => (await operator.members()).filter(({ status }) => status === 'alive').length === 2,
@@ -123,11 +125,11 @@ claim(
 for (const file of ['node.key', 'gossip.key', 'claim.key', 'vault.key', 'api.key', 'node.yaml'])
   claim(`${file} is for its owner alone`, (statSync(join(first, file)).mode & 0o777) === 0o600);
 
-const again = await caxton('server', 'join', '--token-file', token, '--dir', second, ...addresses);
+const thieved = await caxton('server', 'join', '--token-file', token, '--dir', second, ...addresses);
 claim(
   'the token is worth nothing for another key',
-  again.code === 1 && again.out.includes('UNAUTHENTICATED'),
-  again.out,
+  thieved.code === 1 && thieved.out.includes('UNAUTHENTICATED'),
+  thieved.out,
 );
 rmSync(join(first, 'node.yaml'));
 const resumed = await caxton('server', 'join', '--token-file', token, '--dir', first, ...addresses);
@@ -156,7 +158,138 @@ for (const type of ['NodeEnrolled', 'CertificateIssued', 'LoginFailure'])
     records.some((record) => record.type === type),
   );
 claim('no secret is', !JSON.stringify(records).includes(readFileSync(token, 'utf8').trim().slice(20, 60)));
+
+const ended = (child: ChildProcess) => new Promise((resolve) => child.once('exit', resolve));
+const addressesOf = async (id: string) => {
+  const [found] = (await claimPorts(join(home, `ports-${id}`), [id as NodeId], anyPorts)).list;
+  return ['--bind', `127.0.0.1:${found!.link}`, '--api-bind', `127.0.0.1:${found!.api}`];
+};
+const tokenOf = (id: string, file: string, ...more: string[]) =>
+  caxton('security', 'join-token', '--node-id', id, '--ip', '127.0.0.1', '--out', file, '--node', 'node-1', ...more);
+const joinWith = async (file: string, dir: string, id: string) =>
+  caxton('server', 'join', '--token-file', file, '--dir', dir, ...(await addressesOf(id)));
+const isMember =
+  (id: string, more = (_: { bootEpoch: number }) => true) =>
+  async () =>
+    (await operator.members()).some(
+      (member) => member.nodeId === id && member.status === 'alive' && member.link === 'ready' && more(member),
+    );
+
+// Another machine is to be node-9.
+const replacing = join(home, 'replacing.token');
+const known = await tokenOf('node-9', replacing);
+claim('there is no token for an id that is known', known.code === 1 && known.out.includes('--replace'), known.out);
+const standing = await tokenOf('node-9', replacing, '--replace');
+claim(
+  'and none to replace it before its certificates are revoked: the command for that is shown',
+  standing.code === 1 && standing.out.includes(`caxton security revoke --serial`) && standing.out.includes(serial),
+  standing.out,
+);
+const boot = (await operator.members()).find(({ nodeId }) => nodeId === 'node-9')!.bootEpoch;
+const allowed = await tokenOf('node-9', replacing, '--replace', '--authority-key', layout.authorityKey);
+claim('with an authority’s key the command revokes them first', allowed.code === 0, allowed.out);
+await until('the old node has no link any more', async () => !(await isMember('node-9')()));
+const place = join(home, 'node-9-again');
+const replaced = await joinWith(replacing, place, 'node-9');
+claim('the new machine joins under the same id', replaced.code === 0, replaced.out);
+const successor = start(join(place, 'node.yaml'));
+await until(
+  'it is the member, at its first start, beside the old one',
+  isMember('node-9', (m) => m.bootEpoch > boot),
+);
 newcomer.kill('SIGTERM');
-await new Promise((resolve) => newcomer.once('exit', resolve));
-claim('it stops in order', newcomer.exitCode === 0);
+await ended(newcomer);
+claim('the old one stops in order', newcomer.exitCode === 0);
+claim('and the new one stays', await isMember('node-9')());
+
+// A token that somebody may have copied, and certificates of a quarter of a minute (they begin a minute early).
+const copied = join(home, 'copied.token');
+claim('a token for node-8 is made', (await tokenOf('node-8', copied)).code === 0);
+const endedSoon = join(home, 'node-7.token');
+const text = readFileSync(caNode, 'utf8');
+writeFileSync(caNode, text.replace(withCa, `${withCa}\n    max_validity: 75s`));
+const [{ id: copiedId } = { id: '' }] = (await operator.joinTokens()).filter(({ nodeId }) => nodeId === 'node-8');
+const cancelled = await caxton('security', 'cancel-join-token', copiedId, '--node', 'node-1');
+claim('it is cancelled', cancelled.code === 0, cancelled.out);
+caProcess.kill('SIGKILL');
+await ended(caProcess);
+start(caNode);
+await until('the CA node is back', isMember('node-2'));
+const stolen = await joinWith(copied, join(home, 'node-8'), 'node-8');
+claim('it is worth nothing behind a kill -9', stolen.code === 1 && stolen.out.includes('UNAUTHENTICATED'), stolen.out);
+
+claim('a token for node-7 is made', (await tokenOf('node-7', endedSoon)).code === 0);
+const seven = join(home, 'node-7');
+const sleeper = await joinWith(endedSoon, seven, 'node-7');
+claim('node-7 joins, with a certificate that ends soon', sleeper.code === 0, sleeper.out);
+const certificateOf = (dir: string) => new X509Certificate(readFileSync(join(dir, 'node.crt')));
+const last = certificateOf(seven);
+await until('its certificate has ended', async () => Date.now() > last.validToDate.getTime());
+const back = start(join(seven, 'node.yaml'));
+await until('it comes back by itself, as a member', isMember('node-7'));
+claim('with another certificate and another key', !certificateOf(seven).publicKey.equals(last.publicKey));
+const again = (await operator.auditRecords({ limit: 300 })) as { type: string; reasons: string[] }[];
+claim(
+  'which is on record',
+  again.some(({ reasons }) => reasons.join().includes('enrolled again')),
+);
+for (const child of [back, successor]) child.kill('SIGTERM');
+await Promise.all([ended(back), ended(successor)]);
+
+// Another cluster, from nothing.
+const made2 = join(home, 'made');
+const firstAddresses = await addressesOf('first');
+const initialised = await caxton(
+  'init',
+  '--dir',
+  made2,
+  '--node-id',
+  'first',
+  '--expected-size',
+  '1',
+  ...firstAddresses,
+);
+claim('caxton init makes a cluster', initialised.code === 0, initialised.out);
+for (const file of [
+  'node.key',
+  'gossip.key',
+  'ca/online.key',
+  'offline/root.key',
+  'offline/authority.key',
+  'offline/deployer.key',
+])
+  claim(`${file} is for its owner alone`, (statSync(join(made2, file)).mode & 0o777) === 0o600);
+claim('so is the folder', (statSync(made2).mode & 0o777) === 0o700);
+const overwriting = await caxton('init', '--dir', made2, '--node-id', 'first', ...firstAddresses);
+claim(
+  'which it never overwrites',
+  overwriting.code === 1 && overwriting.out.includes('left as it is'),
+  overwriting.out,
+);
+const firstNode = start(join(made2, 'node.yaml'));
+env.CAXTON_PROFILE = join(made2, 'profile.json');
+await until('its first node runs', async () => (await caxton('cluster', 'members')).out.includes('alive'));
+const secondToken = join(home, 'second.token');
+const invited = await caxton(
+  'security',
+  'join-token',
+  '--node-id',
+  'second',
+  '--ip',
+  '127.0.0.1',
+  '--out',
+  secondToken,
+);
+claim('and lets a second one in', invited.code === 0, invited.out);
+const secondJoined = await joinWith(secondToken, join(home, 'second'), 'second');
+claim('which joins', secondJoined.code === 0, secondJoined.out);
+const idOf = (dir: string) => /^ {2}id: "([0-9a-f]{32})"$/m.exec(readFileSync(join(dir, 'node.yaml'), 'utf8'))?.[1];
+claim(
+  'with the id that init made, and none of its own',
+  idOf(made2) !== undefined && idOf(join(home, 'second')) === idOf(made2),
+);
+const secondNode = start(join(home, 'second', 'node.yaml'));
+await until('both are members', async () => (await caxton('cluster', 'members')).out.split('alive').length === 3);
+for (const child of [secondNode, firstNode]) child.kill('SIGTERM');
+await Promise.all([ended(secondNode), ended(firstNode)]);
 process.exit(0);

@@ -3,6 +3,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { AgentContext, ReceivedMessage } from '../../src/actors/agents/behaviour.ts';
 import type { NodeEvent } from '../../src/actors/operations/control.ts';
 import type { NoticeView } from '../../src/actors/operations/notice-view.ts';
+import { issueNodeCertificate } from '../../src/crypto/certificate.ts';
+import { privateKeyToPem } from '../../src/crypto/keys.ts';
+import { osCrypto } from '../../src/crypto/port.ts';
+import { unwrap } from '../../src/errors.ts';
+import type { NodeId } from '../../src/names.ts';
 import type { NoticeKind } from '../../src/protocols/notice/notice.ts';
 import type { Revocation } from '../../src/protocols/notice/revocation.ts';
 import type { TrustBody } from '../../src/protocols/notice/trust.ts';
@@ -46,6 +51,28 @@ const recordsOf = async (cluster: TestCluster, node: string, type: string): Prom
 };
 const eventsOf = <T extends NodeEvent['type']>(cluster: TestCluster, type: T): Extract<NodeEvent, { type: T }>[] =>
   cluster.events.flatMap(({ event }) => (event.type === type ? [event as Extract<NodeEvent, { type: T }>] : []));
+
+/** Puts other files in the place of a stopped node’s: a certificate of the same CA with a new key, and a new claim key. */
+async function renew(cluster: TestCluster, node: string): Promise<void> {
+  const { disk, config } = cluster.machine(node);
+  const textOf = async (path: string) => Buffer.from((await disk.readFile(path))!).toString();
+  const ca = { certPem: await textOf('/cluster/ca/ca.crt'), keyPem: await textOf('/cluster/ca/ca.key') };
+  const key = osCrypto.generateKeyPair('p256');
+  const { validFromDate, validToDate } = new X509Certificate(ca.certPem);
+  const certPem = unwrap(
+    issueNodeCertificate(osCrypto, {
+      ...{ ca, publicKey: key.publicKey, nodeId: node as NodeId, trustDomain: config.cluster.trustDomain },
+      ...{ notBefore: validFromDate.getTime(), notAfter: validToDate.getTime(), dns: [], ip: ['127.0.0.1'] },
+    }),
+  );
+  const folder = `/cluster/nodes/${node}`;
+  for (const [name, text] of [
+    ['node.crt', certPem],
+    ['node.key', privateKeyToPem(key.privateKey)],
+    ['claim.key', privateKeyToPem(osCrypto.generateKeyPair('ed25519').privateKey)],
+  ] as const)
+    await disk.writeFileAtomic(`${folder}/${name}`, Buffer.from(text), 0o600);
+}
 
 const revoking = (cluster: TestCluster, key: KeyObject, generation: number, revocations: readonly Revocation[]) =>
   signNotice(key, { kind: 'revocations', generation, clusterId: clusterIdOf(cluster), body: { revocations } });
@@ -114,6 +141,10 @@ describe('a node that is revoked', () => {
     expect(refusals.length).toBeGreaterThan(0);
     expect(refusals.every(({ refusal }) => refusal.code === 'REVOKED')).toBe(true);
     expect(refusals.length).toBeLessThan(30);
+    // Whoever said so is gone, and says it no more.
+    for (const node of ['node-1', 'node-2']) cluster.crash(node);
+    await cluster.advance(300_000);
+    expect(cluster.node('node-3').control.status()).not.toHaveProperty('revoked');
   }, 20_000);
 });
 
@@ -131,6 +162,15 @@ describe('a certificate that is revoked', () => {
     expect(linksOf(cluster, 'node-1')).toEqual(['node-2']);
     expect(statusOf(cluster, 'node-1', 'node-3')).not.toBe('revoked');
     expect(statusOf(cluster, 'node-1', 'node-3')).not.toBe('alive');
+    // It joins again, as on a new machine: another certificate, another claim key, the same id.
+    await cluster.stop('node-3');
+    await renew(cluster, 'node-3');
+    await cluster.restart('node-3');
+    await cluster.until('it is a member again, by links and by gossip', () => cluster.isWhole());
+    expect(cluster.node('node-3').control.status()).not.toHaveProperty('revoked');
+    expect(cluster.node('node-3').control.status().certificate.serial).not.toBe(serial);
+    await cluster.advance(60_000);
+    expect(['node-1', 'node-2'].map((node) => statusOf(cluster, node, 'node-3'))).toEqual(['alive', 'alive']);
   });
 
   it('and that is a CA’s leaves nobody below it a link, and each says so itself', async () => {

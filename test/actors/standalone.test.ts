@@ -15,7 +15,7 @@ export const handler = (message, agent) => {
   const { content } = message;
   console.log(content);
   if (content === 'ping') agent.reply(message, { performative: 'inform', content: 'pong' });
-  else if (content === 'reject') Promise.reject(new Error('rejected'));
+  else if (content === 'reject') Promise.reject(new SyntaxError('words were quoted'));
   else if (content === 'again and again') setInterval(() => { throw new Error('again') }, 2);
   else setTimeout(() => { throw odd[content]() }, 1);
 };
@@ -37,6 +37,9 @@ describe('a node as a process of its own', () => {
       await lab.until(`${what} is told`, () => crashes() === at + 1);
       if (what === 'huge') expect(lab.said.length).toBeLessThan(100_000);
     }
+    // What it said may quote a message.
+    expect(lab.said).toMatch(/at Object\.handler [\s\S]*wild is restarted: It threw SyntaxError\./);
+    expect(lab.said).not.toContain('were quoted');
     await lab.send('wild', 'again and again');
     lab.signal('SIGTERM');
     expect(await lab.ended()).toMatchObject({ code: 0 });
@@ -47,7 +50,7 @@ describe('a node as a process of its own', () => {
 
   it('lives on when they do so while it starts, and a later second signal ends it at once', async () => {
     await lab.start();
-    await lab.until('it threw', () => lab.said.includes('at import'));
+    await lab.until('it threw', () => lab.said.includes('a throw that belongs to no actor'));
     expect((await lab.send('wild', 'ping', 5_000)).reply?.content).toBe('pong');
     await lab.send('endless', 'begin');
     lab.signal('SIGINT');

@@ -14,6 +14,7 @@ import { decodeCheckpointEvidence } from '../../src/protocols/audit/evidence.ts'
 import { emptyRange, extendRange, leafHash } from '../../src/protocols/audit/merkle.ts';
 import { encodeProofFile } from '../../src/protocols/audit/proof-file.ts';
 import { toBase64 } from '../../src/protocols/base64.ts';
+import { newKey, revocationOf, signNotice } from '../actors/notice-lab.ts';
 import { type ApiLab, apiLab, fakeControl, tlsIdentity } from '../actors/operations/api/api-lab.ts';
 import { testVault } from '../actors/operations/audit/audit-lab.ts';
 import { folder as auditFolder, evidence, notary, writtenLog } from '../actors/operations/audit/proof-lab.ts';
@@ -225,6 +226,20 @@ describe('caxton audit verify', () => {
       code: 0,
       out: expect.stringMatching(/24 records, the log holds[\s\S]*countersigned: record 24 by node-2/),
     });
+    const authority = newKey();
+    const revoked = signNotice(authority.key, {
+      ...{ kind: 'revocations', generation: 3, clusterId: 'c0ffee' },
+      body: { revocations: [revocationOf('node', two.nodeId)] },
+    });
+    await writeFile(join(folder.root, 'revoked.notice'), `${revoked}\n`);
+    await writeFile(join(folder.root, 'authority.pub'), `${authority.text}\n`);
+    const revocations = ['--revocations', 'revoked.notice', '--authority', 'authority.pub'];
+    // A countersignature of a revoked node counts for nothing.
+    expect(await caxton(...offline, ...revocations)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/countersigned: record 0\n.*generation 3 of the revocations/),
+    });
+    expect((await caxton('verify', ...revocations)).code).toBe(2);
     await writeFile(join(folder.root, 'kept.jsonl'), evidence(one, rangeOf(20), [two], realNow));
     const bad = await caxton(...offline, '--evidence', 'kept.jsonl', '--output', 'json');
     expect(bad.code).toBe(1);

@@ -249,6 +249,42 @@ describe('caxton security revoke', () => {
   });
 });
 
+describe('caxton security suspend and resume', () => {
+  const suspending = (key: typeof authority, generation: number, ...nodes: string[]): string =>
+    signNotice(key.key, {
+      ...{ kind: 'suspensions', generation, clusterId },
+      body: { suspensions: nodes.map((node) => ({ node: node as NodeId, at: 1 })) },
+    });
+  const suspended = ({ node }: Awaited<ReturnType<typeof cluster>>, id = 'node-1') =>
+    node(id).views.flatMap(({ kind, generation, body }) =>
+      kind === 'suspensions' ? [generation, ...(body.suspensions as { node: string }[]).map((one) => one.node)] : [],
+    );
+  const words = '--authority-key authority.key';
+
+  it('sign the next generation with a node more or less, and the node has no say in it', async () => {
+    const lab = await cluster(suspending(other, 4, 'node-9'));
+    const ran = await lab.security(`suspend node-3 ${words}`);
+    expect([ran.code, ran.out]).toEqual([0, expect.stringContaining('suspended node-3')]);
+    expect(suspended(lab)).toEqual([5, 'node-9', 'node-3']);
+    expect(lab.node('node-3').asked).toEqual([]);
+    expect((await lab.security(`suspend node-3 ${words}`)).err).toContain('suspended already');
+    const back = await lab.security(`resume node-3 ${words} --output json`);
+    expect(JSON.parse(back.out)).toMatchObject({ generation: 6, resumed: 'node-3', seenAt: 'node-2' });
+    expect(suspended(lab)).toEqual([6, 'node-9']);
+    expect((await lab.security(`resume node-3 ${words}`)).err).toContain('not suspended');
+  });
+
+  it('go by no document of a stranger, and give theirs to no node that is suspended', async () => {
+    const lab = await cluster(suspending(authority, 1, 'node-1'));
+    lab.node('node-2').views = [viewOf(trust), viewOf(suspending(thief, 900, 'node-3'))];
+    expect((await lab.security(`suspend node-8 ${words}`)).code).toBe(0);
+    expect(suspended(lab, 'node-3')).toEqual([2, 'node-1', 'node-8']);
+    expect(lab.node('node-1').asked).toEqual(['notices']);
+    const bad = await lab.security(`suspend Node_3 ${words}`);
+    expect([bad.code, bad.err]).toEqual([2, expect.stringContaining('no node id')]);
+  });
+});
+
 describe('caxton security export-crl', () => {
   const words = 'export-crl --ca-cert root.crt --ca-key root.key --out out.crl';
   const withCa = async (lab: Awaited<ReturnType<typeof cluster>>) => {

@@ -23,6 +23,8 @@ beforeAll(async () => {
   lab = await apiLab({
     over: {
       members: () => current().members(),
+      gossipKeys: () => current().gossipKeys(),
+      rotateGossipKey: (caller) => current().rotateGossipKey(caller),
       agents: () => current().agents(),
       send: (request, caller) => current().send(request, caller),
       metrics: () => current().metrics(),
@@ -175,6 +177,45 @@ describe('caxton message send', () => {
     const json = await caxton([...sendTo, '--content', 'x', '--output', 'json'], { outIsTerminal: true });
     for (const control of ['\u001b', '\u009b', '\u202e']) expect(json.out).not.toContain(control);
     expect(JSON.parse(json.out).reply.content).toBe(content);
+  });
+});
+
+describe('caxton cluster keys', () => {
+  it('shows stage, epochs and who holds which, by hash', async () => {
+    const view = usual.gossipKeys();
+    const member = { nodeId: 'node-22' as NodeId, self: false };
+    node = {
+      gossipKeys: () => ({ ...view, retiring: [view.sealing], members: [...view.members, member] }),
+    };
+    const { code, out } = await caxton(['cluster', 'keys']);
+    expect(code).toBe(0);
+    expect(out.split('\n').map((line) => line.trimEnd())).toEqual([
+      'stage        distributing (due: operator)',
+      `seals with   1 ${'ab'.repeat(16)}, since 2026-01-31 12:00:00 UTC`,
+      `holds ready  2 ${'cd'.repeat(16)} made by node-1`,
+      `opens still  1 ${'ab'.repeat(16)}`,
+      'next by      2026-02-01 12:00:00 UTC',
+      '',
+      'NODE     SEALS WITH  HOLDS READY',
+      'node-1   1 abababab  2 cdcdcdcd',
+      'node-22  not linked',
+      '',
+    ]);
+    expect(JSON.parse((await caxton(['cluster', 'keys', '--output', 'json'])).out).members).toHaveLength(2);
+  });
+
+  it('rotate-key says which key it will be, or why there is none', async () => {
+    const { code, out } = await caxton(['cluster', 'rotate-key']);
+    expect([code, out]).toEqual([
+      0,
+      `key 2 ${'cd'.repeat(16)} made by node-1 seals when the others hold it: see caxton cluster keys\n`,
+    ]);
+    const { candidate: _, ...alone } = usual.gossipKeys();
+    node = { rotateGossipKey: async () => ok(alone) };
+    expect((await caxton(['cluster', 'rotate-key'])).out).toContain('seals now');
+    node = { rotateGossipKey: async () => refuse('PARTITION_MINORITY', 'This node sees no quorum.') };
+    const refused = await caxton(['cluster', 'rotate-key']);
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('no quorum')]);
   });
 });
 

@@ -1,74 +1,75 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { createKeyring, type Keyring, keyringFromText, keyringToText } from '../../src/crypto/keyring.ts';
+import { createKeyring, type GossipKey, gossipKey, keyringFromText, keyringToText } from '../../src/crypto/keyring.ts';
+import { type KeptKeyring, keyringFromVault, keyringToVault } from '../../src/crypto/keyring-vault.ts';
+import { osCrypto } from '../../src/crypto/port.ts';
+import { createVaultRing } from '../../src/crypto/vault.ts';
 import { unwrap } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
 import { refusalOf } from './fixtures.ts';
 
 const key = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
-const three = (): Keyring => unwrap(unwrap(createKeyring(1, key(1)).added(2, key(2))).added(5, key(5)));
+const keyOf = (byte: number, epoch = byte, proposer = '', revocations = 0): GossipKey =>
+  gossipKey(key(byte), { epoch, proposer, revocations });
+const three = () => createKeyring(keyOf(2), [keyOf(1), keyOf(5)]);
 
-describe('a keyring', () => {
-  it('seals with one key and opens with all', () => {
-    const ring = three();
-    expect(ring.sealing).toEqual({ version: 1, key: key(1) });
-    expect(ring.versions).toEqual([1, 2, 5]);
-    expect(ring.key(5)).toEqual(key(5));
-    expect(ring.key(3)).toBe(undefined);
+describe('a gossip key', () => {
+  it('has a name that all of its facts go into, and from which nobody gets the key', () => {
+    const names = [keyOf(1), keyOf(2, 1), keyOf(1, 2), keyOf(1, 1, 'node-1'), keyOf(1, 1, '', 1)].map(({ id }) => id);
+    expect(new Set(names.map(({ hash }) => hash)).size).toBe(names.length);
+    expect(names[0]!.hash).toMatch(/^[0-9a-f]{32}$/);
+    expect(keyOf(1).id).toEqual(names[0]);
   });
 
-  it('moves forward in three steps, and the old ring stays as it was', () => {
-    const before = three();
-    const after = unwrap(unwrap(before.sealingWith(5)).without(1));
-    expect([after.sealing.version, after.versions]).toEqual([5, [2, 5]]);
-    expect([before.sealing.version, before.versions]).toEqual([1, [1, 2, 5]]);
-  });
-
-  it('never goes back', () => {
-    const ring = unwrap(three().sealingWith(5));
-    expect(refusalOf(ring.sealingWith(2)).code).toBe('REPLAYED');
-    for (const version of [1, 3, 5]) expect(refusalOf(ring.added(version, key(9))).code).toBe('REPLAYED');
-    expect(refusalOf(unwrap(ring.without(1)).added(1, key(1))).code).toBe('REPLAYED');
-  });
-
-  it('keeps the sealing key and newer ones, and seals only with a held one', () => {
-    expect(refusalOf(three().without(1)).code).toBe('MALFORMED');
-    expect(refusalOf(three().without(2)).code).toBe('MALFORMED');
-    expect(refusalOf(three().sealingWith(3)).code).toBe('MALFORMED');
-  });
-
-  it('takes keys of 32 bytes with versions of 32 bits, up to its limit', () => {
-    expect(() => createKeyring(0, key(1))).toThrow(TypeError);
-    expect(() => createKeyring(1, new Uint8Array(31))).toThrow(TypeError);
-    for (const version of [2 ** 32, 1.5, Number.NaN])
-      expect(refusalOf(three().added(version, key(6))).code).toBe('MALFORMED');
-    let ring = createKeyring(1, key(1));
-    for (let version = 2; version <= limits.gossipKeysMax; version++) ring = unwrap(ring.added(version, key(version)));
-    expect(refusalOf(ring.added(99, key(99))).code).toBe('LIMIT_EXCEEDED');
+  it('has 32 bytes and an epoch of 32 bits', () => {
+    expect(() => keyOf(1, 0)).toThrow(RangeError);
+    for (const epoch of [2 ** 32, 1.5, Number.NaN]) expect(() => keyOf(1, epoch)).toThrow(RangeError);
+    expect(() => gossipKey(new Uint8Array(31), { epoch: 1, proposer: '', revocations: 0 })).toThrow(TypeError);
   });
 
   it('does not change when the caller’s bytes do', () => {
     const bytes = key(1);
-    const ring = createKeyring(1, bytes);
+    const made = gossipKey(bytes, { epoch: 1, proposer: '', revocations: 0 });
     bytes.fill(0);
-    expect(ring.key(1)).toEqual(key(1));
+    expect(made.key).toEqual(key(1));
+  });
+});
+
+describe('a keyring', () => {
+  it('seals with one key and opens with all, with several of one epoch too', () => {
+    const ring = createKeyring(keyOf(2), [keyOf(1), keyOf(2), keyOf(3, 2, 'node-2')]);
+    expect(ring.sealing).toEqual(keyOf(2));
+    expect(ring.keys).toHaveLength(3);
+    expect(ring.ofEpoch(2)).toEqual([keyOf(2), keyOf(3, 2, 'node-2')]);
+    expect(ring.ofEpoch(7)).toEqual([]);
+    expect(ring.key(keyOf(1).id.hash)).toEqual(keyOf(1));
+    expect(ring.key(keyOf(9).id.hash)).toBe(undefined);
   });
 
   it('does not show its keys when printed', () => {
-    expect(JSON.stringify({ ring: three() })).toBe('{"ring":{"sealing":1,"versions":[1,2,5]}}');
+    expect(JSON.stringify({ ring: createKeyring(keyOf(1)) })).toBe(
+      `{"ring":{"sealing":"${keyOf(1).id.hash}","keys":["${keyOf(1).id.hash}"]}}`,
+    );
     expect(inspect(three(), { depth: 9 })).not.toMatch(/Uint8Array/);
   });
 });
 
-describe('a keyring’s file', () => {
-  it('round trips', () => {
-    const ring = unwrap(three().sealingWith(2));
-    const read = unwrap(keyringFromText(keyringToText(ring)));
-    expect([read.versions, read.sealing, read.key(5)]).toEqual([[1, 2, 5], ring.sealing, key(5)]);
+describe('a gossip key file', () => {
+  it('has the key that seals, with its name, and nothing else', () => {
+    const read = unwrap(keyringFromText(keyringToText(three())));
+    expect([read.sealing, read.keys]).toEqual([keyOf(2), [keyOf(2)]]);
+    const later = createKeyring(keyOf(7, 7, 'node-2', 4));
+    expect(unwrap(keyringFromText(keyringToText(later))).sealing).toEqual(keyOf(7, 7, 'node-2', 4));
   });
 
-  const good = JSON.parse(keyringToText(three())) as { keys: { version: number; key: string }[] };
-  const [one, two] = good.keys;
+  const entry = (byte: number) => ({ version: byte, key: Buffer.from(key(byte)).toString('base64') });
+  const [one, two] = [entry(1), entry(2)];
+  const good = { format: 1, sealing: 1, keys: [one, two] };
+  it('may have several, as versions before wrote it', () => {
+    const read = unwrap(keyringFromText(JSON.stringify(good)));
+    expect([read.sealing, read.keys]).toEqual([keyOf(1), [keyOf(1), keyOf(2)]]);
+  });
+
   const refused: [string, unknown][] = [
     ['no object', null],
     ['another format', { ...good, format: 2 }],
@@ -79,7 +80,9 @@ describe('a keyring’s file', () => {
     ['a version twice', { ...good, keys: [one, one] }],
     ['a version that is no number', { ...good, keys: [{ ...one, version: '1' }] }],
     ['a short key', { ...good, keys: [{ version: 1, key: 'c2VjcmV0' }] }],
-    ['a key that is not canonical base64', { ...good, keys: [{ version: 1, key: `${one!.key} ` }] }],
+    ['a key that is not canonical base64', { ...good, keys: [{ version: 1, key: `${one.key} ` }] }],
+    ['a proposer that is no node', { ...good, keys: [{ ...one, proposer: 'Node 1' }] }],
+    ['revocations that are no number', { ...good, keys: [{ ...one, revocations: -1 }] }],
   ];
   it.each(refused)('is refused with %s, without quoting it', (_, file) => {
     const refusal = refusalOf(keyringFromText(JSON.stringify(file)));
@@ -92,5 +95,44 @@ describe('a keyring’s file', () => {
     expect(refusalOf(keyringFromText(' '.repeat(limits.pemBytesMax + 1))).code).toBe('LIMIT_EXCEEDED');
     const many = Array.from({ length: limits.gossipKeysMax + 1 }, (_, at) => ({ ...one, version: at + 1 }));
     expect(refusalOf(keyringFromText(JSON.stringify({ ...good, keys: many }))).code).toBe('LIMIT_EXCEEDED');
+  });
+});
+
+describe('a keyring that is kept', () => {
+  const vault = createVaultRing(osCrypto);
+  const owner = { clusterId: 'cluster-1', nodeId: 'node-1' };
+  const kept: KeptKeyring = { keyring: three(), candidate: keyOf(5).id.hash, switchedAt: 1_700_000_000_000 };
+  const text = keyringToVault(osCrypto, vault, owner, kept);
+
+  it('round trips, and no key is in it in clear', () => {
+    const read = unwrap(keyringFromVault(vault, owner, text));
+    expect([read.keyring.sealing, read.keyring.keys]).toEqual([kept.keyring.sealing, kept.keyring.keys]);
+    expect([read.candidate, read.switchedAt]).toEqual([kept.candidate, kept.switchedAt]);
+    for (const { key: bytes } of kept.keyring.keys)
+      for (const form of ['hex', 'base64', 'base64url'] as const)
+        expect(text).not.toContain(Buffer.from(bytes).toString(form).slice(0, 20));
+  });
+
+  it('is nobody else’s, and nothing that was put together from it', () => {
+    const [seal, body = ''] = text.split('\n');
+    const changed = (from: string, to: string): string => `${seal}\n${body.replace(from, to)}`;
+    for (const [what, by] of [
+      [text, { ...owner, nodeId: 'node-2' }],
+      [text, { ...owner, clusterId: 'cluster-2' }],
+      [changed(`"sealing":"${keyOf(2).id.hash}"`, `"sealing":"${keyOf(1).id.hash}"`), owner],
+      [changed('"epoch":5', '"epoch":6'), owner],
+      ['', owner],
+      [body, owner],
+    ] as const)
+      expect(refusalOf(keyringFromVault(vault, by, what)).code).toBe('MALFORMED');
+    expect(refusalOf(keyringFromVault(createVaultRing(osCrypto), owner, text)).code).toBe('MALFORMED');
+  });
+
+  it('opens after the vault was rotated, until the vault’s old key is gone', () => {
+    const rotated = unwrap(vault.rotated(osCrypto));
+    expect(keyringFromVault(rotated, owner, text).ok).toBe(true);
+    const without = unwrap(rotated.without(vault.currentId));
+    expect(refusalOf(keyringFromVault(without, owner, text)).code).toBe('SEAL_INVALID');
+    expect(keyringFromVault(without, owner, keyringToVault(osCrypto, rotated, owner, kept)).ok).toBe(true);
   });
 });

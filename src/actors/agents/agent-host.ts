@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { signWith } from '../../crypto/signature.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
@@ -8,28 +7,19 @@ import { keepOnlySender } from '../kernel/dead-letters.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { WorkerSpec } from '../kernel/spec.ts';
-import { AgentVoice, type Voice } from './agent-voice.ts';
+import type { AgentKey, AgentKeys } from './agent-keys.ts';
+import type { Voice } from './agent-voice.ts';
 import type { AgentContext, Behaviour, ReceivedMessage } from './behaviour.ts';
-import type { CellEvent, CellInput, Seat } from './cell.ts';
 import { cellOf } from './cell-logic.ts';
+import { HostedAgent } from './hosted-agent.ts';
 import type { AgentMode } from './lifecycle.ts';
+import type { CellEvent, CellHost } from './seat.ts';
 
 const agentsPath = '/node/agents';
 
-interface Hosted {
-  readonly agentId: AgentId;
-  readonly seat: Seat;
-  readonly ref: Ref<CellEvent>;
-  /** Held only for agents whose host brought the key; others cannot sign here. */
-  readonly key: KeyObject | undefined;
-  readonly context: AgentContext;
-  readonly spec: WorkerSpec;
-  /** Its start has succeeded, and nobody stops it: a supervisor that is restarted gets it back. */
-  settled: boolean;
-}
-
 export interface AgentHostOptions {
   readonly kernel: Kernel;
+  readonly keys: AgentKeys;
   readonly monotonic: () => number;
   readonly voice: Voice;
   readonly onMode: (agent: AgentId, mode: AgentMode) => void;
@@ -38,8 +28,8 @@ export interface AgentHostOptions {
 /** The agents that live here: one cell each, under a supervisor of their tenant. */
 export class AgentHost {
   readonly #options: AgentHostOptions;
-  readonly #ofCells: CellInput['host'];
-  readonly #hosted = new Map<AgentId, Hosted>();
+  readonly #ofCells: CellHost;
+  readonly #hosted = new Map<AgentId, HostedAgent>();
   readonly #tenants = new LRUCache<string, Promise<Result<unknown>>>({ max: 10_000 });
 
   constructor(options: AgentHostOptions) {
@@ -47,7 +37,13 @@ export class AgentHost {
     const { kernel, monotonic, onMode } = options;
     const covers = (above: string, path: string): boolean => path === above || path.startsWith(`${above}/`);
     const keptBack = (path: string): boolean => kernel.suspensions().some((above) => covers(above, path));
-    this.#ofCells = { monotonic, onMode, keptBack };
+    const refOf = (agent: AgentId): Ref<CellEvent> => kernel.ref<CellEvent>(`${agentsPath}/${agent}`);
+    this.#ofCells = { monotonic, onMode, keptBack, refOf };
+  }
+
+  /** The keys of the agents that sign here. */
+  get keys(): AgentKeys {
+    return this.#options.keys;
   }
 
   get size(): number {
@@ -60,7 +56,7 @@ export class AgentHost {
   }
 
   modeOf(agent: AgentId): AgentMode | undefined {
-    return this.#hosted.get(agent)?.seat.mode;
+    return this.#hosted.get(agent)?.mode;
   }
 
   contextOf(agent: AgentId): AgentContext | undefined {
@@ -68,22 +64,15 @@ export class AgentHost {
   }
 
   /** Starts an agent; resolves when it runs. ALREADY_EXISTS, LIMIT_EXCEEDED, SUPERVISION. */
-  async start(agentId: AgentId, behaviour: Behaviour, key: KeyObject | undefined): Promise<Result<void>> {
+  async start(agentId: AgentId, behaviour: Behaviour, key: AgentKey | undefined): Promise<Result<void>> {
     if (this.#hosted.has(agentId)) return refuse('ALREADY_EXISTS', `${agentId} runs here already.`);
     if (this.isFull) return refuse('LIMIT_EXCEEDED', `This node hosts ${limits.agentsMax} agents already.`);
-    const { kernel } = this.#options;
+    const { kernel, voice } = this.#options;
     const tenant = tenantOf(agentId);
-    const name = localNameOf(agentId);
-    const supervisor = `${agentsPath}/${tenant}`;
-    const seat: Seat = { mode: 'verifying', queue: [], crashes: [] };
-    const context = new AgentVoice(agentId, seat, this.#options.voice);
-    const ref = kernel.ref<CellEvent>(`${supervisor}/${name}`);
-    const input: CellInput = { seat, behaviour, context, self: ref, host: this.#ofCells };
-    const spec: WorkerSpec = { kind: 'worker', id: name, logic: cellOf(behaviour), input, restart: 'transient' };
-    const hosted: Hosted = { agentId, seat, ref, key, context, spec, settled: false };
+    const hosted = new HostedAgent(agentId, behaviour, key, this.#ofCells, voice);
     this.#hosted.set(agentId, hosted);
     const housed = await this.#tenantSupervisor(tenant);
-    const started = housed.ok ? await kernel.startChild(supervisor, spec) : housed;
+    const started = housed.ok ? await kernel.startChild(`${agentsPath}/${tenant}`, specOf(hosted)) : housed;
     if (started.ok) {
       hosted.settled = true;
       return ok(undefined);
@@ -107,11 +96,11 @@ export class AgentHost {
     // A refusal means that the supervisor is being restarted once more: then this comes again with its next life.
     if (!(await this.#tenantSupervisor(tenant)).ok) return;
     for (const hosted of this.#hosted.values()) {
-      const { agentId, seat, spec } = hosted;
-      if (tenantOf(agentId) !== tenant || !hosted.settled || seat.mode === 'stopped') continue;
-      const started = await kernel.startChild(`${agentsPath}/${tenant}`, spec);
+      const { agentId } = hosted;
+      if (tenantOf(agentId) !== tenant || !hosted.settled || hosted.mode === 'stopped') continue;
+      const started = await kernel.startChild(`${agentsPath}/${tenant}`, specOf(hosted));
       if (!started.ok && started.refusal.answer === 'start-failed') {
-        seat.mode = 'stopped';
+        hosted.mode = 'stopped';
         this.#options.onMode(agentId, 'stopped');
       }
     }
@@ -131,26 +120,26 @@ export class AgentHost {
   deliver(message: ReceivedMessage): Result<void> {
     const hosted = this.#hosted.get(message.header.receiver);
     if (!hosted) return refuse('UNKNOWN_AGENT', `${message.header.receiver} does not live on this node.`);
-    const { mode, queue } = hosted.seat;
+    const { mode, queue } = hosted;
     if (mode === 'stopping' || mode === 'stopped' || mode === 'compromised')
       return refuse('STOPPED', `${hosted.agentId} takes no messages: it is ${mode}.`);
     // What the cell took out of its inbox and could not hand on yet counts as well, or the bound would not be one.
-    if (queue.length >= limits.inboxMessagesMax)
+    if (queue !== undefined && queue.length >= limits.inboxMessagesMax)
       return refuse('INBOX_FULL', `${hosted.agentId} has ${queue.length} messages waiting.`);
     const delivery = { type: 'agent.message', message } as const;
     keepOnlySender(delivery, message.header.sender);
-    return hosted.ref.tell(delivery);
+    return hosted.self.tell(delivery);
   }
 
   /** Tells an agent that a message of its was refused after `tell` had accepted it. */
   refused(agent: AgentId, refusal: Refusal, messageId: string): void {
-    this.#hosted.get(agent)?.ref.tell({ type: 'agent.refused', refusal, messageId });
+    this.#hosted.get(agent)?.self.tell({ type: 'agent.refused', refusal, messageId });
   }
 
   /** The agent’s signature over a message; undefined when its key is not held here. */
   sign(agent: AgentId, bytes: Uint8Array): Uint8Array | undefined {
     const key = this.#hosted.get(agent)?.key;
-    return key && signWith(key, 'caxton message v1', bytes);
+    return key === undefined ? undefined : signWith(this.#options.keys.object(agent, key), 'caxton message v1', bytes);
   }
 
   /**
@@ -188,3 +177,11 @@ export class AgentHost {
     return !started.ok && started.refusal.code === 'ALREADY_EXISTS' ? ok(undefined) : started;
   }
 }
+
+const specOf = (agent: HostedAgent): WorkerSpec => ({
+  kind: 'worker',
+  id: localNameOf(agent.agentId),
+  logic: cellOf(agent.behaviour),
+  input: agent,
+  restart: 'transient',
+});

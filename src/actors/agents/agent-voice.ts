@@ -1,7 +1,8 @@
-import { type Result, refuse } from '../../errors.ts';
+import { refuse } from '../../errors.ts';
 import { type AgentId, tenantOf } from '../../names.ts';
 import type { AgentContext, Draft, ReceivedMessage } from './behaviour.ts';
-import { isAbandoned, type Seat } from './cell.ts';
+import { isAbandoned } from './cell.ts';
+import type { Seat } from './seat.ts';
 
 /** What the host needs to give an agent a voice. */
 export interface Voice {
@@ -38,22 +39,22 @@ export class AgentVoice implements AgentContext {
   }
 
   get reply(): AgentContext['reply'] {
-    return (to, answer) => this.#reply(to, answer);
-  }
-
-  #reply(to: ReceivedMessage, answer: Parameters<AgentContext['reply']>[1]): Result<unknown> {
-    if (isAbandoned(to)) return refuse('STOPPED', 'The life that had this message in hand has ended.');
-    // Who agrees has more to say.
-    if (answer.performative !== 'agree') this.#seat.answered = to;
-    return this.#voice.tell(this.id, {
-      to: to.sender,
-      performative: answer.performative,
-      content: answer.content,
-      ...(answer.language === undefined ? {} : { language: answer.language }),
-      protocol: to.protocol,
-      ontology: to.header.ontology,
-      conversationId: to.conversationId,
-      inReplyTo: to.header.replyWith === '' ? to.id : to.header.replyWith,
-    });
+    return (to, answer) => {
+      if (isAbandoned(to)) return refuse('STOPPED', 'The life that had this message in hand has ended.');
+      // Who agrees has more to say.
+      if (answer.performative !== 'agree') this.#seat.answered = to;
+      return this.#voice.tell(this.id, answerTo(to, answer));
+    };
   }
 }
+
+const answerTo = (to: ReceivedMessage, answer: Parameters<AgentContext['reply']>[1]): Draft => ({
+  to: to.sender,
+  performative: answer.performative,
+  content: answer.content,
+  ...(answer.language === undefined ? {} : { language: answer.language }),
+  protocol: to.protocol,
+  ontology: to.header.ontology,
+  conversationId: to.conversationId,
+  inReplyTo: to.header.replyWith === '' ? to.id : to.header.replyWith,
+});

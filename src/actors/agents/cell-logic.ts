@@ -1,8 +1,9 @@
 import type { ActorLogic, AnyActorRef, Snapshot } from 'xstate';
 import { fromHandler, type HandlerLogic } from '../kernel/handler.ts';
 import type { Behaviour } from './behaviour.ts';
-import { Cell, type CellEvent, type CellInput } from './cell.ts';
+import { Cell } from './cell.ts';
 import type { AgentMode } from './lifecycle.ts';
+import type { CellEvent, CellInput, CellSurround } from './seat.ts';
 
 /**
  * The actor around one agent: no chart of its own, so that a message costs a function call and not a transition on top
@@ -14,25 +15,14 @@ export const cellOf = ({ kind }: Behaviour): ActorLogic<CellSnapshot, CellEvent,
 
 type HandlerCell = HandlerLogic<CellEvent, CellInput>;
 
-const handlerCell = fromHandler<CellEvent, CellInput>((self) => {
-  const receive = (event: CellEvent): void => {
-    cell.receive(event);
-    if (cell.mode === 'stopped') self.finish();
-  };
-  const cell = new Cell(self.input, undefined, self.became);
-  self.onShutdown(() => receive({ type: 'kernel.shutdown' }));
-  self.onEnd(() => cell.receive({ type: 'xstate.stop' }));
-  cell.start();
-  return receive;
-});
+const handlerCell = fromHandler<CellEvent, CellInput>((self) => new Cell(self.input, self));
 
 type CellSnapshot = Snapshot<undefined> & Pick<ModeSnapshot, 'cell' | 'value'>;
 
 const chartCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
   getInitialSnapshot: (scope, input) => {
     const actor = scope.self as unknown as AnyActorRef;
-    const cell = new Cell(input, { actor, stopChild: scope.stopChild }, () => {});
-    return new ModeSnapshot(cell) as ModeSnapshot & CellSnapshot;
+    return new ModeSnapshot(new Cell(input, new ChartSurround(actor, scope.stopChild))) as ModeSnapshot & CellSnapshot;
   },
   start: ({ cell }) => cell.start(),
   transition: (snapshot, event) => {
@@ -41,6 +31,20 @@ const chartCell: ActorLogic<CellSnapshot, CellEvent, CellInput> = {
   },
   getPersistedSnapshot: (snapshot) => snapshot,
 };
+
+/** What the cell of a chart lives in: XState reads its mode, and its end, from the snapshot. */
+class ChartSurround implements CellSurround {
+  readonly actor: AnyActorRef;
+  readonly stopChild: (child: AnyActorRef) => void;
+
+  constructor(actor: AnyActorRef, stopChild: (child: AnyActorRef) => void) {
+    this.actor = actor;
+    this.stopChild = stopChild;
+  }
+
+  became(): void {}
+  finish(): void {}
+}
 
 /** One for a whole life: XState lets no logic say anything new when it has started, and by then it runs. */
 class ModeSnapshot {

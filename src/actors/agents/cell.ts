@@ -1,51 +1,10 @@
 import { type AnyActorRef, createActor } from 'xstate';
 import type { Refusal } from '../../errors.ts';
-import type { AgentId } from '../../names.ts';
 import { judgeContent } from '../kernel/check.ts';
-import type { Ref } from '../kernel/ref.ts';
-import type { AgentContext, Behaviour, ChartAgentEvent, ReceivedMessage } from './behaviour.ts';
+import type { HandlerLife } from '../kernel/handler.ts';
+import type { ChartAgentEvent, ReceivedMessage } from './behaviour.ts';
 import { type AgentMode, type LifecycleEvent, nextMode } from './lifecycle.ts';
-
-export type CellEvent =
-  | { readonly type: 'agent.message'; readonly message: ReceivedMessage }
-  | { readonly type: 'agent.refused'; readonly refusal: Refusal; readonly messageId: string }
-  /** The promise that the handler returned for a message has settled. */
-  | { readonly type: 'agent.settled'; readonly of: ReceivedMessage }
-  | { readonly type: 'agent.failed'; readonly of: ReceivedMessage; readonly error: unknown }
-  /** Everything that was in the inbox when it was told to stop has been taken out. */
-  | { readonly type: 'agent.rest' }
-  /** A new life finds messages that the one before had taken out of the inbox. */
-  | { readonly type: 'agent.waiting' }
-  | { readonly type: 'agent.suspend' | 'agent.resume' | 'agent.compromised' | 'kernel.shutdown' | 'xstate.stop' }
-  | { readonly type: 'xstate.error.actor.chart'; readonly error: unknown }
-  | { readonly type: 'xstate.done.actor.chart' };
-
-export interface CellInput {
-  readonly seat: Seat;
-  readonly behaviour: Behaviour;
-  readonly context: AgentContext;
-  readonly self: Ref<CellEvent>;
-  /** The same for all cells of a host. */
-  readonly host: {
-    /** Milliseconds, monotonic. */
-    readonly monotonic: () => number;
-    /** Hears of each change of the mode. */
-    readonly onMode: (agent: AgentId, mode: AgentMode) => void;
-    /** Whether an order to suspend keeps back what is in the inbox of this place. */
-    readonly keptBack: (path: string) => boolean;
-  };
-}
-
-/** What outlives an incarnation of the cell, and what the router may read without asking the actor. */
-export interface Seat {
-  mode: AgentMode;
-  /** Messages taken out of the inbox that wait for the handler, oldest first. */
-  readonly queue: ReceivedMessage[];
-  /** What the agent answered last, for good: who has had that answer is told of no failure as well. */
-  answered?: ReceivedMessage;
-  /** When the agent crashed, monotonic milliseconds, newest last. */
-  crashes: number[];
-}
+import type { CellEvent, CellInput, CellSurround } from './seat.ts';
 
 /** More crashes than this in the window and the agent is suspended instead of restarted: one bad agent is no outage. */
 export const crashBudget = { crashesMax: 5, windowMs: 10_000 } as const;
@@ -66,20 +25,13 @@ const withContent = (message: ReceivedMessage, content: unknown): ReceivedMessag
   content,
 });
 
-/** What an agent’s chart lives in. */
-export interface ChartParent {
-  readonly actor: AnyActorRef;
-  readonly stopChild: (child: AnyActorRef) => void;
-}
-
 /**
  * What an agent’s actor does in one life: hands over one message after the other and steps the lifecycle. What it lives
  * in is in `cell-logic.ts`.
  */
-export class Cell {
+export class Cell implements HandlerLife<CellEvent> {
   readonly #input: CellInput;
-  readonly #parent: ChartParent | undefined;
-  readonly #became: (mode: AgentMode) => void;
+  readonly #surround: CellSurround;
   /** Of this life; the seat’s is the last one’s until this one begins. */
   mode: AgentMode = 'verifying';
   #chart: AnyActorRef | undefined;
@@ -89,16 +41,14 @@ export class Cell {
   /** What the life before this one was doing. */
   readonly #before: AgentMode;
 
-  /** `parent` for agents whose code is a chart; `became` hears of each change of the mode. */
-  constructor(input: CellInput, parent: ChartParent | undefined, became: (mode: AgentMode) => void) {
+  constructor(input: CellInput, surround: CellSurround) {
     this.#input = input;
-    this.#parent = parent;
-    this.#became = became;
+    this.#surround = surround;
     this.#before = input.seat.mode;
   }
 
   start(): void {
-    const { seat, behaviour, context, self, host } = this.#input;
+    const { seat, behaviour, context } = this.#input;
     if (this.#before === 'compromised') {
       // A crash is no way out of it.
       this.#step('agent.compromised');
@@ -108,20 +58,39 @@ export class Cell {
     if (behaviour.kind === 'chart') {
       this.#chart = createActor(behaviour.chart, {
         id: 'chart',
-        parent: this.#parent!.actor,
+        parent: this.#surround.actor!,
         input: { agent: context },
       });
       this.#chart.start();
     }
     this.#step('agent.started');
+    if (this.#crashedTooOften() || this.#before === 'suspended') this.#step('agent.suspend');
+    if (seat.queue !== undefined && seat.queue.length > 0) this.#input.self.tell({ type: 'agent.waiting' }, 'control');
+  }
+
+  #crashedTooOften(): boolean {
+    const { seat, host } = this.#input;
     const since = host.monotonic() - crashBudget.windowMs;
-    seat.crashes = seat.crashes.filter((at) => at > since);
-    if (seat.crashes.length >= crashBudget.crashesMax || this.#before === 'suspended') this.#step('agent.suspend');
-    if (seat.queue.length > 0) self.tell({ type: 'agent.waiting' }, 'control');
+    const lately = seat.crashes?.filter((at) => at > since) ?? [];
+    seat.crashes = lately.length > 0 ? lately : undefined;
+    return lately.length >= crashBudget.crashesMax;
+  }
+
+  shutDown(): void {
+    this.receive({ type: 'kernel.shutdown' });
+  }
+
+  end(): void {
+    this.receive({ type: 'xstate.stop' });
   }
 
   /** A throw is the agent’s crash. */
   receive(event: CellEvent): void {
+    this.#hear(event);
+    if (this.mode === 'stopped' && event.type !== 'xstate.stop') this.#surround.finish();
+  }
+
+  #hear(event: CellEvent): void {
     switch (event.type) {
       case 'agent.message':
         this.#take(event.message);
@@ -159,6 +128,7 @@ export class Cell {
         break;
       case 'kernel.shutdown':
         this.#step('kernel.shutdown');
+        if (this.#input.host.keptBack(this.#input.self.path)) this.#rest = 'taken';
         this.#drain();
         break;
       default:
@@ -170,6 +140,7 @@ export class Cell {
   /** Messages that come while suspended wait; the inbox’s bound counts them too. */
   #take(message: ReceivedMessage): void {
     if (this.#busyWith || this.#input.seat.mode !== 'running') {
+      this.#input.seat.queue ??= [];
       this.#input.seat.queue.push(message);
     } else this.#run(message);
   }
@@ -227,7 +198,7 @@ export class Cell {
 
   #next(): void {
     const { queue } = this.#input.seat;
-    while (queue.length > 0 && !this.#busyWith && this.#mayRun()) this.#run(queue.shift()!);
+    while (queue !== undefined && queue.length > 0 && !this.#busyWith && this.#mayRun()) this.#run(queue.shift()!);
   }
 
   #mayRun(): boolean {
@@ -243,6 +214,7 @@ export class Cell {
 
   #crash(error: unknown): never {
     const { seat, host } = this.#input;
+    seat.crashes ??= [];
     seat.crashes.push(host.monotonic());
     this.#answerFailure();
     throw error;
@@ -261,14 +233,13 @@ export class Cell {
   }
 
   #drain(): void {
-    const { seat, self, host } = this.#input;
-    const { queue } = seat;
-    if (this.#rest === 'unasked' && host.keptBack(self.path)) this.#rest = 'taken';
+    const { seat, self } = this.#input;
+    const waits = (): boolean => this.#busyWith !== undefined || (seat.queue?.length ?? 0) > 0;
     // A full inbox does not take this: then each message that leaves it tries again. Nobody else writes any more.
     if (this.#rest === 'unasked' && self.tell({ type: 'agent.rest' }).ok) this.#rest = 'asked';
-    if (this.#busyWith || queue.length > 0) {
+    if (waits()) {
       this.#next();
-      if (this.#busyWith || queue.length > 0) return;
+      if (waits()) return;
     }
     if (this.mode === 'stopping' && this.#rest !== 'taken') return;
     this.#step('agent.drained');
@@ -276,7 +247,7 @@ export class Cell {
   }
 
   #stopChart(): void {
-    if (this.#chart) this.#parent!.stopChild(this.#chart);
+    if (this.#chart) this.#surround.stopChild?.(this.#chart);
     this.#chart = undefined;
   }
 
@@ -287,6 +258,6 @@ export class Cell {
     if (mode === seat.mode) return;
     seat.mode = mode;
     host.onMode(context.id, mode);
-    this.#became(mode);
+    this.#surround.became(mode);
   }
 }

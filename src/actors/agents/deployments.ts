@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
@@ -9,12 +8,13 @@ import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
 import type { Caller } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
+import type { AgentKey } from './agent-keys.ts';
 import { loadAgentModule, type ModuleRefusal } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { DeploymentAct } from './deployment-act.ts';
 import { DeploymentLine } from './deployment-line.ts';
 import { newRights } from './new-rights.ts';
-import { readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
+import { type EmbeddedAgent, readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
 
 export interface DeploymentsOptions {
   readonly nodeId: NodeId;
@@ -30,19 +30,11 @@ export interface DeploymentsOptions {
   readonly record: (act: DeploymentAct) => Promise<Result<unknown>>;
 }
 
-/** What a program brings. */
-export interface EmbeddedAgent {
-  readonly signed: SignedDeployment;
-  readonly behaviour: Behaviour;
-  /** The agent’s Ed25519 private key; needed only by agents that sign their messages. */
-  readonly key: KeyObject | undefined;
-}
-
 interface Deployed {
   readonly manifest: Manifest;
   readonly signed: SignedDeployment;
   readonly behaviour: Behaviour;
-  readonly key: KeyObject | undefined;
+  readonly key: AgentKey | undefined;
   /** Whether it is brought back after a restart of the node. */
   readonly kept: boolean;
   readonly caller: Caller | undefined;
@@ -287,6 +279,8 @@ export class Deployments {
     if (!started.ok) return started;
     this.#known.set(agentId, deployed);
     const announced = registry.announce(agentId, signed.manifest, signed.capability);
+    // The registry keeps the documents: once is enough.
+    if (announced.ok) this.#known.set(agentId, { ...deployed, signed: registry.ownDocuments(agentId) ?? signed });
     if (announced.ok) return ok(manifest);
     await this.#takeDown(agentId);
     return announced;

@@ -22,7 +22,8 @@ import {
   performativesOf,
 } from './contract.ts';
 import { signDeployment } from './deployer.ts';
-import type { Deployments, EmbeddedAgent } from './deployments.ts';
+import type { Deployments } from './deployments.ts';
+import type { EmbeddedAgent } from './stored-deployment.ts';
 
 /** The code of an agent: a function, or an XState machine whose input is `{ agent }` (see `ChartModule`). */
 export type AgentCode = AgentHandler | AnyStateMachine;
@@ -160,9 +161,9 @@ export class Embedding {
     behaviour: Behaviour,
     options: DeployOptions & { accepts?: Checks },
   ): EmbeddedAgent {
-    const { nodeId, clock, crypto, trust, deployments } = this.#parts;
+    const { nodeId, clock, crypto, trust, deployments, host } = this.#parts;
     const { actions = [], services = [], validForMs = defaultValidForMs } = options;
-    const key = options.key ?? crypto.generateKeyPair('ed25519').privateKey;
+    const key = options.key ?? host.keys.make(agentId);
     const now = clock.now();
     const known = deployments.manifestOf(agentId)?.generation ?? 0;
     const policy = options.policy && policyOf(agentId, options.policy, options.accepts);
@@ -174,7 +175,7 @@ export class Embedding {
         code: behaviour.kind === 'console' ? null : 'embedded',
         services,
         actions,
-        agentKey: key,
+        agentKey: host.keys.object(agentId, key),
         nodes: [nodeId],
         // Embedded agents are not kept on disk: the clock tells a later run’s deployment from an earlier one’s.
         generation: Math.max(Math.floor(now), known + 1),

@@ -1,5 +1,7 @@
 import { ok, type Result, refuse } from '../../errors.ts';
 import { utf8 } from '../kernel/utf8.ts';
+import type { AgentKey } from './agent-keys.ts';
+import type { Behaviour } from './behaviour.ts';
 
 /** The two documents that make an agent. */
 export interface SignedDeployment {
@@ -7,6 +9,14 @@ export interface SignedDeployment {
   readonly manifest: string;
   /** Issued by a trusted issuer; text form, or empty for an agent that only answers. */
   readonly capability: string;
+}
+
+/** What a program brings. */
+export interface EmbeddedAgent {
+  readonly signed: SignedDeployment;
+  readonly behaviour: Behaviour;
+  /** Its private key; needed only by agents that sign their messages. */
+  readonly key: AgentKey | undefined;
 }
 
 /** A deployment as the state database keeps it. */

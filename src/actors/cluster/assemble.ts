@@ -1,24 +1,22 @@
-import { rawPublicKey } from '../../crypto/keys.ts';
 import { sealReady } from '../../crypto/seal.ts';
 import { issuerFeature, renewalFeature } from '../../protocols/link/certificate-frame.ts';
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
+import { gossipKeysFeature } from '../../protocols/link/key-frame.ts';
 import { noticesFeature } from '../../protocols/link/notice-frame.ts';
 import { acknowledgementFeature } from '../../protocols/notice/acknowledgement.ts';
-import { swimProfiles } from '../../protocols/swim/config.ts';
-import type { Member } from '../../protocols/swim/member.ts';
-import { raiseBootEpoch } from '../boot-epoch.ts';
 import type { Address } from '../kernel/ports.ts';
 import type { NodeBase } from '../node-base.ts';
-import { memberView } from '../node-control.ts';
 import { Directory } from './directory.ts';
-import { Gossip } from './gossip/gossip.ts';
-import type { GossipMemberEvent } from './gossip/gossip-member.ts';
-import { PairSeals } from './gossip/pair-seals.ts';
+import { createGossip } from './gossip/assemble-gossip.ts';
+import { assembleKeys } from './gossip/assemble-keys.ts';
+import type { Gossip } from './gossip/gossip.ts';
+import type { KeyRotation } from './gossip/key-rotation.ts';
 import type { ApiCertificate } from './identity/api-certificate.ts';
 import { assembleIssuance } from './identity/assemble-issuance.ts';
 import { assembleRoots, type RootsParts } from './identity/assemble-roots.ts';
 import type { CertificateRenewal } from './identity/cert-rotator.ts';
 import type { CertificateIssuer } from './identity/certificate-issuer.ts';
+import type { IssuedCertificates } from './identity/issued-certificates.ts';
 import { tellNewcomers } from './identity/join-teller.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
 import { LinkPort } from './links/link-listener.ts';
@@ -31,11 +29,15 @@ export interface ClusterParts {
   readonly identity: NodeIdentity;
   readonly links: Links;
   readonly gossip: Gossip;
+  /** The keys that the gossip is sealed with. */
+  readonly keys: KeyRotation;
   readonly directory: Directory;
   readonly exchange: NoticeExchange;
   readonly renewal: CertificateRenewal;
   /** Signs for others: a CA node’s. */
   readonly issuer: CertificateIssuer | undefined;
+  /** What this node has issued; empty on one that is no CA node. */
+  readonly issued: IssuedCertificates;
   readonly apiCertificate: ApiCertificate;
   readonly roots: RootsParts;
   readonly port: LinkPort;
@@ -88,10 +90,13 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     },
   };
   const directory = new Directory(believed, revocations);
-  const gossip = createGossip(base, links, directory, exchange);
+  let made: Gossip | undefined;
+  const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
+  const gossip = createGossip({ base, links, directory, exchange, keys });
+  made = gossip;
   const issuance = assembleIssuance(base, links);
   const roots = await assembleRoots(base, links, directory, issuance, () => gossip.members());
-  if (issuance.issuer) tellNewcomers(base, links, gossip);
+  if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
   base.transport.connect({
     links,
     member: (node) => gossip.member(node),
@@ -101,6 +106,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     identity,
     links,
     gossip,
+    keys,
     directory,
     exchange,
     ...issuance,
@@ -149,6 +155,7 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
       actorsFeature,
       noticesFeature,
       renewalFeature,
+      gossipKeysFeature,
       acknowledgementFeature,
       ...(files.authority ? [issuerFeature] : []),
     ],
@@ -213,80 +220,5 @@ function noteDenial({ audit }: NodeBase, { link, packet, refusal }: Denial): voi
       ...('path' in packet ? { path: packet.path } : {}),
       detail: refusal.reasons.join(' '),
     },
-  });
-}
-
-function createGossip(base: NodeBase, links: Links, directory: Directory, exchange: NoticeExchange): Gossip {
-  const { config, ports, files, kernel, bootEpoch, nodeId } = base;
-  const box = ports.crypto.generateKeyPair('x25519');
-  const boxPublic = rawPublicKey(box.publicKey);
-  const seals = new PairSeals({
-    crypto: ports.crypto,
-    clusterId: config.cluster.id,
-    self: { nodeId, epoch: bootEpoch },
-    boxPrivate: box.privateKey,
-    boxPublic,
-    keyring: () => files.keyring,
-  });
-  const member = kernel.ref<GossipMemberEvent>('/node/cluster/gossip-member');
-  const gossip: Gossip = new Gossip({
-    identity: files.identity,
-    directory,
-    links,
-    seals,
-    network: ports.network,
-    clock: ports.clock,
-    metrics: ports.metrics,
-    bind: config.cluster.bind,
-    advertise: config.cluster.advertise,
-    seeds: base.seeds,
-    swim: {
-      bootEpoch,
-      boxKey: boxPublic,
-      config: swimProfiles[config.cluster.profile],
-      seed: ports.random.uint32(),
-      expectedSize: config.cluster.expectedSize,
-    },
-    revoked: () => base.revocations.nodes,
-    onPushPull: (link) => exchange.compare(link),
-    onMember: (changed) => {
-      memberChanged(base, links, changed);
-      base.transport.memberChanged(changed);
-    },
-    onPartition: (mode) => {
-      member.tell({ type: 'gossip.partition', mode }, 'control');
-      base.events.emit({ type: 'partition.changed', nodeId, partition: mode });
-      base.audit.note({
-        type: 'PartitionChanged',
-        identity: nodeId,
-        sourceIp: '',
-        outcome: 'success',
-        reasons: [],
-        metadata: { mode },
-      });
-    },
-    onJoined: () => member.tell({ type: 'gossip.joined' }, 'control'),
-    onLeft: () => member.tell({ type: 'gossip.left' }, 'control'),
-    onEpochStale: (known) => {
-      // Others saw a later boot than this one: the store was lost or set back. Only a new boot can outrank it.
-      base.fault(`others know boot ${known} of this node, and it runs boot ${bootEpoch}: start it again`, undefined);
-      raiseBootEpoch(ports.store, known).catch((error: unknown) =>
-        base.fault('the later boot epoch could not be kept', error),
-      );
-    },
-  });
-  return gossip;
-}
-
-function memberChanged({ audit, events, nodeId, ports }: NodeBase, links: Links, member: Member): void {
-  const view = memberView({ clock: ports.clock, links }, member);
-  events.emit({ type: 'member.changed', nodeId, member: view });
-  audit.note({
-    type: 'MemberChanged',
-    identity: member.nodeId,
-    sourceIp: '',
-    outcome: 'success',
-    reasons: [],
-    metadata: { status: member.status, bootEpoch: member.bootEpoch },
   });
 }

@@ -64,7 +64,7 @@ export class Directory {
 
   /** Whether the node, or the certificate or claim key by which it was known, is revoked. */
   isCut(node: NodeId): boolean {
-    return this.#cut.has(node) || this.#revocations.find('node', node) !== undefined;
+    return this.#cut.has(node) || this.#revocations.ofNode(node) !== undefined;
   }
 
   /** Checks claims against the keys that count at `now`, in milliseconds since 1970. */
@@ -85,6 +85,12 @@ export class Directory {
     return { nodeId: node, certificate: known.certificate, binding: known.binding };
   }
 
+  /** As `entryOf`: what the certificate says. */
+  svidOf(node: NodeId, now: number): NodeSvid | undefined {
+    const known = this.#known.get(node);
+    return known && !isOver(known, now) ? known.svid : undefined;
+  }
+
   /** All that count, from another one on at each call: what a document has no room for travels with a later one. */
   entries(now: number): readonly DirectoryEntry[] {
     this.#dropOver(now);
@@ -98,8 +104,8 @@ export class Directory {
     const known = this.#known.get(entry.nodeId);
     if (known && same(known.certificate, entry.certificate) && same(known.binding, entry.binding)) return ok(undefined);
     // Before anything is remembered: who is revoked is not asked for twice, and costs nothing.
-    if (this.#revocations.find('node', entry.nodeId))
-      return refuse('REVOKED', `${entry.nodeId} is revoked: its certificate is not taken.`);
+    const out = this.#revocations.ofNode(entry.nodeId);
+    if (out) return { ok: false, refusal: out };
     const hash = hashOf(entry);
     const refusedAt = this.#refused.get(hash);
     if (refusedAt !== undefined && Math.abs(now - refusedAt) < refusedMs)

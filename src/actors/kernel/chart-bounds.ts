@@ -20,6 +20,25 @@ interface MachineInternals {
   readonly implementations: { readonly actors: Readonly<Record<string, AnyActorLogic>> };
 }
 
+/** The part of a state that says which events it names, be it to do nothing. */
+interface StateInternals {
+  readonly config: { readonly on?: Readonly<Record<string, unknown>> };
+  readonly states: Readonly<Record<string, StateInternals>>;
+}
+
+/**
+ * Whether some state of this logic names the order to shut down, by a wildcard too. A machine that does not would go on
+ * as if nothing had been said until its time is over. Of other logic nobody can tell.
+ */
+export function canHeedShutdown(logic: AnyActorLogic): boolean {
+  const { root } = logic as { readonly root?: StateInternals };
+  return root === undefined || namesShutdown(root);
+}
+
+const namesShutdown = ({ config, states }: StateInternals): boolean =>
+  Object.keys(config.on ?? {}).some((name) => name === '*' || name.startsWith('kernel.')) ||
+  Object.values(states).some(namesShutdown);
+
 /**
  * A chart that goes round by itself (`always`, `raise`) holds up the whole process, and nobody could stop it: bounds the microsteps of one
  * event, of the machine and of those that it names.

@@ -2,7 +2,7 @@ import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { ChartShelf } from './chart-shelf.ts';
 import { type SavedChart, type StoredChart, verifyChart } from './chart-snapshot.ts';
-import type { Exit } from './occupant.ts';
+import { describe, type Exit } from './occupant.ts';
 import type { Clock } from './ports.ts';
 import type { Persistence } from './spec.ts';
 import { outsideTurns } from './turn.ts';
@@ -151,9 +151,12 @@ export class ChartKeeper {
     if (migrate === undefined)
       return refuse('NOT_SUPPORTED', `The state is of version ${version}, and nothing migrates it to ${wanted}.`);
     try {
-      return verifyChart({ unverified: migrate(chart, version) });
+      const migrated: unknown = migrate(chart, version);
+      // Whoever migrates answers at once: what a promise says later is heard by nobody.
+      if (migrated instanceof Promise) migrated.catch(() => {});
+      return verifyChart({ unverified: migrated as StoredChart });
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = describe({ reason: 'crash', error });
       return refuse('MALFORMED', `The state of version ${version} could not be migrated to ${wanted}: ${why}`);
     }
   }
@@ -164,6 +167,6 @@ function storedOf(chart: KeptChart): Result<StoredChart> {
   try {
     return chart.store();
   } catch (error) {
-    return refuse('MALFORMED', `The chart cannot be saved: ${error instanceof Error ? error.message : String(error)}`);
+    return refuse('MALFORMED', `The chart cannot be saved: ${describe({ reason: 'crash', error })}`);
   }
 }

@@ -57,6 +57,7 @@ export class ChartShelf {
   async load({ store }: Persistence, key: string): Promise<Result<SavedChart | undefined>> {
     const read = await this.#request(key, () => store.get(collection, key));
     if (!read.ok || read.value === undefined) return read as Result<undefined>;
+    if (!(read.value instanceof Uint8Array)) return refuse('MALFORMED', 'The store gave back what is no bytes.');
     return decodeChart(read.value, this.#clock.now(), this.#refOf);
   }
 

@@ -2,6 +2,7 @@ import { CaxtonError, ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { parseJson } from '../../protocols/json/text.ts';
 import { type Unverified, unverified } from '../../unverified.ts';
+import { describe } from './occupant.ts';
 import type { Ref } from './ref.ts';
 import { packed, unpacked } from './stored-json.ts';
 import { utf8 } from './utf8.ts';
@@ -57,6 +58,8 @@ export function encodeChart({ snapshot, timers }: StoredChart, version: number, 
       `The chart has ${timers.length} delayed events; at most ${limits.snapshotTimersMax} are saved.`,
     );
   if (hasNameless(snapshot)) return refuse('MALFORMED', 'The chart has spawned a child without an id.');
+  if (!timers.every(({ event }) => isDelayable(event)))
+    return refuse('MALFORMED', 'The chart delays an event of a type that is XState’s own.');
   try {
     const delayed = timers.map(({ source, target, event, id, delayMs, inMs }) => ({
       source,
@@ -125,7 +128,7 @@ export function verifyChart({ unverified: { snapshot, timers } }: Unverified<Sto
   if (!isObject(snapshot) || snapshot.status !== 'active')
     return refuse('MALFORMED', 'The snapshot is not of a chart that runs.');
   if (!isSnapshot(snapshot)) return refuse('MALFORMED', 'The snapshot is not one of a chart.');
-  if (!Array.isArray(timers) || !timers.every(isTimer))
+  if (!Array.isArray(timers) || timers.length > limits.snapshotTimersMax || !timers.every(isTimer))
     return refuse('MALFORMED', 'A delayed event of the snapshot has not the form of one.');
   return ok({ snapshot, timers });
 }
@@ -133,34 +136,57 @@ export function verifyChart({ unverified: { snapshot, timers } }: Unverified<Sto
 /** A stored state that is not one of the chart, such as of states or children that it does not have. */
 export class NotRestored extends Error {
   constructor(cause: unknown) {
-    super(`The state is not one of this chart: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`The state is not one of this chart: ${describe({ reason: 'crash', error: cause })}`, { cause });
   }
 }
 
 /** Throws `NotRestored` when XState could not make this actor of this state, wholly. */
 export function mustBeRestored({ snapshot }: StoredChart, actor: Restored): void {
-  const { status, error } = (actor.getSnapshot() ?? {}) as { readonly status?: unknown; readonly error?: unknown };
-  if (status === 'error') throw new NotRestored(error);
-  const lost = lostChild(snapshot, actor);
-  if (lost !== undefined) throw new NotRestored(`its child ${lost} cannot be restored.`);
+  const now = (actor.getSnapshot() ?? {}) as RestoredFields;
+  if (now.status === 'error') throw new NotRestored(now.error);
+  const lost = lostPart((snapshot ?? {}) as StoredFields, now);
+  if (lost !== undefined) throw new NotRestored(lost);
 }
 
+/** The parts of a snapshot that XState may leave out, or begin anew, without a word. */
+interface Parts<Child> {
+  readonly status?: unknown;
+  readonly error?: unknown;
+  readonly value?: unknown;
+  readonly historyValue?: Readonly<Record<string, readonly unknown[]>>;
+  readonly children?: Readonly<Record<string, Child>>;
+}
+type StoredFields = Parts<{ readonly snapshot?: StoredFields }>;
+type RestoredFields = Parts<Restored>;
+
 /**
- * The id of a child that was stored alive and that XState has left out without a word, or left dead: its logic is gone,
- * or it does not take its part of the snapshot. The chart would wait for it for ever.
+ * What of a stored snapshot was lost: a state that is another one now, as of a region that is new and would sleep in its
+ * first state; a history; or a child whose logic is gone, or does not take its part, and for which the chart would wait
+ * for ever.
  */
-function lostChild(stored: unknown, restored: Restored): string | undefined {
-  const { children: then = {} } = (stored ?? {}) as { readonly children?: Readonly<Record<string, unknown>> };
-  const { children: now = {} } = (restored.getSnapshot() ?? {}) as { readonly children?: Record<string, Restored> };
-  for (const [id, child] of Object.entries(then)) {
-    const { snapshot } = child as { readonly snapshot?: Fields };
+function lostPart(then: StoredFields, now: RestoredFields): string | undefined {
+  if (!isSameValue(then.value, now.value)) return 'it has no such states, or more than were saved.';
+  for (const [id, nodes] of Object.entries(then.historyValue ?? {}))
+    if (now.historyValue?.[id]?.length !== nodes.length && nodes.length > 0)
+      return `the history ${id} cannot be restored.`;
+  for (const [id, { snapshot }] of Object.entries(then.children ?? {})) {
     if (snapshot?.status !== 'active') continue;
-    const alive = now[id];
-    if (alive === undefined || (alive.getSnapshot() as Fields | undefined)?.status === 'error') return id;
-    const below = lostChild(snapshot, alive);
-    if (below !== undefined) return `${id} > ${below}`;
+    const alive = now.children?.[id]?.getSnapshot() as RestoredFields | undefined;
+    if (alive === undefined || alive.status === 'error') return `its child ${id} cannot be restored.`;
+    const below = lostPart(snapshot, alive);
+    if (below !== undefined) return `its child ${id}: ${below}`;
   }
   return undefined;
+}
+
+/** Of two state values; `undefined` stands for logic that has none. */
+function isSameValue(then: unknown, now: unknown): boolean {
+  if (!isObject(then) || !isObject(now)) return then === now;
+  const names = Object.keys(then);
+  return (
+    names.length === Object.keys(now).length &&
+    names.every((name) => Object.hasOwn(now, name) && isSameValue(then[name], now[name]))
+  );
 }
 
 /** XState numbers children that were given no id, beginning anew in each process: two would get the same. */
@@ -185,8 +211,7 @@ function isTimer(timer: unknown): timer is StoredTimer {
   return (
     isPath(source) &&
     (isPath(target) || isRef(target)) &&
-    isObject(event) &&
-    typeof event.type === 'string' &&
+    isDelayable(event) &&
     (id === undefined || typeof id === 'string') &&
     isTime(delayMs) &&
     delayMs >= 0 &&
@@ -194,6 +219,13 @@ function isTimer(timer: unknown): timer is StoredTimer {
     Number.isFinite(inMs)
   );
 }
+
+/** What a chart can have delayed, for itself or another: no order of XState’s, such as to stop. */
+const isDelayable = (event: unknown): event is Fields =>
+  isObject(event) &&
+  typeof event.type === 'string' &&
+  event.type !== '*' &&
+  (!event.type.startsWith('xstate.') || event.type.startsWith('xstate.after.'));
 
 function isSnapshot(snapshot: Fields): boolean {
   const { status, value, children, historyValue } = snapshot;

@@ -39,7 +39,7 @@ export class ChartTimers {
   #opening: Map<object, () => void> | undefined;
   /** All that have not run, in the order in which they were set; kept only for charts that are stored. */
   readonly #pending: Set<ChartTimer> | undefined;
-  #what: Delayed | undefined;
+  #over = false;
   #together: Set<ChartTimer> | undefined;
 
   /** `noted`: whether `pending` is going to be asked. */
@@ -52,11 +52,11 @@ export class ChartTimers {
     return this.#held !== undefined;
   }
 
-  /** For XState. Longer delays than a timer of Node’s can have are kept to as well. */
-  setTimeout(run: () => void, delayMs: number): unknown {
+  /** For XState. Longer delays than a timer of Node’s can have are kept to as well. `what` it is for, if `pending` is asked. */
+  setTimeout(run: () => void, delayMs: number, what?: Delayed): unknown {
     // Less than 0: overdue already; no number at all is no delay, as in Node.
     const inMs = Number.isNaN(delayMs) ? 0 : delayMs;
-    const timer = new ChartTimer(Math.max(0, inMs), this.#clock.monotonic() + inMs, this.#what, run);
+    const timer = new ChartTimer(Math.max(0, inMs), this.#clock.monotonic() + inMs, what, run);
     this.#pending?.add(timer);
     if (this.#together === undefined) this.#arm(timer, inMs);
     else this.#together.add(timer);
@@ -71,16 +71,6 @@ export class ChartTimers {
     this.#together?.delete(timer);
     this.#held?.delete(timer);
     this.#opening?.delete(timer);
-  }
-
-  /** Runs `schedule`, and remembers that the timer which it sets is for this event. */
-  note(what: Delayed, schedule: () => void): void {
-    this.#what = what;
-    try {
-      schedule();
-    } finally {
-      this.#what = undefined;
-    }
   }
 
   /** What `set` sets begins to count when it returns, so that what is overdue fires in the order in which it was due. */
@@ -105,6 +95,13 @@ export class ChartTimers {
     return [...(this.#pending ?? [])].flatMap(({ what, delayMs, due }) =>
       what === undefined ? [] : [{ what, delayMs, inMs: due - now }],
     );
+  }
+
+  /** Its chart has ended: nothing happens any more, also what XState has lost sight of (it knows one timer an id). */
+  end(): void {
+    this.#over = true;
+    this.#held = undefined;
+    this.#opening?.clear();
   }
 
   close(): void {
@@ -144,6 +141,6 @@ export class ChartTimers {
 
   #run(timer: ChartTimer): void {
     this.#pending?.delete(timer);
-    timer.run();
+    if (!this.#over) timer.run();
   }
 }

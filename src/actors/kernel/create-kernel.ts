@@ -14,7 +14,7 @@ import { LifeLinks } from './life-links.ts';
 import { Monitors } from './monitors.ts';
 import { ActorNames } from './names.ts';
 import { nodeRandom } from './node-random.ts';
-import { describe, type Exit, type Occupant } from './occupant.ts';
+import { describe, type Exit } from './occupant.ts';
 import type { Clock, Metrics, Random, Tap } from './ports.ts';
 import { ProcessGroups } from './process-groups.ts';
 import type { Ref } from './ref.ts';
@@ -157,6 +157,8 @@ class TreeKernel implements Kernel {
     this.#root = root;
     const failure = await outsideTurns(() => root.start());
     if (failure === undefined) return;
+    // One that was killed while it was being started has told nobody.
+    if (!this.#over) this.#rootEnded(root, failure);
     if (this.#stopAsked) throw new CaxtonError('STOPPED', 'The kernel was stopped while it was starting.');
     throw new CaxtonError('SUPERVISION', describe(failure), { cause: failure.error });
   }
@@ -266,17 +268,18 @@ class TreeKernel implements Kernel {
     // Not on the stack where it happened: the root has ended only when its own clean-up has run to its end.
     queueMicrotask(() => {
       if (notice.type === 'kernel.child-started') notice.child.started(notice.occupant);
-      else if (notice.type === 'kernel.child-ended') this.#rootEnded(notice.child, notice.occupant);
+      else if (notice.type === 'kernel.child-ended') {
+        this.#rootEnded(notice.child, notice.exit);
+        notice.child.ended(notice.occupant, notice.exit);
+      }
     });
   }
 
-  #rootEnded(root: Child, occupant: Occupant): void {
-    const exit = occupant.exit ?? { reason: 'crash' };
+  #rootEnded({ place }: Child, exit: Exit): void {
     this.#over = true;
-    root.ended(occupant, exit);
-    this.#runtime.registry.remove(root.place);
+    this.#runtime.registry.remove(place);
     // Whoever waits for the end may close the store then.
-    void this.#runtime.shelf.settled().then(() => this.#tellEnd(exit, occupant.path));
+    void this.#runtime.shelf.settled().then(() => this.#tellEnd(exit, place.path));
   }
 
   #tellEnd(exit: Exit, path: string): void {

@@ -25,21 +25,39 @@ export interface HandlerSelf<M = Message, I = unknown> {
 export type Handle<M> = (message: M) => unknown;
 
 /**
+ * One life of a handler as an object: for actors of which there are many, since methods cost an idle one nothing and a
+ * closure for each would.
+ */
+export interface HandlerLife<M> {
+  /** Called once, when it can be told to shut down and when its end would be heard. */
+  start?(): void;
+  /** As `Handle`. */
+  receive(message: M): unknown;
+  /** In place of `onShutdown`. */
+  shutDown?(): unknown;
+  /** In place of `onEnd`, after those that were given there. */
+  end?(): unknown;
+}
+
+type Begin<M, I> = (self: HandlerSelf<M, I>) => Handle<M> | HandlerLife<M>;
+
+/**
  * Logic without a chart: a turn is a plain function call and an idle actor costs a third of what XState’s does.
  * Messages do not wait for the promise of the one before.
  */
 export class HandlerLogic<M = Message, I = unknown> {
-  readonly begin: (self: HandlerSelf<M, I>) => Handle<M>;
+  readonly begin: Begin<M, I>;
 
-  constructor(begin: (self: HandlerSelf<M, I>) => Handle<M>) {
+  constructor(begin: Begin<M, I>) {
     this.begin = begin;
   }
 }
 
-/** Makes logic of a function that is called at each start and returns what handles the messages of that life. */
-export function fromHandler<M = Message, I = unknown>(
-  begin: (self: HandlerSelf<M, I>) => Handle<M>,
-): HandlerLogic<M, I> {
+/**
+ * Makes logic of a function that is called at each start and returns what handles the messages of that life: a function,
+ * or an object with `receive`.
+ */
+export function fromHandler<M = Message, I = unknown>(begin: Begin<M, I>): HandlerLogic<M, I> {
   return new HandlerLogic(begin);
 }
 
@@ -57,6 +75,7 @@ export class HandlerBody implements HandlerSelf<never, never> {
   readonly #host: HandlerHost;
   readonly #logic: HandlerLogic<never, never>;
   #handle: Handle<never> | undefined;
+  #life: HandlerLife<never> | undefined;
   #prepare: (() => void) | undefined;
   #state: string | undefined;
   #cleanUps: (() => void)[] | undefined;
@@ -76,20 +95,26 @@ export class HandlerBody implements HandlerSelf<never, never> {
     const handle: unknown = this.#logic.begin(this);
     // It may have ended itself meanwhile.
     if (this.#over) return;
-    if (typeof handle !== 'function') {
+    if (typeof handle === 'function') this.#handle = handle as Handle<never>;
+    else if (isLife(handle)) {
+      this.#life = handle;
+      handle.start?.();
+    } else {
       if (handle instanceof Promise) handle.catch(() => {});
       throw new CaxtonError(
         'SUPERVISION',
-        'What begins a handler returns a function of a message, and no promise of it.',
+        'What begins a handler returns a function of a message, or an object with receive, and no promise of it.',
       );
     }
-    this.#handle = handle as Handle<never>;
   }
 
   send(message: object): void {
-    if (message !== shutdownMessage) this.#heed(this.#handle?.(message as never));
-    else if (this.#prepare === undefined) this.finish();
-    else this.#heed(this.#prepare());
+    if (message !== shutdownMessage) {
+      const outcome: unknown = this.#life ? this.#life.receive(message as never) : this.#handle?.(message as never);
+      this.#heed(outcome);
+    } else if (this.#prepare !== undefined) this.#heed(this.#prepare());
+    else if (this.#life?.shutDown !== undefined) this.#heed(this.#life.shutDown());
+    else this.finish();
   }
 
   // Made when asked for, so that they can be taken out of the object and yet cost an idle actor nothing.
@@ -127,9 +152,12 @@ export class HandlerBody implements HandlerSelf<never, never> {
   stop(): void {
     this.#over = true;
     this.#handle = undefined;
+    const life = this.#life;
+    this.#life = undefined;
     const cleanUps = this.#cleanUps?.reverse() ?? [];
     this.#cleanUps = undefined;
     for (const cleanUp of cleanUps) this.#clean(cleanUp);
+    if (life?.end !== undefined) this.#clean(() => life.end?.());
   }
 
   /** Its life is over, so what it throws is counted and harms nobody. */
@@ -154,3 +182,8 @@ export class HandlerBody implements HandlerSelf<never, never> {
     return this.#state;
   }
 }
+
+const isLife = (began: unknown): began is HandlerLife<never> =>
+  typeof began === 'object' &&
+  began !== null &&
+  typeof (began as { readonly receive?: unknown }).receive === 'function';

@@ -32,6 +32,8 @@ export interface Occupant {
   kill(exit?: Exit): void;
   /** What it is doing, for people. */
   state(): unknown;
+  /** It was told to shut down: an order to suspend that comes later is for its successor, as in OTP. */
+  readonly departing?: boolean;
   /** Its place was suspended: it does nothing by itself until it receives `resumeMessage`. */
   hold?(): void;
 }

@@ -56,6 +56,7 @@ export class Place implements TurnTaker {
     if (this.#suspended === suspended) return;
     this.#suspended = suspended;
     if (this.kind === 'supervisor') return;
+    if (suspended && this.#occupant?.departing === true) return;
     if (this.inbox.hold !== holds.all) this.inbox.hold = suspended ? holds.user : holds.nothing;
     if (suspended) this.#occupant?.hold?.();
     else if (this.#occupant !== undefined) this.put(resumeMessage, 'control');
@@ -167,8 +168,10 @@ export class Place implements TurnTaker {
       const message = place.inbox.shift();
       if (message === undefined) return;
       if (place.#senders !== undefined) place.#letSendersIn();
-      if (tap !== undefined && message !== resumeMessage)
+      if (tap !== undefined && message !== resumeMessage) {
         show(tap, { type: 'actor.message', path: place.path, message });
+        if (place.#occupant !== occupant) return;
+      }
       try {
         occupant.receive(message);
       } catch (error) {

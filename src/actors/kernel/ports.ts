@@ -57,7 +57,7 @@ export interface TlsIdentity {
 export interface Network {
   /** Accepts links: mutual TLS 1.3, peer certificate required. Rejects with ADDRESS_IN_USE. */
   listenLinks(options: LinkListenOptions): Promise<LinkServer>;
-  /** Dials a link: resolves once bytes can flow; rejects with UNREACHABLE or CERTIFICATE_REFUSED. */
+  /** Dials a link: resolves once bytes can flow; rejects with UNREACHABLE, CERTIFICATE_REFUSED or PROTOCOL_VIOLATION. */
   dialLink(options: LinkDialOptions): Promise<LinkChannel>;
   /** Binds a datagram socket. Rejects with ADDRESS_IN_USE. */
   bindDatagrams(address: Address): Promise<DatagramSocket>;

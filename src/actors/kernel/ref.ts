@@ -30,7 +30,7 @@ export type Overflow =
   | 'wait';
 
 export interface SendOptions {
-  /** Gives up waiting: refused with CANCELLED. */
+  /** Gives up waiting: refused with CANCELLED. Nothing is sent at all when it is aborted already. */
   readonly signal?: AbortSignal;
 }
 
@@ -62,3 +62,7 @@ export function undelivered(
 ): { readonly ok: false; readonly refusal: Undelivered } {
   return { ok: false, refusal: { code, reasons: [reason], message } };
 }
+
+/** The outcome of a `send` whose signal was aborted before. */
+export const notSent = (message: unknown): { readonly ok: false; readonly refusal: Undelivered } =>
+  undelivered('CANCELLED', 'The sender’s signal was aborted before it sent this.', message);

@@ -1,7 +1,7 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import type { Place } from './place.ts';
-import { type Lane, type Message, type Ref, type SendOptions, type Undelivered, undelivered } from './ref.ts';
+import { type Lane, type Message, notSent, type Ref, type SendOptions, type Undelivered, undelivered } from './ref.ts';
 import { TurnGroup } from './scheduler.ts';
 import { SendToTarget } from './xstate-bridge.ts';
 
@@ -91,6 +91,7 @@ class PathRef<M> extends SendToTarget implements Ref<M> {
   }
 
   send(message: M, options: SendOptions = {}): Promise<Result<void, Undelivered>> {
+    if (options.signal?.aborted === true) return Promise.resolve(notSent(message));
     const place = this.#find(message);
     if ('code' in place) return Promise.resolve({ ok: false, refusal: place });
     if (!isMessage(message)) return Promise.resolve(notAMessage(message));

@@ -1,6 +1,6 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
-import { type Lane, type Ref, type SendOptions, type Undelivered, undelivered } from './ref.ts';
+import { type Lane, notSent, type Ref, type SendOptions, type Undelivered, undelivered } from './ref.ts';
 import { isMessage } from './registry.ts';
 import { SendToTarget } from './xstate-bridge.ts';
 
@@ -27,9 +27,7 @@ export class RemoteRef<M> extends SendToTarget implements Ref<M> {
   }
 
   send(message: M, { signal }: SendOptions = {}): Promise<Result<void, Undelivered>> {
-    if (signal?.aborted === true)
-      return Promise.resolve(undelivered('CANCELLED', 'The sender stopped waiting.', message));
-    return Promise.resolve(this.tell(message));
+    return Promise.resolve(signal?.aborted === true ? notSent(message) : this.tell(message));
   }
 
   protected override deliver(message: object): Result<void> {

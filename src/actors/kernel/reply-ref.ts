@@ -1,6 +1,6 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { Unverified } from '../../unverified.ts';
-import type { Ref, Undelivered } from './ref.ts';
+import { notSent, type Ref, type SendOptions, type Undelivered } from './ref.ts';
 import { SendToTarget } from './xstate-bridge.ts';
 
 /** Where the answer to one question goes: on this node, or over to the node of whoever asked. */
@@ -20,8 +20,8 @@ export abstract class ReplyRef extends SendToTarget implements Ref<never> {
   /** `forget` is called when nobody waits for the answer any more, and so when it was given. */
   abstract onSettled(forget: () => void): void;
 
-  send(answer: unknown): Promise<Result<void, Undelivered>> {
-    return Promise.resolve(this.tell(answer));
+  send(answer: unknown, { signal }: SendOptions = {}): Promise<Result<void, Undelivered>> {
+    return Promise.resolve(signal?.aborted === true ? notSent(answer) : this.tell(answer));
   }
 
   protected override deliver(message: object): Result<void> {

@@ -7,7 +7,10 @@ import type { HandlerLogic } from './handler.ts';
 import type { Store } from './ports.ts';
 import type { Overflow } from './ref.ts';
 
-/** How long a child may take to reach a final state after `kernel.shutdown`; then it is stopped as it is. */
+/**
+ * How long a child may take to reach a final state after `kernel.shutdown`; then it is stopped as it is. A chart that
+ * nowhere names this order is stopped at once.
+ */
 export type ShutdownTime = number | 'infinity' | 'brutal-kill';
 
 /**

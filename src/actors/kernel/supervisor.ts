@@ -62,7 +62,12 @@ export class Supervisor implements Occupant, Owner, House {
   start(): void {
     // All places first: what a child tells a sibling to its right waits there until that one has started.
     if (!this.#simple) for (const spec of this.spec.children) this.children.adopt(spec);
-    this.#booted = this.#boot().catch((error: unknown) => this.crash(error));
+    // Before the first child runs: what it asks of this supervisor waits until all have started.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#booted = promise;
+    void this.#boot()
+      .catch((error: unknown) => this.crash(error))
+      .then(resolve);
   }
 
   receive(message: object): void {
@@ -123,10 +128,10 @@ export class Supervisor implements Occupant, Owner, House {
       return;
     }
     this.phase = 'running';
+    this.#parent.childStarted(this);
     const tap = this.#runtime.tap();
     if (tap !== undefined) show(tap, { type: 'actor.started', path: this.path, incarnation: this.incarnation });
-    this.#parent.childStarted(this);
-    this.spec.onStarted?.(this.incarnation);
+    if (!this.closing) this.spec.onStarted?.(this.incarnation);
   }
 
   #judgeEnd(child: Child, exit: Exit): void {
@@ -209,6 +214,8 @@ export class Supervisor implements Occupant, Owner, House {
       if (child === undefined || this.closing) continue;
       if (child === culprit) this.#runtime.restarted(child.place.path, exit.reason, exit.error);
       else this.#runtime.restarted(child.place.path, 'sibling', undefined);
+      // Whoever is told of it may end this supervisor.
+      if (this.closing) return;
       const started = child.start();
       const failure = started instanceof Promise ? await started : started;
       if (this.closing) return;

@@ -29,7 +29,6 @@ export class WaitingSenders {
 
   /** Resolves when `admit` has given the message to the inbox, or with a refusal. */
   wait(message: object, { signal }: SendOptions): Promise<Outcome> {
-    if (signal?.aborted === true) return Promise.resolve(this.#cancelled(message));
     if (this.#waiting.size >= limits.inboxWaitersMax) {
       const reason = `The inbox of ${this.#path} is full, and ${limits.inboxWaitersMax} senders wait already.`;
       return Promise.resolve(undelivered('INBOX_FULL', reason, message));

@@ -1,6 +1,7 @@
-import type { AnyMachineSnapshot } from 'xstate';
+import type { AnyActorLogic, AnyMachineSnapshot } from 'xstate';
 import { CaxtonError, type Result, refuse } from '../../errors.ts';
 import { exitOf } from './actor-exit.ts';
+import { canHeedShutdown } from './chart-bounds.ts';
 import { ChartKeeper } from './chart-keeper.ts';
 import { NotRestored, type StoredChart } from './chart-snapshot.ts';
 import type { ChartTransition } from './chart-transitions.ts';
@@ -36,7 +37,7 @@ export class Worker implements Occupant, Host, HandlerHost {
   /** What a handler last said that it is doing. */
   #became: string | undefined;
   #seen: AnyMachineSnapshot | undefined;
-  #toldToStop = false;
+  departing = false;
 
   constructor(runtime: Runtime, spec: WorkerSpec, place: Place, incarnation: number, parent: Parent) {
     this.#runtime = runtime;
@@ -74,7 +75,7 @@ export class Worker implements Occupant, Host, HandlerHost {
   }
 
   hold(): void {
-    if (this.phase === 'running' && !this.#toldToStop && this.#body instanceof HostedActor) this.#body.hold();
+    if (this.phase === 'running' && this.#body instanceof HostedActor) this.#body.hold();
   }
 
   /** Saves its state as it is. STOPPED while it starts or has ended, NOT_SUPPORTED without `persistence`. */
@@ -111,10 +112,10 @@ export class Worker implements Occupant, Host, HandlerHost {
   }
 
   finished(how: 'done' | 'stopped'): void {
-    const exit: Exit = { reason: how === 'done' && !this.#toldToStop ? 'normal' : 'shutdown' };
+    const exit: Exit = { reason: how === 'done' && !this.departing ? 'normal' : 'shutdown' };
     if (this.phase === 'starting' && this.#spec.startedWhen !== undefined) {
       const error = new CaxtonError('SUPERVISION', `${this.path} ended before it had started.`);
-      this.#end(this.#toldToStop ? exit : { reason: 'crash', error });
+      this.#end(this.departing ? exit : { reason: 'crash', error });
       return;
     }
     // One that runs to its end at once has started and then ended, as an OTP process that exits after its `init`.
@@ -229,22 +230,29 @@ export class Worker implements Occupant, Host, HandlerHost {
   }
 
   #started(): void {
+    // Whoever was asked whether it has may have ended it.
+    if (this.#over) return;
     this.phase = 'running';
     this.#runtime.clock.clearTimeout(this.#startTimer);
     if (this.#place.suspended) this.hold();
+    // Before anybody else hears of it and ends it: the end of a life that has not started is no news to its parent.
+    this.#parent.childStarted(this);
     const tap = this.#runtime.tap();
     if (tap !== undefined) show(tap, { type: 'actor.started', path: this.path, incarnation: this.incarnation });
-    this.#parent.childStarted(this);
   }
 
   /** The order also lets it go on when it is suspended: it may need its timers to finish. Users’ messages go on waiting. */
   #shutDown(message: object): void {
-    this.#toldToStop = true;
+    this.departing = true;
     if (this.#body === undefined) {
       this.#end({ reason: 'shutdown' });
       return;
     }
     this.#keeper?.shutDown();
+    if (this.#body instanceof HostedActor && !canHeedShutdown(this.#spec.logic as AnyActorLogic)) {
+      this.kill({ reason: 'shutdown' });
+      return;
+    }
     this.#body.send(message);
     this.#letGo();
   }

@@ -2,46 +2,21 @@ import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createAc
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { boundSteps, isEvent } from './chart-bounds.ts';
 import { mustBeRestored, type StoredChart, type StoredTimer } from './chart-snapshot.ts';
-import { ChartTimers, type Delayed } from './chart-timers.ts';
 import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
 import type { Host, HostOptions } from './host.ts';
 import type { Ref } from './ref.ts';
+import type { ActorInternals, Inlet } from './xstate-internals.ts';
+import { ChartSystem } from './xstate-system.ts';
 
 /**
- * The only file that relies on how XState works inside; its test fails when an upgrade changes any of it.
+ * This file and `xstate-system.ts` are the only ones that rely on how XState works inside; their test fails when an
+ * upgrade changes any of it.
  *
  * Each worker is the root of an XState system of its own. So an error comes with the very actor that threw it and not
  * as an event that carries only an id; a chart has no `sendParent` to forge its siblings’ events with; a stop walks
  * the actor’s own timers only (XState’s `cancelAll` walks those of the whole system); and everybody registered in the
  * system, the root apart, is a descendant of this worker and can be stopped with it.
  */
-
-/** What XState calls on the target of `sendTo`, on the sender’s stack. */
-interface Inlet {
-  _send(event: object): void;
-}
-
-/**
- * The parts of XState’s actor system that tell who was started and stopped in it, that pass every event from actor to
- * actor, and that hold the delayed ones; those there at the start are scheduled then.
- */
-interface SystemInternals {
-  _register(sessionId: string, actor: ActorInternals): string;
-  _unregister(actor: ActorInternals): void;
-  _relay(source: object | undefined, target: Inlet, event: object): void;
-  readonly scheduler: { schedule: Schedule };
-  readonly _snapshot: { readonly _scheduledEvents: Record<string, Delayed & { readonly delay: number }> };
-}
-
-type Schedule = (source: object, target: object, event: object, delay: number, id?: string) => void;
-
-interface ActorInternals {
-  readonly id: string;
-  readonly _parent: ActorInternals | undefined;
-  getSnapshot(): { readonly children?: Readonly<Record<string, ActorInternals>> } | undefined;
-  /** XState’s own stop; the public `stop()` refuses anybody but a root. */
-  _stop(): unknown;
-}
 
 /**
  * Base of the kernel’s refs: makes `sendTo(ref, event)` in a chart, and `enqueue.sendTo`, put the event into the
@@ -64,17 +39,12 @@ export function sendTarget<M>(ref: Ref<M>): AnyActorRef {
   return ref as unknown as AnyActorRef;
 }
 
-/** An XState actor that lives in the kernel. */
+/** An XState actor that lives in the kernel. It is its own observer: one object for each chart is enough. */
 export class HostedActor {
   readonly #actor: AnyActorRef;
   readonly #host: Host;
-  readonly #timers: ChartTimers;
-  /** It handles a message although it is held: what follows from that at once is part of it. */
-  #inTurn = false;
-  #relayHeld = false;
-  #unnamed = 0;
-  /** Started descendants in start order; made when the first one comes. */
-  #descendants: Set<ActorInternals> | undefined;
+  readonly #system: ChartSystem;
+  readonly #watched: boolean;
 
   /**
    * Makes the actor without starting it. Throws what `createActor` throws for a wrong logic, and `NotRestored` for a
@@ -84,53 +54,59 @@ export class HostedActor {
     this.#host = host;
     boundSteps(logic);
     const { id, input, restore, stored = false } = options;
-    this.#timers = new ChartTimers(options.clock, stored);
+    const system = new ChartSystem(options.clock, stored);
+    this.#system = system;
     const actor = createActor(logic, {
       id,
       input,
-      clock: this.#timers as never,
-      logger: silent,
+      parent: { system } as never,
       ...(restore === undefined ? {} : { snapshot: restore.snapshot as Snapshot<unknown> }),
     });
     this.#actor = actor;
     const began = actor.getSnapshot() as Partial<AnyMachineSnapshot> | undefined;
     if (restore !== undefined) mustBeRestored(restore, actor);
-    this.#followDescendants(this.#root, this.#system);
-    if (stored) this.#noteTimers(this.#system);
     if (restore !== undefined) this.#scheduleAtStart(restore.timers);
-    const isMachine = began?.machine !== undefined;
-    const changed = (next: AnyMachineSnapshot): void => host.changed(next);
-    actor.subscribe({
-      ...(isMachine || options.watched ? { next: changed } : {}),
-      // Without this observer XState would throw the error again from a timer, as an uncaught exception.
-      error: (error: unknown) => this.#failed(error),
-      complete: () => this.#completed(),
-    });
+    this.#watched = began?.machine !== undefined || options.watched;
+    this.#root.observers.add(this);
   }
 
   get #root(): ActorInternals {
     return this.#actor as unknown as ActorInternals;
   }
 
-  get #system(): SystemInternals {
-    return this.#actor.system as unknown as SystemInternals;
+  /** XState has a new snapshot. */
+  next(snapshot: AnyMachineSnapshot): void {
+    if (this.#watched) this.#host.changed(snapshot);
+  }
+
+  /** XState has an error. Without an observer for it, it would throw it again from a timer, as an uncaught exception. */
+  get error(): (error: unknown) => void {
+    // XState takes it out of the observer.
+    return (error) => {
+      // A machine that crashes leaves the actors that it invoked and spawned running.
+      this.#endAll();
+      this.#host.failed(error);
+    };
+  }
+
+  /** XState’s actor has ended. */
+  complete(): void {
+    const status = (this.#actor.getSnapshot() as { status?: unknown } | undefined)?.status;
+    this.#endAll();
+    this.#host.finished(status === 'done' ? 'done' : 'stopped');
   }
 
   /** Runs entry actions and starts invoked actors. Errors go to the host, also those of the initial transition. */
   start(): void {
-    this.#timers.setTogether(() => this.#actor.start());
+    this.#system.timers.setTogether(() => this.#actor.start());
   }
 
   /** Handles one message on this stack; false when it is no event, and nothing has happened. */
   send(message: object): boolean {
     if (!isEvent(message)) return false;
-    // What follows at once from what a held actor is sent is part of it.
-    this.#inTurn = this.#timers.closed;
-    try {
-      this.#actor.send(message as Parameters<AnyActorRef['send']>[0]);
-    } finally {
-      this.#inTurn = false;
-    }
+    const event = message as Parameters<AnyActorRef['send']>[0];
+    if (this.#system.timers.closed) this.#system.inTurn(() => this.#actor.send(event));
+    else this.#actor.send(event);
     return true;
   }
 
@@ -139,26 +115,18 @@ export class HostedActor {
    * What it is sent it handles.
    */
   hold(): void {
-    this.#timers.close();
-    if (this.#relayHeld) return;
-    this.#relayHeld = true;
-    const system = this.#system;
-    const relay = system._relay;
-    system._relay = (source, target, event) => {
-      if (this.#inTurn || !this.#timers.closed) relay(source, target, event);
-      else this.#timers.keep(() => relay(source, target, event));
-    };
+    this.#system.timers.close();
   }
 
   /** Ends `hold`: what has waited happens on this stack, in the order in which it came. */
   letGo(): void {
-    this.#timers.open();
+    this.#system.timers.open();
   }
 
   /** The chart as it is between two messages. MALFORMED when a part of it cannot be named in another process. */
   store(): Result<StoredChart> {
     const timers: StoredTimer[] = [];
-    for (const { what, delayMs, inMs } of this.#timers.pending()) {
+    for (const { what, delayMs, inMs } of this.#system.timers.pending()) {
       const source = this.#childPath(what.source as ActorInternals);
       const target = this.#target(what.target);
       // Nobody is there any more who would hear it.
@@ -189,7 +157,7 @@ export class HostedActor {
     } catch {
       // It refuses to stop; it gets no more messages, and its descendants stop below.
     }
-    this.#stopDescendants();
+    this.#endAll();
   }
 
   /** The chart’s state value; `undefined` for plain logic. */
@@ -202,28 +170,16 @@ export class HostedActor {
     }
   }
 
-  /** XState keeps no more of a delayed event than when it began, by another clock than ours. */
-  #noteTimers(system: SystemInternals): void {
-    const schedule = system.scheduler.schedule;
-    system.scheduler.schedule = (source, target, event, delay, id) => {
-      this.#unnamed += id === undefined ? 1 : 0;
-      // XState would draw one.
-      const known = id ?? `unnamed.${this.#unnamed}`;
-      this.#timers.note({ source, target, event, id }, () => schedule(source, target, event, delay, known));
-    };
-  }
-
   /** XState schedules them after the actors are there and before any of them does anything that could cancel them. */
   #scheduleAtStart(timers: readonly StoredTimer[]): void {
-    const scheduled = this.#system._snapshot._scheduledEvents;
-    for (const [at, timer] of timers.entries()) {
+    for (const timer of timers) {
       const source = this.#byPath(timer.source);
       const target = isPath(timer.target) ? this.#byPath(timer.target) : timer.target;
       if (source === undefined || target === undefined) continue;
       const { event, id, delayMs, inMs } = timer;
       // A wall clock that was set back meanwhile must not make a delay longer than it was.
       const delay = Math.min(inMs, delayMs);
-      scheduled[`restored.${at}`] = { source, target, event, id, delay };
+      this.#system.scheduleAtStart({ source, target: target as unknown as Inlet, event, id, delay });
     }
   }
 
@@ -252,37 +208,10 @@ export class HostedActor {
     return this.#childPath(target as ActorInternals) ?? 'gone';
   }
 
-  #followDescendants(root: ActorInternals, system: SystemInternals): void {
-    const register = system._register;
-    const unregister = system._unregister;
-    system._register = (sessionId, actor) => {
-      if (actor !== root) {
-        this.#descendants ??= new Set();
-        this.#descendants.add(actor);
-      }
-      return register(sessionId, actor);
-    };
-    system._unregister = (actor) => {
-      this.#descendants?.delete(actor);
-      unregister(actor);
-    };
-  }
-
-  #failed(error: unknown): void {
-    // A machine that crashes leaves the actors that it invoked and spawned running.
-    this.#stopDescendants();
-    this.#host.failed(error);
-  }
-
-  #completed(): void {
-    const status = (this.#actor.getSnapshot() as { status?: unknown } | undefined)?.status;
-    this.#stopDescendants();
-    this.#host.finished(status === 'done' ? 'done' : 'stopped');
-  }
-
-  #stopDescendants(): void {
-    if (this.#descendants === undefined) return;
-    for (const descendant of [...this.#descendants].reverse()) {
+  /** Nothing of it is left: no delay, and nobody that it invoked or spawned. */
+  #endAll(): void {
+    this.#system.timers.end();
+    for (const descendant of this.#system.descendants) {
       try {
         descendant._stop();
       } catch {
@@ -293,6 +222,3 @@ export class HostedActor {
 }
 
 const isPath = (target: readonly string[] | Ref<never>): target is readonly string[] => Array.isArray(target);
-
-/** XState logs to the console by default, which belongs to the command line’s output. */
-const silent = (): void => {};

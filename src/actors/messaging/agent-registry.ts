@@ -17,11 +17,13 @@ import {
   type RegistryState,
   type RegistryStep,
   runsBoot,
+  type VerifiedRecord,
 } from '../../protocols/registry/registry.ts';
 import type { Patience } from '../cluster/gossip/patience.ts';
 import type { PeerLink } from '../cluster/links/links.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import { Announcements } from './announcements.ts';
+import { keptRecord } from './kept-record.ts';
 import type { Trust } from './trust.ts';
 
 export interface FoundAgent {
@@ -89,6 +91,11 @@ export class AgentRegistry {
   all(): readonly Registration[] {
     const agents = new Set([...this.#state.nodes.values()].flatMap(({ live }) => [...live.keys()]));
     return [...agents].sort().flatMap((agent) => lookup(this.#state, agent) ?? []);
+  }
+
+  /** The two documents of an agent of this node, as they were signed. */
+  ownDocuments(agentId: AgentId): Pick<RegistryRecord, 'manifest' | 'capability'> | undefined {
+    return this.#state.nodes.get(this.#options.nodeId)?.live.get(agentId)?.record;
   }
 
   /** Announces an agent that runs here now. Refused with what the documents lack. */
@@ -171,13 +178,14 @@ export class AgentRegistry {
     return ok(undefined);
   }
 
-  readonly #verify = (record: RegistryRecord): Result<{ manifest: Manifest; capability: Capability | undefined }> => {
+  readonly #verify = (record: RegistryRecord): Result<VerifiedRecord> => {
     const manifest = this.#options.trust.manifest(record.manifest);
     if (!manifest.ok) return manifest;
-    if (record.capability === '') return ok({ manifest: manifest.value, capability: undefined });
+    const kept = keptRecord(record, manifest.value);
+    if (record.capability === '') return ok({ manifest: manifest.value, capability: undefined, kept });
     const capability = this.#options.trust.capability(record.capability);
     if (!capability.ok) return refuse('DEPLOYMENT_REFUSED', ...capability.refusal.reasons);
-    return ok({ manifest: manifest.value, capability: capability.value });
+    return ok({ manifest: manifest.value, capability: capability.value, kept });
   };
 
   #take(step: Result<RegistryStep>): void {

@@ -12,12 +12,15 @@ import {
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type Capability, readCapability } from '../../protocols/authorization/capability.ts';
-import { type Manifest, readManifest } from '../../protocols/deployment/manifest.ts';
+import { type Manifest, readManifest, sharing } from '../../protocols/deployment/manifest.ts';
 import { type Notice, type NoticeOf, readNotice } from '../../protocols/notice/notice.ts';
 import type { SignedNotice } from '../../protocols/notice/reconciliation.ts';
 import { type FindRevocation, revokedRefusal } from '../../protocols/notice/revocation.ts';
 import type { TrustBody } from '../../protocols/notice/trust.ts';
 import { utf8 } from '../kernel/utf8.ts';
+
+/** Of a manifest: it is judged twice while it is deployed or announced, and hardly ever again. */
+const manifestsMax = 2 * limits.deploymentsAtOnceMax;
 
 /** By length as well: peers choose the texts, and ten thousand of the longest manifests would be most of a heap. */
 const cacheBounds = {
@@ -37,7 +40,8 @@ export class Trust {
   #deployers: ReadonlyMap<string, KeyObject>;
   #issuers: ReadonlyMap<string, KeyObject>;
   #authorities: ReadonlyMap<string, KeyObject>;
-  readonly #manifests = new LRUCache<string, Result<Manifest>>(cacheBounds);
+  readonly #manifests = new LRUCache<string, Result<Manifest>>({ ...cacheBounds, max: manifestsMax });
+  #latest: Manifest | undefined;
   readonly #capabilities = new LRUCache<string, Result<Capability>>(cacheBounds);
 
   constructor(notice: NoticeOf<'trust'>, text: string) {
@@ -91,7 +95,7 @@ export class Trust {
   manifest(text: string): Result<Manifest> {
     return cached(this.#manifests, text, () => {
       const signed = this.#verified('deployment', text, limits.manifestBytesMax, this.#deployers);
-      if (signed.ok) return manifestIn(signed.value);
+      if (signed.ok) return this.#manifestIn(signed.value);
       return signed.refusal.code === 'REVOKED' ? signed : refuse('DEPLOYMENT_REFUSED', ...signed.refusal.reasons);
     });
   }
@@ -114,9 +118,17 @@ export class Trust {
     const signed = { kind, payload, keyId: keyIdOf(privateKey) };
     // Whoever signs with a revoked key finds out like everybody else.
     if (this.#revoked('key', signed.keyId)) return text;
-    if (kind === 'deployment' && this.#deployers.has(signed.keyId)) this.#manifests.set(text, manifestIn(signed));
+    if (kind === 'deployment' && this.#deployers.has(signed.keyId)) this.#manifests.set(text, this.#manifestIn(signed));
     if (kind === 'capability' && this.#issuers.has(signed.keyId)) this.#capabilities.set(text, capabilityIn(signed));
     return text;
+  }
+
+  #manifestIn(signed: SignedPayload): Result<Manifest> {
+    const read = readPayload(signed, readManifest);
+    if (!read.ok) return refuse('DEPLOYMENT_REFUSED', ...read.refusal.reasons);
+    const manifest = this.#latest ? sharing(read.value, this.#latest) : read.value;
+    this.#latest = manifest;
+    return ok(manifest);
   }
 
   #verified(
@@ -142,11 +154,6 @@ export function signedNotice(notice: Notice, text: string): SignedNotice {
 }
 
 type SignedPayload = Pick<VerifiedDocument, 'kind' | 'payload' | 'keyId'>;
-
-function manifestIn(signed: SignedPayload): Result<Manifest> {
-  const read = readPayload(signed, readManifest);
-  return read.ok ? read : refuse('DEPLOYMENT_REFUSED', ...read.refusal.reasons);
-}
 
 const capabilityIn = (signed: SignedPayload): Result<Capability> =>
   readPayload(signed, (payload) => readCapability(payload, signed.keyId));

@@ -1,19 +1,20 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
-import type { NoticeKind } from '../../protocols/notice/notice.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
-import type { NoticeControl, RevokedView } from './notice-view.ts';
+import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
+import type { NoticeControl, NoticeEvent, RevokedView } from './notice-view.ts';
 import type { RootsControl, RootsEvent } from './roots-view.ts';
+import type { WitnessedLogView } from './witnessed-log-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
  * and nothing else. Every view is plain data, ready for JSON (camelCase, RFC 3339 times in UTC).
  */
-export interface NodeControl extends EnrolmentControl, NoticeControl, RootsControl {
+export interface NodeControl extends EnrolmentControl, NoticeControl, RootsControl, GossipKeyControl {
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
@@ -79,6 +80,8 @@ export interface NodeStatus {
   readonly audit: AuditHead;
   /** This node itself is revoked: by a document that it holds, or by the word of peers that refuse it. */
   readonly revoked?: RevokedView;
+  /** It is suspended: the same, until it is resumed. */
+  readonly suspended?: RevokedView;
   /** Why it has no links though it is not revoked: it missed a rotation of the roots, and what to do. */
   readonly lockedOut?: string;
   /** Receivers of the audit log; empty when it is not forwarded. */
@@ -105,7 +108,7 @@ export interface AuditHead {
 
 export interface MemberView {
   readonly nodeId: NodeId;
-  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked';
+  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked' | 'suspended';
   readonly address: string;
   readonly bootEpoch: number;
   readonly incarnation: number;
@@ -186,17 +189,6 @@ export interface AuditCheckpointView {
   readonly fork?: { readonly kind: string; readonly size: number; readonly by: NodeId };
 }
 
-export interface WitnessedLogView {
-  readonly nodeId: NodeId;
-  readonly size: number;
-  /** Of the tree, hexadecimal; empty before anything was countersigned. */
-  readonly root: string;
-  /** The checkpoint with the certificate that vouches for the log’s key, while that is known. */
-  readonly evidence?: string;
-  /** What the log showed since that does not fit. */
-  readonly fork?: { readonly kind: string; readonly size: number; readonly root: string };
-}
-
 export interface AuditProofView {
   readonly sequence: number;
   /** Records under the checkpoint of the proof, and how many countersigned it. */
@@ -260,21 +252,9 @@ export type NodeEvent =
       readonly performative: string;
       readonly refusal: Refusal;
     }
-  | {
-      readonly type: 'notice.changed';
-      readonly nodeId: NodeId;
-      readonly kind: NoticeKind;
-      readonly generation: number;
-      readonly change: 'installed' | 'forked' | 'left-out';
-    }
+  | NoticeEvent
   | RootsEvent
-  | {
-      readonly type: 'node.revoked';
-      readonly nodeId: NodeId;
-      /** Who says so: this node itself when it holds the document. */
-      readonly by: NodeId;
-      readonly reason: string;
-    }
+  | GossipKeyEvent
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
   | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }
   | {

@@ -60,6 +60,24 @@ function thrownForLog(thrown: unknown): Readonly<Record<string, string>> {
   }
 }
 
+const framesMax = 10;
+const frame = /^ {4}at .*:\d+:\d+\)?$/;
+
+/**
+ * Of what an actor threw: what kind of thing it was and where, without its words. A parser quotes what it could not
+ * read, and that is what a message said.
+ */
+function wordlessForLog(thrown: unknown): Readonly<Record<string, string>> {
+  const { type = '', code, message = '', stack = '' } = thrownForLog(thrown) as Partial<Record<string, string>>;
+  const lines = stack.slice(stack.includes(message) ? stack.indexOf(message) + message.length : 0).split('\n');
+  const before = lines.findLastIndex((line) => !frame.test(line));
+  return {
+    type: /^[A-Za-z][A-Za-z0-9]{0,39}$/.test(type) ? type : 'unknown',
+    ...(code !== undefined && /^[A-Z][A-Z0-9_]{0,39}$/.test(code) ? { code } : {}),
+    stack: lines.slice(before + 1, before + 1 + framesMax).join('\n'),
+  };
+}
+
 /**
  * The operational log, to stderr: JSON lines, or readable ones on a terminal. Never a place for audit facts; they have
  * a log of their own. Keys and tokens are struck out, by name and by look; what a stranger said begins no line of its own
@@ -74,14 +92,19 @@ export function createLog(options: { readonly level: string; readonly pretty: bo
       censor: struck,
     },
     hooks: { streamWrite: withoutSecrets },
-    serializers: { err: thrownForLog },
+    serializers: {
+      err: thrownForLog,
+      // What actors threw. Whoever debugs reads it whole.
+      thrown: (thrown: unknown) => (log.isLevelEnabled('debug') ? thrownForLog(thrown) : wordlessForLog(thrown)),
+    },
   };
   const format = options.pretty ? readable() : oneLine;
   const dropped = (count: number): string => `${count} lines of this log were dropped: nobody took them in time`;
   const output = new LogOutput(2, (count) =>
     format(`${JSON.stringify({ level: pino.levels.values.warn, time: nodeClock.now(), msg: dropped(count) })}\n`),
   );
-  return pino(settings, { write: (line: string) => output.write(format(line)) });
+  const log = pino(settings, { write: (line: string) => output.write(format(line)) });
+  return log;
 }
 
 /** In JSON a character and its escape are the same: so none stands there that a terminal would obey. */

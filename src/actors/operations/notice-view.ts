@@ -1,4 +1,5 @@
 import type { Result } from '../../errors.ts';
+import type { NodeId } from '../../names.ts';
 import type { NoticeKind } from '../../protocols/notice/notice.ts';
 import type { Caller } from './control.ts';
 
@@ -13,7 +14,7 @@ export interface NoticeControl {
   publishNotice(document: string, caller: Caller): Promise<Result<NoticeView>>;
 }
 
-/** That a node itself is revoked, and who says so: a document that it holds, or peers that refuse it. */
+/** That a node itself is revoked or suspended, and who says so: a document that it holds, or peers that refuse it. */
 export interface RevokedView {
   readonly by: 'notice' | 'peers';
   readonly reason: string;
@@ -37,3 +38,23 @@ export interface NoticeView {
   /** What is in force: the stricter of all documents of the generation. */
   readonly body: Readonly<Record<string, unknown>>;
 }
+
+/** What a cluster document changed, as a node’s events tell it. */
+export type NoticeEvent =
+  | {
+      readonly type: 'notice.changed';
+      readonly nodeId: NodeId;
+      readonly kind: NoticeKind;
+      readonly generation: number;
+      readonly change: 'installed' | 'forked' | 'left-out';
+    }
+  | {
+      readonly type: 'node.revoked';
+      readonly nodeId: NodeId;
+      /** Who says so: this node itself when it holds the document. */
+      readonly by: NodeId;
+      readonly reason: string;
+    }
+  | { readonly type: 'node.suspended'; readonly nodeId: NodeId; readonly by: NodeId; readonly reason: string }
+  /** This node was suspended by a document that it holds, and is not any more. */
+  | { readonly type: 'node.resumed'; readonly nodeId: NodeId };

@@ -33,13 +33,13 @@ export interface RootsView {
   readonly current: boolean;
   /** Peers of whom a link here still stands on a certificate under another root. */
   readonly oldLinks: readonly NodeId[];
-  /** Every member that was not revoked. */
+  /** Every member that was not revoked; who is suspended may come back. */
   readonly members: readonly RootsMemberView[];
 }
 
 export interface RootsMemberView {
   readonly nodeId: NodeId;
-  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked' | 'unknown';
+  readonly status: 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked' | 'suspended' | 'unknown';
   /** What it has signed last (`RootsAcknowledgement`), one line. */
   readonly acknowledgement?: string;
   /** The certificate that it showed last, DER with its intermediates, in base64. */

@@ -1,6 +1,6 @@
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { type ProvenCheckpoint, verifyEvidence } from '../../actors/operations/audit/proof-check.ts';
-import type { WitnessedLogView } from '../../actors/operations/control.ts';
+import type { WitnessedLogView } from '../../actors/operations/witnessed-log-view.ts';
 import { type Client, createClient } from '../../client.ts';
 import { sha256 } from '../../crypto/port.ts';
 import { CaxtonError, type Result, refuse } from '../../errors.ts';

@@ -9,6 +9,7 @@ import { limits } from '../../limits.ts';
 import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { profileOf } from '../connect.ts';
+import { givenRevocations } from '../notice/given-revocations.ts';
 import { writeJson } from '../output.ts';
 import { readTextFile } from '../read-text.ts';
 import { styleFor } from '../style.ts';
@@ -18,14 +19,23 @@ import { tellVerification } from './verify.ts';
 export async function verifyProofFile(invocation: Invocation): Promise<ExitCode> {
   const { terminal, text } = invocation;
   const file = await readTextFile(text('proof')!, terminal.cwd, limits.apiAnswerBytesMax);
-  const proven = unwrap(verifyAuditProof(file, await trustOf(invocation)));
+  const { trust, revocations } = await trustOf(invocation);
+  const proven = unwrap(verifyAuditProof(file, trust));
   const { sequence, nodeId, record, witnesses, checkpoint } = proven;
   const signers = witnesses.map((witness) => ({
     nodeId: witness.nodeId,
     at: new Date(witness.timeSeconds * 1_000).toISOString(),
   }));
   if (invocation.json) {
-    writeJson(terminal, { valid: true, nodeId, sequence, size: checkpoint.size, witnesses: signers, record });
+    writeJson(terminal, {
+      valid: true,
+      nodeId,
+      sequence,
+      size: checkpoint.size,
+      witnesses: signers,
+      record,
+      revocations,
+    });
     return 0;
   }
   const { good, bad } = styleFor(terminal.outIsTerminal, terminal.env);
@@ -33,6 +43,7 @@ export async function verifyProofFile(invocation: Invocation): Promise<ExitCode>
   for (const { nodeId: witness, at } of signers) terminal.out(`countersigned by ${witness} at ${at}\n`);
   if (signers.length === 0)
     terminal.out(`${bad('countersigned by nobody')}: this rests on the word of ${nodeId} alone\n`);
+  tellRevocations(invocation, revocations);
   terminal.out(`${printable(JSON.stringify(record))}\n`);
   return 0;
 }
@@ -43,32 +54,49 @@ export async function verifyCopy(invocation: Invocation): Promise<ExitCode> {
   const vaultFile = text('vault');
   if (vaultFile === undefined) throw new UsageError('--offline needs --vault FILE, the key ring of the node.');
   const evidence = text('evidence');
+  const { trust, revocations } = await trustOf(invocation);
   const checked = await verifyFolder({
     disk: nodeDisk,
     folder: resolve(terminal.cwd, text('offline')!),
     vault: unwrap(vaultRingFromText(await readTextFile(vaultFile, terminal.cwd, limits.profileBytesMax))),
-    trust: await trustOf(invocation),
+    trust,
     ...(evidence !== undefined && {
       evidence: (await readTextFile(evidence, terminal.cwd, limits.evidenceFileBytesMax)).split('\n'),
     }),
   });
   if (invocation.json) {
-    writeJson(terminal, checked);
+    writeJson(terminal, { ...checked, revocations });
     return checked.valid ? 0 : 1;
   }
   tellVerification(invocation, checked.origin, checked);
   const { checkpoints, witnessedSize, witnesses } = checked;
   terminal.out(`compared with ${checkpoints} checkpoints; countersigned: record ${witnessedSize}`);
   terminal.out(witnesses.length === 0 ? '\n' : ` by ${printable(witnesses.join(', '))}\n`);
+  tellRevocations(invocation, revocations);
   return checked.valid ? 0 : 1;
 }
 
-async function trustOf(invocation: Invocation): Promise<ProofTrust> {
+/** Which revocations were looked at; null: none. */
+type Seen = { readonly generation: number; readonly clusterId: string } | null;
+
+function tellRevocations({ terminal }: Invocation, seen: Seen): void {
+  terminal.out(
+    seen
+      ? `Nobody counts who is revoked by generation ${seen.generation} of the revocations of cluster ${seen.clusterId}.\n`
+      : 'The cluster’s revocations were not looked at: who signed may be revoked. See --revocations.\n',
+  );
+}
+
+async function trustOf(invocation: Invocation): Promise<{ readonly trust: ProofTrust; readonly revocations: Seen }> {
   const { terminal, text } = invocation;
   const file = text('ca');
+  const given = await givenRevocations(invocation);
   const caPem =
     file === undefined
       ? (await profileOf(invocation)).caPem
       : await readTextFile(file, terminal.cwd, limits.profileBytesMax);
-  return { caPem, now: nodeClock.now() };
+  return {
+    trust: { caPem, now: nodeClock.now(), revoked: given?.find },
+    revocations: given ? { generation: given.generation, clusterId: given.clusterId } : null,
+  };
 }

@@ -16,6 +16,8 @@ export async function verify(invocation: Invocation): Promise<ExitCode> {
     throw new UsageError('--proof and --offline are two things to check.');
   if (text('proof') !== undefined) return (await import('./verify-file.ts')).verifyProofFile(invocation);
   if (text('offline') !== undefined) return (await import('./verify-file.ts')).verifyCopy(invocation);
+  if (text('revocations') !== undefined)
+    throw new UsageError('--revocations goes with --proof or --offline: nodes know what is revoked.');
   const part = partOf(invocation);
   const checked = await withNode(invocation, async ({ client, node }) => ({
     nodeId: node.id,

@@ -16,7 +16,7 @@ export async function members(invocation: Invocation): Promise<ExitCode> {
     return 0;
   }
   const { dim, good, warn, bad } = styleFor(terminal.outIsTerminal, terminal.env);
-  const paints = { alive: good, suspect: warn, unreachable: bad, dead: bad, left: dim, revoked: bad };
+  const paints = { alive: good, suspect: warn, unreachable: bad, dead: bad, left: dim, revoked: bad, suspended: warn };
   const columns = [
     { title: 'NODE', cell: (row: MemberView) => row.nodeId },
     {

@@ -95,6 +95,14 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
         : `${p('red', 'ALARM')}: ${event.kind} notice ${event.generation} ${event.change}`;
     case 'node.revoked':
       return `${p('red', 'REVOKED')}, says ${event.by}: ${event.reason}`;
+    case 'node.suspended':
+      return `${p('yellow', 'SUSPENDED')}, says ${event.by}: ${event.reason}`;
+    case 'node.resumed':
+      return 'suspended no more';
+    case 'gossip-key.changed':
+      return event.change === 'switched'
+        ? `gossip is sealed with key ${event.epoch} (${event.hash.slice(0, 8)}…)`
+        : undefined;
     case 'audit.head':
       return `audit head: record ${event.head.sequence}, sha256 ${event.head.hash.slice(0, 16)}…`;
     case 'audit.forked':

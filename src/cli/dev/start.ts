@@ -2,16 +2,11 @@ import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import {
-  clusterRoot,
-  defaultPorts,
-  developmentNodes,
-  initialiseCluster,
-  spareNode,
-} from '../../development/initialise.ts';
+import { defaultPorts, developmentNodes, initialiseCluster, spareNode } from '../../development/initialise.ts';
 import { clusterLayout } from '../../development/layout.ts';
 import { claimPorts } from '../../development/ports.ts';
 import { policyYaml } from '../../development/templates.ts';
+import { placeOf } from '../../development/whole-folder.ts';
 import { limits } from '../../limits.ts';
 import { hasColours } from '../style.ts';
 import { clientsOf } from './clients.ts';
@@ -34,7 +29,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     args: [...argv],
     options: { once: { type: 'boolean' }, dir: { type: 'string' } },
   });
-  const root = await clusterRoot(values.dir ?? '.caxton');
+  const root = await placeOf(values.dir ?? '.caxton');
   const began = performance.now();
   const narrator = createNarrator(
     (line) => process.stdout.write(`${line}\n`),

@@ -35,7 +35,7 @@ export const noticeVerbs: readonly Verb[] = [
     noun: 'notice',
     verb: 'show',
     summary: 'show what one of the cluster’s documents says',
-    argument: { name: 'kind', value: 'KIND', about: 'trust, revocations or roots' },
+    argument: { name: 'kind', value: 'KIND', about: 'trust, revocations, suspensions or roots' },
     options: {
       body: { type: 'boolean', about: 'print only what is in force, as JSON: what notice sign takes' },
       document: { type: 'boolean', about: 'print only the document as it was signed' },
@@ -49,7 +49,7 @@ export const noticeVerbs: readonly Verb[] = [
     verb: 'sign',
     summary: 'sign a cluster document, without a node',
     options: {
-      kind: { type: 'string', value: 'KIND', about: 'trust, revocations or roots', required: true },
+      kind: { type: 'string', value: 'KIND', about: 'trust, revocations, suspensions or roots', required: true },
       body: { type: 'string', value: 'FILE', about: 'what it says, JSON as notice show --body prints', required: true },
       generation: { type: 'string', value: 'N', about: 'one more than that in force', required: true },
       'cluster-id': { type: 'string', value: 'ID', about: 'the cluster that it is for', required: true },
@@ -104,6 +104,26 @@ that is being revoked has no say. With a node the certificate that it shows is r
     ],
     run: async (invocation) => (await import('../security/revoke.ts')).revoke(invocation),
   },
+  ...(['suspend', 'resume'] as const).map(
+    (verb): Verb => ({
+      noun: 'security',
+      verb,
+      summary:
+        verb === 'suspend' ? 'put a node out of the cluster until it is resumed' : 'let a suspended node come back',
+      details: `Signs the next generation of the suspensions, puts it in force at one node and reads it back from another. A
+suspended node has no links and is no member; nothing else about it changes, and once it is resumed it comes back by
+itself. For good is revoke.`,
+      argument: { name: 'node', value: 'NODE', about: 'the node’s id' },
+      options: {
+        ...authorityKey,
+        ...authorities,
+        output: nodeOptions.output!,
+        profile: nodeOptions.profile!,
+      },
+      examples: [`caxton security ${verb} node-3 --authority-key .caxton/keys/authority.key`],
+      run: async (invocation) => (await import('../security/suspend.ts'))[verb](invocation),
+    }),
+  ),
   {
     noun: 'security',
     verb: 'export-crl',

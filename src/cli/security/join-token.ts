@@ -7,6 +7,7 @@ import { isNodeId } from '../../names.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
+import { supersede } from './supersede.ts';
 
 const help = 'caxton security join-token --help';
 const ttlDefaultMs = 86_400_000;
@@ -14,7 +15,7 @@ const ttlMsMin = 60_000;
 
 /** Has a CA node make a join token, and puts it into a file: it is a secret, and never printed. */
 export async function joinToken(invocation: Invocation): Promise<ExitCode> {
-  const { text, list, terminal, json } = invocation;
+  const { text, list, flag, terminal, json } = invocation;
   const nodeId = text('node-id')!;
   if (!isNodeId(nodeId)) throw new UsageError('--node-id is a-z, 0-9, “_” and “-”, at most 63 characters.', help);
   const ttl = text('ttl');
@@ -24,8 +25,14 @@ export async function joinToken(invocation: Invocation): Promise<ExitCode> {
   const path = resolve(terminal.cwd, text('out')!);
   if (await nodeDisk.stat(path))
     throw new CaxtonError('ALREADY_EXISTS', `${path} is there already; name another file.`);
+  const replace = flag('replace');
+  if (text('authority-key') !== undefined) {
+    if (!replace) throw new UsageError('--authority-key is for --replace.', help);
+    for (const serial of await supersede(invocation, nodeId))
+      terminal.err(`revoked the certificate ${serial} of the ${nodeId} before\n`);
+  }
   const made = await withNode(invocation, ({ client }) =>
-    client.joinToken({ nodeId, ttlMs, dns: list('dns'), ip: list('ip') }),
+    client.joinToken({ nodeId, ttlMs, dns: list('dns'), ip: list('ip'), replace }),
   );
   await nodeDisk.writeFileAtomic(path, Buffer.from(`${made.token}\n`), 0o600);
   const { id, expiresAt } = made;

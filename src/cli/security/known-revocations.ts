@@ -3,8 +3,9 @@ import { createClient } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import { malformed, readShape } from '../../protocols/json/shape.ts';
-import { revocationsInForce } from '../../protocols/notice/reconciliation.ts';
+import { revocationsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
 import { leftOut, type Revocation, revocationsBody, unionOf } from '../../protocols/notice/revocation.ts';
+import type { Suspension } from '../../protocols/notice/suspension.ts';
 import { printable } from '../../protocols/printable.ts';
 import type { Invocation } from '../command.ts';
 import { profileOf } from '../connect.ts';
@@ -27,6 +28,8 @@ export interface KnownRevocations {
   readonly generation: number;
   /** What verified notices revoke. */
   readonly revocations: readonly Revocation[];
+  /** Who is suspended by verified notices, and the generation of the newest of those. */
+  readonly suspended: { readonly generation: number; readonly suspensions: readonly Suspension[] };
   /** What nodes say is in force besides, without a document that shows it. */
   readonly claimed: readonly Revocation[];
   /** Which node says so, or shows a document of a signer that is not known as an authority: sentences for people. */
@@ -51,6 +54,7 @@ interface Answer {
   readonly node: ProfileNode;
   readonly trust: string | undefined;
   readonly document: string | undefined;
+  readonly suspensions: string | undefined;
   readonly body: readonly Revocation[];
   readonly members: readonly MemberView[];
 }
@@ -76,7 +80,9 @@ export async function knownRevocations(
     throw new CaxtonError('UNREACHABLE', ['No node of the profile answers as a node should.', ...reasons]);
   }
   const believed = anchors ?? authoritiesOfAll(all);
-  const documents = all.flatMap(({ trust, document }) => [trust, document].filter((text) => text !== undefined));
+  const documents = all.flatMap(({ trust, document, suspensions }) =>
+    [trust, document, suspensions].filter((text) => text !== undefined),
+  );
   const { state, keys } = verifiedNotices(profile.clusterId, believed, documents);
   const revocations = revocationsInForce(state);
   // Whoever is revoked already has no say either.
@@ -85,6 +91,10 @@ export async function knownRevocations(
   return {
     ...{ profile, revocations },
     generation: state.shelves.revocations?.current.notice.generation ?? 0,
+    suspended: {
+      generation: state.shelves.suspensions?.current.notice.generation ?? 0,
+      suspensions: suspensionsInForce(state),
+    },
     claimed: claims.reduce(unionOf, []),
     doubts: heard.flatMap(({ node, document }, at) => doubtsOf(node.id, document, keys, claims[at]!.length)),
     heard: heard.map(({ node }) => node),
@@ -118,7 +128,8 @@ async function ask({ caPem, apiKey }: Profile, node: ProfileNode): Promise<Answe
     const [trust, view] = [viewOf('trust'), viewOf('revocations')];
     const body =
       view && unwrap(readShape(revocationsBody, view.body, malformed('What the node says is revoked'))).revocations;
-    return { node, trust: trust?.document, document: view?.document, body: body ?? [], members };
+    const suspensions = viewOf('suspensions')?.document;
+    return { node, trust: trust?.document, document: view?.document, suspensions, body: body ?? [], members };
   } catch (error) {
     if (error instanceof CaxtonError) return error;
     throw error;

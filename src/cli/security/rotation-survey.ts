@@ -6,7 +6,7 @@ import { createClient } from '../../client.ts';
 import { type RootBundle, readRootBundle } from '../../crypto/root-bundle.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { isNodeId, type NodeId, type TrustDomain } from '../../names.ts';
-import { revocationsInForce, rootsInForce } from '../../protocols/notice/reconciliation.ts';
+import { revocationsInForce, rootsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
 import { type Missing, rotationStage } from '../../protocols/notice/root-rotation.ts';
 import type { RootsBody } from '../../protocols/notice/roots.ts';
 import { type AuthorityKeys, verifiedNotices } from '../notice/verified-notice.ts';
@@ -57,6 +57,7 @@ export async function surveyRotation({ profile, anchors, first }: SurveyQuestion
     all.flatMap(({ documents }) => documents),
   );
   const revoked = revocationsInForce(state).flatMap(({ kind, id }) => (kind === 'node' ? [id] : []));
+  const suspended = suspensionsInForce(state).map(({ node }) => node);
   const heard = all.filter(({ node }) => !revoked.includes(node.id));
   const document = state.shelves.roots?.current;
   const body = document ? rootsInForce(state) : agreedFirst(first, heard);
@@ -73,14 +74,19 @@ export async function surveyRotation({ profile, anchors, first }: SurveyQuestion
     hash: document?.hash ?? new Uint8Array(0),
   };
   const newest = bundle.roots.at(-1)!.serial;
-  const issuers = heard.filter(({ view }) => view.held.includes(newest)).map(({ node }) => node.id);
+  const issuers = heard
+    .filter(({ node, view }) => view.held.includes(newest) && !suspended.includes(node.id))
+    .map(({ node }) => node.id);
   return {
     ...{ bundle, issuers },
     heard: heard.map(({ node }) => node),
     silent: profile.nodes.filter((_, at) => answers[at] instanceof CaxtonError).map(({ id }) => id),
     state: {
       ...{ bundle: body, generation, now },
-      members: idsOf(profile, heard, revoked).map((id) => rotationMember(id, ...evidenceOf(heard, id), judge)),
+      members: idsOf(profile, heard, revoked).map((id) => ({
+        ...rotationMember(id, ...evidenceOf(heard, id), judge),
+        suspended: suspended.includes(id),
+      })),
     },
     canIssue: issuers.length > 0,
     alsoMissing:

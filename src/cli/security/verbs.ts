@@ -1,5 +1,6 @@
 import type { Options, Verb } from '../command.ts';
 import { nodeOptions } from '../node-options.ts';
+import { revocationOptions } from '../notice/revocation-options.ts';
 
 /** What a verb that changes a vault’s key ring understands. */
 const vaultOptions: Options = {
@@ -127,17 +128,7 @@ With --crl every CA of the path needs a list. What the cluster has revoked is on
       },
       chain: { type: 'string', value: 'FILE', about: 'more intermediates', multiple: true },
       crl: { type: 'string', value: 'FILE', about: 'a revocation list', multiple: true },
-      revocations: {
-        type: 'string',
-        value: 'FILE',
-        about: 'the cluster’s revocations, as notice show --document prints',
-      },
-      authority: {
-        type: 'string',
-        value: 'FILE',
-        about: 'the public key that must have signed them, such as authority.pub',
-        multiple: true,
-      },
+      ...revocationOptions,
       'expect-node': { type: 'string', value: 'ID', about: 'the node that it should be' },
       'trust-domain': { type: 'string', value: 'NAME', about: 'the trust domain (default: the one that the CA names)' },
       at: { type: 'string', value: 'TIME', about: 'at this time, such as 2026-01-31T12:00:00Z (default now)' },
@@ -153,17 +144,30 @@ With --crl every CA of the path needs a list. What the cluster has revoked is on
     noun: 'security',
     verb: 'join-token',
     summary: 'let one node join the cluster, once',
-    details: `Asks a CA node (node.ca). The token is good for one node id, one key and so long, and for this one CA node. Whoever has
-it can join as that node: it is written into a file of mode 0600, for you to bring to the new machine.`,
+    details: `Asks a CA node (node.ca). The token is good for one node id, one key and so long, and for this one CA node. Whoever
+has it can join as that node: it is written into a file of mode 0600, for you to bring to the new machine. An id that is
+known is up, or has certificates that have not ended: --replace lets another take its place, once those are revoked.
+With --authority-key this command revokes them first; without it, do so where that key is (caxton security revoke).`,
     options: {
       'node-id': { type: 'string', value: 'ID', about: 'the id that the new node will have', required: true },
       out: { type: 'string', value: 'FILE', about: 'where the token goes, mode 0600', required: true },
       ttl: { type: 'string', value: 'TIME', about: 'how long it is good for (default 24h, at most 7d)' },
       dns: { type: 'string', value: 'NAME,…', about: 'DNS names of the new node', multiple: true },
       ip: { type: 'string', value: 'ADDRESS,…', about: 'IP addresses of the new node', multiple: true },
+      replace: { type: 'boolean', about: 'take the place of the node that has this id' },
+      'authority-key': { type: 'string', value: 'FILE', about: 'revoke its certificates with this key first' },
+      authority: {
+        type: 'string',
+        value: 'FILE',
+        about: 'public key of another authority whose notices count',
+        multiple: true,
+      },
       ...nodeOptions,
     },
-    examples: ['caxton security join-token --node-id node-4 --ip 10.0.0.4 --out node-4.token --node node-1'],
+    examples: [
+      'caxton security join-token --node-id node-4 --ip 10.0.0.4 --out node-4.token --node node-1',
+      'caxton security join-token --node-id n4 --replace --authority-key authority.key --out n4.token --node n1',
+    ],
     run: async (invocation) => (await import('./join-token.ts')).joinToken(invocation),
   },
   {
@@ -206,6 +210,25 @@ root’s key is offline, --prepare makes the next root there. Exit code 1 while 
       'caxton security rotate-ca --next-cert root-2.crt --authority-key authority.key',
     ],
     run: async (invocation) => (await import('./rotate-ca.ts')).rotateCa(invocation),
+  },
+  {
+    noun: 'security',
+    verb: 'join-tokens',
+    summary: 'list the join tokens of a CA node that are not over',
+    options: nodeOptions,
+    examples: ['caxton security join-tokens --node node-1'],
+    run: async (invocation) => (await import('./join-tokens.ts')).joinTokens(invocation),
+  },
+  {
+    noun: 'security',
+    verb: 'cancel-join-token',
+    summary: 'make a join token worthless before it is over',
+    details: `At once, and after a restart of the CA node too. A certificate that was issued for it stays good: the command says
+which, and caxton security revoke ends that.`,
+    argument: { name: 'token', value: 'ID', about: 'the token’s id, as join-token and join-tokens print it' },
+    options: nodeOptions,
+    examples: ['caxton security cancel-join-token 0b6f3c1f9d5e4a7786aa01bb52c9d310 --node node-1'],
+    run: async (invocation) => (await import('./join-tokens.ts')).cancelJoinToken(invocation),
   },
   {
     noun: 'security',

@@ -7,13 +7,13 @@ import { readCertificateList } from '../../crypto/certificate-list.ts';
 import { type CertificateFinding, findingText, withTlsFinding } from '../../crypto/certificate-reason.ts';
 import { osCrypto } from '../../crypto/port.ts';
 import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
-import { CaxtonError, unwrap } from '../../errors.ts';
+import { unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../../names.ts';
-import { type FindRevocation, revocationIndex } from '../../protocols/notice/revocation.ts';
+import type { FindRevocation } from '../../protocols/notice/revocation.ts';
 import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
-import { givenAuthorities, verifiedNotice } from '../notice/verified-notice.ts';
+import { type GivenRevocations, givenRevocations } from '../notice/given-revocations.ts';
 import { writeJson } from '../output.ts';
 import { about, readPem, trustDomainOf } from './held-ca.ts';
 import { derBlocks } from './pem-blocks.ts';
@@ -38,7 +38,7 @@ export async function verify(invocation: Invocation): Promise<ExitCode> {
   const trustDomain = domainOf(invocation, caPem, caPath);
   const nodeId = text('expect-node');
   if (nodeId !== undefined && !isNodeId(nodeId)) throw new UsageError('--expect-node is the id of a node.');
-  const revocations = await revocationsIn(invocation);
+  const revocations = await givenRevocations(invocation);
   const above = intermediates.filter((der) => !isSelfIssued(new X509Certificate(der))).slice(0, limits.poolMax);
   const judged = verifyNodeSvid(joinChain(orderedChain(leaf, above)), {
     ...{ caPem, trustDomain, now: at },
@@ -67,7 +67,7 @@ function refused({ terminal, json }: Invocation, found: readonly CertificateFind
   return 1;
 }
 
-function accepted({ terminal, json }: Invocation, svid: NodeSvid, revocations: Revocations | undefined): ExitCode {
+function accepted({ terminal, json }: Invocation, svid: NodeSvid, revocations: GivenRevocations | undefined): ExitCode {
   const { nodeId, spiffeId, serial, notBefore, notAfter, fingerprint, keyId } = svid;
   const [begins, ends] = [new Date(notBefore).toISOString(), new Date(notAfter).toISOString()];
   const seen = revocations && { generation: revocations.generation, clusterId: revocations.clusterId };
@@ -85,25 +85,6 @@ function accepted({ terminal, json }: Invocation, svid: NodeSvid, revocations: R
     );
   }
   return 0;
-}
-
-/** A revocations notice that an authority signed. */
-interface Revocations {
-  readonly generation: number;
-  readonly clusterId: string;
-  readonly find: FindRevocation;
-}
-
-async function revocationsIn(invocation: Invocation): Promise<Revocations | undefined> {
-  const { text, list, terminal } = invocation;
-  const file = text('revocations');
-  if ((file === undefined) !== (list('authority').length === 0))
-    throw new UsageError('--revocations and --authority go together: the document, and the key that signed it.');
-  if (file === undefined) return undefined;
-  const content = await readPem(resolve(terminal.cwd, file));
-  const { notice } = about(file, verifiedNotice(content.trim(), await givenAuthorities(invocation)));
-  if (notice.kind === 'revocations') return { ...notice, find: revocationIndex(notice.body.revocations) };
-  throw new CaxtonError('MALFORMED', `${file} is a notice about ${notice.kind}, and not about revocations.`);
 }
 
 /** As links ask: by the node, the certificate and its key. */

@@ -1,26 +1,27 @@
 import { X509Certificate } from 'node:crypto';
 import { join as pathJoin, resolve } from 'node:path';
+import { raiseBootEpoch } from '../../actors/boot-epoch.ts';
 import { askAsNewcomer } from '../../actors/cluster/identity/join-link.ts';
 import { createNodeNetwork } from '../../actors/cluster/links/node-network.ts';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { utf8 } from '../../actors/kernel/utf8.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
+import { openNodeStore } from '../../actors/operations/node-store.ts';
 import { enrol, fetchEnrolmentCa } from '../../client/enrolment.ts';
 import { readKeyFile } from '../../config/key-file.ts';
 import { parseHostPort } from '../../config/quantity.ts';
 import { loadConfig } from '../../config.ts';
-import { createApiKey } from '../../crypto/api-key.ts';
 import { certificatesFromPem } from '../../crypto/certificate-chain.ts';
 import { caKeyHashesOf, type JoinToken, readJoinToken } from '../../crypto/join-token.ts';
 import { privateKeyFromPem, privateKeyToPem, publicHalf } from '../../crypto/keys.ts';
 import { type KeyPair, osCrypto } from '../../crypto/port.ts';
 import { createSigningRequest } from '../../crypto/signing-request.ts';
-import { createVaultRing } from '../../crypto/vault.ts';
+import { newApiKey, newNodeKeys } from '../../development/new-cluster.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { JoinFacts } from '../../protocols/link/join-frame.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { writeJson } from '../output.ts';
-import { joinedConfig, joinedPolicy } from './joined-config.ts';
+import { emptyPolicy, strictConfig } from './strict-config.ts';
 
 const help = 'caxton server join --help';
 
@@ -53,10 +54,18 @@ export async function join(invocation: Invocation): Promise<ExitCode> {
     }),
   );
   const authorityFiles = await writeFacts(folder, facts);
+  await countBootsFrom(pathJoin(folder, 'data'), facts.lastBoot);
   await writeOwnKeys(folder);
   const { nodeId, clusterId, trustDomain } = token;
-  const own = { bind: bind!, apiBind: apiBind!, advertise: advertise ?? bind!, join: facts.members, authorityFiles };
-  const yaml = joinedConfig({ nodeId, clusterId, trustDomain, ...own, ...sizes(facts) });
+  const own = {
+    bind: bind!,
+    apiBind: apiBind!,
+    advertise: advertise ?? bind!,
+    join: facts.members,
+    authorityFiles,
+    caNodes: [token.enrolment],
+  };
+  const yaml = strictConfig({ madeBy: 'caxton server join', nodeId, clusterId, trustDomain, ...own, ...sizes(facts) });
   // What another node sent stands in it: refused here rather than at the first start.
   unwrap(loadConfig(yaml, { file: config }));
   await write(folder, 'node.yaml', yaml, 0o600);
@@ -64,6 +73,18 @@ export async function join(invocation: Invocation): Promise<ExitCode> {
   if (json) writeJson(terminal, { nodeId, config, next });
   else terminal.out(`${nodeId} has joined ${clusterId}. Start it: ${next}\n`);
   return 0;
+}
+
+/** Members take no boot for one of now that is not later than those of whoever had the id before. */
+async function countBootsFrom(dataFolder: string, lastBoot: number): Promise<void> {
+  if (lastBoot === 0) return;
+  await nodeDisk.makeFolder(dataFolder, 0o700);
+  const store = await openNodeStore(pathJoin(dataFolder, 'state.db'));
+  try {
+    await raiseBootEpoch(store, lastBoot);
+  } finally {
+    await store.close();
+  }
 }
 
 const sizes = ({ expectedSize, profile }: JoinFacts) => ({ expectedSize, profile });
@@ -130,13 +151,13 @@ async function writeFacts(folder: string, facts: JoinFacts): Promise<readonly st
 
 /** What is this node’s alone. */
 async function writeOwnKeys(folder: string): Promise<void> {
-  const apiKey = createApiKey(osCrypto);
-  const hashes = [{ name: 'joined', hash: apiKey.hash }];
-  await write(folder, 'claim.key', privateKeyToPem(osCrypto.generateKeyPair('ed25519').privateKey), 0o600);
-  await write(folder, 'vault.key', createVaultRing(osCrypto).toText(), 0o600);
-  await write(folder, 'api.key', `${apiKey.key}\n`, 0o600);
-  await write(folder, 'api-keys.json', `${JSON.stringify(hashes, undefined, 2)}\n`, 0o600);
-  await write(folder, 'policy.yaml', joinedPolicy, 0o644);
+  const apiKey = newApiKey(osCrypto, 'joined');
+  const { claimKey, vaultKey } = newNodeKeys(osCrypto);
+  await write(folder, 'claim.key', claimKey, 0o600);
+  await write(folder, 'vault.key', vaultKey, 0o600);
+  await write(folder, 'api.key', apiKey.key, 0o600);
+  await write(folder, 'api-keys.json', apiKey.hashes, 0o600);
+  await write(folder, 'policy.yaml', emptyPolicy, 0o644);
 }
 
 const write = (folder: string, name: string, text: string, mode: number): Promise<void> =>

@@ -107,10 +107,18 @@ const shape = withRule(
  * would not be read back, so that nobody signs what nobody accepts.
  */
 export function manifestPayload(manifest: Manifest): string {
+  const payload = manifestText(manifest);
+  const read = readManifest(payload);
+  if (!read.ok) throw CaxtonError.from(read.refusal);
+  return payload;
+}
+
+/** A manifest as `manifestPayload` writes it, unchecked: for one that was read before. */
+export function manifestText(manifest: Manifest): string {
   const { v, agentId, kind, tenant, services, capabilities, agentKey, placement, generation, policy, issuedAt } =
     manifest;
   const file = manifest.code;
-  const payload = JSON.stringify({
+  return JSON.stringify({
     v,
     agentId,
     kind,
@@ -124,9 +132,6 @@ export function manifestPayload(manifest: Manifest): string {
     policy: policy && policyRulesObject(policy),
     issuedAt,
   });
-  const read = readManifest(payload);
-  if (!read.ok) throw CaxtonError.from(read.refusal);
-  return payload;
 }
 
 /**
@@ -138,9 +143,36 @@ export function readManifest(payload: string): Result<Manifest> {
   if (!json.ok) return json;
   const read = readShape(shape, json.value, malformed('The manifest'));
   if (!read.ok) return read;
-  const { code: wrapped, ...rest } = read.value;
-  return { ok: true, value: { ...rest, code: wrapped.of } };
+  const { v, agentId, kind, code: wrapped, tenant, services, capabilities, agentKey } = read.value;
+  const { placement, generation, policy, issuedAt } = read.value;
+  const code = wrapped.of;
+  const rest = { v, agentId, kind, code, tenant, services, capabilities, agentKey, placement, generation, issuedAt };
+  return { ok: true, value: policy ? { ...rest, policy } : rest };
 }
+
+/**
+ * The same manifest, with what it has in common with another one in that one’s objects: a node knows 100,000 agents,
+ * and nearly all of them are placed, and offer and ask, as the one before.
+ */
+export function sharing(manifest: Manifest, other: Manifest): Manifest {
+  const { v, agentId, kind, agentKey, generation, issuedAt, policy } = manifest;
+  const code = isSameCode(manifest.code, other.code) ? other.code : manifest.code;
+  const tenant = manifest.tenant === other.tenant ? other.tenant : manifest.tenant;
+  const services = isSameList(manifest.services, other.services) ? other.services : manifest.services;
+  const capabilities = isSameList(manifest.capabilities, other.capabilities)
+    ? other.capabilities
+    : manifest.capabilities;
+  const isSamePlace = isSameList(manifest.placement.nodes, other.placement.nodes);
+  const placement = isSamePlace ? other.placement : manifest.placement;
+  const rest = { v, agentId, kind, code, tenant, services, capabilities, agentKey, placement, generation, issuedAt };
+  return policy ? { ...rest, policy } : rest;
+}
+
+const isSameList = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((text, at) => text === b[at]);
+
+const isSameCode = (a: Manifest['code'], b: Manifest['code']): boolean =>
+  a === b || (typeof a === 'object' && typeof b === 'object' && a?.module === b?.module && a?.digest === b?.digest);
 
 /** Whether the node may host the agent. */
 export const placementAllows = (manifest: Manifest, node: NodeId): boolean => manifest.placement.nodes.includes(node);

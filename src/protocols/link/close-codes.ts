@@ -11,6 +11,7 @@ export const closeCodes = {
   expired: { code: 4008, meaning: 'the certificate has reached its end' },
   foreign: { code: 4009, meaning: 'the peer is of another cluster or trust domain, or not who was expected' },
   self: { code: 4010, meaning: 'the peer is this node itself' },
+  suspended: { code: 4011, meaning: 'the node is suspended' },
 } as const;
 
 export type CloseReason = keyof typeof closeCodes;

@@ -26,6 +26,9 @@ export const frameKinds = {
   'join-answer': 36,
   'roots-acknowledgement': 40,
   'server-certificate-request': 41,
+  'gossip-keys': 48,
+  'gossip-key-request': 49,
+  'gossip-key': 50,
 } as const;
 
 export type FrameKind = keyof typeof frameKinds;

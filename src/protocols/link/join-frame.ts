@@ -16,9 +16,12 @@ export interface JoinFacts {
   readonly profile: string;
   /** Link addresses of members, `host:port`. */
   readonly members: readonly string[];
+  /** The latest boot of a node of the newcomer’s id that is known, 0 for none: its own boots count on from there. */
+  readonly lastBoot: number;
 }
 
-const formatVersion = 1;
+const formatVersion = 2;
+const bootMax = 0xffff_fffe;
 const textBytesMax = 300;
 const noBytes = new Uint8Array(0);
 
@@ -29,10 +32,11 @@ interface JoinFrame {
 
 /** Header `[version]`; the content is a MessagePack array in the order of the interface. */
 export function encodeJoinFacts(utf8: Utf8, facts: JoinFacts): JoinFrame {
-  const writer = new Writer(utf8).array(6).str(facts.gossipKeys).array(facts.authorities.length);
+  const writer = new Writer(utf8).array(7).str(facts.gossipKeys).array(facts.authorities.length);
   for (const key of facts.authorities) writer.str(key);
   writer.str(facts.trustNotice).uint(facts.expectedSize).str(facts.profile).array(facts.members.length);
   for (const address of facts.members) writer.str(address);
+  writer.uint(facts.lastBoot);
   return { header: new Writer(utf8, 8).array(1).uint(formatVersion).finish(), content: writer.finish() };
 }
 
@@ -44,7 +48,7 @@ export function decodeJoinFacts(utf8: Utf8, { header, content }: JoinFrame): Res
     if (head.uint() !== formatVersion) throw new MalformedBytes('unknown version');
     head.end();
     const reader = new Reader(utf8, content);
-    reader.arrayOf(6);
+    reader.arrayOf(7);
     const facts: JoinFacts = {
       gossipKeys: reader.str(limits.pemBytesMax),
       authorities: texts(reader, 16),
@@ -52,6 +56,7 @@ export function decodeJoinFacts(utf8: Utf8, { header, content }: JoinFrame): Res
       expectedSize: reader.uint(limits.membersMax),
       profile: reader.str(16),
       members: texts(reader, limits.joinFactsMembersMax),
+      lastBoot: reader.uint(bootMax),
     };
     reader.end();
     return facts;

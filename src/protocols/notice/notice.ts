@@ -5,6 +5,7 @@ import { integer, malformed, name, object, oneOf, readShape, type Shape, timeMs 
 import { parseJson } from '../json/text.ts';
 import { type RevocationsBody, revocationsBody, revocationsInOrder } from './revocation.ts';
 import { type RootsBody, rootsBody, rootsInOrder } from './roots.ts';
+import { type SuspensionsBody, suspensionsBody, suspensionsInOrder } from './suspension.ts';
 import { type TrustBody, trustBody, trustInOrder } from './trust.ts';
 
 /** What notices are about, with the body of each. */
@@ -12,6 +13,7 @@ export interface NoticeBodies {
   readonly trust: TrustBody;
   readonly revocations: RevocationsBody;
   readonly roots: RootsBody;
+  readonly suspensions: SuspensionsBody;
 }
 
 export type NoticeKind = keyof NoticeBodies;
@@ -20,7 +22,7 @@ export type NoticeKind = keyof NoticeBodies;
  * Every kind, in the order in which they are reconciled: trust first, since it says whose signatures count under the
  * others.
  */
-export const noticeKinds = ['trust', 'revocations', 'roots'] as const satisfies readonly NoticeKind[];
+export const noticeKinds = ['trust', 'revocations', 'suspensions', 'roots'] as const satisfies readonly NoticeKind[];
 
 export const isNoticeKind = (text: string): text is NoticeKind => (noticeKinds as readonly string[]).includes(text);
 
@@ -56,6 +58,7 @@ const shapeOf = <K extends NoticeKind>(kind: K, body: Shape<NoticeBodies[K]>) =>
 const shapes = {
   trust: shapeOf('trust', trustBody),
   revocations: shapeOf('revocations', revocationsBody),
+  suspensions: shapeOf('suspensions', suspensionsBody),
   roots: shapeOf('roots', rootsBody),
 } as const;
 
@@ -158,6 +161,8 @@ function bodyInOrder(notice: Notice): NoticeBodies[NoticeKind] {
       return trustInOrder(notice.body);
     case 'revocations':
       return revocationsInOrder(notice.body);
+    case 'suspensions':
+      return suspensionsInOrder(notice.body);
     case 'roots':
       return rootsInOrder(notice.body);
   }

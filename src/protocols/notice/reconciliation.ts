@@ -13,6 +13,7 @@ import {
 } from './notice.ts';
 import { leftOut, type Revocation, unionOf } from './revocation.ts';
 import { type RootsBody, stricterRoots } from './roots.ts';
+import { type Suspension, stricterSuspensions } from './suspension.ts';
 import { stricterTrust, type TrustBody } from './trust.ts';
 
 /** A notice whose signature was verified, and what carries it from node to node. */
@@ -181,6 +182,12 @@ export function revocationsInForce({ shelves }: NoticesState): readonly Revocati
       .reduce(unionOf),
     shelf.kept,
   );
+}
+
+/** Who is suspended: whom any document of the present generation suspends. The next one may let them come back. */
+export function suspensionsInForce({ shelves }: NoticesState): readonly Suspension[] {
+  const { suspensions: shelf } = shelves;
+  return shelf ? bodiesOf(shelf, 'suspensions').reduce(stricterSuspensions).suspensions : [];
 }
 
 const bodiesOf = <K extends NoticeKind>({ current, rivals }: Shelf, kind: K): NoticeOf<K>['body'][] =>

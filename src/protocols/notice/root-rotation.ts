@@ -20,6 +20,8 @@ export interface RotationMember {
   readonly root: CertificateText | undefined;
   /** When that certificate ends, milliseconds since 1970; undefined when none is known. */
   readonly endsAt: number | undefined;
+  /** It hears nothing before it is resumed, and is waited for as one that is away. */
+  readonly suspended?: boolean;
 }
 
 /** A member for which a rotation waits, and why, for people. */
@@ -41,8 +43,10 @@ export interface RotationState {
 export function missingMembers({ bundle, generation, members, now }: RotationState): readonly Missing[] {
   const stage = rotationStage(bundle);
   if (stage === 'settled') return [];
-  return members.flatMap(({ nodeId, acknowledged, root, endsAt }) => {
-    const missing = (reason: string): Missing[] => [{ nodeId, reason }];
+  return members.flatMap(({ nodeId, acknowledged, root, endsAt, suspended }) => {
+    const missing = (reason: string): Missing[] => [
+      { nodeId, reason: suspended ? `is suspended, and ${reason}` : reason },
+    ];
     // Nothing that it could show counts any more, whatever is dropped: it has to enrol again all the same.
     if (endsAt !== undefined && endsAt + limits.clockSkewMsMax < now) return [];
     const until = endsAt === undefined ? '' : `; its certificate ends ${new Date(endsAt).toISOString()}`;

@@ -52,13 +52,19 @@ export interface RecordRefusal {
   readonly refusal: Refusal;
 }
 
+/** What was found about a live record. */
+export interface VerifiedRecord {
+  readonly manifest: Manifest;
+  readonly capability: Capability | undefined;
+  /** The same record in a form that takes less memory; absent: it is kept as it came. */
+  readonly kept?: RegistryRecord;
+}
+
 /**
  * Verifies the signatures of both documents and that their signers are trusted; an empty capability is none. Called
  * for new live records only.
  */
-export type VerifyRecord = (
-  record: RegistryRecord,
-) => Result<{ readonly manifest: Manifest; readonly capability: Capability | undefined }>;
+export type VerifyRecord = (record: RegistryRecord) => Result<VerifiedRecord>;
 
 /**
  * Takes in what `from` says about the agents that it hosts; `from` is the peer at the other end of an authenticated
@@ -202,14 +208,14 @@ function judge(
   if (record.state === 'gone') return ok({ record: { ...record, manifest: '', capability: '' }, generation });
   const verified = verifyRecord(record);
   if (!verified.ok) return verified;
-  const { manifest, capability } = verified.value;
+  const { manifest, capability, kept = record } = verified.value;
   if (manifest.agentId !== agentId || (capability && capability.subject !== agentId))
     return refuse('DEPLOYMENT_REFUSED', `The documents in the record of ${agentId} are about another agent.`);
   if (!placementAllows(manifest, from))
     return refuse('DEPLOYMENT_REFUSED', `The manifest of ${agentId} does not place it on ${from}.`);
   if (manifest.generation < generation)
     return refuse('REPLAYED', `${agentId} was at generation ${generation} on ${from}, not ${manifest.generation}.`);
-  return ok({ record, manifest, capability });
+  return ok({ record: kept, manifest, capability });
 }
 
 /** A node’s records while a delta is taken in. */
@@ -235,7 +241,8 @@ function buryMissing(draft: Draft, delta: RegistryDelta): readonly AgentId[] {
 }
 
 function bury(draft: Draft, { record, manifest }: Registration): void {
-  const tombstone: RegistryRecord = { ...record, state: 'gone', manifest: '', capability: '' };
+  const { agentId, node, version } = record;
+  const tombstone: RegistryRecord = { agentId, node, version, state: 'gone', manifest: '', capability: '' };
   put(draft, { record: tombstone, generation: manifest.generation });
 }
 

@@ -4,7 +4,7 @@ import type { AliveClaim, DeadClaim, LeaveClaim, MemberAddress, SignedClaim, Sus
 /**
  * What this node holds of a member. `suspect`: accused, time to refute runs. `unreachable`: this node’s own finding,
  * reversible, enough to stop routing. `dead`: certified by enough accusers. `left`: by its own word. `revoked`: by an
- * authority’s word, for good.
+ * authority’s word, for good or until it is resumed.
  */
 export type MemberStatus = 'alive' | 'suspect' | 'unreachable' | 'dead' | 'left' | 'revoked';
 

@@ -15,7 +15,8 @@ export const leansOnRevoked = ({ revoked, self }: SwimState, { claim, signatures
   ((claim.node !== self.nodeId && revoked.has(claim.node)) || signatures.some(({ signer }) => revoked.has(signer)));
 
 /**
- * From now on these nodes are out: not probed, not told anything, not counted in N, and nothing that they have signed
+ * From now on these nodes are out, and no others: whoever was suspended and is not any more comes back as what it was. Not
+ * probed, not told anything, not counted in N, and nothing that they have signed
  * stands against anybody. Who was certified dead with the help of one stays dead; its certificate is made anew from the
  * signatures that are left.
  */
@@ -23,8 +24,9 @@ export function revokeMembers(turn: Turn, nodes: readonly NodeId[]): void {
   const { state } = turn;
   const known = state.revoked;
   const added = nodes.filter((node) => !known.has(node));
+  state.revoked = new Set(nodes);
+  for (const node of known) if (!state.revoked.has(node)) letIn(turn, state.roster.records.get(node));
   if (added.length === 0) return;
-  state.revoked = new Set([...known, ...added]);
   for (const node of added) {
     state.directoryAsks.delete(node);
     const record = state.roster.records.get(node);
@@ -34,10 +36,20 @@ export function revokeMembers(turn: Turn, nodes: readonly NodeId[]): void {
 }
 
 function putOut(turn: Turn, record: MemberRecord): void {
+  const { certificate } = record;
   clearSuspicion(turn, record);
+  // Should it be let in again, it is dead again.
+  record.certificate = certificate;
   record.accusations = undefined;
   withdraw(turn.state.broadcasts, record.nodeId, () => true);
   setStatus(turn, record, 'revoked');
+}
+
+/** As what it was when it was put out; that it lives is to be shown by the next probe, as of everybody. */
+function letIn(turn: Turn, record: MemberRecord | undefined): void {
+  if (record?.status !== 'revoked') return;
+  setStatus(turn, record, record.leave ? 'left' : record.certificate ? 'dead' : 'alive');
+  acquit(turn, record);
 }
 
 /** Takes back what revoked nodes have said of a member. */

@@ -49,7 +49,7 @@ export interface SwimState {
   readonly directoryAsks: Set<NodeId>;
   /** Whom was asked meanwhile: one answer has all that it knows. */
   readonly directoryAsked: Set<NodeId>;
-  /** Nodes that an authority revoked, members or not: nothing that they say or sign counts. */
+  /** Nodes that an authority revoked or suspended, members or not: nothing that they say or sign counts. */
   revoked: ReadonlySet<NodeId>;
   /** Counts inputs: orders events that share a millisecond. */
   turn: number;
@@ -85,7 +85,7 @@ export type SwimInput =
    * the one known says nothing about the old one.
    */
   | { readonly type: 'link.ready'; readonly peer: NodeId; readonly bootEpoch?: number; readonly now: number }
-  /** All nodes that are revoked now. */
+  /** All nodes that are revoked or suspended now, and no others. */
   | { readonly type: 'revoked'; readonly nodes: readonly NodeId[]; readonly now: number }
   /** Go in good order. */
   | { readonly type: 'leave'; readonly now: number };

@@ -109,6 +109,26 @@ describe('the host of agents', () => {
     },
   );
 
+  it.each(['handler', 'chart'] as const)(
+    'that is suspended while it works off its inbox ends as it would have: the order to stop was there first (%s)',
+    async (kind) => {
+      const { host, kernel } = await lab();
+      let seen = 0;
+      const see = (): void => {
+        seen += 1;
+        if (host.modeOf(bob) === 'stopping') kernel.suspend('/node/agents');
+      };
+      const chart = setup({}).createMachine({ on: { 'acl.request': { actions: see } } });
+      unwrap(await host.start(bob, kind === 'chart' ? { kind, chart } : { kind, handler: see }, undefined));
+      const stopped = host.stop(bob);
+      const waiting = 2 * limits.turnMessagesMax;
+      for (let at = 0; at < waiting; at += 1) unwrap(host.deliver(message()));
+      // No time goes by.
+      unwrap(await stopped);
+      expect([seen, kernel.deadLetters.count, kernel.suspensions()]).toEqual([waiting, 0, ['/node/agents']]);
+    },
+  );
+
   it('refuses messages for an agent whose chart has ended', async () => {
     const { host } = await lab();
     const chart = setup({}).createMachine({

@@ -1,9 +1,11 @@
 import { AgentHost } from '../../../src/actors/agents/agent-host.ts';
+import { AgentKeys } from '../../../src/actors/agents/agent-keys.ts';
 import type { Voice } from '../../../src/actors/agents/agent-voice.ts';
 import type { AgentMode } from '../../../src/actors/agents/lifecycle.ts';
 import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import type { Store } from '../../../src/actors/kernel/ports.ts';
+import { osCrypto } from '../../../src/crypto/port.ts';
 import { ok } from '../../../src/errors.ts';
 import type { AgentId } from '../../../src/names.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
@@ -62,6 +64,7 @@ export async function hosting() {
   };
   const host = new AgentHost({
     kernel,
+    keys: new AgentKeys(osCrypto),
     monotonic: () => clock.monotonic(),
     voice,
     onMode: (agent, mode) => void modes.push({ agent, mode }),

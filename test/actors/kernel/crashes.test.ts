@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AnyActorLogic, createActor, fromCallback, fromPromise, setup, spawnChild } from 'xstate';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type AnyActorLogic, createActor, fromCallback, fromPromise, raise, sendTo, setup, spawnChild } from 'xstate';
+import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import type { Kernel } from '../../../src/actors/kernel/kernel.ts';
 import { nodeClock } from '../../../src/actors/kernel/node-clock.ts';
 import { chargeStrayThrows } from '../../../src/actors/kernel/stray.ts';
 import { occupantOfTurn } from '../../../src/actors/kernel/turn.ts';
+import { sendTarget } from '../../../src/actors/kernel/xstate-bridge.ts';
 import { type Lab, lab, one, plain, polite, settle, until, worker } from './lab.ts';
 
 const boom = (): never => {
@@ -115,6 +117,38 @@ test('plain logic that makes its own actors has them stopped with it', async () 
   expect([...alive]).toEqual([]);
   await kernel.stop();
 });
+
+test.each(['finish', 'crash', 'kill'] as const)(
+  'nothing of a chart’s delays is left after its end, whatever ids they had (%s)',
+  async (how) => {
+    const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const { kernel, clock } = lab();
+    const heard: unknown[] = [];
+    const target = sendTarget(kernel.ref('/node/b'));
+    const logic = setup({}).createMachine({
+      initial: 'on',
+      on: { crash: { actions: boom }, finish: '.gone' },
+      states: {
+        on: {
+          // XState knows only the last of several with one id.
+          entry: [1, 2].flatMap(() => [
+            sendTo(target, { type: 'late' }, { delay: 100, id: 'one' }),
+            raise({ type: 'finish' }, { delay: 100, id: 'two' }),
+          ]),
+        },
+        gone: { type: 'final' },
+      },
+    });
+    const noting = fromHandler(() => (message) => void heard.push(message));
+    await kernel.start(one('node', [worker('a', logic, { restart: 'temporary' }), worker('b', noting)]));
+    if (how === 'kill') kernel.kill('/node/a');
+    else kernel.ref('/node/a').tell({ type: how });
+    await clock.advanceAsync(1_000);
+    expect([heard, warned.mock.calls]).toEqual([[], []]);
+    warned.mockRestore();
+    await kernel.stop();
+  },
+);
 
 test('a crashed actor’s delays are gone: what its successor hears is its own', async () => {
   let fired = 0;

@@ -35,6 +35,51 @@ async function counter(log: string[], over: Partial<WorkerSpec> = {}) {
   return { ...world, tell };
 }
 
+test('a life can be an object: it hears its start, its messages, the order to shut down and its end, whatever ended it', async () => {
+  const log: string[] = [];
+  const note = (what: string) => void log.push(what);
+  const logic = fromHandler<Order>((self) => {
+    self.onEnd(() => note('clean up'));
+    return {
+      start: () => note('start'),
+      receive: ({ type }) => {
+        note(type);
+        if (type === 'throw') throw new Error('boom');
+      },
+      shutDown: () => {
+        note('shut down');
+        self.finish();
+      },
+      end: () => note('end'),
+    };
+  });
+  const { kernel } = lab();
+  await kernel.start(one('node', [worker('a', logic)], { intensity: 5 }));
+  const ref = kernel.ref<Order>('/node/a');
+  for (const type of ['count', 'throw'] as const) {
+    ref.tell({ type });
+    await settle();
+  }
+  expect(log).toEqual(['start', 'count', 'throw', 'clean up', 'end', 'start']);
+  log.length = 0;
+  await kernel.stop();
+  expect(log).toEqual(['shut down', 'clean up', 'end']);
+});
+
+test('a life that is an object and throws while it starts has ended, and hears of it', async () => {
+  const log: string[] = [];
+  const logic = fromHandler(() => ({
+    start: () => {
+      throw new Error('boom');
+    },
+    receive: () => {},
+    end: () => void log.push('end'),
+  }));
+  const { kernel } = lab();
+  await expect(kernel.start(one('node', [worker('a', logic)]))).rejects.toThrow('boom');
+  expect(log).toEqual(['end']);
+});
+
 test('each life has state of its own; a throw and a rejection are crashes, and each life is cleaned up after', async () => {
   const log: string[] = [];
   const { kernel, tell, log: restarts } = await counter(log);

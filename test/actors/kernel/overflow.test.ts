@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fromHandler } from '../../../src/actors/kernel/handler.ts';
-import type { Overflow } from '../../../src/actors/kernel/ref.ts';
+import type { Overflow, Ref } from '../../../src/actors/kernel/ref.ts';
 import { limits } from '../../../src/limits.ts';
 import { lab, one, settle, until, worker } from './lab.ts';
 import { manualSlices } from './probe.ts';
@@ -82,6 +82,28 @@ test('a sender that waits can give up, and leaves nothing behind', async () => {
   await Promise.all([...first, fifth]);
   await until(() => seen.length === 4);
   expect(seen).toEqual([1, 2, 3, 5]);
+  await kernel.stop();
+});
+
+test('a signal that is aborted already sends nothing, though there is room, and leaves no dead letter', async () => {
+  const { kernel, ref, seen } = await small('wait');
+  const signal = AbortSignal.abort();
+  const cancelled = (message: object) => ({ ok: false, refusal: { code: 'CANCELLED', message } });
+  expect(await ref.send(n(1), { signal })).toMatchObject(cancelled(n(1)));
+  const nobody = kernel.ref<ReturnType<typeof n>>('/node/nobody');
+  expect(await nobody.send(n(2), { signal })).toMatchObject(cancelled(n(2)));
+  const answers: unknown[] = [];
+  const asker = fromHandler<{ readonly replyTo: Ref<object> }>(() => async ({ replyTo }) => {
+    answers.push(await replyTo.send(n(3), { signal }), await replyTo.send(n(4)));
+  });
+  await kernel.startChild('/node', worker('asker', asker));
+  expect(await kernel.ask(kernel.ref<{ readonly replyTo: Ref<object> }>('/node/asker'), {})).toMatchObject({
+    value: n(4),
+  });
+  await until(() => answers.length === 2);
+  expect(answers[0]).toMatchObject(cancelled(n(3)));
+  await settle();
+  expect([seen, kernel.deadLetters.count]).toEqual([[], 0]);
   await kernel.stop();
 });
 

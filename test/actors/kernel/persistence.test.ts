@@ -628,12 +628,23 @@ describe('what a store gives back', () => {
     ['no chart', bytes(JSON.stringify(good))],
     ['a chart that has ended', bytes(JSON.stringify({ ...good, chart: { ...chart, status: 'done' } }))],
     ['a state that the chart does not have', bytes(JSON.stringify({ ...good, chart: { ...chart, value: 'nowhere' } }))],
+    ['a state that every object has', bytes(JSON.stringify({ ...good, chart: { ...chart, value: 'toString' } }))],
+    ['a state that is not said', bytes(JSON.stringify({ ...good, chart: { ...chart, value: {} } }))],
+    [
+      'a history of a state that is gone',
+      bytes(JSON.stringify({ ...good, chart: { ...chart, historyValue: { a: [{ id: 'gone' }] } } })),
+    ],
     ['a state that is no name', bytes(JSON.stringify({ ...good, chart: { ...chart, value: 7 } }))],
     ['children that are none', bytes(JSON.stringify({ ...good, chart: { ...chart, children: { a: 1 } } }))],
     ['a history that is none', bytes(JSON.stringify({ ...good, chart: { ...chart, historyValue: { a: 1 } } }))],
     ['keys that reach the prototype', bytes('{"format":1,"__proto__":{"version":1}}')],
     ['a delay that is none', bytes(JSON.stringify({ ...good, chart, timers: [{ ...timer, due: 'soon' }] }))],
     ['an event that is none', bytes(JSON.stringify({ ...good, chart, timers: [{ ...timer, event: 'go' }] }))],
+    [
+      'an order of XState’s own',
+      bytes(JSON.stringify({ ...good, chart, timers: [{ ...timer, event: { type: 'xstate.stop' } }] })),
+    ],
+    ['every event at once', bytes(JSON.stringify({ ...good, chart, timers: [{ ...timer, event: { type: '*' } }] }))],
     ['too many delays', bytes(JSON.stringify({ ...good, chart, timers: Array(limits.snapshotTimersMax + 1).fill(0) }))],
   ];
 
@@ -681,7 +692,12 @@ describe('what a store gives back', () => {
   });
 
   test('of an earlier version fails the start when nothing migrates it, or the migration fails', async () => {
-    const migrations: Persistence['migrate'][] = [
+    const { due, ...rest } = timer;
+    const delay = { ...rest, inMs: due };
+    const trap = (): never => {
+      throw new Error('a trap');
+    };
+    const migrations = [
       undefined,
       () => {
         throw new Error('cannot');
@@ -689,14 +705,115 @@ describe('what a store gives back', () => {
       () => undefined as never,
       () => ({ snapshot: { status: 'active', value: 'nowhere', children: {} }, timers: [] }),
       () => ({ snapshot: 1, timers: 1 }) as never,
-    ];
+      ({ unverified: { snapshot } }) => ({ snapshot, timers: Array(limits.snapshotTimersMax + 1).fill(delay) }),
+      async () => {
+        throw new Error('later');
+      },
+      () => {
+        throw Object.create(null);
+      },
+      () => {
+        throw new Proxy({}, { get: trap, getPrototypeOf: trap });
+      },
+      () => {
+        throw new Error('x'.repeat(1_000_000));
+      },
+    ] as Persistence['migrate'][];
     for (const migrate of migrations) {
       const store = new MemoryStore();
       store.hold('charts', '/node/a', bytes(JSON.stringify({ ...good, chart })));
       const room = home(store, counter, { version: 2, ...(migrate && { migrate }) });
-      await expect(room.start()).rejects.toThrow(/could not start: \S/);
+      const failure = await room.start().catch((error: Error) => error);
+      expect(failure?.message).toMatch(/could not start: \S/);
+      expect(failure?.message.length).toBeLessThan(2 * limits.reasonCharsMax);
     }
   });
+});
+
+describe('a parallel chart', () => {
+  const wide = (...regions: string[]): AnyActorLogic =>
+    setup({}).createMachine({
+      type: 'parallel',
+      states: Object.fromEntries(
+        regions.map((region) => [
+          region,
+          { initial: 'early', states: { early: { after: { 1000: 'late' } }, late: {} } },
+        ]),
+      ),
+    });
+
+  test('that was given another part meanwhile does not go on with that part asleep', async () => {
+    const store = new MemoryStore();
+    const room = home(store, wide('a'));
+    await room.start();
+    await room.kernel.save('/node/a');
+    await room.kernel.stop();
+    await expect(home(heir(store), wide('a', 'b')).start()).rejects.toThrow('not one of this chart');
+  });
+
+  test('goes on in each part, with the delay of each', async () => {
+    const store = new MemoryStore();
+    const room = home(store, wide('a', 'b'));
+    await room.start();
+    await room.clock.advanceAsync(400);
+    await room.kernel.save('/node/a');
+    await room.kernel.stop();
+    const next = home(heir(store), wide('b', 'a'));
+    await next.start();
+    await next.clock.advanceAsync(599);
+    expect(next.state()).toMatchObject([{ a: 'early', b: 'early' }, {}]);
+    await next.clock.advanceAsync(1_001);
+    expect(next.state()).toMatchObject([{ a: 'late', b: 'late' }, {}]);
+    await next.kernel.stop();
+  });
+});
+
+test('a chart that is killed in the middle of a transition goes on from what was saved before', async () => {
+  const store = new MemoryStore();
+  const once = { killed: false };
+  const logic = (room: () => Lab) =>
+    setup({}).createMachine({
+      initial: 'on',
+      states: {
+        on: { on: { go: 'off' }, after: { 10000: 'timed' } },
+        off: {
+          entry: () => {
+            if (!once.killed) room().kernel.kill('/node/a');
+            once.killed = true;
+          },
+          after: { 20000: 'on' },
+        },
+        timed: {},
+      },
+    });
+  const room: ReturnType<typeof home> = home(
+    store,
+    logic(() => room),
+  );
+  await room.start();
+  await room.kernel.save('/node/a');
+  room.tell('nothing');
+  room.tell('go');
+  await settle();
+  expect(room.state()).toMatchObject(['on', {}]);
+  await room.clock.advanceAsync(10_000);
+  expect(room.state()).toMatchObject(['timed', {}]);
+  await room.kernel.stop();
+});
+
+test('a chart that throws what cannot be shown while it is saved goes on, and that is told', async () => {
+  const store = new MemoryStore();
+  const trap = (): never => {
+    throw Object.create(null);
+  };
+  const logic = { ...fromTransition((state: object) => ({ ...state }), {}), getPersistedSnapshot: trap };
+  const room = home(store, logic);
+  await room.start();
+  room.tell('go');
+  await room.clock.advanceAsync(1_000);
+  expect(await room.kernel.save('/node/a')).toMatchObject({ refusal: { code: 'MALFORMED' } });
+  expect(room.faults).toHaveLength(1);
+  room.kernel.kill('/node');
 });
 
 describe('a store that fails', () => {
@@ -708,6 +825,12 @@ describe('a store that fails', () => {
       throw new Error('broken');
     };
     await expect(home(store).start()).rejects.toThrow('The store of snapshots failed.');
+  });
+
+  test.each([null, 7, 'text', {}])('by giving back %j, which is no bytes, fails the start', async (given) => {
+    const store = new MemoryStore();
+    store.get = async () => given as never;
+    await expect(home(store).start()).rejects.toThrow(/could not start: The store/);
   });
 
   test('that never answers fails the start in time', async () => {

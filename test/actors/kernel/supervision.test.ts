@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { assign, fromPromise, setup } from 'xstate';
+import { type AnyActorLogic, assign, fromCallback, fromPromise, setup } from 'xstate';
+import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import { CaxtonError } from '../../../src/errors.ts';
 import { lab, one, plain, polite, rest, settle, stubborn, until, worker } from './lab.ts';
 
@@ -101,6 +102,68 @@ describe('start and stop', () => {
     expect(kernel.tree().map((view) => view.path)).toEqual(['/node', '/node/a']);
     expect(clock.pending).toBe(0);
   });
+
+  test('a chart that nowhere names the order to shut down cannot heed it, and ends at once', async () => {
+    const { kernel, log } = lab();
+    const deaf = (id: string) => {
+      const cleanedUp = fromCallback(() => () => void log.push(`cleaned up ${id}`));
+      return setup({ actors: { cleanedUp } }).createMachine({
+        invoke: { src: 'cleanedUp' },
+        initial: 'on',
+        states: { on: { on: { go: 'off', 'other.*': 'off' } }, off: {} },
+      });
+    };
+    await kernel.start(
+      one('node', [worker('a', deaf('a'), { shutdown: 'infinity' }), one('below', [worker('b', deaf('b'))])]),
+    );
+    const ends: unknown[] = [];
+    kernel.monitor(kernel.ref('/node/a'), ({ reason }) => void ends.push(reason));
+    // No time goes by.
+    await kernel.stop();
+    await settle();
+    expect([ends, log]).toEqual([['shutdown'], ['cleaned up b', 'cleaned up a']]);
+  });
+
+  test.each<[string, AnyActorLogic]>([
+    [
+      'in one of its states',
+      setup({}).createMachine({ initial: 'a', states: { a: {}, b: { on: { 'kernel.shutdown': 'a' } } } }),
+    ],
+    ['to do nothing', setup({}).createMachine({ on: { 'kernel.shutdown': {} } })],
+    ['by a wildcard', setup({}).createMachine({ initial: 'a', states: { a: { on: { '*': {} } } } })],
+    ['by a partial wildcard', setup({}).createMachine({ on: { 'kernel.*': {} } })],
+  ])('a chart that names the order %s has its time', async (_, logic) => {
+    const { kernel, clock } = lab();
+    await kernel.start(one('node', [worker('a', logic)]));
+    const stopped = kernel.stop();
+    await clock.advanceAsync(4_999);
+    expect(kernel.tree()).toHaveLength(2);
+    await clock.advanceAsync(1);
+    await stopped;
+  });
+
+  test.each(['terminateChild', 'restartChild', 'deleteChild', 'stopChild'] as const)(
+    '%s, asked for by a child while its siblings still start, waits for them',
+    async (request) => {
+      const { kernel, log } = lab();
+      let asked: Promise<unknown> | undefined;
+      const first = fromHandler(() => {
+        asked = kernel[request]('/node', 'b');
+        return () => {};
+      });
+      const second = fromHandler((self) => {
+        log.push('start b');
+        self.onEnd(() => void log.push('end b'));
+        return () => {};
+      });
+      await kernel.start(one('node', [worker('a', first), worker('b', second)]));
+      await asked;
+      const stays = request === 'restartChild' || request === 'deleteChild';
+      expect(log).toEqual(stays ? ['start b'] : ['start b', 'end b']);
+      await kernel.stop();
+      expect(log).toEqual(['start b', 'end b']);
+    },
+  );
 
   test('a supervisor whose time is over is cut with all below it', async () => {
     const { kernel, clock, log } = lab();

@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { fromCallback, fromPromise, setup } from 'xstate';
+import { describe, expect, test, vi } from 'vitest';
+import { fromCallback, fromPromise, raise, setup } from 'xstate';
 import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import type { Message } from '../../../src/actors/kernel/ref.ts';
 import { chargeStrayThrows } from '../../../src/actors/kernel/stray.ts';
@@ -416,6 +416,35 @@ describe('a suspended chart', () => {
     await settle();
     expect(log).toEqual(['called', 'answer 42', 'told']);
     await kernel.stop();
+  });
+
+  test('has nothing happen of what waits for a part of it, or for itself, that is over meanwhile', async () => {
+    const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const result = Promise.withResolvers<string>();
+    const slow = fromPromise(() => result.promise);
+    const logic = setup({ actors: { slow } }).createMachine({
+      initial: 'asking',
+      on: { 'kernel.shutdown': '.leaving', end: '.gone', more: {} },
+      states: {
+        asking: { invoke: { src: 'slow' }, entry: ['end', 'more'].map((type) => raise({ type }, { delay: 10 })) },
+        leaving: { after: { 20: 'gone' } },
+        gone: { type: 'final' },
+      },
+    });
+    const { kernel, clock } = lab();
+    await kernel.start(one('node', [worker('a', logic), worker('b', logic, { restart: 'transient' })]));
+    kernel.suspend('/node');
+    await clock.advanceAsync(10);
+    result.resolve('late');
+    await settle();
+    kernel.resume('/node');
+    kernel.suspend('/node/a');
+    await settle();
+    const stopped = kernel.stop();
+    await clock.advanceAsync(20);
+    await stopped;
+    expect(warned.mock.calls).toEqual([]);
+    warned.mockRestore();
   });
 
   test('suspended again before it has gone on stays as it is', async () => {

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { assign, fromPromise, sendParent, setup } from 'xstate';
 import { fromHandler } from '../../../src/actors/kernel/handler.ts';
 import type { Tap, TapEvent } from '../../../src/actors/kernel/ports.ts';
 import type { Message } from '../../../src/actors/kernel/ref.ts';
 import { chargeStrayThrows } from '../../../src/actors/kernel/stray.ts';
+import { MemoryStore } from '../../../src/testing/memory-store.ts';
 import { lab, one, polite, settle, worker } from './lab.ts';
 
 /** A kernel with a watcher that can be put on and taken off. */
@@ -282,6 +283,98 @@ describe('a tap that fails', () => {
     kernel.ref<Message>('/node/a').tell({ type: 'one' });
     await settle();
     expect(log).toEqual(['a one', 'b two', 'restart /node/a killed']);
+    await kernel.stop();
+  });
+});
+
+describe('who is called in the middle of it', () => {
+  const chart = setup({}).createMachine({
+    initial: 'on',
+    on: {
+      crash: {
+        actions: () => {
+          throw new Error('crash');
+        },
+      },
+      finish: '.end',
+    },
+    states: { on: {}, end: { type: 'final' } },
+  });
+  const types = [
+    'actor.started',
+    'actor.stopped',
+    'actor.crashed',
+    'actor.restarted',
+    'actor.message',
+    'actor.transition',
+  ];
+  const ends = types.flatMap((type) =>
+    ['/node', '/node/s', '/node/s/a', '/node/s/b'].map((path) => [path, type] as const),
+  );
+
+  test.each(ends)('can end %s at any time, and nothing lives on that it was above (%s)', async (path, type) => {
+    const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    let calls = 0;
+    const end = (): void => {
+      // Not each time, or a restart would never succeed.
+      if (++calls % 3 === 1) kernel.kill(path);
+    };
+    const { kernel, clock, metrics } = lab({
+      tap: () => (event) => void (event.type === type && event.path.startsWith('/node/s/') && end()),
+    });
+    const store = new MemoryStore();
+    const kept = (id: string) =>
+      worker(id, chart, { startedWhen: () => true, persistence: { version: 1, store, afterCrash: 'restore' } });
+    const children = [
+      worker('a', chart),
+      kept('b'),
+      worker(
+        'c',
+        fromHandler(() => () => {}),
+      ),
+    ];
+    const started = kernel
+      .start(one('node', [one('s', children, { strategy: 'rest-for-one', intensity: 50 })], { intensity: 50 }))
+      .catch(() => {});
+    await clock.advanceAsync(60_000);
+    await started;
+    for (const message of ['go', 'crash', 'go', 'finish', 'crash']) {
+      for (const id of ['a', 'b', 'c']) kernel.ref<Message>(`/node/s/${id}`).tell({ type: message });
+      await clock.advanceAsync(1_000);
+    }
+    await kernel.stop();
+    expect(calls).toBeGreaterThan(0);
+    expect([kernel.tree(), clock.pending, warned.mock.calls]).toEqual([[], 0, []]);
+    // Nobody who lived on keeps its name.
+    const heir = lab();
+    await heir.kernel.start(one('node', [one('s', [kept('b')])]));
+    await heir.kernel.stop();
+    expect(metrics.read().length).toBeGreaterThan(0);
+    warned.mockRestore();
+  });
+
+  test('a chart that is ended while it is asked whether it has started, has not', async () => {
+    const { kernel } = lab();
+    const startedWhen = (): boolean => kernel.kill('/node/a');
+    await kernel
+      .start(one('node', []))
+      .then(() => kernel.startChild('/node', worker('a', chart, { startedWhen, restart: 'temporary' })));
+    expect(kernel.whichChildren('/node')).toEqual({ ok: true, value: [] });
+    await kernel.stop();
+  });
+
+  test('who is told of a restart can end who restarts, and nobody is left', async () => {
+    const { kernel, clock } = lab({ onRestart: ({ path }) => void (path === '/node/s/a' && kernel.kill('/node/s')) });
+    await kernel.start(one('node', [one('s', [worker('a', chart)])], { intensity: 10 }));
+    for (let at = 0; at < 3; at += 1) {
+      kernel.ref<Message>('/node/s/a').tell({ type: 'crash' });
+      await clock.advanceAsync(10);
+    }
+    expect(kernel.tree().map(({ path, incarnation }) => [path, incarnation])).toEqual([
+      ['/node', 1],
+      ['/node/s', 4],
+      ['/node/s/a', 1],
+    ]);
     await kernel.stop();
   });
 });

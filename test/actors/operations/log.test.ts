@@ -10,12 +10,12 @@ const run = promisify(execFile);
 const module = new URL('../../../src/actors/operations/log.ts', import.meta.url).href;
 
 /** What a process writes that logs this, on each stream. */
-const written = (pretty: boolean, statements: string): Promise<{ stdout: string; stderr: string }> =>
+const written = (pretty: boolean, statements: string, level = 'info'): Promise<{ stdout: string; stderr: string }> =>
   run(process.execPath, [
     '--input-type=module',
     '-e',
     `const { createLog } = await import(${JSON.stringify(module)});
-     const log = createLog({ level: 'info', pretty: ${pretty} }); ${statements}`,
+     const log = createLog({ level: '${level}', pretty: ${pretty} }); ${statements}`,
   ]);
 
 describe('the log of operations', () => {
@@ -41,6 +41,25 @@ describe('the log of operations', () => {
       for (const told of ['one', 'cannot be shown', 'two', 'three', 'yyy', 'four', 'five', 'the last', 'E_LAST'])
         expect(stderr).toContain(told);
       expect(stderr.length).toBeLessThan(100_000);
+    },
+  );
+
+  it.each([true, false])(
+    'has no words of what actors threw, but where it was, unless it is for debugging (pretty: %s)',
+    async (pretty) => {
+      const statements = `class CardError extends Error { name = 'CardError' }
+       log.error({ thrown: new CardError('S1\\n    at S2 (file:///s3.js:1:1)', { cause: new Error('S4') }) }, 'one');
+       log.error({ thrown: 'S5' }, 'two');
+       log.error({ thrown: Object.assign(new Error('S6'), { name: 'S7 it was', code: 'S8 it was' }) }, 'three');
+       log.error({ thrown: new Proxy({}, { getPrototypeOf() { throw 'S9' } }) }, 'four');
+       log.error({ thrown: Object.assign(new RangeError(), { stack: 'S10' }) }, 'five');
+       log.error({ thrown: undefined }, 'six');`;
+      const { stderr } = await written(pretty, statements);
+      expect(stderr).not.toMatch(/S\d|s3/);
+      expect(stderr).toMatch(/one[\s\S]*two[\s\S]*three[\s\S]*four[\s\S]*five[\s\S]*six/);
+      expect(stderr).toMatch(/CardError[\s\S]*at file:[\s\S]*\d+:\d+/);
+      const full = await written(pretty, statements, 'debug');
+      for (const word of ['S1', 'S2', 'S4', 'S5', 'S6', 'S7', 'S8']) expect(full.stderr).toContain(word);
     },
   );
 

@@ -51,7 +51,7 @@ describe('on the link port, whoever speaks no TLS', () => {
     const { socket, cut } = await tcpTo(booted, source);
     socket.write(bytes);
     expect(await cut()).toBeLessThan(1_000);
-    await booted.audited('LinkRefused', source, reason);
+    expect((await booted.audited('LinkRefused', source, reason)).code).toBe('PROTOCOL_VIOLATION');
     await booted.serves();
   });
 
@@ -60,7 +60,8 @@ describe('on the link port, whoever speaks no TLS', () => {
     const { socket } = await tcpTo(booted, source);
     socket.write(halfClientHello);
     socket.resetAndDestroy();
-    await booted.audited('LinkRefused', source, /CLOSED_BEFORE_HANDSHAKE|ECONNRESET/);
+    const told = await booted.audited('LinkRefused', source, /CLOSED_BEFORE_HANDSHAKE|ECONNRESET/);
+    expect(told.code).toBe('PROTOCOL_VIOLATION');
   });
 });
 

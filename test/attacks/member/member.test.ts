@@ -69,7 +69,9 @@ const codes = ({ sent }: FakeLink): string[] =>
 describe('a member in the wrong hands, about agents', () => {
   it('cannot host one that is placed elsewhere, with the genuine manifest that it has from the registry', () => {
     const { lab, evil } = attacked();
-    const stolen = lab.registry.all().find(({ record: { agentId } }) => agentId === mallory)!.record;
+    const { record } = lab.registry.all().find(({ record: { agentId } }) => agentId === mallory)!;
+    const { agentId, node, state, manifest, capability } = record;
+    const stolen = { agentId, node, state, manifest, capability };
     tell(lab, evil, [
       { ...stolen, node: two, version: 9 },
       { ...stolen, version: 9 },

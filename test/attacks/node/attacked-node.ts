@@ -10,6 +10,8 @@ import { loadConfig, type NodeConfig } from '../../../src/config.ts';
 import { type DevelopmentCluster, developmentCluster } from '../../../src/development/development-cluster.ts';
 import { clusterLayout } from '../../../src/development/layout.ts';
 import { unwrap } from '../../../src/errors.ts';
+import type { Revocation } from '../../../src/protocols/notice/revocation.ts';
+import { operator, signNotice } from '../../actors/notice-lab.ts';
 
 /**
  * A node as a user runs it, in this process, and a friend of it on another port; `stranger` has keys and a certificate of
@@ -24,6 +26,8 @@ export interface AttackedNode {
   filesOf(node: string): { readonly cert: string; readonly key: string; readonly ca: string };
   /** The CA’s own files: for certificates that it should never have issued. */
   readonly ca: { readonly certPem: string; readonly keyPem: string };
+  /** Has an authority revoke this and all that was revoked before. */
+  revoke(...revocations: readonly Revocation[]): Promise<void>;
   /** Asks an agent of the target from the friend’s node, and expects the answer. */
   serves(): Promise<void>;
   /** Stops the friend and starts it again: expects that it can link to the target now. */
@@ -68,6 +72,7 @@ export async function attackedNode(): Promise<AttackedNode> {
     },
   );
   let friend = await start('friend');
+  const revoked: Revocation[] = [];
   let questions = 0;
   const ask = async () => {
     const { agent } = await friend.deploy('default/asker', () => {}, { actions: ['request agent:default/*'] });
@@ -95,6 +100,15 @@ export async function attackedNode(): Promise<AttackedNode> {
       };
     },
     ca: { certPem: readFileSync(layout.caCert, 'utf8'), keyPem: readFileSync(layout.caKey, 'utf8') },
+    async revoke(...revocations) {
+      revoked.push(...revocations);
+      const text = signNotice(privateKey(readFileSync(layout.authorityKey, 'utf8')), {
+        ...{ kind: 'revocations', generation: revoked.length, clusterId: cluster.config('target').cluster.id },
+        body: { revocations: revoked },
+      });
+      await until('the target sees a quorum', () => target.control.status().partition === 'majority');
+      unwrap(await target.control.publishNotice(text, operator));
+    },
     serves,
     async friendComesBack() {
       await friend.stop();
@@ -154,14 +168,20 @@ export async function tlsUntilCut(
 export const privateKey = (pem: string): KeyObject => createPrivateKey(pem);
 
 /** Expects a refusal of this source in the audit log, with a reason like this. */
-export async function expectRefused(attacked: AttackedNode, source: string, reason: RegExp): Promise<void> {
+export async function expectRefused(
+  attacked: AttackedNode,
+  source: string,
+  reason: RegExp,
+  code?: string,
+): Promise<void> {
+  let entries: readonly Refused[] = [];
   let reasons: readonly string[] = [];
   const found = async () => {
-    reasons = (await attacked.refusals())
-      .filter(({ sourceIp }) => sourceIp === source)
-      .flatMap((entry) => entry.reasons);
+    entries = (await attacked.refusals()).filter(({ sourceIp }) => sourceIp === source);
+    reasons = entries.flatMap((entry) => entry.reasons);
     return reasons.length > 0;
   };
   await until(`a refusal of ${source} is in the audit log`, found);
   expect(reasons.join(' ')).toMatch(reason);
+  if (code !== undefined) expect(new Set(entries.map((entry) => entry.code))).toEqual(new Set([code]));
 }

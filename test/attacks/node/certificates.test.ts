@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { issueCa, issueIntermediateCa } from '../../../src/crypto/certificate.ts';
 import { readCertificateFields } from '../../../src/crypto/certificate-fields.ts';
 import {
@@ -13,6 +13,7 @@ import {
 import { privateKeyToPem } from '../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { unwrap } from '../../../src/errors.ts';
+import { revocationOf } from '../../actors/notice-lab.ts';
 import { signedWithSha1, tampered } from '../lab/resigned.ts';
 import { type AttackedNode, attackedNode, expectRefused, privateKey, tlsUntilCut } from './attacked-node.ts';
 
@@ -257,7 +258,59 @@ describe('the link port refuses', () => {
     // Each from an address of its own: of one address the log has the first eight of a kind in full.
     source = `127.0.0.${10 + cases.findIndex(([known]) => known === name)}`;
     await attack();
-    await expectRefused(attacked, source, reason);
+    await expectRefused(attacked, source, reason, name === 'TLS 1.2' ? 'PROTOCOL_VIOLATION' : 'CERTIFICATE_REFUSED');
+    await attacked.serves();
+  });
+});
+
+describe('the link port resumes no session', () => {
+  const serialOf = (pem: string): string => new X509Certificate(pem).serialNumber;
+  /** What the server gave to resume TLS with, if it gave anything. */
+  async function sessionOf(shown: Shown): Promise<Buffer | undefined> {
+    let session: Buffer | undefined;
+    await tlsUntilCut(attacked.config, { localAddress: source, ...shown }, (socket) => {
+      session = socket.getSession();
+      socket.on('session', (given) => {
+        session = given;
+      });
+      // Wrong, so that it ends; the session is given before.
+      setTimeout(() => socket.write('GET / HTTP/1.0\r\n\r\n'), 100);
+    });
+    return session;
+  }
+  const cases: readonly [string, () => { shown: Shown; serial: string }][] = [
+    [
+      'after the certificate was revoked',
+      () => {
+        const shown = leaf();
+        return { shown, serial: serialOf(shown.cert) };
+      },
+    ],
+    [
+      'after the CA above it was',
+      () => {
+        const ca = caBelow(attacked.ca);
+        return { shown: below(ca), serial: serialOf(ca.certPem) };
+      },
+    ],
+  ];
+  it.each(cases)('%s, and refuses who tries', async (_, make) => {
+    const { shown, serial } = make();
+    source = '127.0.0.90';
+    const session = await sessionOf(shown);
+    await attacked.revoke(revocationOf('serial', serial));
+    source = `127.0.0.${91 + cases.findIndex(([, known]) => known === make)}`;
+    let reused: boolean | undefined;
+    await tlsUntilCut(
+      attacked.config,
+      { localAddress: source, ...shown, ...(session ? { session } : {}) },
+      (socket) => {
+        reused = socket.isSessionReused();
+        socket.write(upgrade);
+      },
+    );
+    expect(reused).toBe(false);
+    await expectRefused(attacked, source, new RegExp(serial), 'REVOKED');
     await attacked.serves();
   });
 });

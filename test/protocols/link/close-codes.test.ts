@@ -17,5 +17,6 @@ test('close codes are distinct, private to applications (RFC 6455 §7.4.2), and 
     expired: 4_008,
     foreign: 4_009,
     self: 4_010,
+    suspended: 4_011,
   });
 });

@@ -84,6 +84,9 @@ describe('frames', () => {
       'join-answer': 36,
       'roots-acknowledgement': 40,
       'server-certificate-request': 41,
+      'gossip-keys': 48,
+      'gossip-key-request': 49,
+      'gossip-key': 50,
     });
   });
 

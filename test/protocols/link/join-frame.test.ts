@@ -13,6 +13,7 @@ test('what a newcomer is told comes back as it was written', () => {
     expectedSize: fc.nat(16_384),
     profile: fc.constantFrom('local', 'lan', 'wan'),
     members: fc.array(text, { maxLength: 64 }),
+    lastBoot: fc.nat(0x7fff_ffff),
   });
   fc.assert(
     fc.property(facts, (told) => {

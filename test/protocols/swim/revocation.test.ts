@@ -75,3 +75,36 @@ describe('a member that is revoked', () => {
     expect(stage.state.self.incarnation).toBe(incarnation);
   });
 });
+
+describe('a member that is revoked no more, since it was only suspended', () => {
+  it('is what it was before: counted, told of and heard, or still dead, or still gone', () => {
+    const stage = new Stage(['a', 'b', 'c', 'd', 'e']);
+    stage.now = 10_000;
+    stage.hears('e', claims.dead('c', ['b', 'd', 'e']), claims.leave('d'));
+    expect(['a', 'c', 'd'].map((node) => statusOf(stage, node))).toEqual(['alive', 'dead', 'left']);
+    const size = rosterSize(stage.state.roster);
+    revoke(stage, 'a', 'c', 'd');
+    expect(stage.hears('a', claims.alive('a', 5))).toEqual([]);
+    const changes = revoke(stage, 'c').filter(({ type }) => type === 'member.changed');
+    expect(changes).toMatchObject([
+      { type: 'member.changed', member: { nodeId: 'a', status: 'alive' } },
+      { type: 'member.changed', member: { nodeId: 'd', status: 'left' } },
+    ]);
+    revoke(stage);
+    expect(['a', 'c', 'd'].map((node) => statusOf(stage, node))).toEqual(['alive', 'dead', 'left']);
+    expect(rosterSize(stage.state.roster)).toBe(size);
+    expect(aboutOf(stage, 'a')).not.toEqual([]);
+    expect(isNews(stage.state, { unverified: claims.alive('a', 9) })).toBe(true);
+  });
+
+  it('accuses again, and what it said while it was out is not remembered', () => {
+    const stage = new Stage(['a', 'b', 'c', 'd']);
+    stage.now = 10_000;
+    revoke(stage, 'a');
+    stage.hears('b', claims.suspect('c', 'a'));
+    revoke(stage);
+    expect(statusOf(stage, 'c')).toBe('alive');
+    stage.hears('b', claims.suspect('c', 'a'));
+    expect(statusOf(stage, 'c')).toBe('suspect');
+  });
+});

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { Keyring } from '../../../crypto/keyring.ts';
+import type { GossipKey, Keyring } from '../../../crypto/keyring.ts';
 import { x25519PublicKey } from '../../../crypto/keys.ts';
 import type { Crypto } from '../../../crypto/port.ts';
 import { datagramTag, derivePairSeal, type PairSeal, readDatagramHead } from '../../../crypto/seal.ts';
@@ -16,6 +16,8 @@ export interface PairSealOptions {
   /** Its raw public half. */
   readonly boxPublic: Uint8Array;
   readonly keyring: () => Keyring;
+  /** An authentic datagram came that was sealed with another key than this node seals with. */
+  readonly onOtherKey?: (key: GossipKey) => void;
 }
 
 interface Pair {
@@ -24,8 +26,8 @@ interface Pair {
   /** Undefined for a key that agrees on nothing: such a member is known and cannot be spoken to. */
   readonly boxKey: KeyObject | undefined;
   readonly tag: string;
-  /** By gossip key version. */
-  readonly seals: Map<number, PairSeal>;
+  /** By the hash of the gossip key. */
+  readonly seals: Map<string, PairSeal>;
   readonly window: ReplayWindow;
   counter: number;
 }
@@ -41,9 +43,11 @@ export class PairSeals {
   readonly #byNode = new Map<NodeId, Pair>();
   /** Several only when a member claims the box key of another as its own: their names are in their seals. */
   readonly #byTag = new Map<string, readonly Pair[]>();
+  #ring: Keyring;
 
   constructor(options: PairSealOptions) {
     this.#options = options;
+    this.#ring = options.keyring();
   }
 
   /** Learns a member’s box key from its verified alive claim. An older boot than the known one changes nothing. */
@@ -79,7 +83,7 @@ export class PairSeals {
   seal(nodeId: NodeId, plaintext: Uint8Array): Uint8Array | undefined {
     const pair = this.#byNode.get(nodeId);
     if (!pair) return undefined;
-    const seal = this.#sealOf(pair, this.#options.keyring().sealing.version);
+    const seal = this.#sealOf(pair, this.#keyring().sealing);
     return seal?.seal(++pair.counter, plaintext);
   }
 
@@ -88,46 +92,56 @@ export class PairSeals {
     const head = readDatagramHead(datagram);
     if (!head.ok) return head;
     let opened: Opened = refuse('SEAL_INVALID', 'The datagram is from no known boot of a member.');
-    for (const pair of this.#byTag.get(head.value.tag) ?? []) {
-      opened = this.#openAs(pair, head.value.keyVersion, datagram);
-      if (opened.ok || opened.refusal.code === 'REPLAYED') return opened;
-    }
+    const pairs = this.#byTag.get(head.value.tag) ?? [];
+    const keys = this.#keyring().ofEpoch(head.value.keyVersion);
+    if (pairs.length > 0 && keys.length === 0)
+      return refuse('SEAL_INVALID', 'The datagram is sealed with a gossip key that this node does not hold.');
+    for (const pair of pairs)
+      for (const key of keys) {
+        opened = this.#openAs(pair, key, datagram);
+        if (opened.ok || opened.refusal.code === 'REPLAYED') return opened;
+      }
     return opened;
   }
 
-  #openAs(pair: Pair, keyVersion: number, datagram: Uint8Array): Opened {
-    const seal = this.#sealOf(pair, keyVersion);
-    if (!seal) return refuse('SEAL_INVALID', 'The datagram is sealed with a gossip key that this node does not hold.');
+  #openAs(pair: Pair, key: GossipKey, datagram: Uint8Array): Opened {
+    const seal = this.#sealOf(pair, key);
+    if (!seal) return refuse('SEAL_INVALID', 'The datagram is from a member whose box key agrees on nothing.');
     const opened = seal.open(datagram);
     if (!opened.ok) return opened;
     // Only what was authenticated may move the window.
     const fresh = pair.window.commit(pair.epoch, opened.value.counter);
     if (!fresh.ok) return fresh;
+    if (key !== this.#ring.sealing) this.#options.onOtherKey?.(key);
     return ok({ from: pair.nodeId, plaintext: opened.value.plaintext });
   }
 
-  #sealOf(pair: Pair, version: number): PairSeal | undefined {
-    const { crypto, clusterId, self, boxPrivate, keyring } = this.#options;
-    const gossipKey = keyring().key(version);
-    if (!gossipKey) {
-      // A key that was retired must open nothing any more, whatever was derived from it.
-      pair.seals.delete(version);
-      return undefined;
-    }
-    const held = pair.seals.get(version);
+  /** A key that was retired must open nothing any more, whatever was derived from it. */
+  #keyring(): Keyring {
+    const ring = this.#options.keyring();
+    if (ring === this.#ring) return ring;
+    this.#ring = ring;
+    for (const { seals } of this.#byNode.values())
+      for (const hash of seals.keys()) if (!ring.key(hash)) seals.delete(hash);
+    return ring;
+  }
+
+  #sealOf(pair: Pair, { id, key }: GossipKey): PairSeal | undefined {
+    const held = pair.seals.get(id.hash);
     if (held) return held;
     if (!pair.boxKey) return undefined;
+    const { crypto, clusterId, self, boxPrivate } = this.#options;
     const seal = derivePairSeal({
       crypto,
       ownPrivate: boxPrivate,
       peerPublic: pair.boxKey,
-      gossipKey,
+      gossipKey: key,
       clusterId,
-      keyVersion: version,
+      keyVersion: id.epoch,
       self,
       peer: { nodeId: pair.nodeId, epoch: pair.epoch },
     });
-    pair.seals.set(version, seal);
+    pair.seals.set(id.hash, seal);
     return seal;
   }
 }

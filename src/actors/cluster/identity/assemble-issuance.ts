@@ -1,9 +1,11 @@
 import { ok, refuse } from '../../../errors.ts';
+import type { NodeId } from '../../../names.ts';
 import type { Purpose } from '../../../protocols/issuance/grant.ts';
 import type { Urgency } from '../../../protocols/issuance/renewal-time.ts';
 import { issuerFeature } from '../../../protocols/link/certificate-frame.ts';
 import type { Random } from '../../kernel/ports.ts';
 import type { NodeBase } from '../../node-base.ts';
+import { readApiPair } from '../../node-files.ts';
 import { LinkRenewal } from '../links/link-renewal.ts';
 import type { Links } from '../links/links.ts';
 import { ApiCertificate } from './api-certificate.ts';
@@ -13,7 +15,10 @@ import { CertificateIssuer, type IssuanceRecord } from './certificate-issuer.ts'
 import { type CertificateSource, createCertificateRenewal } from './certificate-renewal.ts';
 import { CertificateRequests } from './certificate-requests.ts';
 import { CertificateService } from './certificate-service.ts';
+import { sourcesAgain } from './ended-certificate.ts';
 import { type CaPlace, HeldAuthorities } from './held-authorities.ts';
+import { type HeldCertificate, IssuedCertificates } from './issued-certificates.ts';
+import { askToEnrolAgain } from './re-enrolment-call.ts';
 
 const frameOf = { node: 'certificate-request', server: 'server-certificate-request' } as const;
 
@@ -21,6 +26,8 @@ export interface IssuanceParts {
   readonly renewal: CertificateRenewal;
   /** Signs for others: a CA node’s. */
   readonly issuer: CertificateIssuer | undefined;
+  /** What this node has issued to others; empty on one that is no CA node. */
+  readonly issued: IssuedCertificates;
   /** The CAs whose keys this node holds, development’s included. */
   readonly authorities: HeldAuthorities | undefined;
   readonly apiCertificate: ApiCertificate;
@@ -30,10 +37,13 @@ export interface IssuanceParts {
 
 /** This node’s certificate and, on a CA node, those of others: asked for and issued over links. */
 export function assembleIssuance(base: NodeBase, links: Links): IssuanceParts {
-  const { ports, files, kernel } = base;
+  const { config, ports, files, kernel } = base;
   const { clock, random } = ports;
+  const isRevoked = (held: HeldCertificate, nodeId: NodeId) =>
+    base.revocations.ofCertificate({ nodeId, ...held }) !== undefined;
+  const issued = new IssuedCertificates(clock, ports.store, config.node.ca?.reenrolmentWindowMs ?? 0, isRevoked);
   const authorities = heldAuthorities(base);
-  const issuer = authorities && createIssuer(base, authorities);
+  const issuer = authorities && createIssuer(base, authorities, issued);
   if (files.authority && issuer) serveRequests(base, links, issuer);
   const requests = new CertificateRequests({
     clock,
@@ -66,7 +76,8 @@ export function assembleIssuance(base: NodeBase, links: Links): IssuanceParts {
   // Development’s key signs for its own node alone.
   const apiCertificate = createApiCertificate(base, sources);
   return {
-    renewal: createRenewal(base, sources),
+    renewal: createRenewal(base, () => [...sources(), ...endedSources(base)]),
+    issued,
     issuer: files.authority && issuer,
     authorities,
     apiCertificate,
@@ -107,9 +118,10 @@ const localCa = (keyPath: string | undefined): CaPlace | undefined =>
 function createIssuer(
   { config, ports, files, audit, revocations, nodeId }: NodeBase,
   authorities: HeldAuthorities,
+  issued: IssuedCertificates,
 ): CertificateIssuer {
   const { clock, crypto } = ports;
-  const { identity } = files;
+  const { authority, identity } = files;
   return new CertificateIssuer({
     clock,
     crypto,
@@ -117,6 +129,8 @@ function createIssuer(
     authority: () => authorities.present(),
     caPem: () => identity.tls.caPem,
     revoked: (of) => revocations.ofCertificate(of),
+    // Development’s key signs for its own node alone, and nobody enrols with it.
+    keep: async (svid) => (authority ? issued.keep(svid) : ok(undefined)),
     record: ({ spiffeId, sourceIp, serial, notAfter, replaces, purpose }: IssuanceRecord) =>
       audit.record({
         type: 'CertificateIssued',
@@ -169,6 +183,13 @@ const ownSource = ({ files, nodeId }: NodeBase, issuer: CertificateIssuer): Cert
   },
 });
 
+/** Without links, as a node is whose certificate has ended, the APIs of CA nodes are left. */
+function endedSources({ config, files, ports }: NodeBase): readonly CertificateSource[] {
+  const { tls, svid } = files.identity;
+  if (ports.clock.now() <= svid.notAfter) return [];
+  return sourcesAgain({ ...tls, svid, clusterId: config.cluster.id }, config.node.rotation.caNodes, askToEnrolAgain);
+}
+
 function createRenewal(base: NodeBase, sources: () => readonly CertificateSource[]): CertificateRenewal {
   const { config, ports, files, audit, events, nodeId, fault, roots } = base;
   const { node } = config;
@@ -193,6 +214,7 @@ function createRenewal(base: NodeBase, sources: () => readonly CertificateSource
     certificatePath: node.certificatePath,
     privateKeyPath: node.privateKeyPath,
     jitter: () => ports.random.uint32() / 0x1_0000_0000,
+    mayEnrolAgain: node.rotation.caNodes.length > 0,
     sources,
     record,
     rotated: () => {
@@ -208,7 +230,7 @@ function createRenewal(base: NodeBase, sources: () => readonly CertificateSource
 }
 
 function createApiCertificate(base: NodeBase, sources: () => readonly CertificateSource[]): ApiCertificate {
-  const { config, ports, files, audit, roots } = base;
+  const { config, ports, files, audit, roots, kernel, fault } = base;
   const { node, security } = config;
   const { identity } = files;
   return new ApiCertificate({
@@ -218,12 +240,27 @@ function createApiCertificate(base: NodeBase, sources: () => readonly Certificat
     crypto: ports.crypto,
     disk: ports.disk,
     pair: files.apiTls,
+    read: () => readApiPair(config, ports.disk, ports.clock.now(), false),
     isNodes: security.api.certPath === node.certificatePath,
     certificatePath: security.api.certPath,
     privateKeyPath: security.api.keyPath,
     renewalThresholdMs: node.rotation.renewalThresholdMs,
     jitter: ports.random.uint32() / 0x1_0000_0000,
     sources,
+    replaced: (certificateSerial) => {
+      audit.note({
+        type: 'CertificateRotated',
+        identity: 'management-api',
+        sourceIp: '',
+        outcome: 'success',
+        reasons: ['The files of the API’s certificate were replaced, and new connections are shown the new one.'],
+        certificateSerial,
+        metadata: {},
+      });
+      // It may be another’s now, or not due any more.
+      kernel.ref<CertRotatorEvent>(rotatorPaths.api).tell({ type: 'cert.check' }, 'control');
+    },
+    fault,
     record: (outcome, certificateSerial, reasons) =>
       audit.record({
         type: 'CertificateRotated',
@@ -242,7 +279,7 @@ const warnings: Readonly<Record<Urgency, string>> = {
   half: 'The certificate could not be renewed, and half of the time for it is gone.',
   tenth:
     'The certificate could not be renewed, and a tenth of the time for it is left: see that a CA node is reachable.',
-  over: 'The certificate has reached its end: no peer accepts this node until it is given another (caxton security gen-cert).',
+  over: 'The certificate has reached its end: no peer accepts this node until it enrols again (node.rotation.ca_nodes) or is given another (caxton security gen-cert).',
 };
 
 function shuffled<T>(items: readonly T[], random: Random): readonly T[] {

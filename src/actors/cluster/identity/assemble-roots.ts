@@ -76,7 +76,9 @@ export async function assembleRoots(
   const lockedOut = (): string | undefined => {
     if (isOut()) return `This node’s certificate stands under no root of the cluster any more. ${remedy}`;
     const isAlone = base.seeds.length === 0 && members().length < 2;
-    if (links.all().length > 0 || isAlone) return undefined;
+    // Who is revoked or suspended has no links either, and is told so.
+    const isOutOtherwise = base.revocations.ofCertificate(identity.svid) !== undefined;
+    if (links.all().length > 0 || isAlone || isOutOtherwise) return undefined;
     return refusedPeers() ?? missedRotation(base);
   };
   // One after the other, or an older bundle could be the last that is written.
@@ -171,13 +173,13 @@ function watchOtherRoots({ fault, ports, roots }: NodeBase, links: Links): () =>
 
 interface RosterEntry {
   readonly nodeId: NodeId;
-  readonly status: MemberStatus | 'unknown';
+  readonly status: MemberStatus | 'suspended' | 'unknown';
   readonly acknowledgement: string | undefined;
   /** DER with intermediates. */
   readonly certificate: Uint8Array | undefined;
 }
 
-/** Every member that was not revoked, this node included: who left, or is down, may come back. */
+/** Every member that was not revoked, this node included: who left, is down or is suspended may come back. */
 function rosterOf(
   { nodeId, revocations, files, ports }: NodeBase,
   directory: Directory,
@@ -200,7 +202,7 @@ function rosterOf(
         };
       return {
         nodeId: id,
-        status: statuses.get(id) ?? 'unknown',
+        status: revocations.ofNode(id) ? 'suspended' : (statuses.get(id) ?? 'unknown'),
         acknowledgement: known?.acknowledgement,
         certificate: known?.certificate ?? directory.entryOf(id, now)?.certificate,
       };
@@ -216,14 +218,15 @@ function rotationOf({ roots, config, ports }: NodeBase, roster: readonly RosterE
   return {
     bundle: inForce.body,
     generation: inForce.generation,
-    members: roster.map(({ nodeId, acknowledgement, certificate }) =>
-      rotationMember(
+    members: roster.map(({ nodeId, status, acknowledgement, certificate }) => ({
+      ...rotationMember(
         nodeId,
         acknowledgement === undefined ? [] : [acknowledgement],
         certificate ? [certificate] : [],
         judge,
       ),
-    ),
+      suspended: status === 'suspended',
+    })),
     now,
   };
 }

@@ -39,6 +39,8 @@ export interface Issued {
 interface Signed extends Issued {
   /** Milliseconds since 1970. */
   readonly notAfter: number;
+  /** Of a node’s; an API’s has none. */
+  readonly svid?: NodeSvid;
 }
 
 /** What the log keeps of an issuance. `replaces` is the serial of the certificate that was shown with the request, if any. */
@@ -62,6 +64,8 @@ export interface CertificateIssuerOptions {
   readonly caPem: () => string;
   /** Why nobody may have a certificate of this name, or go on from this one, or believe its CA, if it is revoked. */
   readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
+  /** A node’s is kept for whoever must revoke it one day, before it leaves. */
+  readonly keep: (svid: NodeSvid) => Promise<Result<unknown>>;
   /** Class A: durable before the certificate leaves. */
   readonly record: (issued: IssuanceRecord) => Promise<Result<unknown>>;
 }
@@ -135,7 +139,9 @@ export class CertificateIssuer {
         ? this.#signServer(authority.value, granted.value, asked.publicKey)
         : this.#sign(authority.value, granted.value, asked.publicKey);
     if (!issued.ok) return issued;
-    const { serial, notAfter } = issued.value;
+    const { serial, notAfter, svid } = issued.value;
+    const kept = svid ? await this.#options.keep(svid) : ok(undefined);
+    if (!kept.ok) return kept;
     const spiffeId = nodeSpiffeId(trustDomain, entitled.nodeId);
     const recorded = await this.#options.record({
       ...{ spiffeId, sourceIp, serial, notAfter, replaces },
@@ -161,7 +167,7 @@ export class CertificateIssuer {
     const shown = shownChain(chainPem);
     if (!shown.ok) return shown;
     const svid = this.#accepted(shown.value, grant.nodeId);
-    return svid.ok ? ok({ ...periodAndSerial(signed.value), chainPem }) : svid;
+    return svid.ok ? ok({ ...periodAndSerial(signed.value), chainPem, svid: svid.value }) : svid;
   }
 
   #signServer({ ca, chainPem }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {

@@ -1,4 +1,5 @@
-import { timingSafeEqual, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
+import { certificateKeyId } from '../../../crypto/certificate-chain.ts';
 import { ipAddressBytes, ipAddressText } from '../../../crypto/ip-address.ts';
 import {
   caKeyHashesOf,
@@ -7,28 +8,38 @@ import {
   joinSecretHash,
   joinTokenText,
 } from '../../../crypto/join-token.ts';
-import { type Crypto, sha256 } from '../../../crypto/port.ts';
+import type { Crypto } from '../../../crypto/port.ts';
 import { rootAbove } from '../../../crypto/root-bundle.ts';
 import { readSigningRequest, type SigningRequest, verifySigningRequest } from '../../../crypto/signing-request.ts';
-import { ok, type Result, refuse } from '../../../errors.ts';
+import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type NodeId, nodeSpiffeId, type TrustDomain } from '../../../names.ts';
-import { RateTable } from '../../../protocols/authorization/rate-table.ts';
-import type { Clock, Store } from '../../kernel/ports.ts';
-import { utf8 } from '../../kernel/utf8.ts';
+import type { Clock } from '../../kernel/ports.ts';
+import type { RevocableCertificate } from '../notices/revocations.ts';
 import type { CertificateIssuer } from './certificate-issuer.ts';
+import type { JoinTokens, KeptToken } from './join-tokens.ts';
+import { type NodeHolding, vacancy } from './node-vacancy.ts';
 
 export interface TokenRequest {
   readonly nodeId: NodeId;
   readonly ttlMs: number;
   readonly dns: readonly string[];
   readonly ip: readonly string[];
+  /** Lets the newcomer take the place of a node that is known, once its certificates are revoked. */
+  readonly replace?: boolean;
 }
 
 export interface IssuedToken {
   readonly token: string;
   readonly id: string;
   readonly expiresAt: number;
+}
+
+/** A token that is not over. */
+export interface OpenToken extends Pick<KeptToken, 'nodeId' | 'replace' | 'expiresAt'> {
+  readonly id: string;
+  /** The certificate that was issued for it. */
+  readonly serial: string | undefined;
 }
 
 export interface EnrolmentRequest {
@@ -45,10 +56,20 @@ export interface Applicant {
   readonly requestId: string;
 }
 
+export type EnrolmentFact = 'token' | 'cancelled' | 'enrolled' | 'again' | 'refused';
+
+/** Class A for what was done; what was refused is a failed login. */
+export type RecordEnrolment = (
+  fact: EnrolmentFact,
+  applicant: Applicant,
+  reason: string,
+  metadata: Readonly<Record<string, string>>,
+) => Promise<Result<unknown>>;
+
 export interface EnrolmentOptions {
   readonly clock: Clock;
   readonly crypto: Crypto;
-  readonly store: Store;
+  readonly tokens: JoinTokens;
   readonly nodeId: NodeId;
   readonly trustDomain: TrustDomain;
   readonly clusterId: string;
@@ -58,35 +79,19 @@ export interface EnrolmentOptions {
   /** The certificate that the management API shows: newcomers accept none but of the cluster’s CA. */
   readonly apiCertPem: () => string;
   readonly addresses: () => { readonly api: string; readonly link: string };
-  /** Whether a member of this name is up: nobody takes its place. */
-  readonly isLive: (nodeId: NodeId) => boolean;
-  /** The source as rates count it. */
-  readonly sourceOf: (ip: string) => string;
-  /** Class A for what was done; what was refused is a failed login. */
-  readonly record: (
-    fact: 'token' | 'enrolled' | 'refused',
-    applicant: Applicant,
-    reason: string,
-    metadata: Readonly<Record<string, string>>,
-  ) => Promise<Result<unknown>>;
+  readonly holding: (nodeId: NodeId) => Promise<NodeHolding>;
+  readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
+  /** Counts an attempt of a source, or refuses it. */
+  readonly attempt: (sourceIp: string) => Result<void>;
+  /**
+   * What looks who holds an id and then issues is done one after the other: else two tokens of one id, or two keys with
+   * one token, could both find it free.
+   */
+  readonly inTurn: <T>(act: () => Promise<T>) => Promise<T>;
+  readonly record: RecordEnrolment;
+  readonly fault: (message: string, error: unknown) => void;
 }
 
-/** What is kept of a token, also after it was used: a retry gets the same answer. */
-interface KeptToken {
-  readonly secretHash: string;
-  readonly nodeId: NodeId;
-  readonly dns: readonly string[];
-  readonly ip: readonly string[];
-  readonly expiresAt: number;
-  /** The root that it pins. */
-  readonly caKeyHash?: string;
-  /** SHA-256 of the key that it was used with. */
-  readonly keyHash?: string;
-  readonly chainPem?: string;
-}
-
-const collection = 'join-tokens';
-const attempts = { count: 6, periodMs: 60_000, burst: 6 };
 /** One text for every reason, so that nobody learns which tokens there are. */
 const notAccepted = 'The join token is not one of this node, is over, or was used for another key.';
 const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -94,33 +99,29 @@ const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-
 /** A CA node’s way to let newcomers in: tokens for one name, which are good for one key. */
 export class Enrolment {
   readonly #options: EnrolmentOptions;
-  readonly #budgets = new RateTable(limits.enrolmentSourcesMax);
-  readonly #working = new Set<string>();
-  /** Tokens are counted and added one after the other. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
   }
 
-  /** MALFORMED, LIMIT_EXCEEDED, ALREADY_EXISTS for a node that is up, CERTIFICATE_REFUSED for this API’s own. */
+  /** MALFORMED, LIMIT_EXCEEDED, ALREADY_EXISTS for a node that is known, REVOKED, CERTIFICATE_REFUSED for this API’s own. */
   issueToken(request: TokenRequest, applicant: Applicant): Promise<Result<IssuedToken>> {
-    const issued = this.#turn.then(() => this.#issueToken(request, applicant));
-    this.#turn = issued.catch(() => undefined);
-    return issued;
+    return this.#options.inTurn(() => this.#issueToken(request, applicant));
   }
 
-  async #issueToken({ nodeId, ttlMs, dns, ip }: TokenRequest, applicant: Applicant): Promise<Result<IssuedToken>> {
-    const { clock, crypto, store, trustDomain, clusterId, isLive, record } = this.#options;
+  async #issueToken(request: TokenRequest, applicant: Applicant): Promise<Result<IssuedToken>> {
+    const { clock, crypto, tokens, trustDomain, clusterId, record, holding, revoked } = this.#options;
+    const { nodeId, ttlMs, dns, ip, replace = false } = request;
     const addresses = ip.map((text) => ipAddressBytes(text));
     if (!dns.every((name) => dnsName.test(name)) || addresses.includes(undefined))
       return refuse('MALFORMED', 'A name is no DNS name in lower case, or an address no IP address.');
-    if (isLive(nodeId)) return refuse('ALREADY_EXISTS', `${nodeId} is a member that is up: stop it first.`);
+    const vacant = vacancy(await holding(nodeId), { nodeId, replace, revoked });
+    if (!vacant.ok) return vacant;
     const pinned = this.#pinned();
     if (!pinned.ok) return pinned;
-    const open = await this.#tidy();
-    if (open >= limits.joinTokensMax)
-      return refuse('LIMIT_EXCEEDED', `${open} join tokens are open already; they end by themselves.`);
+    const open = await tokens.open();
+    if (open.length >= limits.joinTokensMax)
+      return refuse('LIMIT_EXCEEDED', `${open.length} join tokens are open already; cancel some, or let them end.`);
     const names = { dns, ip: addresses.map((bytes) => ipAddressText(bytes!)) };
     const expiresAt = clock.now() + ttlMs;
     const token: JoinToken = {
@@ -136,15 +137,16 @@ export class Enrolment {
       ...names,
       expiresAt,
     };
-    const recorded = await record('token', applicant, `A join token was made for ${nodeId}.`, {
+    const what = replace ? `${nodeId}, in the place of the one before` : nodeId;
+    const recorded = await record('token', applicant, `A join token was made for ${what}.`, {
       token: token.id,
       node: nodeId,
       expiresAt: new Date(expiresAt).toISOString(),
     });
     if (!recorded.ok) return recorded;
     const secretHash = Buffer.from(joinSecretHash(token.secret)).toString('hex');
-    const kept: KeptToken = { secretHash, nodeId, ...names, expiresAt, caKeyHash: pinned.value };
-    await store.put(collection, token.id, utf8.encode(JSON.stringify(kept)));
+    const kept = { secretHash, nodeId, ...names, replace, expiresAt, caKeyHash: pinned.value };
+    await tokens.put(token.id, kept);
     return ok({ token: joinTokenText(token), id: token.id, expiresAt });
   }
 
@@ -161,77 +163,80 @@ export class Enrolment {
         );
   }
 
-  /** Drops tokens that are over; gives the number of the others. */
-  async #tidy(): Promise<number> {
-    const { store, clock } = this.#options;
-    let open = 0;
-    for (const [id, bytes] of await store.entries(collection)) {
-      const { expiresAt } = keptFrom(bytes);
-      if (expiresAt < clock.now()) await store.delete(collection, id);
-      else open += 1;
-    }
-    return open;
+  async tokens(): Promise<readonly OpenToken[]> {
+    const open = await this.#options.tokens.open();
+    return open.map(([id, { nodeId, replace, expiresAt, serial }]) => ({ id, nodeId, replace, expiresAt, serial }));
+  }
+
+  /**
+   * From now on, and after a restart too, the token is worth nothing. It protects, so it does not wait for the log. NOT_FOUND.
+   * With the serial, if it was used: what was issued is revoked by an authority alone.
+   */
+  cancelToken(id: string, applicant: Applicant): Promise<Result<Pick<OpenToken, 'nodeId' | 'serial'>>> {
+    const { tokens, record, fault } = this.#options;
+    return this.#options.inTurn(async () => {
+      const kept = await tokens.get(id);
+      if (!kept)
+        return refuse('NOT_FOUND', 'This node has no join token of this id: it is over, or another node made it.');
+      await tokens.delete(id);
+      const { nodeId, serial } = kept;
+      const metadata = { token: id, node: nodeId, ...(serial !== undefined && { serial }) };
+      const recorded = await record('cancelled', applicant, `The join token for ${nodeId} was cancelled.`, metadata);
+      if (!recorded.ok) fault('a join token was cancelled without a record', recorded.refusal);
+      return ok({ nodeId, serial });
+    });
   }
 
   /**
    * A certificate for a newcomer with a token. The same request again gives the same answer. UNAUTHENTICATED with one
-   * reason for all that is wrong with a token; CERTIFICATE_REFUSED and the like for the request; RATE_LIMIT_EXCEEDED.
+   * reason for all that is wrong with a token; CERTIFICATE_REFUSED and the like for the request; ALREADY_EXISTS when the
+   * node’s place was taken in between; RATE_LIMIT_EXCEEDED.
    */
   async enrol(enrolment: EnrolmentRequest, applicant: Applicant): Promise<Result<string>> {
-    const { clock, record, sourceOf } = this.#options;
-    const spent = this.#budgets.spend(sourceOf(applicant.sourceIp), attempts, clock.monotonic());
-    const busy = this.#working.has(enrolment.id);
-    if (!spent.allowed || busy) {
-      const { refusal } = refuse('RATE_LIMIT_EXCEEDED', 'Too many attempts to enrol came from this source.');
-      return { ok: false, refusal: { ...refusal, retryAfterMs: busy ? 1_000 : spent.retryAfterMs } };
-    }
-    this.#working.add(enrolment.id);
-    try {
-      const enrolled = await this.#enrol(enrolment, applicant);
-      if (enrolled.ok) return enrolled;
-      const { code, reasons } = enrolled.refusal;
-      const told = await record('refused', applicant, reasons.join(' '), { token: shortId(enrolment.id) });
-      if (!told.ok) return told;
-      return code === 'UNAUTHENTICATED' ? refuse('UNAUTHENTICATED', notAccepted) : enrolled;
-    } finally {
-      this.#working.delete(enrolment.id);
-    }
+    const { record, attempt, inTurn, tokens } = this.#options;
+    const allowed = attempt(applicant.sourceIp);
+    if (!allowed.ok) return allowed;
+    // Whoever has no token does not get in line with those who have one.
+    const shown = await tokens.shown(enrolment.id, enrolment.secret);
+    const enrolled = shown.ok ? await inTurn(() => this.#enrol(enrolment, applicant)) : shown;
+    if (enrolled.ok) return enrolled;
+    const { code, reasons } = enrolled.refusal;
+    const told = await record('refused', applicant, reasons.join(' '), { token: shortId(enrolment.id) });
+    if (!told.ok) return told;
+    return code === 'UNAUTHENTICATED' ? refuse('UNAUTHENTICATED', notAccepted) : enrolled;
   }
 
   async #enrol({ id, secret, request }: EnrolmentRequest, applicant: Applicant): Promise<Result<string>> {
-    const { store, clock, isLive, issuer, record } = this.#options;
-    const bytes = await store.get(collection, id);
-    const kept = bytes && keptFrom(bytes);
-    const hash = joinSecretHash(secret);
-    // Compared all the same when there is no such token, so that time tells nothing.
-    const matches = timingSafeEqual(hash, kept ? Buffer.from(kept.secretHash, 'hex') : sha256(hash));
-    if (!kept || !matches) return refuse('UNAUTHENTICATED', 'There is no such join token.');
-    if (kept.expiresAt < clock.now()) return refuse('UNAUTHENTICATED', 'The join token is over.');
-    if (kept.caKeyHash !== undefined && !caKeyHashesOf(this.#options.caPem()).includes(kept.caKeyHash))
+    const { tokens, issuer, record, holding, revoked, caPem } = this.#options;
+    // Once more: it may have been used or cancelled while this one waited.
+    const shown = await tokens.shown(id, secret);
+    if (!shown.ok) return shown;
+    const kept = shown.value;
+    const { nodeId, replace } = kept;
+    if (kept.caKeyHash !== undefined && !caKeyHashesOf(caPem()).includes(kept.caKeyHash))
       return refuse(
         'CERTIFICATE_REFUSED',
-        `The join token for ${kept.nodeId} pins a root that the cluster has dropped since: have a new token made.`,
+        `The join token for ${nodeId} pins a root that the cluster has dropped since: have a new token made.`,
       );
     const asked = this.#asked(request, kept);
     if (!asked.ok) return asked;
-    const spki = asked.value.publicKey.export({ type: 'spki', format: 'der' });
-    const keyHash = Buffer.from(sha256(spki)).toString('hex');
-    if (kept.keyHash !== undefined && kept.keyHash !== keyHash)
-      return refuse('UNAUTHENTICATED', `The join token for ${kept.nodeId} was used for another key already.`);
+    const keyId = certificateKeyId(asked.value.publicKey);
+    if (kept.keyHash !== undefined && kept.keyHash !== keyId)
+      return refuse('UNAUTHENTICATED', `The join token for ${nodeId} was used for another key already.`);
+    const before = kept.serial === undefined ? undefined : revoked({ nodeId, serial: kept.serial });
+    if (before) return { ok: false, refusal: before };
     if (kept.chainPem !== undefined) return ok(kept.chainPem);
-    if (isLive(kept.nodeId)) return refuse('ALREADY_EXISTS', `${kept.nodeId} is a member that is up: stop it first.`);
+    const vacant = vacancy(await holding(nodeId), { nodeId, replace, keyId, revoked });
+    if (!vacant.ok) return vacant;
     // Before anything is signed: a crash in between leaves a token that is good for this key alone.
-    await store.put(collection, id, utf8.encode(JSON.stringify({ ...kept, keyHash })));
+    await tokens.put(id, { ...kept, keyHash: keyId });
     const issued = await issuer.enrol(asked.value, kept, applicant.sourceIp);
     if (!issued.ok) return issued;
     const { serial, chainPem } = issued.value;
-    const recorded = await record('enrolled', applicant, `${kept.nodeId} was enrolled.`, {
-      token: id,
-      node: kept.nodeId,
-      serial,
-    });
+    const metadata = { token: id, node: nodeId, serial };
+    const recorded = await record('enrolled', applicant, `${nodeId} was enrolled.`, metadata);
     if (!recorded.ok) return recorded;
-    await store.put(collection, id, utf8.encode(JSON.stringify({ ...kept, keyHash, chainPem })));
+    await tokens.put(id, { ...kept, keyHash: keyId, serial, chainPem });
     return ok(chainPem);
   }
 
@@ -250,7 +255,6 @@ export class Enrolment {
   }
 }
 
-const keptFrom = (bytes: Uint8Array): KeptToken => JSON.parse(utf8.decode(bytes)) as KeptToken;
 const same = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.toSorted().join('\n') === b.toSorted().join('\n');
 /** A stranger chooses it: only the form of an id gets into the log. */

@@ -6,6 +6,7 @@ import { addressText } from '../../address.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 import type { NodeBase } from '../../node-base.ts';
 import type { Gossip } from '../gossip/gossip.ts';
+import type { KeyRotation } from '../gossip/key-rotation.ts';
 import { Patience } from '../gossip/patience.ts';
 import type { LinkSession } from '../links/link-session.ts';
 import type { Links } from '../links/links.ts';
@@ -14,12 +15,12 @@ import type { Links } from '../links/links.ts';
  * A CA node tells whoever is linked what members know, the gossip key included: the peer’s certificate says that it is
  * one. Each time is in the audit log before the answer leaves.
  */
-export function tellNewcomers(base: NodeBase, links: Links, gossip: Gossip): void {
+export function tellNewcomers(base: NodeBase, links: Links, gossip: Gossip, keys: KeyRotation): void {
   const { ports, audit } = base;
   const patience = new Patience(ports.clock, { count: 6, periodMs: 60_000, burst: 3 });
   const telling = new Set<NodeId>();
   const tell = async (link: LinkSession): Promise<void> => {
-    const facts = await factsOf(base, gossip);
+    const facts = await factsOf({ base, gossip, keys, newcomer: link.nodeId });
     const recorded = await audit.record({
       type: 'NodeEnrolled',
       identity: link.svid.spiffeId,
@@ -47,7 +48,15 @@ export function tellNewcomers(base: NodeBase, links: Links, gossip: Gossip): voi
   });
 }
 
-async function factsOf({ config, files, ports }: NodeBase, gossip: Gossip): Promise<JoinFacts> {
+interface FactsRooms {
+  readonly base: NodeBase;
+  readonly gossip: Gossip;
+  readonly keys: KeyRotation;
+  readonly newcomer: NodeId;
+}
+
+async function factsOf({ base, gossip, keys, newcomer }: FactsRooms): Promise<JoinFacts> {
+  const { config, files, ports } = base;
   const { cluster } = config;
   const authorities: string[] = [];
   for (const path of cluster.authorityKeyPaths) {
@@ -59,11 +68,12 @@ async function factsOf({ config, files, ports }: NodeBase, gossip: Gossip): Prom
     .filter(({ self, status }) => !self && status === 'alive')
     .flatMap(({ addresses }) => addresses.slice(0, 1));
   return {
-    gossipKeys: keyringToText(files.keyring),
+    gossipKeys: keyringToText(keys.ring),
     authorities,
     trustNotice: files.trust.text,
     expectedSize: cluster.expectedSize,
     profile: cluster.profile,
     members: [cluster.advertise, ...others].slice(0, limits.joinFactsMembersMax).map(addressText),
+    lastBoot: gossip.member(newcomer)?.bootEpoch ?? 0,
   };
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { chainFromPem } from '../../../crypto/certificate-chain.ts';
+import { chainFromPem, splitChain } from '../../../crypto/certificate-chain.ts';
 import { privateKeyFromPem } from '../../../crypto/keys.ts';
 import { ok, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
@@ -17,6 +17,12 @@ export function certificatePem(der: Uint8Array): string {
       .toString('base64')
       .match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
+/** The certificates of a chain, as `shownChain` gives it, as PEM; empty for bytes that are none. */
+export function chainPem(der: Uint8Array): string {
+  const parts = splitChain(der);
+  return parts.ok ? parts.value.map((part) => certificatePem(part)).join('') : '';
 }
 
 /** From when to when the first certificate of a PEM text holds; never, when it cannot be read. */

@@ -1,14 +1,14 @@
 import type { LinkSession } from './link-session.ts';
 import type { LinksOptions } from './links-options.ts';
-import { type JudgementOptions, judgePeer, ownRefusal } from './peer-judgement.ts';
+import { closeReasonOf, type JudgementOptions, judgePeer, ownRefusal } from './peer-judgement.ts';
 
-/** Closes every connection with an identity that is revoked now; all, with a goodbye, when it is this node’s own. */
+/** Closes every connection with an identity that is revoked or suspended now; all, with a goodbye, when this node is revoked. */
 export function cutRevoked(sessions: Iterable<LinkSession>, options: LinksOptions): void {
   const own = ownRefusal(options);
   for (const session of sessions) {
     const refusal = options.revoked?.(session.svid);
     if (own) session.goodbye(own.reasons[0]);
-    else if (refusal) session.close('revoked', refusal.reasons[0], refusal);
+    else if (refusal) session.close(closeReasonOf(refusal), refusal.reasons[0], refusal);
   }
 }
 
@@ -16,6 +16,6 @@ export function cutRevoked(sessions: Iterable<LinkSession>, options: LinksOption
 export function cutUntrusted(sessions: Iterable<LinkSession>, options: JudgementOptions): void {
   for (const session of sessions) {
     const judged = judgePeer(options, session.svid.der, session.nodeId);
-    if (!judged.ok) session.close('certificateRefused', judged.refusal.reasons[0], judged.refusal);
+    if (!judged.ok) session.close(closeReasonOf(judged.refusal), judged.refusal.reasons[0], judged.refusal);
   }
 }

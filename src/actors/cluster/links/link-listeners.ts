@@ -11,7 +11,7 @@ export class LinkListeners {
   readonly #frames = new Map<FrameKind, Listener<[LinkSession, Frame]>>();
   readonly #onReady: Listener<[LinkSession]>[] = [];
   readonly #onClosed: Listener<[LinkSession, string, LinkEnd['reason']]>[] = [];
-  readonly #onRevoked: Listener<[NodeId, string]>[] = [];
+  readonly #onOut: Listener<[NodeId, 'revoked' | 'suspended', string]>[] = [];
   readonly #onRefused: Listener<[{ readonly remote: string; readonly refusal: Refusal }]>[] = [];
 
   /** One handler a kind. A kind without one is ignored: a newer peer may send what this version does not know. */
@@ -31,9 +31,9 @@ export class LinkListeners {
     this.#onRefused.push(listener);
   }
 
-  /** A peer refused this node because its identity is revoked: the peer’s word, with its reason. */
-  onRevoked(listener: Listener<[NodeId, string]>): void {
-    this.#onRevoked.push(listener);
+  /** A peer refused this node because its identity is revoked or suspended: the peer’s word, with its reason. */
+  onOut(listener: Listener<[NodeId, 'revoked' | 'suspended', string]>): void {
+    this.#onOut.push(listener);
   }
 
   protected tellFrame(link: LinkSession, frame: Frame): void {
@@ -48,8 +48,8 @@ export class LinkListeners {
     for (const listener of this.#onClosed) listener(link, text, reason);
   }
 
-  protected tellRevoked(peer: NodeId, text: string): void {
-    for (const listener of this.#onRevoked) listener(peer, text);
+  protected tellOut(peer: NodeId, how: 'revoked' | 'suspended', text: string): void {
+    for (const listener of this.#onOut) listener(peer, how, text);
   }
 
   protected tellRefused(remote: string, refusal: Refusal): void {

@@ -19,7 +19,7 @@ import {
   type PeerConnectionWork,
   peerConnectionSpec,
 } from './peer-connection.ts';
-import { judgePeer, ownRefusal, refusalOfTls } from './peer-judgement.ts';
+import { closeReasonOf, judgePeer, ownRefusal, refusalOfTls } from './peer-judgement.ts';
 import { Redials } from './redials.ts';
 import { RetiringLinks } from './retiring-links.ts';
 import { keyOf, WantedPeers } from './wanted-peers.ts';
@@ -85,7 +85,7 @@ export class Links extends LinkListeners {
     return [...this.#ready.values()];
   }
 
-  /** Closes every connection with an identity that is revoked now; all, with a goodbye, when it is this node’s own. */
+  /** Closes every connection with an identity that is revoked or suspended now; all, with a goodbye, when this node is revoked. */
   cutRevoked(): void {
     cutRevoked(this.#connections.sessions(), this.#options);
   }
@@ -207,7 +207,7 @@ export class Links extends LinkListeners {
     if (!svid.ok) {
       connection.revoked = svid.refusal.code === 'REVOKED';
       this.#refused(addressText(channel.remote), svid.refusal);
-      channel.close(closeCodes[connection.revoked ? 'revoked' : 'certificateRefused'].code, svid.refusal.reasons[0]);
+      channel.close(closeCodes[closeReasonOf(svid.refusal)].code, svid.refusal.reasons[0]);
       return undefined;
     }
     if (channel.side === 'acceptor') this.#connections.makeRoom(svid.value.nodeId);
@@ -273,12 +273,14 @@ export class Links extends LinkListeners {
   ): void {
     const { nodeId } = link;
     const { runs, target } = connection;
-    connection.revoked = end.reason === 'revoked';
+    // The peer’s word for it: knock seldom. Whoever suspended the peer itself does not knock at all.
+    const isOut = end.reason === 'revoked' || end.reason === 'suspended';
+    connection.revoked = end.reason === 'revoked' || (isOut && !end.refusal);
     notify({ type: 'link.closed', end });
     this.#retiring.ended(link);
     if (end.refusal && end.reason !== 'duplicate') this.#refused(addressText(link.channel.remote), end.refusal);
     if (end.reason === 'duplicate') this.#wanted.answered(target, nodeId);
-    if (end.reason === 'revoked' && !end.refusal) this.tellRevoked(nodeId, end.text);
+    if (isOut && !end.refusal) this.tellOut(nodeId, end.reason === 'suspended' ? 'suspended' : 'revoked', end.text);
     if (this.#ready.get(nodeId) === link) {
       this.#ready.delete(nodeId);
       this.#options.metrics.gauge('links_ready', this.#ready.size);

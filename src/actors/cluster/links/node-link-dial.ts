@@ -1,11 +1,11 @@
 import { isIPv6 } from 'node:net';
-import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
-import { tlsFinding } from '../../../crypto/certificate-reason.ts';
+import { isProtocolFault, tlsFinding } from '../../../crypto/certificate-reason.ts';
 import { CaxtonError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { addressText } from '../../address.ts';
-import type { Clock, LinkChannel, LinkDialOptions } from '../../kernel/ports.ts';
+import type { Clock, LinkChannel, LinkDialOptions, TlsIdentity } from '../../kernel/ports.ts';
 import {
   type LinkTls,
   linkProtocol,
@@ -24,7 +24,25 @@ const certificateFailure =
 /** OpenSSL’s own words, which an EPROTO has at the end of its message alone: `…:SSL routines:<function>:<words>:…`. */
 const opensslWords = /:SSL routines:[^:]*:([^:]+)/;
 
-/** Dials a link. UNREACHABLE, or CERTIFICATE_REFUSED when TLS itself refused one of the two certificates. */
+/** One for each identity, which is another object once it has changed: reading the PEM costs an eighth of a handshake. */
+const contexts = new WeakMap<
+  TlsIdentity,
+  { readonly settings: LinkTls | undefined; readonly context: SecureContext }
+>();
+
+function contextOf(identity: TlsIdentity, settings: LinkTls | undefined): SecureContext {
+  const known = contexts.get(identity);
+  if (known && known.settings === settings) return known.context;
+  const { certPem, keyPem, caPem } = identity;
+  const context = createSecureContext({ cert: certPem, key: keyPem, ca: caPem, ...versionAndSuites(settings) });
+  contexts.set(identity, { settings, context });
+  return context;
+}
+
+/**
+ * Dials a link. UNREACHABLE, CERTIFICATE_REFUSED when TLS itself refused one of the two certificates, or PROTOCOL_VIOLATION
+ * when who answers speaks another TLS, or none.
+ */
 export function dialWebSocketLink(
   options: LinkDialOptions,
   clock: Clock,
@@ -35,10 +53,7 @@ export function dialWebSocketLink(
   const sinceMs = clock.monotonic();
   const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
   const tls: ConnectionOptions = {
-    cert: identity.certPem,
-    key: identity.keyPem,
-    ca: identity.caPem,
-    ...versionAndSuites(settings),
+    secureContext: contextOf(identity, settings),
     ALPNProtocols: [linkProtocol],
     // Who answers is judged by the SPIFFE ID in the certificate, not by the name or number that was dialled.
     checkServerIdentity: () => undefined,
@@ -74,7 +89,9 @@ export function dialWebSocketLink(
     const why = code === '' ? error.message : words === undefined ? code : `${code}, ${words}`;
     const finding = tlsFinding(code, words ?? error.message);
     const reason = `${finding ? `${finding.code}: ` : ''}${addressText(address)} cannot be linked to: ${why}.`;
-    reject(new CaxtonError(refused ? 'CERTIFICATE_REFUSED' : 'UNREACHABLE', reason, { cause: error }));
+    const fault = finding === undefined && code !== 'ECONNRESET' && isProtocolFault(code, words);
+    const kind = refused ? (fault ? 'PROTOCOL_VIOLATION' : 'CERTIFICATE_REFUSED') : 'UNREACHABLE';
+    reject(new CaxtonError(kind, reason, { cause: error }));
   });
   return promise;
 }

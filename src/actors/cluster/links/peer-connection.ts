@@ -174,7 +174,7 @@ export const peerConnection = setup({
 
 /** The refusal inside a failed dial, if it was one. */
 export const dialRefusal = (error: unknown): CaxtonError | undefined =>
-  error instanceof CaxtonError && error.code === 'CERTIFICATE_REFUSED' ? error : undefined;
+  error instanceof CaxtonError && error.code !== 'UNREACHABLE' ? error : undefined;
 
 /** How a connection stands in the tree; a dialer is transient, an accepted one temporary. */
 export const peerConnectionSpec = (

@@ -13,6 +13,7 @@ import {
   revocationsInForce,
   rootsInForce,
   type SignedNotice,
+  suspensionsInForce,
   takeNotice,
   trustInForce,
 } from '../../../protocols/notice/reconciliation.ts';
@@ -169,7 +170,7 @@ export class NoticeBoard {
   #enforce(): void {
     const { trust, revocations, roots } = this.#options;
     this.#marks = marksOf(this.#state, sha256);
-    revocations.set(revocationsInForce(this.#state));
+    revocations.set(revocationsInForce(this.#state), suspensionsInForce(this.#state));
     this.#enforceRoots(roots);
     const bundle = trustInForce(this.#state);
     const newest = this.#state.shelves.trust?.current;

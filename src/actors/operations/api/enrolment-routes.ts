@@ -3,6 +3,7 @@ import { ok } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { isNodeId, type NodeId } from '../../../names.ts';
 import { type ApiRoute, route } from './route.ts';
+import { listOf } from './views.ts';
 
 const nodeId = z.string().refine((text): text is NodeId => isNodeId(text), 'expected a node id');
 const minuteMs = 60_000;
@@ -13,6 +14,7 @@ const tokenRequest = z.strictObject({
   ttlMs: z.number().int().min(minuteMs).max(limits.joinTokenMsMax),
   dns: names,
   ip: names,
+  replace: z.boolean().default(false),
 });
 
 const base64 = z
@@ -26,9 +28,34 @@ const enrolmentRequest = z.strictObject({
   request: base64,
 });
 
+const tokenId = z.strictObject({ id: z.string().regex(/^[0-9a-f]{32}$/, 'expected the id of a join token') });
+const enrolmentAgain = z.strictObject({
+  certificate: z
+    .string()
+    .min(1)
+    .max(3 * limits.certificateBytesMax),
+  request: base64,
+  proof: base64,
+});
+const enrolled = z.object({ certificate: z.string(), ca: z.string() });
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+const openToken = z.object({
+  id: z.string(),
+  nodeId: z.string(),
+  replace: z.boolean(),
+  expiresAt: z.string(),
+  serial: z.string().exactOptional(),
+});
+const heldCertificate = z.object({
+  serial: z.string(),
+  notAfter: z.string(),
+  revoked: z.boolean(),
+  certificate: z.string(),
+});
+
 /**
  * How nodes join: an operator has a token made, and the newcomer shows it. The newcomer has no credential yet but the
- * token, so its two paths are open; what they may cost is bounded per source (`Enrolment`).
+ * token, and who enrols again none that counts, so their paths are open; what they may cost is bounded per source (`Enrolment`).
  */
 export const enrolmentRoutes: readonly ApiRoute[] = [
   route({
@@ -39,6 +66,32 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     response: z.object({ token: z.string(), id: z.string(), expiresAt: z.string() }),
     status: () => 201,
     handle: ({ control, body, caller }) => control.joinToken(body, caller),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/security/join-tokens',
+    access: 'authenticated',
+    response: listOf(openToken),
+    handle: async ({ control }) => {
+      const open = await control.joinTokens();
+      return open.ok ? ok({ items: [...open.value] }) : open;
+    },
+  }),
+  route({
+    method: 'DELETE',
+    url: '/api/v1/security/join-tokens/:id',
+    access: 'protective',
+    params: tokenId,
+    response: z.object({ nodeId: z.string(), serial: z.string().exactOptional() }),
+    handle: ({ control, params, caller }) => control.cancelJoinToken(params.id, caller),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/security/certificates/:node',
+    access: 'authenticated',
+    params: z.strictObject({ node: nodeId }),
+    response: listOf(heldCertificate),
+    handle: async ({ control, params }) => ok({ items: [...(await control.certificatesOf(params.node))] }),
   }),
   route({
     method: 'GET',
@@ -55,9 +108,18 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     url: '/api/v1/enrolment',
     access: 'open',
     body: enrolmentRequest,
-    response: z.object({ certificate: z.string(), ca: z.string() }),
+    response: enrolled,
     status: () => 201,
-    handle: ({ control, body, caller }) =>
-      control.enrol({ ...body, request: new Uint8Array(Buffer.from(body.request, 'base64')) }, caller),
+    handle: ({ control, body, caller }) => control.enrol({ ...body, request: bytesOf(body.request) }, caller),
+  }),
+  route({
+    method: 'POST',
+    url: '/api/v1/enrolment/renewals',
+    access: 'open',
+    body: enrolmentAgain,
+    response: enrolled,
+    status: () => 201,
+    handle: ({ control, body: { certificate, request, proof }, caller }) =>
+      control.enrolAgain({ certificate, request: bytesOf(request), proof: bytesOf(proof) }, caller),
   }),
 ];

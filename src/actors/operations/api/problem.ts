@@ -10,6 +10,7 @@ export const httpStatus: Readonly<Record<ErrorCode, number>> = {
   INSUFFICIENT_PERMISSIONS: 403,
   CERTIFICATE_REFUSED: 403,
   REVOKED: 403,
+  SUSPENDED: 403,
   UNKNOWN_AGENT: 404,
   NOT_FOUND: 404,
   ALREADY_EXISTS: 409,

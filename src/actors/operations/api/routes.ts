@@ -5,6 +5,7 @@ import { type AgentId, isName } from '../../../names.ts';
 import type { NodeStatus } from '../control.ts';
 import { auditProofRoutes } from './audit-proof-routes.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
+import { gossipKeyRoutes } from './gossip-key-routes.ts';
 import { type ApiRoute, route } from './route.ts';
 import {
   actorView,
@@ -168,6 +169,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   }),
   ...auditProofRoutes,
   ...enrolmentRoutes,
+  ...gossipKeyRoutes,
   route({
     method: 'GET',
     url: '/api/v1/actors',

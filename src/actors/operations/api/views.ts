@@ -15,10 +15,10 @@ import type {
   MemberView,
   NodeStatus,
   SendOutcome,
-  WitnessedLogView,
 } from '../control.ts';
 import type { NoticeView } from '../notice-view.ts';
 import type { RootsView } from '../roots-view.ts';
+import type { WitnessedLogView } from '../witnessed-log-view.ts';
 
 /** The shapes that the API gives out. What a view has beside these fields never leaves the node. */
 
@@ -35,6 +35,7 @@ const count = z.number().int().nonnegative();
 /** Every list is an object with `items`, so that a page or a total can be added beside them. */
 export const listOf = <T>(item: z.ZodType<T>): z.ZodType<{ items: T[] }> => z.object({ items: z.array(item) });
 
+const revokedView = z.object({ by: z.enum(['notice', 'peers']), reason: z.string() });
 const auditHead: z.ZodType<AuditHead> = z.object({ state: z.string(), sequence: count, hash: z.string() });
 
 const siemView = z.object({
@@ -61,7 +62,8 @@ export const statusView: z.ZodType<NodeStatus> = z.object({
   agents: count,
   links: count,
   audit: auditHead,
-  revoked: z.object({ by: z.enum(['notice', 'peers']), reason: z.string() }).exactOptional(),
+  revoked: revokedView.exactOptional(),
+  suspended: revokedView.exactOptional(),
   lockedOut: z.string().exactOptional(),
   siem: z.array(siemView),
 });
@@ -88,7 +90,7 @@ export const rootsView: z.ZodType<RootsView> = z.object({
   members: z.array(
     z.object({
       nodeId,
-      status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked', 'unknown']),
+      status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked', 'suspended', 'unknown']),
       acknowledgement: z.string().exactOptional(),
       certificate: z.string().exactOptional(),
     }),
@@ -97,7 +99,7 @@ export const rootsView: z.ZodType<RootsView> = z.object({
 
 export const memberView: z.ZodType<MemberView> = z.object({
   nodeId,
-  status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked']),
+  status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked', 'suspended']),
   address: z.string(),
   bootEpoch: count,
   incarnation: count,

@@ -18,8 +18,9 @@ export type CheckAnswer = { readonly report: SegmentReport } | { readonly error:
  */
 export class CheckThreads {
   readonly #workers: readonly Worker[];
-  /** What each thread was asked last: one request after the other. */
-  readonly #turns: Promise<unknown>[];
+  /** Those that nobody asked anything; a segment goes to whichever is free first, for segments differ in length. */
+  readonly #free: Worker[];
+  readonly #waiting: ((worker: Worker) => void)[] = [];
 
   constructor(vault: VaultRing, threads: number) {
     const name = import.meta.url.endsWith('.ts') ? './audit-check-worker.ts' : './audit-check-worker.js';
@@ -28,15 +29,21 @@ export class CheckThreads {
       // The flags of the program that embeds the node are not meant for this thread.
       return new Worker(program, { workerData: { ring: vault.toText() }, name: 'caxton-audit-check', execArgv: [] });
     });
-    this.#turns = this.#workers.map(() => Promise.resolve());
+    this.#free = [...this.#workers];
   }
 
-  /** The report on the `index`th segment; threads take turns. FILE_UNREADABLE when the file cannot be read. */
-  check(index: number, request: CheckRequest): Promise<SegmentReport> {
-    const at = index % this.#workers.length;
-    const asked = this.#turns[at]!.then(() => ask(this.#workers[at]!, request));
-    this.#turns[at] = asked.catch(() => undefined);
-    return asked;
+  /**
+   * The report on a segment; segments are taken in the order in which they are asked for. FILE_UNREADABLE when the file
+   * cannot be read.
+   */
+  async check(request: CheckRequest): Promise<SegmentReport> {
+    const worker = this.#free.pop() ?? (await new Promise<Worker>((resolve) => this.#waiting.push(resolve)));
+    const answer = await ask(worker, request);
+    const next = this.#waiting.shift();
+    if (next) next(worker);
+    else this.#free.push(worker);
+    if ('report' in answer) return answer.report;
+    throw unreadable(request, answer.error);
   }
 
   async stop(): Promise<void> {
@@ -44,18 +51,20 @@ export class CheckThreads {
   }
 }
 
-function ask(worker: Worker, request: CheckRequest): Promise<SegmentReport> {
+/** What a thread answers. A thread that ends instead is asked nothing more: what it was asked rejects. */
+function ask(worker: Worker, request: CheckRequest): Promise<CheckAnswer> {
   return new Promise((resolve, reject) => {
-    const done = (act: () => void) => () => {
+    const done = (act: () => void) => {
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       act();
     };
-    const failed = (why: string) => reject(new CaxtonError('FILE_UNREADABLE', `${request.segment.path}: ${why}.`));
-    const onMessage = (answer: CheckAnswer) =>
-      done(() => ('report' in answer ? resolve(answer.report) : failed(answer.error)))();
-    const onError = (error: Error) => done(() => failed(error.message))();
-    const onExit = done(() => failed('the thread that checked it has ended'));
+    const onMessage = (answer: CheckAnswer) => done(() => resolve(answer));
+    const onError = (error: Error) => done(() => reject(unreadable(request, error.message)));
+    const onExit = () => done(() => reject(unreadable(request, 'the thread that checked it has ended')));
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     worker.postMessage(request);
   });
 }
+
+const unreadable = ({ segment }: CheckRequest, why: string): CaxtonError =>
+  new CaxtonError('FILE_UNREADABLE', `${segment.path}: ${why}.`);

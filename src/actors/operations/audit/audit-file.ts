@@ -96,7 +96,8 @@ export class AuditFile {
   async open(): Promise<Repair | undefined> {
     const { disk, folder } = this.#options;
     await this.close();
-    await disk.makeFolder(folder, 0o700);
+    // A folder that was taken away is put back by whoever took it, and would then find another in its place.
+    if (!this.#committed) await disk.makeFolder(folder, 0o700);
     const found = await this.#find();
     const file = await disk.openAppend(found.segment.path, 0o600);
     this.#file = file;

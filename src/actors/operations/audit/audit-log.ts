@@ -209,9 +209,12 @@ export class AuditLog {
     });
   }
 
-  /** For the writer: goes on in a new segment file. */
+  /** For the writer: goes on in a new segment file, and takes the reserve for which there was no room before. */
   rotate(): Promise<void> {
-    return this.#inTurn(() => this.#file.rotate());
+    return this.#inTurn(async () => {
+      await this.#file.rotate();
+      await this.#reserve.take();
+    });
   }
 
   /** For the writer: writes what still waits, counts included, and closes the file. */
@@ -219,9 +222,7 @@ export class AuditLog {
     return this.#inTurn(async () => {
       this.#windows.end();
       try {
-        if (this.#file.isOpen) {
-          while (await this.#writeNext(everything));
-        }
+        while (this.#file.isOpen && (await this.#writeNext(everything)));
       } finally {
         await this.#file.close();
       }

@@ -17,8 +17,8 @@ import type {
   AuditProofView,
   AuditVerification,
   Caller,
-  WitnessedLogView,
 } from '../control.ts';
+import type { WitnessedLogView } from '../witnessed-log-view.ts';
 import type { WitnessParts } from './assemble-witness.ts';
 import { asError } from './audit-folder-error.ts';
 import type { AuditLog } from './audit-log.ts';

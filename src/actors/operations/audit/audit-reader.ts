@@ -2,6 +2,7 @@ import { sha256 } from '../../../crypto/port.ts';
 import type { VaultRing } from '../../../crypto/vault.ts';
 import { CaxtonError, unwrap } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
+import { HashList } from '../../../protocols/audit/hash-list.ts';
 import { type CompactRange, emptyRange, GrowingTree } from '../../../protocols/audit/merkle.ts';
 import { type AuditRecord, readAuditLine } from '../../../protocols/audit/record.ts';
 import type { Disk } from '../../kernel/ports.ts';
@@ -32,7 +33,7 @@ export interface AuditReaderOptions {
 export class AuditReader {
   readonly #options: AuditReaderOptions;
   /** The newest leaves, and the sequence of the first of them. */
-  #recent: Uint8Array[] = [];
+  #recent = new HashList();
   #recentFrom = 1;
 
   constructor(options: AuditReaderOptions) {
@@ -69,13 +70,13 @@ export class AuditReader {
   /** Takes the leaves of records that have just become durable: who follows the log reads no file for them. */
   remember(first: number, hashes: readonly Uint8Array[]): void {
     if (first !== this.#recentFrom + this.#recent.length) {
-      this.#recent = [];
+      this.#recent = new HashList();
       this.#recentFrom = first;
     }
     for (const hash of hashes) this.#recent.push(hash);
     if (this.#recent.length <= 2 * limits.auditLeavesKeptMax) return;
     const over = this.#recent.length - limits.auditLeavesKeptMax;
-    this.#recent = this.#recent.slice(over);
+    this.#recent.drop(over);
     this.#recentFrom += over;
   }
 

@@ -26,7 +26,7 @@ export interface AuditUpkeepOptions {
   readonly crypto: Crypto;
   readonly folder: string;
   readonly log: AuditLog;
-  readonly vault: { readonly ring: VaultRing; reload(): Promise<unknown> };
+  readonly vault: { readonly ring: VaultRing; reload(): Promise<void> };
   /** Closed segments are kept at least this long after their last record, and until all `readers` have had them. */
   readonly retentionMs: number;
   /** Told of what could not be done and will be tried again. */

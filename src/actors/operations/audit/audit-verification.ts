@@ -52,7 +52,7 @@ export async function verifyLog(
     };
   const threads = new CheckThreads(vault(), verifyThreads);
   try {
-    const reports = segments.map((segment, index) => threads.check(index, { segment, bytes: bytesOf(segment) }));
+    const reports = segments.map((segment) => threads.check({ segment, bytes: bytesOf(segment) }));
     // The first that fails ends it; the others are not waited for.
     for (const report of reports) report.catch(() => undefined);
     return { ...(await joinReports(segments, known, (_, index) => reports[index]!)), ...whole };

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, lstatSync, openSync, realpathSync } from 'node:fs';
+import { chmodSync, lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CaxtonError } from '../../../errors.ts';
@@ -21,8 +21,10 @@ export function lockFolder(folder: string): () => void {
   try {
     place = realpathSync(folder);
     if (held.has(place)) throw taken('This', folder);
-    make(path);
+    checkPlace(path);
     db = new DatabaseSync(path, { timeout: waitMs });
+    // SQLite makes it as the umask says.
+    if ((lstatSync(path).mode & 0o777) !== 0o600) chmodSync(path, 0o600);
     // Never committed: nothing is written, and the lock stays.
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
@@ -43,18 +45,13 @@ export function lockFolder(folder: string): () => void {
 }
 
 /**
- * Makes the file if it is not there, and opens it in no other case: the lock is one of POSIX (fcntl), and a process that
- * closes any descriptor of a file gives up all its locks of that file (POSIX.1-2017, fcntl), SQLite’s among them.
+ * What stands in the file’s place must be a file. Nothing here opens it beside SQLite: the lock is one of POSIX (fcntl),
+ * and a process that closes any descriptor of a file gives up all its locks of that file (POSIX.1-2017, fcntl), those that
+ * another of its threads has taken meanwhile among them.
  */
-function make(path: string): void {
-  try {
-    closeSync(openSync(path, 'wx', 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  const found = lstatSync(path);
-  if (!found.isFile()) throw new Error(`${path} is no file`);
-  if ((found.mode & 0o777) !== 0o600) chmodSync(path, 0o600);
+function checkPlace(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found && !found.isFile()) throw new Error(`${path} is no file`);
 }
 
 const taken = (who: 'This' | 'Another', folder: string): CaxtonError =>

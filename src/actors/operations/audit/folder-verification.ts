@@ -96,7 +96,9 @@ function provenOf(lines: readonly string[], trust: ProofTrust): Proven {
     const decoded = decodeCheckpointEvidence(line);
     const verified = decoded.ok ? verifyEvidence(decoded.value, trust) : decoded;
     if (verified.ok) proven.push(verified.value);
-    else bad ??= { sequence: 0, reason: `A checkpoint is not what it says: ${verified.refusal.reasons[0]}` };
+    // What the key of a revoked node alone signed says nothing, neither good nor bad.
+    else if (verified.refusal.code !== 'REVOKED')
+      bad ??= { sequence: 0, reason: `A checkpoint is not what it says: ${verified.refusal.reasons[0]}` };
   }
   return { proven, bad };
 }

@@ -1,6 +1,7 @@
 import { sha256 } from '../../../crypto/port.ts';
 import type { Result } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
+import { HashList } from '../../../protocols/audit/hash-list.ts';
 import { type CompactRange, emptyRange, GrowingTree, rootOf } from '../../../protocols/audit/merkle.ts';
 import {
   beginConsistencyProof,
@@ -23,7 +24,7 @@ export class LogProofs {
   readonly #log: ProvableLog;
   readonly #leavesMax: number;
   readonly #ranges = new Map<number, CompactRange>();
-  #leaves: Uint8Array[] = [];
+  #leaves = new HashList();
   /** Index of the first leaf that is kept. */
   #from = 0;
 
@@ -37,12 +38,12 @@ export class LogProofs {
     this.#remember(head);
     const known = this.#from + this.#leaves.length;
     const from = Math.max(known, head.size - this.#leavesMax);
-    if (from > known) this.#leaves = [];
+    if (from > known) this.#leaves = new HashList();
     if (this.#leaves.length === 0) this.#from = from;
     for await (const leaf of this.#log.leafHashes(from + 1, head.size)) this.#leaves.push(leaf);
     const over = this.#leaves.length - this.#leavesMax;
     if (over <= 0) return;
-    this.#leaves = this.#leaves.slice(over);
+    this.#leaves.drop(over);
     this.#from += over;
   }
 
@@ -67,7 +68,7 @@ export class LogProofs {
   async #complete(making: ProofInTheMaking, size: number): Promise<TreeProof> {
     const isKept = () => making.next >= this.#from && making.next < this.#from + this.#leaves.length;
     const takeKept = () => {
-      while (!making.isComplete && isKept()) making.add(this.#leaves[making.next - this.#from]!);
+      while (!making.isComplete && isKept()) making.add(this.#leaves.at(making.next - this.#from));
     };
     takeKept();
     if (making.isComplete) return making.hashes;

@@ -1,4 +1,5 @@
 import { verifyClaimKeyBinding } from '../../../crypto/identity.ts';
+import { keyId } from '../../../crypto/keys.ts';
 import { verifyNoteSignature } from '../../../crypto/note.ts';
 import { sha256 } from '../../../crypto/port.ts';
 import { verifyNodeSvid } from '../../../crypto/svid.ts';
@@ -20,6 +21,7 @@ import { decodeProofFile } from '../../../protocols/audit/proof-file.ts';
 import { type AuditRecord, readAuditLine } from '../../../protocols/audit/record.ts';
 import { type NoteCrypto, type NoteKey, signaturesOf } from '../../../protocols/audit/signed-note.ts';
 import type { DirectoryEntry } from '../../../protocols/link/push-pull-frame.ts';
+import type { FindRevocation } from '../../../protocols/notice/revocation.ts';
 import type { Unverified } from '../../../unverified.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 
@@ -29,6 +31,10 @@ export interface ProofTrust {
   readonly caPem: string;
   /** Milliseconds since 1970: when a checkpoint without a witness is judged, for nothing else dates it. */
   readonly now: number;
+  /**
+   * What the cluster has revoked, by kind and id. Without it nothing counts as revoked: CA and proof alone do not say.
+   */
+  readonly revoked?: FindRevocation | undefined;
 }
 
 /** A checkpoint whose keys lead to the CA. */
@@ -52,7 +58,7 @@ export const noteCrypto: NoteCrypto = { sha256, utf8, verify: verifyNoteSignatur
 /**
  * Checks a proof file (`caxton audit prove`) with nothing but the CA’s certificate: that the record stands at its place
  * in the log, as the log’s node signed it and the witnesses named countersigned it. How many witnesses are enough is for
- * the caller to say. MALFORMED, LIMIT_EXCEEDED, CERTIFICATE_REFUSED, SIGNATURE_INVALID, PROOF_INVALID.
+ * the caller to say. MALFORMED, LIMIT_EXCEEDED, CERTIFICATE_REFUSED, SIGNATURE_INVALID, PROOF_INVALID, REVOKED.
  */
 export function verifyAuditProof(file: string, trust: ProofTrust): Result<ProvenRecord> {
   const decoded = decodeProofFile(file, utf8);
@@ -79,11 +85,14 @@ export function verifyAuditProof(file: string, trust: ProofTrust): Result<Proven
 /**
  * Believes a checkpoint whose keys are bound to certificates of the CA. A witness’s certificate must have been valid when
  * it countersigned, and the log’s when the first did. The log’s own node is no witness: whoever has its key could be one.
- * CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED.
+ *
+ * Whoever is revoked has countersigned nothing, whatever time stands there: a thief of the key writes any. The log of a
+ * node that is revoked counts up to where others countersigned it, for nobody does so afterwards; what its own key alone
+ * signed is REVOKED. CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED.
  */
 export function verifyEvidence(
   { unverified: { note, keys } }: Unverified<CheckpointEvidence>,
-  { caPem, now }: ProofTrust,
+  { caPem, now, revoked }: ProofTrust,
 ): Result<ProvenCheckpoint> {
   const decoded = decodeCheckpoint(note);
   if (!decoded.ok) return decoded;
@@ -95,17 +104,22 @@ export function verifyEvidence(
   const own = entries.get(nodeId);
   if (!own) return refuse('CERTIFICATE_REFUSED', `There is no certificate of ${nodeId}, whose log it is.`);
   entries.delete(nodeId);
+  const expect = { caPem, now, revoked, trustDomain };
+  const isKeyRevoked = (key: Uint8Array): boolean => revoked?.('key', keyId(key)) !== undefined;
   const witnesses: Claim[] = [];
   for (const entry of entries.values()) {
+    if (isRevoked(entry, expect)) continue;
     const claim = claimOf(entry, decoded.value.unverified, { caPem, trustDomain });
     if (!claim.ok) return claim;
     // Its key is here because it signed: its signature was taken away or changed.
     if (!claim.value) return refuse('SIGNATURE_INVALID', `The signature of ${entry.nodeId} is missing.`);
-    witnesses.push(claim.value);
+    if (!isKeyRevoked(claim.value.key.publicKey)) witnesses.push(claim.value);
   }
   const firstMs = Math.min(now, ...witnesses.map(({ atMs }) => atMs));
   const ownKey = claimKeyOf(own, { caPem, trustDomain, now: firstMs });
   if (!ownKey.ok) return ownKey;
+  if (witnesses.length === 0 && (isRevoked(own, expect) || isKeyRevoked(ownKey.value)))
+    return refuse('REVOKED', `${nodeId} is revoked, and nobody who is not has countersigned this.`);
   const logKey: NoteKey = { name: logOrigin(trustDomain, nodeId), type: 'ed25519', publicKey: ownKey.value };
   const believed = { log: logKey, witnesses: witnesses.map(({ key }) => key) };
   const checkpoint = verifyCheckpoint(decoded.value, believed, noteCrypto);
@@ -156,6 +170,24 @@ function claimOf(
       return ok({ nodeId, key, atMs });
   }
   return refused ?? ok(undefined);
+}
+
+/** Whether a node, its certificate or a CA above that is revoked, whatever else is wrong with it. */
+function isRevoked({ nodeId, certificate }: DirectoryEntry, { revoked, ...expect }: Expected): boolean {
+  if (!revoked) return false;
+  let found = revoked('node', nodeId) !== undefined;
+  verifyNodeSvid(certificate, {
+    ...{ ...expect, nodeId },
+    revoked: (serial) => {
+      found ||= revoked('serial', serial) !== undefined;
+      return false;
+    },
+  });
+  return found;
+}
+
+interface Expected extends ProofTrust {
+  readonly trustDomain: TrustDomain;
 }
 
 /** The other way round from `logOrigin`. */

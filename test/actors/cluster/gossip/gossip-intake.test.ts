@@ -6,7 +6,7 @@ import type { PeerLink } from '../../../../src/actors/cluster/links/links.ts';
 import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
 import { bindClaimKey } from '../../../../src/crypto/identity.ts';
-import { createKeyring } from '../../../../src/crypto/keyring.ts';
+import { createKeyring, gossipKey as keyOf } from '../../../../src/crypto/keyring.ts';
 import { rawPublicKey } from '../../../../src/crypto/keys.ts';
 import { sealReady } from '../../../../src/crypto/seal.ts';
 import { signWith } from '../../../../src/crypto/signature.ts';
@@ -28,7 +28,7 @@ beforeAll(sealReady);
 const sealsOf = (nodeId: NodeId) => {
   const box = crypto.generateKeyPair('x25519');
   const boxKey = rawPublicKey(box.publicKey);
-  const ring = createKeyring(1, gossipKey);
+  const ring = createKeyring(keyOf(gossipKey, { epoch: 1, proposer: '', revocations: 0 }));
   const made = { crypto, clusterId: 'c', self: { nodeId, epoch: 1 }, boxPrivate: box.privateKey, boxPublic: boxKey };
   return { boxKey, seals: new PairSeals({ ...made, keyring: () => ring }) };
 };

@@ -8,7 +8,7 @@ import type { Links, PeerLink } from '../../../../src/actors/cluster/links/links
 import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
 import type { Address, DatagramSocket, Metrics, Network } from '../../../../src/actors/kernel/ports.ts';
 import { issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
-import { createKeyring } from '../../../../src/crypto/keyring.ts';
+import { createKeyring, gossipKey as keyOf } from '../../../../src/crypto/keyring.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../../src/crypto/keys.ts';
 import { sealReady } from '../../../../src/crypto/seal.ts';
 import { ok, unwrap } from '../../../../src/errors.ts';
@@ -74,7 +74,7 @@ function gossiping(wire: Wire, name: string, port: number) {
   const boxKey = rawPublicKey(box.publicKey);
   const links = new FakeLinks();
   const metrics: Metrics = createMetrics();
-  const ring = createKeyring(1, gossipKey);
+  const ring = createKeyring(keyOf(gossipKey, { epoch: 1, proposer: '', revocations: 0 }));
   const heard = { joined: 0, left: 0, members: [] as string[] };
   const seals = new PairSeals({
     crypto,

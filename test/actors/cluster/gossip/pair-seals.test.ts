@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PairSeals } from '../../../../src/actors/cluster/gossip/pair-seals.ts';
-import { createKeyring, type Keyring } from '../../../../src/crypto/keyring.ts';
+import { createKeyring, type GossipKey, gossipKey, type Keyring } from '../../../../src/crypto/keyring.ts';
 import { rawPublicKey } from '../../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
 import { sealReady } from '../../../../src/crypto/seal.ts';
@@ -11,12 +11,14 @@ import { flipBit, refusalOf } from '../../../crypto/fixtures.ts';
 const one = 'node-1' as NodeId;
 const two = 'node-2' as NodeId;
 const packet = new Uint8Array([1, 2, 3]);
-const firstKey = osCrypto.randomBytes(32);
+const keyOf = (epoch: number, proposer = ''): GossipKey =>
+  gossipKey(osCrypto.randomBytes(32), { epoch, proposer, revocations: 0 });
+const firstKey = keyOf(1);
 
-function member(nodeId: NodeId, epoch = 1, first: Keyring = createKeyring(1, firstKey), clusterId = 'cluster-1') {
+function member(nodeId: NodeId, epoch = 1, first: Keyring = createKeyring(firstKey), clusterId = 'cluster-1') {
   const box = osCrypto.generateKeyPair('x25519');
   const boxKey = rawPublicKey(box.publicKey);
-  const held = { ring: first };
+  const held = { ring: first, others: [] as GossipKey[] };
   const seals = new PairSeals({
     crypto: osCrypto,
     clusterId,
@@ -24,6 +26,7 @@ function member(nodeId: NodeId, epoch = 1, first: Keyring = createKeyring(1, fir
     boxPrivate: box.privateKey,
     boxPublic: boxKey,
     keyring: () => held.ring,
+    onOtherKey: (key) => held.others.push(key),
   });
   return { nodeId, epoch, boxKey, seals, held };
 }
@@ -76,7 +79,7 @@ describe('the seals between two members', () => {
 
   it('differ by cluster and by boot', () => {
     const a = member(one);
-    const b = member(two, 1, createKeyring(1, firstKey), 'cluster-2');
+    const b = member(two, 1, createKeyring(firstKey), 'cluster-2');
     acquainted(a, b);
     expect(refusalOf(b.seals.open(a.seals.seal(two, packet)!)).code).toBe('SEAL_INVALID');
     const [c, d] = [member(one), member(two)];
@@ -104,16 +107,66 @@ describe('the seals between two members', () => {
     const [a, b] = [member(one), member(two)];
     acquainted(a, b);
     expect(b.seals.open(a.seals.seal(two, packet)!).ok).toBe(true);
-    const next = osCrypto.randomBytes(32);
-    const added = unwrap(createKeyring(1, firstKey).added(2, next));
-    a.held.ring = unwrap(added.sealingWith(2));
+    const next = keyOf(2);
+    const added = createKeyring(firstKey, [next]);
+    a.held.ring = createKeyring(next, [firstKey]);
     expect(refusalOf(b.seals.open(a.seals.seal(two, packet)!)).text).toContain('does not hold');
     b.held.ring = added;
     expect(b.seals.open(a.seals.seal(two, packet)!).ok).toBe(true);
-    a.held.ring = createKeyring(1, firstKey);
+    expect(b.held.others).toEqual([next]);
+    a.held.ring = createKeyring(firstKey);
     const old = a.seals.seal(two, packet)!;
-    b.held.ring = unwrap(unwrap(added.sealingWith(2)).without(1));
+    b.held.ring = createKeyring(next);
     expect(refusalOf(b.seals.open(old)).text).toContain('does not hold');
+  });
+
+  it('open with whichever of two keys of one version it is: two members proposed at once', () => {
+    const [a, b] = [member(one), member(two)];
+    acquainted(a, b);
+    const [ours, theirs] = [keyOf(2, one), keyOf(2, two)];
+    b.held.ring = createKeyring(firstKey, [ours, theirs]);
+    for (const key of [ours, theirs]) {
+      a.held.ring = createKeyring(key);
+      expect(unwrap(b.seals.open(a.seals.seal(two, packet)!)).from).toBe(one);
+    }
+    expect(b.held.others).toEqual([ours, theirs]);
+  });
+
+  it('authenticate the key version: one that was lowered or raised opens nothing, though both keys are held', () => {
+    const [a, b] = [member(one), member(two)];
+    acquainted(a, b);
+    const next = keyOf(2);
+    for (const [sealing, version] of [
+      [next, 1],
+      [firstKey, 2],
+    ] as const) {
+      a.held.ring = createKeyring(sealing);
+      b.held.ring = createKeyring(next, [firstKey]);
+      const datagram = Uint8Array.from(a.seals.seal(two, packet)!);
+      const changed = Uint8Array.from(datagram);
+      changed[4] = version;
+      expect(refusalOf(b.seals.open(changed)).code).toBe('SEAL_INVALID');
+      // And it cost the honest one nothing.
+      expect(b.seals.open(datagram).ok).toBe(true);
+    }
+  });
+
+  it('open nothing for whoever has the box key of one end and every gossip key but the one it is sealed with', () => {
+    const [a, b] = [member(one), member(two)];
+    acquainted(a, b);
+    const [old, next] = [keyOf(2), keyOf(3)];
+    a.held.ring = createKeyring(next, [firstKey, old]);
+    const datagram = a.seals.seal(two, packet)!;
+    // The thief has all of b, but was revoked before the key was made.
+    b.held.ring = createKeyring(old, [firstKey]);
+    expect(refusalOf(b.seals.open(datagram)).text).toContain('does not hold');
+    for (const stolen of [firstKey, old]) {
+      // It may take any of them for the one of that version.
+      b.held.ring = createKeyring({ ...stolen, id: { ...stolen.id, epoch: 3, hash: `as 3: ${stolen.id.hash}` } });
+      expect(refusalOf(b.seals.open(datagram)).code).toBe('SEAL_INVALID');
+    }
+    b.held.ring = createKeyring(next);
+    expect(b.seals.open(datagram).ok).toBe(true);
   });
 
   it('are not taken from a member by another that claims its box key as its own', () => {

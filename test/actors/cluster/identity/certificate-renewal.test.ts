@@ -65,6 +65,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     authority: () => authorities.present(),
     caPem: () => ca.certPem,
     revoked: () => undefined,
+    keep: async () => ok(undefined),
     record: async () => ok(undefined),
   });
   const source: CertificateSource = {
@@ -84,6 +85,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     certificatePath: 'node.crt',
     privateKeyPath: 'node.key',
     jitter: () => 0,
+    mayEnrolAgain: false,
     sources: () => [source],
     warn: (urgency, leftMs) => void warned.push([urgency, leftMs]),
     record: async (outcome, reasons) => {

@@ -73,6 +73,7 @@ function lab({
       [nodeId ?? serial, ...issuerSerials].some((one) => revoked.has(one))
         ? refuse('REVOKED', 'Revoked.').refusal
         : undefined,
+    keep: async () => ok(undefined),
     record: async (issued) => {
       order.push('recorded');
       records.push(issued);

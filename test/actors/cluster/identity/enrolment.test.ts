@@ -1,80 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { CertificateIssuer } from '../../../../src/actors/cluster/identity/certificate-issuer.ts';
-import { Enrolment, type EnrolmentOptions } from '../../../../src/actors/cluster/identity/enrolment.ts';
+import { judgedAtItsEnd } from '../../../../src/actors/cluster/identity/issued-certificates.ts';
 import { shownChain } from '../../../../src/actors/cluster/identity/pem.ts';
-import { issueIntermediateCa, issueServerCertificate } from '../../../../src/crypto/certificate.ts';
-import { type JoinToken, readJoinToken } from '../../../../src/crypto/join-token.ts';
-import type { KeyPair } from '../../../../src/crypto/port.ts';
-import { createSigningRequest } from '../../../../src/crypto/signing-request.ts';
+import { issueIntermediateCa } from '../../../../src/crypto/certificate.ts';
 import { verifyNodeSvid } from '../../../../src/crypto/svid.ts';
 import { ok, refuse, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
-import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { crypto, dayMs, domain, makeCa, now, period, refusalOf } from '../../../crypto/fixtures.ts';
-
-const ca = makeCa();
-const nine = 'node-9' as NodeId;
-const operator = { identity: 'apikey:dev', sourceIp: '127.0.0.1', requestId: 'r1' };
-const stranger = { identity: 'open', sourceIp: '10.0.0.9', requestId: 'r2' };
-const names = { dns: ['nine.test'], ip: ['10.0.0.9'] };
-const apiCert = (authority = ca) =>
-  unwrap(
-    issueServerCertificate(crypto, {
-      ca: authority,
-      publicKey: crypto.generateKeyPair('p256').publicKey,
-      commonName: 'api',
-      ...names,
-      ...period,
-    }),
-  );
-
-function lab(over: Partial<EnrolmentOptions> = {}, store = new MemoryStore()) {
-  const clock = new ManualClock(now);
-  const records: string[] = [];
-  const live = new Set<string>();
-  const issuer = new CertificateIssuer({
-    clock,
-    crypto,
-    trustDomain: domain,
-    authority: async () => ok({ ca, chainPem: '', validityMsMax: dayMs }),
-    caPem: () => ca.certPem,
-    revoked: () => undefined,
-    record: async () => {
-      records.push('issued');
-      return ok(undefined);
-    },
-  });
-  const enrolment = new Enrolment({
-    clock,
-    crypto,
-    store,
-    nodeId: 'node-1' as NodeId,
-    trustDomain: domain,
-    clusterId: 'cluster-1',
-    issuer,
-    caPem: () => ca.certPem,
-    apiCertPem: () => apiCert(),
-    addresses: () => ({ api: '127.0.0.1:1', link: '127.0.0.1:2' }),
-    isLive: (node) => live.has(node),
-    sourceOf: (ip) => ip,
-    record: async (fact, _, reason, metadata) => {
-      records.push(`${fact}: ${reason} ${JSON.stringify(metadata)}`);
-      return ok(undefined);
-    },
-    ...over,
-  });
-  const tokenFor = async (nodeId = nine, ttlMs = dayMs): Promise<JoinToken> =>
-    unwrap(readJoinToken(unwrap(await enrolment.issueToken({ nodeId, ttlMs, ...names }, operator)).token));
-  return { clock, store, enrolment, records, live, tokenFor };
-}
-
-const requestFor = (
-  key: KeyPair = crypto.generateKeyPair('p256'),
-  over: { nodeId?: NodeId; dns?: readonly string[]; ip?: readonly string[] } = {},
-) => createSigningRequest({ nodeId: nine, trustDomain: domain, key, ...names, ...over });
-const shown = ({ id, secret }: JoinToken, request = requestFor()) => ({ id, secret, request });
+import { apiCert, ca, lab, names, nine, operator, requestFor, shown, stranger } from './enrolment-lab.ts';
 
 describe('a join token', () => {
   it('gets a newcomer a certificate with exactly its names, recorded before', async () => {
@@ -168,12 +102,129 @@ describe('a join token', () => {
     expect(refusalOf(await enrolment.enrol(shown(guess), stranger)).code).toBe('UNAUTHENTICATED');
   });
 
-  it('is worked on once at a time', async () => {
+  it('shown by two at once lets one of them in; two tokens of one id as well', async () => {
     const { enrolment, tokenFor, records } = lab();
     const token = await tokenFor();
     const both = await Promise.all([1, 2].map(() => enrolment.enrol(shown(token), stranger)));
     expect(both.filter((one) => one.ok)).toHaveLength(1);
     expect(records.filter((line) => line === 'issued')).toHaveLength(1);
+    const others = lab();
+    const tokens = [await others.tokenFor(), await others.tokenFor()];
+    const two = await Promise.all(tokens.map((one) => others.enrolment.enrol(shown(one), stranger)));
+    expect(two.filter((one) => one.ok)).toHaveLength(1);
+    expect(refusalOf(two.find((one) => !one.ok)!).code).toBe('ALREADY_EXISTS');
+  });
+
+  it('takes the place of a node only when it says so, and when every certificate of that is revoked', async () => {
+    const { enrolment, tokenFor, live, revoked, issued, clock } = lab();
+    const old = unwrap(await enrolment.enrol(shown(await tokenFor()), stranger));
+    const [{ serial }] = (await issued.of(nine)) as unknown as [{ serial: string }];
+    const asks = (replace: boolean) =>
+      enrolment.issueToken({ nodeId: nine, ttlMs: dayMs, replace, ...names }, operator);
+    expect(refusalOf(await asks(false)).text).toContain('--replace');
+    expect(refusalOf(await asks(true))).toMatchObject({ code: 'ALREADY_EXISTS' });
+    expect(refusalOf(await asks(true)).text).toContain(`caxton security revoke --serial ${serial}`);
+    revoked.add(serial);
+    // Revoked, and yet not free for whoever does not say that there was one.
+    expect(refusalOf(await asks(false)).code).toBe('ALREADY_EXISTS');
+    live.add(nine);
+    expect(refusalOf(await asks(true)).text).toContain('up still');
+    live.clear();
+    const token = await tokenFor(nine, dayMs, true);
+    const key = crypto.generateKeyPair('p256');
+    const fresh = unwrap(await enrolment.enrol(shown(token, requestFor(key)), stranger));
+    expect(fresh).not.toBe(old);
+    // The same request again is the same certificate, until that is revoked itself.
+    expect(unwrap(await enrolment.enrol(shown(token, requestFor(key)), stranger))).toBe(fresh);
+    const [, { serial: second }] = (await issued.of(nine)) as unknown as [unknown, { serial: string }];
+    revoked.add(second);
+    expect(refusalOf(await enrolment.enrol(shown(token, requestFor(key)), stranger)).code).toBe('REVOKED');
+    clock.advance(8 * dayMs);
+    expect((await asks(false)).ok).toBe(true);
+  });
+
+  it('to replace is refused when the old node got another certificate in between, and is not used up', async () => {
+    const { enrolment, tokenFor, revoked, issued, clock } = lab();
+    unwrap(await enrolment.enrol(shown(await tokenFor()), stranger));
+    const [first] = await issued.of(nine);
+    revoked.add(first!.serial);
+    const replacing = await tokenFor(nine, dayMs, true);
+    const elsewhere = lab();
+    unwrap(await elsewhere.enrolment.enrol(shown(await elsewhere.tokenFor()), stranger));
+    const [second] = await elsewhere.issued.of(nine);
+    const svid = unwrap(judgedAtItsEnd(second!.chainPem, { caPem: ca.certPem, trustDomain: domain }, nine));
+    unwrap(await issued.keep(svid));
+    expect(refusalOf(await enrolment.enrol(shown(replacing), stranger)).text).toContain(second!.serial);
+    revoked.add(second!.serial);
+    clock.advance(60_000);
+    expect((await enrolment.enrol(shown(replacing), stranger)).ok).toBe(true);
+  });
+
+  it('of a node that is revoked is not made, and lets nobody in who has one', async () => {
+    const { enrolment, tokenFor, revoked } = lab();
+    const token = await tokenFor();
+    revoked.add(nine);
+    expect(refusalOf(await enrolment.issueToken({ nodeId: nine, ttlMs: dayMs, ...names }, operator)).code).toBe(
+      'REVOKED',
+    );
+    expect(refusalOf(await enrolment.enrol(shown(token), stranger)).code).toBe('REVOKED');
+  });
+
+  it('goes on after a crash behind the issuance: the certificate of its own key is in nobody’s way', async () => {
+    const store = new MemoryStore();
+    const { tokenFor } = lab({}, store);
+    const token = await tokenFor();
+    const key = crypto.generateKeyPair('p256');
+    const dying = lab(
+      { record: async (fact) => (fact === 'enrolled' ? refuse('AUDIT_BLOCKED', 'Full.') : ok(undefined)) },
+      store,
+    );
+    expect((await dying.enrolment.enrol(shown(token, requestFor(key)), stranger)).ok).toBe(false);
+    expect(await dying.issued.of(nine)).toHaveLength(1);
+    const after = lab({}, store);
+    expect((await after.enrolment.enrol(shown(token, requestFor(key)), stranger)).ok).toBe(true);
+    expect(refusalOf(await after.enrolment.enrol(shown(token), stranger)).code).toBe('UNAUTHENTICATED');
+  });
+
+  it('that is cancelled is worth nothing from then on, after a restart too, and says what it was used for', async () => {
+    const { enrolment, tokenFor, store, records, issued } = lab();
+    const [unused, used] = [await tokenFor('node-8' as NodeId), await tokenFor()];
+    const pem = await enrolment.enrol(shown(used), stranger);
+    expect(pem.ok).toBe(true);
+    expect((await enrolment.tokens()).map(({ id, serial }) => [id, serial === undefined])).toEqual(
+      expect.arrayContaining([
+        [unused.id, true],
+        [used.id, false],
+      ]),
+    );
+    expect(unwrap(await enrolment.cancelToken(unused.id, operator))).toEqual({ nodeId: 'node-8', serial: undefined });
+    const [{ serial }] = (await issued.of(nine)) as unknown as [{ serial: string }];
+    expect(unwrap(await enrolment.cancelToken(used.id, operator))).toEqual({ nodeId: nine, serial });
+    expect(refusalOf(await enrolment.cancelToken(used.id, operator)).code).toBe('NOT_FOUND');
+    const eight = requestFor(undefined, { nodeId: 'node-8' as NodeId });
+    for (const one of [enrolment, lab({}, store).enrolment])
+      expect(refusalOf(await one.enrol(shown(unused, eight), stranger)).code).toBe('UNAUTHENTICATED');
+    expect(records.filter((line) => line.startsWith('cancelled'))).toHaveLength(2);
+  });
+
+  it('that is cancelled while it is being used is gone behind that', async () => {
+    const { enrolment, tokenFor } = lab();
+    const token = await tokenFor();
+    const key = crypto.generateKeyPair('p256');
+    const using = enrolment.enrol(shown(token, requestFor(key)), stranger);
+    await Promise.all([using, enrolment.cancelToken(token.id, operator)]);
+    expect(await enrolment.tokens()).toEqual([]);
+    expect((await enrolment.enrol(shown(token, requestFor(key)), stranger)).ok).toBe(false);
+  });
+
+  it('is cancelled though the log is full', async () => {
+    const { enrolment, records } = lab({
+      record: async (fact) => (fact === 'cancelled' ? refuse('AUDIT_BLOCKED', 'Full.') : ok(undefined)),
+    });
+    const { id } = unwrap(await enrolment.issueToken({ nodeId: nine, ttlMs: dayMs, ...names }, operator));
+    expect((await enrolment.cancelToken(id, operator)).ok).toBe(true);
+    expect(await enrolment.tokens()).toEqual([]);
+    expect(records.join()).toContain('fault');
   });
 
   it('is made by an API whose certificate leads to the CA over those behind it, and by no other', async () => {

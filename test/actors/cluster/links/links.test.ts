@@ -402,7 +402,7 @@ describe('a link that is lost', () => {
     });
     const b = await start(two);
     const told: string[] = [];
-    b.links.onRevoked((peer, reason) => void told.push(`${peer}: ${reason}`));
+    b.links.onOut((peer, _how, reason) => void told.push(`${peer}: ${reason}`));
     b.links.ensure({ address: a.address, nodeId: one });
     await linked(a, two);
     revoked.add(two);

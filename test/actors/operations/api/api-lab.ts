@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { nodeClock } from '../../../../src/actors/kernel/node-clock.ts';
 import type { Address, Clock, TlsIdentity } from '../../../../src/actors/kernel/ports.ts';
 import type { AgentView, Caller, NodeControl, NodeStatus } from '../../../../src/actors/operations/control.ts';
+import type { GossipKeysView } from '../../../../src/actors/operations/gossip-key-view.ts';
 import { createManagementApi, type ManagementApi } from '../../../../src/actors/operations/management-api.ts';
 import type { NoticeView } from '../../../../src/actors/operations/notice-view.ts';
 import { type ApiKey, createApiKey, readApiKey } from '../../../../src/crypto/api-key.ts';
@@ -78,6 +79,18 @@ export const nodeStatus: NodeStatus = {
   siem: [],
 };
 
+const firstKey = { epoch: 1, hash: 'ab'.repeat(16), proposer: '' };
+const nextKey = { epoch: 2, hash: 'cd'.repeat(16), proposer: 'node-1' };
+export const gossipKeys: GossipKeysView = {
+  stage: 'distributing',
+  sealing: { ...firstKey, since: '2026-01-31T12:00:00.000Z' },
+  candidate: nextKey,
+  retiring: [],
+  nextAt: '2026-02-01T12:00:00.000Z',
+  due: 'operator',
+  members: [{ nodeId: node1, self: true, sealing: firstKey, candidate: nextKey }],
+};
+
 export interface FakeControl extends NodeControl {
   readonly audited: { type: string; caller: Caller; reasons: readonly string[] }[];
   readonly calls: { name: string; argument: unknown; caller?: Caller }[];
@@ -117,6 +130,11 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
       },
     ],
     metrics: () => [{ name: 'caxton_x_total', kind: 'counter', labels: { a: 'b' }, value: 2 }],
+    gossipKeys: () => gossipKeys,
+    async rotateGossipKey(caller) {
+      calls.push({ name: 'rotateGossipKey', argument: undefined, caller });
+      return ok(gossipKeys);
+    },
     notices: () => [noticeTrust],
     roots: async () => ({ generation: 0, roots: [], issuing: 0, held: [], current: true, oldLinks: [], members: [] }),
     async publishNotice(argument, caller) {
@@ -162,7 +180,21 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
       calls.push({ name: 'joinToken', argument: nodeId, caller });
       return ok({ token: 'caxton-join-1.x', id: 'ab', expiresAt: '2026-02-01T12:00:00.000Z' });
     },
+    joinTokens: async () =>
+      ok([{ id: 'ab'.repeat(16), nodeId: node1, replace: false, expiresAt: '2026-02-01T12:00:00.000Z' }]),
+    cancelJoinToken: async (id, caller) => {
+      calls.push({ name: 'cancelJoinToken', argument: id, caller });
+      return ok({ nodeId: node1 });
+    },
+    certificatesOf: async (argument) => {
+      calls.push({ name: 'certificatesOf', argument });
+      return [];
+    },
     enrolmentCa: () => ok(ca.certPem),
+    enrolAgain: async ({ certificate }, caller) => {
+      calls.push({ name: 'enrolAgain', argument: certificate, caller });
+      return ok({ certificate: 'cert', ca: ca.certPem });
+    },
     enrol: async ({ id }, caller) => {
       calls.push({ name: 'enrol', argument: id, caller });
       return ok({ certificate: 'cert', ca: ca.certPem });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CaxtonError, refuse } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
-import { type ApiLab, agentEcho, apiLab, echo, exchange, exchangeHttp2, nodeStatus } from './api-lab.ts';
+import { type ApiLab, agentEcho, apiLab, echo, exchange, exchangeHttp2, gossipKeys, nodeStatus } from './api-lab.ts';
 
 const message = { to: 'default/echo', performative: 'request', content: 'hello', timeoutMs: 1_000 };
 const json = { 'content-type': 'application/json' };
@@ -53,6 +53,13 @@ describe('the management API', () => {
 
   it('gives an empty list as empty items', async () => {
     expect((await lab.get('/api/v1/cluster/links')).json).toEqual({ items: [] });
+  });
+
+  it('names the gossip keys, and rotates them in the caller’s name', async () => {
+    expect((await lab.get('/api/v1/cluster/keys')).json).toEqual(gossipKeys);
+    const answer = await lab.ask('POST', '/api/v1/cluster/keys/rotations', {});
+    expect([answer.status, answer.json]).toEqual([202, gossipKeys]);
+    expect(lab.control.calls.at(-1)).toMatchObject({ name: 'rotateGossipKey', caller: { identity: 'apikey:dev' } });
   });
 
   it('passes a message on as it was asked, in the caller’s name', async () => {

@@ -39,9 +39,7 @@ async function lab(retentionDays = 3, disk = new MemoryDisk()) {
         return vault.ring;
       },
       async reload() {
-        const changed = vault.ring !== vault.next;
         vault.ring = vault.next;
-        return changed;
       },
     },
     retentionMs: retentionDays * dayMs,

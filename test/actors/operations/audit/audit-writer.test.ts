@@ -302,6 +302,18 @@ describe('a disk that is full', () => {
     expect(await log.verify()).toMatchObject({ ok: true, value: { valid: true } });
   });
 
+  it('that had no room for the reserve gives it with the next segment, once there is some', async () => {
+    const disk = new MemoryDisk({ capacityBytes: 100_000 });
+    const log = new AuditLog({ ...logParts, disk, clock: new ManualClock(), folder });
+    await log.open();
+    await log.rotate();
+    expect(log.holdsReserve).toBe(false);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await log.rotate();
+    expect(log.holdsReserve).toBe(true);
+    await log.close();
+  });
+
   it('blocks when the reserve is spent as well, says that the disk is full, and recovers by itself', async () => {
     const { disk, clock, log, writer } = await full(100);
     const bulky = { ...deployed(), reasons: ['x'.repeat(500)] };

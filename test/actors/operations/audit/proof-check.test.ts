@@ -1,18 +1,21 @@
+import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
 import { LogProofs } from '../../../../src/actors/operations/audit/log-proofs.ts';
 import { verifyAuditProof } from '../../../../src/actors/operations/audit/proof-check.ts';
 import type { ProvableLog } from '../../../../src/actors/operations/audit/provable-log.ts';
+import { keyId, rawPublicKey } from '../../../../src/crypto/keys.ts';
 import { sha256 } from '../../../../src/crypto/port.ts';
 import { unwrap } from '../../../../src/errors.ts';
 import { decodeCheckpointEvidence } from '../../../../src/protocols/audit/evidence.ts';
 import { emptyRange, extendRange, leafHash } from '../../../../src/protocols/audit/merkle.ts';
 import { encodeProofFile } from '../../../../src/protocols/audit/proof-file.ts';
 import { auditLine, auditRecord } from '../../../../src/protocols/audit/record.ts';
+import { type Revocation, revocationIndex } from '../../../../src/protocols/notice/revocation.ts';
 import { dayMs, makeCa, now } from '../../../crypto/fixtures.ts';
 import { auditPath, consistencyPath } from '../../../twins/merkle-tree.ts';
-import { evidence, notary, trust } from './proof-lab.ts';
+import { ca, evidence, type Notary, notary, trust } from './proof-lab.ts';
 
 const one = notary('node-1');
 const two = notary('node-2');
@@ -55,6 +58,8 @@ function logOf(all: readonly Uint8Array[], kept = 1): ProvableLog & { read: numb
   return log;
 }
 
+const serialOf = ({ entry }: Notary): string => new X509Certificate(entry.certificate).serialNumber;
+const claimKeyIdOf = ({ claim }: Notary): string => keyId(rawPublicKey(claim.publicKey));
 const rangeOf = (size: number) => extendRange(emptyRange, leaves.slice(0, size), sha256);
 
 async function fileOf(sequence: number, size: number, line = evidence(one, rangeOf(size), [two])) {
@@ -206,6 +211,29 @@ describe('a proof file', () => {
     const proof = await new LogProofs(logOf(moved)).inclusion(17, 40);
     const file = encodeProofFile({ record: records[20]!, index: 16, proof, note, keys }, utf8);
     expect(verifyAuditProof(file, trust)).toMatchObject({ refusal: { code: 'PROOF_INVALID' } });
+  });
+
+  it('counts no witness that is revoked, and no log of a revoked node beyond what others countersigned', async () => {
+    const three = notary('node-3');
+    const line = evidence(one, rangeOf(40), [two, three]);
+    const both = await fileOf(17, 40, line);
+    const alone = await fileOf(17, 40, evidence(one, rangeOf(40), []));
+    const revoking = (kind: Revocation['kind'], id: string) =>
+      ({ ...trust, revoked: revocationIndex([{ kind, id, reason: 'keyCompromise', at: now }]) }) as const;
+    const names = { node: ({ nodeId }: Notary) => nodeId, serial: serialOf, key: claimKeyIdOf };
+    for (const kind of ['node', 'serial', 'key'] as const) {
+      const isWitness = revoking(kind, names[kind](two));
+      expect(unwrap(verifyAuditProof(both, isWitness)).witnesses.map(({ nodeId }) => nodeId)).toEqual(['node-3']);
+      // A certificate that has ended is revoked all the same.
+      expect(unwrap(verifyAuditProof(both, { ...isWitness, now: now + 5 * dayMs })).witnesses).toHaveLength(1);
+      const isLog = revoking(kind, names[kind](one));
+      expect(unwrap(verifyAuditProof(both, isLog)).witnesses).toHaveLength(2);
+      expect(verifyAuditProof(alone, isLog)).toMatchObject({ refusal: { code: 'REVOKED' } });
+      expect(unwrap(verifyAuditProof(alone, isWitness)).witnesses).toEqual([]);
+    }
+    // The CA above all of them.
+    const root = new X509Certificate(ca.certPem).serialNumber;
+    expect(verifyAuditProof(both, revoking('serial', root))).toMatchObject({ refusal: { code: 'REVOKED' } });
   });
 
   it('survives any text', () => {

@@ -1,127 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createKernel } from '../../../../src/actors/kernel/create-kernel.ts';
-import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
-import type { SiemView } from '../../../../src/actors/operations/control.ts';
-import { SiemForwarder } from '../../../../src/actors/operations/siem/siem-forwarder.ts';
-import { siemForwarder } from '../../../../src/actors/operations/siem/siem-forwarder-chart.ts';
-import { NotNow, type SiemCheckpoint, type SiemSink, Unwanted } from '../../../../src/actors/operations/siem/sink.ts';
+import { NotNow } from '../../../../src/actors/operations/siem/sink.ts';
 import { limits } from '../../../../src/limits.ts';
-import type { AuditRecord } from '../../../../src/protocols/audit/record.ts';
-import { ManualClock } from '../../../../src/testing/manual-clock.ts';
-import { denial } from '../../../protocols/siem/records.ts';
-
-/** A log, a receiver and the forwarder between them, in virtual time. */
-class Lab {
-  readonly clock = new ManualClock();
-  readonly metrics = createMetrics();
-  readonly changes: SiemView[] = [];
-  /** What the receiver has; after a failure some of it twice. */
-  received: number[] = [];
-  /** What a receiver without confirmation would have lost if it ended now. */
-  unread: number[] = [];
-  cursor = 0;
-  newest = 0;
-  fault: Error | undefined;
-  first = 1;
-  /** Records that the receiver does not want, and how many it wants at once. */
-  readonly unwanted = new Set<number>();
-  mostAtOnce = Number.POSITIVE_INFINITY;
-  readonly skip = new Set<number>();
-  checkpoint: SiemCheckpoint | undefined;
-  readonly checkpoints: number[] = [];
-  checkpointsTried = 0;
-  checkpointFault: Error | undefined;
-  readonly told: string[] = [];
-  readonly #listeners = new Set<() => void>();
-  readonly forwarder: SiemForwarder;
-  readonly #confirmsEach: boolean;
-
-  constructor(confirmsEach = true) {
-    this.#confirmsEach = confirmsEach;
-    this.forwarder = new SiemForwarder({
-      name: 'soc',
-      kind: 'hec',
-      clock: this.clock,
-      metrics: this.metrics,
-      onChange: (view) => void this.changes.push(view),
-      cursor: {
-        read: async () => this.cursor,
-        write: async (confirmed) => {
-          this.cursor = confirmed;
-        },
-      },
-      source: {
-        newest: () => this.newest,
-        first: async () => this.first,
-        read: async (first, countMax) => {
-          const count = Math.min(countMax, this.newest - first + 1);
-          return Array.from({ length: count }, (_, index): AuditRecord => ({ ...denial, seq: first + index }));
-        },
-        subscribe: (listener) => {
-          this.#listeners.add(listener);
-          return () => this.#listeners.delete(listener);
-        },
-      },
-      sink: this.#sink(),
-      checkpoint: () => this.checkpoint,
-      skip: this.skip,
-      tell: (message) => void this.told.push(message),
-    });
-  }
-
-  #sink(): SiemSink {
-    return {
-      confirmsEach: this.#confirmsEach,
-      send: async (records) => {
-        if (this.fault) throw this.fault;
-        const isUnwanted = records.some(({ seq }) => this.unwanted.has(seq)) || records.length > this.mostAtOnce;
-        if (isUnwanted) throw new Unwanted('it answered 400');
-        (this.#confirmsEach ? this.received : this.unread).push(...records.map(({ seq }) => seq));
-      },
-      sendCheckpoint: async ({ size }) => {
-        if (this.fault) throw this.fault;
-        this.checkpointsTried += 1;
-        if (this.checkpointFault) throw this.checkpointFault;
-        this.checkpoints.push(size);
-      },
-      confirm: async () => {
-        if (this.fault) throw this.fault;
-        this.received.push(...this.unread.splice(0));
-      },
-      cut: () => void this.unread.splice(0),
-    };
-  }
-
-  get listeners(): number {
-    return this.#listeners.size;
-  }
-
-  grow(count: number): void {
-    this.newest += count;
-    for (const listener of this.#listeners) listener();
-  }
-
-  async run(): Promise<ReturnType<typeof createKernel>> {
-    const kernel = createKernel({ clock: this.clock, metrics: this.metrics });
-    await kernel.start({
-      kind: 'supervisor',
-      id: 'siem',
-      strategy: 'one-for-one',
-      children: [{ kind: 'worker', id: 'soc', logic: siemForwarder, input: { forwarder: this.forwarder } }],
-    });
-    return kernel;
-  }
-
-  async after(ms: number): Promise<void> {
-    for (let passed = 0; passed < ms; passed += 100) await this.clock.advanceAsync(100);
-  }
-}
-
-const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+import { ForwarderLab, upTo } from './forwarder-lab.ts';
 
 describe('forwarding', () => {
   it('sends what is there and what comes, in order', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.newest = 3;
     const kernel = await lab.run();
     await lab.after(200);
@@ -139,7 +23,7 @@ describe('forwarding', () => {
   });
 
   it('goes on behind its cursor at the next start', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.newest = 10;
     lab.cursor = 7;
     const kernel = await lab.run();
@@ -149,7 +33,7 @@ describe('forwarding', () => {
   });
 
   it('begins anew with a log that is shorter than its cursor', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.newest = 2;
     lab.cursor = 7;
     const kernel = await lab.run();
@@ -159,7 +43,7 @@ describe('forwarding', () => {
   });
 
   it('forgets the place in a log that was longer before the new one is as long', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.newest = 2;
     lab.cursor = 7;
     lab.fault = new Error('down');
@@ -170,7 +54,7 @@ describe('forwarding', () => {
   });
 
   it('begins with what is kept, and tells what was retired before the receiver had it', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.first = 5;
     lab.newest = 8;
     const kernel = await lab.run();
@@ -189,7 +73,7 @@ describe('forwarding', () => {
   });
 
   it('tells and counts once what a receiver will never have, however often it is tried', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.cursor = 8;
     lab.first = 12;
     lab.newest = 13;
@@ -204,7 +88,7 @@ describe('forwarding', () => {
   });
 
   it('a batch that is too much for the receiver comes in parts, soon', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.mostAtOnce = 100;
     lab.newest = 1_000;
     const kernel = await lab.run();
@@ -215,7 +99,7 @@ describe('forwarding', () => {
   });
 
   it('a record that is not wanted stops what is behind it and nothing before, is named, and can be left out', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.unwanted.add(300);
     lab.newest = 1_000;
     const kernel = await lab.run();
@@ -235,99 +119,8 @@ describe('forwarding', () => {
     await kernel.stop();
   });
 
-  it('brings each checkpoint behind the records that it covers', async () => {
-    for (const confirmsEach of [true, false]) {
-      const lab = new Lab(confirmsEach);
-      lab.newest = 3;
-      lab.checkpoint = { size: 5, line: '{}' };
-      const kernel = await lab.run();
-      await lab.after(200);
-      expect(lab.checkpoints).toEqual([]);
-      lab.grow(2);
-      await lab.after(200);
-      expect(lab.checkpoints).toEqual([5]);
-      // Its news come without records.
-      lab.grow(1);
-      await lab.after(200);
-      lab.checkpoint = { size: 6, line: '{}' };
-      lab.grow(0);
-      await lab.after(200);
-      expect(lab.checkpoints).toEqual([5, 6]);
-      await kernel.stop();
-    }
-  });
-
-  it('a receiver that wants no checkpoints gets the records, and that is told once', async () => {
-    const lab = new Lab();
-    lab.checkpointFault = new Unwanted('it answered 400');
-    for (const size of [2, 4, 6]) {
-      lab.checkpoint = { size, line: '{}' };
-      lab.newest = size;
-    }
-    const kernel = await lab.run();
-    await lab.after(200);
-    lab.checkpoint = { size: 8, line: '{}' };
-    lab.grow(2);
-    await lab.after(200);
-    expect(lab.received).toEqual(upTo(8));
-    expect(lab.told).toEqual([expect.stringContaining('does not take the checkpoints')]);
-    expect(lab.changes).toEqual([]);
-    await kernel.stop();
-  });
-
-  it('a receiver that refuses checkpoints for now gets the records as they come, and is asked again in a while', async () => {
-    for (const fault of [new Error('it answered 403'), new NotNow('it answered 503', 5_000)]) {
-      const lab = new Lab();
-      lab.checkpointFault = fault;
-      const kernel = await lab.run();
-      for (let size = 1; size <= 50; size += 1) {
-        lab.checkpoint = { size, line: '{}' };
-        lab.grow(1);
-        await lab.after(1_000);
-        expect(lab.received).toEqual(upTo(size));
-      }
-      expect(lab.checkpointsTried).toBe(1);
-      expect(lab.told).toEqual([
-        expect.stringContaining('does not take the checkpoints of the audit log: it answered'),
-      ]);
-      expect(lab.changes).toEqual([]);
-      // Without news, too.
-      lab.checkpointFault = undefined;
-      await lab.after(11_000);
-      expect(lab.checkpoints).toEqual([50]);
-      await kernel.stop();
-      expect(lab.listeners).toBe(0);
-    }
-  });
-
-  it('a checkpoint under way when the node stops is no refusal of the receiver', async () => {
-    const lab = new Lab();
-    const stop = new AbortController();
-    lab.newest = 1;
-    lab.checkpoint = { size: 1, line: '{}' };
-    lab.checkpointFault = new Error('aborted');
-    stop.abort();
-    await expect(lab.forwarder.send(stop.signal)).rejects.toThrow('aborted');
-    expect(lab.told).toEqual([]);
-  });
-
-  it('a stream that breaks at a checkpoint brings again what nobody confirmed', async () => {
-    const lab = new Lab(false);
-    lab.checkpointFault = new Error('broken');
-    lab.checkpoint = { size: 3, line: '{}' };
-    lab.newest = 3;
-    const kernel = await lab.run();
-    await lab.after(200);
-    lab.checkpointFault = undefined;
-    await lab.after(1_000 + limits.siemConfirmMs);
-    expect(lab.received).toEqual(upTo(3));
-    expect(lab.checkpoints).toEqual([3]);
-    expect(lab.changes.map(({ failure }) => failure)).toEqual(['broken', undefined]);
-    await kernel.stop();
-  });
-
   it('a receiver that refuses loses nothing; both changes are told once, the backlog is shown', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.fault = new Error('down');
     const kernel = await lab.run();
     lab.grow(5);
@@ -344,7 +137,7 @@ describe('forwarding', () => {
   });
 
   it('a receiver that asks for time gets it', async () => {
-    const lab = new Lab();
+    const lab = new ForwarderLab();
     lab.fault = new NotNow('busy', 30_000);
     const kernel = await lab.run();
     lab.grow(1);
@@ -360,7 +153,7 @@ describe('forwarding', () => {
 
 describe('a receiver that confirms only when asked', () => {
   it('is asked after a while, and the cursor moves only then', async () => {
-    const lab = new Lab(false);
+    const lab = new ForwarderLab(false);
     const kernel = await lab.run();
     lab.grow(3);
     await lab.after(1_000);
@@ -371,7 +164,7 @@ describe('a receiver that confirms only when asked', () => {
   });
 
   it('is asked when it has many', async () => {
-    const lab = new Lab(false);
+    const lab = new ForwarderLab(false);
     const kernel = await lab.run();
     lab.grow(limits.siemUnconfirmedRecordsMax + 10);
     await lab.after(2_000);
@@ -380,7 +173,7 @@ describe('a receiver that confirms only when asked', () => {
   });
 
   it('gets again what it lost when it failed', async () => {
-    const lab = new Lab(false);
+    const lab = new ForwarderLab(false);
     const kernel = await lab.run();
     lab.grow(3);
     await lab.after(1_000);
@@ -394,7 +187,7 @@ describe('a receiver that confirms only when asked', () => {
   });
 
   it('is asked when the node stops', async () => {
-    const lab = new Lab(false);
+    const lab = new ForwarderLab(false);
     const kernel = await lab.run();
     lab.grow(3);
     await lab.after(1_000);

@@ -1,0 +1,36 @@
+/** The shapes inside XState that the bridge relies on, whose tests fail when an upgrade changes any of them. */
+
+/** What XState calls on the target of `sendTo`, on the sender’s stack. */
+export interface Inlet {
+  _send(event: object): void;
+}
+
+export interface ActorInternals extends Inlet {
+  readonly id: string;
+  readonly sessionId: string;
+  _parent: ActorInternals | undefined;
+  options: { readonly input?: unknown };
+  eventListeners: EventListeners;
+  readonly observers: Set<object>;
+  getSnapshot(): { readonly children?: Readonly<Record<string, ActorInternals>> } | undefined;
+  /** XState’s own stop; the public `stop()` refuses anybody but a root. */
+  _stop(): unknown;
+}
+
+/** What XState keeps for `actor.on`, as far as it asks for it: a map that is made when somebody listens. */
+export class EventListeners {
+  #byType: Map<string, unknown> | undefined;
+
+  get(type: string): unknown {
+    return this.#byType?.get(type);
+  }
+
+  set(type: string, listeners: unknown): void {
+    this.#byType ??= new Map();
+    this.#byType.set(type, listeners);
+  }
+
+  clear(): void {
+    this.#byType = undefined;
+  }
+}
