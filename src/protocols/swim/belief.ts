@@ -34,11 +34,13 @@ function hearAlive(turn: Turn, record: MemberRecord | undefined, alive: SignedCl
   if (!record) {
     // A full table refuses newcomers: forgetting the dead would let a stale claim bring them back.
     if (turn.state.roster.records.size + 1 >= limits.membersMax) return;
-    addMember(turn, createMember(alive, turn.now));
+    addMember(turn, createMember(alive, turn.now, turn.restores ? 'unreachable' : 'alive'));
     spread(turn, alive);
     return;
   }
-  if (compareCounters(alive.claim, record) <= 0) return;
+  const order = compareCounters(alive.claim, record);
+  if (order === 0 && isOnlyRemembered(record) && !turn.restores) setStatus(turn, record, 'alive');
+  if (order <= 0) return;
   record.epoch = alive.claim.epoch;
   record.incarnation = alive.claim.incarnation;
   record.alive = alive;
@@ -48,6 +50,10 @@ function hearAlive(turn: Turn, record: MemberRecord | undefined, alive: SignedCl
   setStatus(turn, record, 'alive');
   spread(turn, alive);
 }
+
+/** Restored, and neither heard since nor looked for: another member’s word that it lives is enough. */
+const isOnlyRemembered = ({ status, accusations, contactTurn }: MemberRecord): boolean =>
+  status === 'unreachable' && accusations === undefined && contactTurn === 0;
 
 function hearLeave(turn: Turn, record: MemberRecord, leave: SignedClaim<LeaveClaim>): void {
   const order = compareCounters(leave.claim, record);
@@ -76,7 +82,7 @@ export function isNews(state: SwimState, candidate: Unverified<SignedClaim>): bo
   const record = state.roster.records.get(claim.node);
   if (!record) return claim.kind === 'alive';
   const order = compareCounters(claim, record);
-  if (claim.kind === 'alive') return order > 0;
+  if (claim.kind === 'alive') return order > 0 || (order === 0 && isOnlyRemembered(record));
   if (claim.kind === 'leave') return order > 0 || (order === 0 && record.status !== 'left');
   if (order !== 0 || isOut(record) || record.status === 'dead') return false;
   return signatures.some(({ signer }) => signer !== state.self.nodeId && !stands(record, signer));

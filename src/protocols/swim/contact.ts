@@ -9,6 +9,7 @@ import { clearSuspicion } from './suspicion.ts';
  * makes the signatures worthless to whoever might collect them. Who left stays gone until it signs a new alive.
  */
 export function recordContact(turn: Turn, record: MemberRecord): void {
+  if (turn.state.options.trial?.certified === false) return;
   record.contactTurn = turn.state.turn;
   record.contactMs = turn.now;
   if (record.status === 'alive' || isOut(record)) return;

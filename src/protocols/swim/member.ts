@@ -47,6 +47,11 @@ export interface MemberRecord {
   contactMs: number;
   /** Our link to it broke and has not come back. */
   linkLost: boolean;
+  /** Its last answer came over the link because no datagram got through: so gossip goes that way too. */
+  overLink: boolean;
+  /** Of a dead member: when it is contacted again, and how long after that the next time. */
+  reachAtMs: number;
+  reachIntervalMs: number;
 }
 
 export interface Accusation {
@@ -64,9 +69,13 @@ export interface SuspicionClock {
 }
 
 /** A newcomer as its first alive claim shows it. */
-export const createMember = (alive: SignedClaim<AliveClaim>, now: number): MemberRecord => ({
+export const createMember = (
+  alive: SignedClaim<AliveClaim>,
+  now: number,
+  status: MemberStatus = 'alive',
+): MemberRecord => ({
   nodeId: alive.claim.node,
-  status: 'alive',
+  status,
   epoch: alive.claim.epoch,
   incarnation: alive.claim.incarnation,
   sinceMs: now,
@@ -78,6 +87,9 @@ export const createMember = (alive: SignedClaim<AliveClaim>, now: number): Membe
   contactTurn: 0,
   contactMs: Number.NEGATIVE_INFINITY,
   linkLost: false,
+  overLink: false,
+  reachAtMs: Number.POSITIVE_INFINITY,
+  reachIntervalMs: 0,
 });
 
 /** The suspicions that nothing has outranked: heard after the last authenticated traffic from the accused. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CaxtonError } from '../../../src/errors.ts';
 import { swimProfiles } from '../../../src/protocols/swim/config.ts';
 import { createSwim, memberOf, members, partition, step } from '../../../src/protocols/swim/swim.ts';
-import { swimOptions } from '../../simulate/swim-cluster.ts';
+import { swimOptions } from '../../simulate/fake-claims.ts';
 import { claims, id, named, Stage } from './stage.ts';
 
 describe('createSwim refuses', () => {
