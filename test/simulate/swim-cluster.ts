@@ -26,15 +26,17 @@ export interface SwimClusterOptions extends NetworkOptions {
   readonly config?: SwimConfig;
   readonly expectedSize?: number;
   readonly trial?: SwimTrial;
-  /** False: a kill or a partition closes no link, as when a machine freezes. Default true. */
+  /** False: links come and go without a word, save between strangers. Default true. */
   readonly linksReport?: boolean;
   /** Packets can go over links too. Default false. */
   readonly overLinks?: boolean;
   /**
-   * All know each other from the beginning. Links then stand wherever the network carries them and say nothing, packets
-   * are handed over undecoded, and no lines are written: thousands of members take a second of time to make.
+   * All know each other from the beginning. Links then stand wherever the network carries them and say nothing, and no
+   * lines are written: thousands of members take a second of time to make.
    */
   readonly founded?: boolean;
+  /** Packets and documents pass through the codecs and every signature is checked. Default true, but not when founded. */
+  readonly encoded?: boolean;
   /** A member that is blocked goes no further than its next send. Default false: sending never waits. */
   readonly blockingSends?: boolean;
   /** A member that learns that its counter was lost starts again by itself. Default false. */
@@ -65,10 +67,14 @@ interface Host {
   /** Until then nothing runs at all. */
   frozenUntilMs: number;
   backlog: Happening[];
+  /** What it was told, through all its boots, for `replay`. */
+  readonly heard: SignedClaim[];
 }
 
 const redialMs = 300;
 const savesMs = 5_000;
+/** Old gossip that a member keeps, to repeat it. */
+const heardMax = 500;
 /** Counting all members anew after each step would make large clusters quadratic. */
 const countedSizeMax = 64;
 
@@ -91,8 +97,6 @@ export class SwimCluster {
   readonly #links = new Set<string>();
   readonly #checkers = new Checkers();
   readonly #founders: Founders | undefined;
-  /** Old gossip, for whoever repeats it. */
-  readonly #heard: SignedClaim[] = [];
 
   constructor(options: SwimClusterOptions) {
     this.#options = options;
@@ -146,6 +150,7 @@ export class SwimCluster {
       waiting: [],
       frozenUntilMs: 0,
       backlog: [],
+      heard: before?.heard ?? [],
     };
     this.#hosts.set(id, host);
     this.#note(id, `starts, epoch ${epoch}`);
@@ -176,6 +181,7 @@ export class SwimCluster {
     this.network.split(groups);
     this.#note('network', `splits ${groups.map((group) => group.join(' ')).join(' | ')}`);
     this.#dropLinks();
+    if (!this.#founders) this.#redial(redialMs);
   }
 
   /** Ends every split and one-way cut; links come back. */
@@ -233,10 +239,10 @@ export class SwimCluster {
 
   /** A member repeats old gossip to another in a fresh packet, as one that was told late or means ill might. */
   replay(from: string, to: string, count: number): void {
-    if (this.#heard.length === 0) return;
-    const claims = Array.from({ length: count }, () => this.#heard[drawBelow(this.#chance, this.#heard.length)]!);
-    if (!this.#host(from).running) return;
-    this.#transmit(this.#host(from), to, { kind: 'gossip', claims }, 'datagram');
+    const host = this.#host(from);
+    if (host.heard.length === 0 || !host.running || from === to) return;
+    const claims = Array.from({ length: count }, () => host.heard[drawBelow(this.#chance, host.heard.length)]!);
+    this.#transmit(host, to, { kind: 'gossip', claims }, 'datagram');
   }
 
   /** Hands a node something that its shell would have authenticated: for attacks by insiders. */
@@ -303,6 +309,10 @@ export class SwimCluster {
     const host = this.#hosts.get(id);
     if (!host) throw new Error(`no such node: ${id}`);
     return host;
+  }
+
+  get #encodes(): boolean {
+    return this.#options.encoded ?? !this.#founders;
   }
 
   #note(node: string, text: string): void {
@@ -411,16 +421,16 @@ export class SwimCluster {
     this.packets++;
     this.hash.packet(packet);
     if (!host) return;
-    if (packet.claims.length > 0 && this.#heard.length < 1_000) this.#heard.push(...packet.claims);
     for (const delayMs of this.network.arrivals(from.id, to)) this.#arrives(from, host, packet, via, delayMs);
   }
 
   #arrives(from: Host, host: Host, packet: Packet, via: Via, delayMs: number): void {
     const { state } = host;
-    const bytes = this.#founders ? undefined : encodePacket(packet, utf8, plaintextBytesMax);
+    const bytes = this.#encodes ? encodePacket(packet, utf8, plaintextBytesMax) : undefined;
     const receive = () => {
       if (!host.running || host.state !== state) return;
       const read = bytes ? readPacket(state, bytes) : newsOf(state, packet);
+      if (host.heard.length < heardMax) host.heard.push(...read.claims);
       this.#feed(host, { type: 'packet', from: from.id, packet: read, via });
     };
     this.#agenda.add(this.now + delayMs, () => this.#unblocked(host, receive));
@@ -432,7 +442,7 @@ export class SwimCluster {
     if (!host || !from.running || !this.#isLinked(from, host)) return;
     const { state } = host;
     const document = pushPull(from.state);
-    const bytes = this.#founders ? undefined : encodePushPull(utf8, { directory: [], claims: document });
+    const bytes = this.#encodes ? encodePushPull(utf8, { directory: [], claims: document }) : undefined;
     const receive = () => {
       if (!host.running || host.state !== state) return;
       const claims = bytes ? readDocument(state, bytes) : document.filter((claim) => isNews(state, unverified(claim)));
@@ -485,11 +495,13 @@ export class SwimCluster {
   }
 
   #redial(afterMs: number): void {
+    const always = this.#options.linksReport !== false;
     this.#agenda.add(this.now + afterMs, () => {
       for (const [a, b] of this.#pairs()) {
         const name = linkName(a.id, b.id);
         if (this.#links.has(name) || !this.#canLink(a, b)) continue;
         this.#links.add(name);
+        if (!always && memberOf(a.state, b.id) && memberOf(b.state, a.id)) continue;
         this.#later(a, this.network.delayMs(), { type: 'link.ready', peer: b.id, bootEpoch: b.epoch });
         this.#later(b, this.network.delayMs(), { type: 'link.ready', peer: a.id, bootEpoch: a.epoch });
       }

@@ -43,7 +43,7 @@ function confirmationsWanted(config: SwimConfig, clusterSize: number): number {
 }
 
 const accusersMostWanted = 3;
-/** Timers of the world may come a little early; one that is earlier belongs to a deadline that has moved. */
+/** Timers of the world may come a little early. */
 const earlyMsMax = 5;
 
 /** k: how many distinct accusers certify a death among `size` members. Two members can certify nothing. */
@@ -128,7 +128,12 @@ export function resumeSuspicion(turn: Turn, record: MemberRecord): void {
 export function suspicionExpires(turn: Turn, record: MemberRecord, round: number): boolean {
   const { state, now } = turn;
   const { suspicion } = record;
-  if (!suspicion || suspicion.round !== round || now + earlyMsMax < suspicion.deadlineMs) return false;
+  if (!suspicion || suspicion.round !== round) return false;
+  if (now + earlyMsMax < suspicion.deadlineMs) {
+    // Of a deadline that has moved, or of a clock that went faster then: it must not be the last.
+    scheduleExpiry(turn, record, suspicion.deadlineMs - now);
+    return false;
+  }
   if (isCertifiable(state, record)) {
     certify(turn, record);
     return false;

@@ -78,7 +78,7 @@ export function step(state: SwimState, input: SwimInput): SwimStep {
   dispatch(turn, input);
   judgePartition(turn);
   scheduleGossip(turn);
-  if (state.mode === 'leaving' && state.broadcasts.count === 0) {
+  if (state.mode === 'leaving' && (state.broadcasts.count === 0 || nobodyHears(state))) {
     state.mode = 'left';
     turn.effects.push({ type: 'left' });
   }
@@ -250,12 +250,9 @@ function leave(turn: Turn): void {
   state.probes.clear();
   announceLeave(turn);
   gossip(turn, leaveBurst);
-  if (state.roster.counts.alive + state.roster.counts.suspect === 0) {
-    // Nobody would hear it.
-    state.mode = 'left';
-    turn.effects.push({ type: 'left' });
-  }
 }
+
+const nobodyHears = ({ roster }: SwimState): boolean => roster.counts.alive + roster.counts.suspect === 0;
 
 function judgePartition(turn: Turn): void {
   const { state } = turn;

@@ -103,6 +103,15 @@ describe('an accused member', () => {
   });
 });
 
+test('a suspicion whose timer came too early is not left without one', () => {
+  const stage = new Stage(['node-2', 'node-3']);
+  stage.failsToReach('node-2');
+  const { round } = stage.state.roster.records.get(id('node-2'))!.suspicion!;
+  const timer = { type: 'suspicion', node: id('node-2'), round } as const;
+  const effects = stage.input({ type: 'timer', timer, now: stage.now + 100 });
+  expect(effects).toEqual([{ type: 'schedule', timer, delayMs: 1_900 }]);
+});
+
 describe('an accusation does not count', () => {
   const cases: readonly [string, ReturnType<typeof claims.suspect>][] = [
     ['when the accused has never signed that incarnation', claims.suspect('node-2', 'node-3', 1, 2)],

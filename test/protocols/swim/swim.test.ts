@@ -174,6 +174,14 @@ describe('a member that leaves', () => {
     expect(stage.input({ type: 'leave', now: 0 })).toContainEqual({ type: 'left' });
     expect(stage.input({ type: 'leave', now: 0 })).toEqual([]);
   });
+
+  test('goes when nobody is left who could hear it', () => {
+    const stage = new Stage(['node-2']);
+    stage.input({ type: 'leave', now: 0 });
+    expect(stage.effects).not.toContainEqual({ type: 'left' });
+    stage.hears('node-2', claims.leave('node-2'));
+    expect(stage.effects).toContainEqual({ type: 'left' });
+  });
 });
 
 test('the partition mode follows the members that are alive or suspect', () => {
