@@ -137,35 +137,44 @@ class Run {
     const cluster = this.#cluster;
     switch (act.do) {
       case 'wait':
-        return this.#pass(act.ms);
+        this.#pass(act.ms);
+        return;
       case 'kill':
-        return cluster.kill(this.#name(act.at));
+        cluster.kill(this.#name(act.at));
+        return;
       case 'start':
       case 'move':
       case 'lose-disk':
-        return this.#boot(this.#name(act.at), act.do);
+        this.#boot(this.#name(act.at), act.do);
+        return;
       case 'leave':
         if (!cluster.isRunning(this.#name(act.at))) return;
         this.#left.add(this.#name(act.at));
-        return cluster.leave(this.#name(act.at));
+        cluster.leave(this.#name(act.at));
+        return;
       case 'split':
         this.#sides = act.sides;
         this.#newsMayCome();
-        return cluster.split(
+        cluster.split(
           this.#names.filter((_, index) => this.#side(index) === 0),
           this.#names.filter((_, index) => this.#side(index) === 1),
         );
+        return;
       case 'heal':
-        return this.#heal();
+        this.#heal();
+        return;
       case 'sever':
         this.#disturbed.add(this.#name(act.at)).add(this.#name(act.to));
-        return cluster.sever(this.#name(act.at), this.#name(act.to));
+        cluster.sever(this.#name(act.at), this.#name(act.to));
+        return;
       case 'wire':
         this.#disturbed.add(this.#name(act.at));
-        return cluster.impair(this.#name(act.at), { ingressLoss: act.ingress, egressLoss: act.egress });
+        cluster.impair(this.#name(act.at), { ingressLoss: act.ingress, egressLoss: act.egress });
+        return;
       case 'delay':
         this.#disturbed.add(this.#name(act.at));
-        return cluster.impair(this.#name(act.at), { extraDelayMs: act.ms });
+        cluster.impair(this.#name(act.at), { extraDelayMs: act.ms });
+        return;
       case 'loss':
         this.#everywhere = act.loss > 0.1 || act.heldBack > 0 || cluster.network.datagramsBlocked;
         cluster.network.options = act;
@@ -173,11 +182,14 @@ class Run {
       case 'block':
       case 'freeze':
         this.#stall(act.at, act.ms);
-        return cluster[act.do](this.#name(act.at), act.ms);
+        cluster[act.do](this.#name(act.at), act.ms);
+        return;
       case 'skew':
-        return cluster.skew(this.#name(act.at), act.percent / 100);
+        cluster.skew(this.#name(act.at), act.percent / 100);
+        return;
       case 'replay':
-        return cluster.replay(this.#name(act.at), this.#name(act.to), 20);
+        cluster.replay(this.#name(act.at), this.#name(act.to), 20);
+        return;
       case 'block-datagrams':
         this.#everywhere = true;
         cluster.network.datagramsBlocked = true;

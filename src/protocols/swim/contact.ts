@@ -1,4 +1,5 @@
 import { isOut, type MemberRecord } from './member.ts';
+import { statusOnReturn } from './probation.ts';
 import { setStatus } from './roster.ts';
 import type { Turn } from './state.ts';
 import { clearSuspicion } from './suspicion.ts';
@@ -13,6 +14,8 @@ export function recordContact(turn: Turn, record: MemberRecord): void {
   record.contactTurn = turn.state.turn;
   record.contactMs = turn.now;
   if (record.status === 'alive' || isOut(record)) return;
+  const status = statusOnReturn(turn, record);
+  if (record.status === status) return;
   clearSuspicion(turn, record);
-  setStatus(turn, record, 'alive');
+  setStatus(turn, record, status);
 }

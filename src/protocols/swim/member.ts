@@ -1,5 +1,6 @@
 import type { NodeId } from '../../names.ts';
 import type { AliveClaim, DeadClaim, LeaveClaim, MemberAddress, SignedClaim, SuspectClaim } from './claim.ts';
+import type { Probation } from './probation.ts';
 
 /**
  * What this node holds of a member. `suspect`: accused, time to refute runs. `unreachable`: this node’s own finding,
@@ -52,6 +53,8 @@ export interface MemberRecord {
   /** Of a dead member: when it is contacted again, and how long after that the next time. */
   reachAtMs: number;
   reachIntervalMs: number;
+  /** Absent while nobody has accused it. */
+  probation: Probation | undefined;
 }
 
 export interface Accusation {
@@ -90,6 +93,7 @@ export const createMember = (
   overLink: false,
   reachAtMs: Number.POSITIVE_INFINITY,
   reachIntervalMs: 0,
+  probation: undefined,
 });
 
 /** The suspicions that nothing has outranked: heard after the last authenticated traffic from the accused. */

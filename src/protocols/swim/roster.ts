@@ -2,6 +2,7 @@ import type { NodeId } from '../../names.ts';
 import type { Chance } from './chance.ts';
 import { ArrayDeck, type Deck, drawFrom } from './deck.ts';
 import { type MemberRecord, type MemberStatus, viewOf } from './member.ts';
+import { noteDeath, noteFailure } from './probation.ts';
 import type { Turn } from './state.ts';
 
 /** All other members that this node remembers, the dead and the departed included. */
@@ -39,11 +40,15 @@ export function addMember(turn: Turn, record: MemberRecord): void {
 /** Moves a member to another status, counts it there and tells the shell. */
 export function setStatus(turn: Turn, record: MemberRecord, status: MemberStatus): void {
   const { counts } = turn.state.roster;
-  counts[record.status]--;
+  const before = record.status;
+  counts[before]--;
   counts[status]++;
   record.status = status;
   record.sinceMs = turn.now;
   if (status === 'dead') planReach(turn, record);
+  const isVerdict = status === 'dead' || status === 'unreachable';
+  if (isVerdict && (before === 'alive' || before === 'suspect')) noteFailure(turn, record);
+  else if (status === 'dead') noteDeath(turn, record);
   turn.effects.push({ type: 'member.changed', member: viewOf(record) });
 }
 

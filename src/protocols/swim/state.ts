@@ -127,6 +127,7 @@ export type SwimTimer =
   | { readonly type: 'probe.nack'; readonly seq: number }
   | { readonly type: 'probe.end'; readonly seq: number }
   | { readonly type: 'suspicion'; readonly node: NodeId; readonly round: number }
+  | { readonly type: 'probation'; readonly node: NodeId }
   | { readonly type: 'gossip' }
   | { readonly type: 'push-pull' };
 

@@ -12,6 +12,7 @@ import {
 import type { SwimConfig } from './config.ts';
 import { channelTo, sendPacket, spread } from './gossip.ts';
 import { isOut, type MemberRecord, standingAccusations } from './member.ts';
+import { noteAccused } from './probation.ts';
 import { drawMembers, rosterSize, setStatus } from './roster.ts';
 import type { SwimState, Turn } from './state.ts';
 
@@ -197,6 +198,7 @@ function makeRoom(record: MemberRecord, always: boolean): boolean {
 /** Draws the consequence of new suspicions. */
 function weigh(turn: Turn, record: MemberRecord): void {
   const { state, now } = turn;
+  noteAccused(turn, record);
   if (record.status === 'unreachable') {
     if (isCertifiable(state, record)) certify(turn, record);
     return;

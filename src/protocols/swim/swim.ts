@@ -12,6 +12,7 @@ import { gossip, scheduleGossip, sendPacket } from './gossip.ts';
 import { isOut, type Member, viewOf } from './member.ts';
 import type { Packet } from './packet.ts';
 import { type PartitionMode, partitionMode } from './partition.ts';
+import { probationEnds } from './probation.ts';
 import {
   hearAck,
   hearNack,
@@ -201,6 +202,11 @@ function memberTimerDue(turn: Turn, timer: Exclude<SwimTimer, { type: 'gossip' }
     case 'push-pull':
       pushPullTick(turn);
       break;
+    case 'probation': {
+      const record = roster.records.get(timer.node);
+      if (record && probationEnds(turn, record)) startProbe(turn, record, 'accuse');
+      break;
+    }
     case 'suspicion': {
       const record = roster.records.get(timer.node);
       if (record && suspicionExpires(turn, record, timer.round)) startProbe(turn, record, 'accuse');
