@@ -111,4 +111,5 @@ export const published: readonly Rules[] = [
 export const ours: readonly Rules[] = [
   { name: 'Caxton, α=5 β=6', config: lifeguard },
   { name: 'Caxton, profile lan', config: swimProfiles.lan },
+  { name: 'Caxton, profile lan, sending never waits', config: swimProfiles.lan, blockingSends: false },
 ];

@@ -57,11 +57,6 @@ class LatentRecords extends Map<NodeId, MemberRecord> {
     return super.set(id, record);
   }
 
-  /** Only those that were looked at: nothing has happened to the others. */
-  touched(): MapIterator<MemberRecord> {
-    return super.values();
-  }
-
   override values(): MapIterator<MemberRecord> {
     for (const id of this.#founders.ids) this.get(id);
     return super.values();

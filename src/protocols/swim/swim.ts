@@ -139,7 +139,7 @@ function start(turn: Turn): void {
   self.sinceMs ??= turn.now;
   probes.clear();
   turn.state.gossipScheduled = false;
-  for (const record of roster.records.values()) resumeSuspicion(turn, record);
+  if (roster.counts.suspect > 0) for (const record of roster.records.values()) resumeSuspicion(turn, record);
   turn.effects.push({ type: 'schedule', timer: { type: 'probe' }, delayMs: drawBelow(chance, probeIntervalMs) });
   schedulePushPull(turn, drawBelow(chance, pushPullDelayMs(pushPullIntervalMs, rosterSize(roster))));
 }
