@@ -18,12 +18,15 @@ export interface Probation {
   failedMs: number;
   /** Infinite from its failure until it shows itself: only then the while begins. */
   heldUntilMs: number;
-  /** Whose accusations it has refuted within the window, and when last; by age. */
+  /** A timer waits for its end. */
+  isTimed: boolean;
+  /** Who accused it within the window, and when last; by age. */
   readonly accusers: Map<NodeId, number>;
 }
 
 /** So many distinct accusers within the window are a verdict by themselves, though it refuted them all. */
 const accusersMax = 6;
+const accusersProlonging = 3;
 const windowIntervals = 15;
 /** How long nobody may have accused it, in probe intervals: after the second failure, and after more. */
 const holdIntervals = 30;
@@ -35,6 +38,7 @@ const unblemished = (): Probation => ({
   failures: 0,
   failedMs: Number.NEGATIVE_INFINITY,
   heldUntilMs: Number.NEGATIVE_INFINITY,
+  isTimed: false,
   accusers: new Map(),
 });
 
@@ -66,9 +70,12 @@ export function noteDeath({ now }: Turn, record: MemberRecord): void {
   if (record.probation && isHeld(record, now)) record.probation.heldUntilMs = Number.POSITIVE_INFINITY;
 }
 
-/** Somebody accuses it: a probation that runs begins again. */
+/** Enough members accuse it while it is on probation: that begins again. One alone cannot keep it there. */
 export function noteAccused(turn: Turn, record: MemberRecord): void {
-  if (record.probation && isHeld(record, turn.now)) holdFromNow(turn, record, record.probation);
+  const { probation } = record;
+  if (!probation || !isHeld(record, turn.now) || probation.heldUntilMs === Number.POSITIVE_INFINITY) return;
+  noteAccusers(turn, record, probation);
+  if (probation.accusers.size >= accusersProlonging) holdFromNow(turn, record, probation);
 }
 
 /**
@@ -82,38 +89,46 @@ export function noteRefuted(turn: Turn, record: MemberRecord): void {
   if (!record.accusations || state.options.trial?.certified === false) return;
   record.probation ??= unblemished();
   const { probation } = record;
-  for (const accuser of record.accusations.keys()) {
-    probation.accusers.delete(accuser);
-    probation.accusers.set(accuser, now);
-  }
-  const sinceMs = now - windowIntervals * state.options.config.probeIntervalMs;
-  for (const [accuser, atMs] of probation.accusers) if (atMs < sinceMs) probation.accusers.delete(accuser);
+  noteAccusers(turn, record, probation);
   if (probation.accusers.size < accusersMax || isHeld(record, now) || isCommon(state)) return;
   probation.failures = Math.max(probation.failures, 2);
   probation.failedMs = now;
   holdFromNow(turn, record, probation);
 }
 
+function noteAccusers({ state, now }: Turn, { accusations }: MemberRecord, { accusers }: Probation): void {
+  for (const accuser of accusations?.keys() ?? []) {
+    accusers.delete(accuser);
+    accusers.set(accuser, now);
+  }
+  const sinceMs = now - windowIntervals * state.options.config.probeIntervalMs;
+  for (const [accuser, atMs] of accusers) {
+    if (atMs >= sinceMs && accusers.size <= accusersMax) break;
+    accusers.delete(accuser);
+  }
+}
+
 /** A probation was to end now. Returns whether it does: then the member is probed, and with its answer it is alive. */
 export function probationEnds(turn: Turn, record: MemberRecord): boolean {
   const { probation } = record;
   if (!probation) return false;
+  probation.isTimed = false;
   const leftMs = probation.heldUntilMs - turn.now;
-  if (leftMs > 0 && leftMs !== Number.POSITIVE_INFINITY) schedule(turn, record, leftMs);
+  if (leftMs > 0 && leftMs !== Number.POSITIVE_INFINITY) schedule(turn, record, probation, leftMs);
   return !isHeld(record, turn.now) && record.status === 'unreachable';
 }
 
 function holdFromNow(turn: Turn, record: MemberRecord, probation: Probation): void {
   const { state, now } = turn;
-  const waits = isHeld(record, now) && probation.heldUntilMs !== Number.POSITIVE_INFINITY;
   const intervals = probation.failures > 2 ? longHoldIntervals : holdIntervals;
   const holdMs = intervals * state.options.config.probeIntervalMs;
   probation.heldUntilMs = now + holdMs;
-  if (!waits) schedule(turn, record, holdMs);
+  if (!probation.isTimed) schedule(turn, record, probation, holdMs);
 }
 
 /** Not all observers at once, or whoever comes back drowns in pings. */
-function schedule(turn: Turn, { nodeId }: MemberRecord, afterMs: number): void {
+function schedule(turn: Turn, { nodeId }: MemberRecord, probation: Probation, afterMs: number): void {
+  probation.isTimed = true;
   const { chance, options } = turn.state;
   const delayMs = Math.ceil(afterMs) + drawBelow(chance, holdIntervals * options.config.probeIntervalMs);
   turn.effects.push({ type: 'schedule', timer: { type: 'probation', node: nodeId }, delayMs });

@@ -51,6 +51,30 @@ describe('a member that failed', () => {
     expect(stage.takeSent('ping').some(({ to }) => to === 'node-2')).toBe(true);
   });
 
+  test('twice is not kept away by one accuser alone', () => {
+    const stage = new Stage(others);
+    diesAndReturns(stage);
+    diesAndReturns(stage);
+    for (let passedMs = 0; passedMs < holdMs; passedMs += 1_000) {
+      refutes(stage, ['node-3']);
+      stage.passes(1_000);
+    }
+    stage.receives('node-2', { kind: 'gossip', claims: [] });
+    expect(stage.status('node-2')).toBe('alive');
+  });
+
+  test('twice stays away while several accuse it', () => {
+    const stage = new Stage(others);
+    diesAndReturns(stage);
+    diesAndReturns(stage);
+    for (let passedMs = 0; passedMs < holdMs; passedMs += 1_000) {
+      refutes(stage, ['node-3', 'node-4', 'node-5']);
+      stage.passes(1_000);
+    }
+    stage.receives('node-2', { kind: 'gossip', claims: [] });
+    expect(stage.status('node-2')).toBe('unreachable');
+  });
+
   test('long ago has been forgiven', () => {
     const stage = new Stage(others);
     diesAndReturns(stage);
