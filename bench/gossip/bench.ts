@@ -111,8 +111,8 @@ function anomalyTable(grid: Grid, full: boolean): Table {
     after: [
       `${full ? 'The whole grid' : 'A part of the grid'}: C ∈ {${grid.members}}, D ∈ {${grid.durations}} ms, ` +
         `I ∈ {${grid.intervals}} ms, ${grid.seeds} × each: ${count} runs a row. The counts are the mean of these runs times ` +
-        `${publishedRuns.toLocaleString('en')}, the runs behind the paper’s totals as we understand them (9·6·8 cells, ten ` +
-        'times; its datagrams by this number are about what SWIM sends here). A false positive is a verdict, dead or ' +
+        `${publishedRuns.toLocaleString('en')}, the runs that we take to be behind the paper’s totals (9·6·8 cells, ten ` +
+        'times: our reading, which its datagrams a run bear out to within a half). A false positive is a verdict, dead or ' +
         'unreachable, about a member with no anomaly, at whichever observer; “certified” are those that carry three ' +
         'signatures, or the one that SWIM’s own belief asks for. First detection: one anomaly of ' +
         `${Math.max(...grid.durations)} ms, at an observer without one.`,

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:gossip` runs the experiments with the gossip’s rules, about ten minutes of one core, and writes
+ * `npm run bench:gossip` runs the experiments with the gossip’s rules, about twenty minutes of one core, and writes
  * bench/RESULTS-GOSSIP.md. `--full`: the paper’s whole grid, ten times, which takes days. `--quick` proves that it runs.
  */
 import { writeFileSync } from 'node:fs';
