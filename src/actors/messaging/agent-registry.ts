@@ -1,3 +1,4 @@
+import { signerOf } from '../../crypto/signed-document.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
@@ -202,7 +203,7 @@ const foundOf = ({ record, manifest, capability }: Registration): FoundAgent => 
   manifest,
   capability,
   // Verified with this very key before the record was taken.
-  deployer: record.manifest.split('.')[2] ?? '',
+  deployer: signerOf(record.manifest),
   signed: record,
 });
 
