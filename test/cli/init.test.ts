@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
 import { readNodeFiles } from '../../src/actors/node-files.ts';
+import { lockFolder } from '../../src/actors/operations/audit/folder-lock.ts';
 import { nodeDisk } from '../../src/actors/operations/node-disk.ts';
 import { loadProfile } from '../../src/cli/profile.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -85,6 +87,20 @@ describe('caxton init', () => {
     // Nothing is lost.
     const [aside] = readdirSync(at('.')).filter((name) => name.startsWith('made.old-'));
     expect(text(`${aside}/node.yaml`)).toBe(before);
+  });
+
+  it('does not move the folder of a node that runs', async () => {
+    const { init, text, at } = lab();
+    await init();
+    const before = text('made/node.yaml');
+    mkdirSync(at('made/audit'));
+    const unlock = lockFolder(at('made/audit'));
+    const refused = await init(' --force');
+    unlock();
+    expect([refused.code, refused.err.includes('is this node running already?')]).toEqual([1, true]);
+    expect(text('made/node.yaml')).toBe(before);
+    expect(readdirSync(at('.'))).toEqual(['made']);
+    expect((await init(' --force')).code).toBe(0);
   });
 
   it('leaves nothing behind when it fails', async () => {
