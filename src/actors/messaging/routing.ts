@@ -20,7 +20,7 @@ import type { Conversations } from './conversations.ts';
 import type { MessageAuthority } from './message-authority.ts';
 import { type SignatureProof, signedMessage } from './message-signature.ts';
 import type { PendingAsks } from './pending-asks.ts';
-import type { ServiceChoice } from './service-choice.ts';
+import type { ServiceChoice, Told } from './service-choice.ts';
 
 /** What the router’s chart says that the path below may do. */
 export type RouterMode = 'starting' | 'routing' | 'draining' | 'stopped';
@@ -53,12 +53,6 @@ export interface RoutingDependencies {
   readonly showPreviews: boolean;
 }
 
-/** What is known of a message once it is sent. */
-interface Told {
-  readonly id: string;
-  readonly conversationId: string;
-}
-
 const defaultAskMs = 30_000;
 const previewChars = 120;
 
@@ -78,16 +72,7 @@ export class Routing {
   /** Sends for a local agent, which the caller has authenticated by handing out its context and to nobody else. */
   tell(sender: AgentId, draft: Draft): Result<Told> {
     if (!isServiceAddress(draft.to)) return this.#tellOne(sender, draft);
-    const chosen = this.#deps.services.of(draft.to, sender);
-    if (!chosen.ok) return chosen;
-    const [first, ...others] = chosen.value;
-    const told = this.#tellOne(sender, { ...draft, to: first! });
-    // One refused says nothing about the next: another node, another policy.
-    return others.reduce<Result<Told>>((before, to) => {
-      const conversation = before.ok ? { conversationId: before.value.conversationId } : {};
-      const next = this.#tellOne(sender, { ...draft, ...conversation, to });
-      return before.ok ? before : next.ok ? next : before;
-    }, told);
+    return this.#deps.services.tell(sender, draft, (one) => this.#tellOne(sender, one));
   }
 
   #tellOne(sender: AgentId, draft: Draft): Result<Told> {
@@ -99,12 +84,8 @@ export class Routing {
 
   /** Sends and resolves with the answer or a refusal; never rejects. */
   async ask(sender: AgentId, draft: Draft, options: AskOptions = {}): Promise<Result<ReceivedMessage>> {
-    if (!isServiceAddress(draft.to)) return this.#askOne(sender, draft, options);
-    const chosen = this.#deps.services.of(draft.to, sender);
-    if (!chosen.ok) return chosen;
-    const [to, ...others] = chosen.value;
-    if (others.length > 0) return refuse('MALFORMED', 'One answer is awaited: ask with ?pick=best or ?pick=rr.');
-    return this.#askOne(sender, { ...draft, to: to! }, options);
+    const one = isServiceAddress(draft.to) ? this.#deps.services.one(sender, draft) : ok(draft);
+    return one.ok ? this.#askOne(sender, one.value, options) : one;
   }
 
   async #askOne(sender: AgentId, draft: Draft, options: AskOptions): Promise<Result<ReceivedMessage>> {
@@ -155,8 +136,8 @@ export class Routing {
   #compose(sender: AgentId, draft: Draft, replyBy: number | undefined): Result<ComposedMessage> {
     if (this.mode !== 'routing') return refuse('STOPPED', 'The node does not route messages now.');
     // Two of one name must not both speak: the others believe the node whose claim counts, and so does this one.
-    const host = this.#deps.registry.find(sender)?.nodeId;
-    if (host !== undefined && host !== this.#deps.nodeId)
+    const { nodeId: host = this.#deps.nodeId } = this.#deps.registry.find(sender) ?? {};
+    if (host !== this.#deps.nodeId)
       return refuse('UNAUTHORIZED', `${sender} counts as living on ${host}, so it cannot send from here.`);
     const content = Content.fromValue(draft.content, draft.language);
     if (!content.ok) return content;
