@@ -17,6 +17,7 @@ import {
   type Registration,
   type RegistryState,
   type RegistryStep,
+  rivalsOf,
   runsBoot,
   type VerifiedRecord,
 } from '../../protocols/registry/registry.ts';
@@ -86,6 +87,11 @@ export class AgentRegistry {
 
   offering(service: string): readonly { readonly agentId: AgentId; readonly nodeId: NodeId }[] {
     return byService(this.#state, service).map(({ record }) => ({ agentId: record.agentId, nodeId: record.node }));
+  }
+
+  /** The nodes that claim an agent, if there are several; the one that counts first. */
+  rivals(agent: AgentId): readonly NodeId[] {
+    return rivalsOf(this.#state, agent);
   }
 
   /** Every registration that counts, sorted by agent. */
