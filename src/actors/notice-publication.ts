@@ -5,6 +5,7 @@ import { type NoticesState, type SignedNotice, suspensionsInForce } from '../pro
 import { lockedOutUnsaid } from '../protocols/notice/root-rotation.ts';
 import { judgeRootsStep } from '../protocols/notice/roots.ts';
 import { resumedBy } from '../protocols/notice/suspension.ts';
+import { partitionMode } from '../protocols/swim/partition.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
 import type { NodeBase } from './node-base.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';
@@ -54,6 +55,11 @@ export async function publishNotice(
     await notices.saved();
     return held;
   }
+  const stranded = strands(base, cluster, judged.value.notice);
+  if (stranded) {
+    audit.note(publicationOf(caller, undefined, stranded));
+    return { ok: false, refusal: stranded };
+  }
   const record = () => audit.record(publicationOf(caller, judged.value, undefined));
   // What protects is in force before it is recorded; what lets in, afterwards.
   const protects = !opens(notices.state, judged.value.notice);
@@ -74,6 +80,27 @@ export async function publishNotice(
   }
   await notices.saved();
   return ok(views().find((view) => view.kind === kind)!);
+}
+
+/**
+ * Why a suspension would leave a minority: nobody could publish anything after it, what ends it neither. One of members that
+ * do not count now takes nothing away.
+ */
+function strands(base: NodeBase, cluster: ClusterParts, notice: Notice): Refusal | undefined {
+  if (notice.kind !== 'suspensions') return undefined;
+  const { suspensions } = notice.body;
+  if (resumedBy(suspensions, suspensionsInForce(base.notices.state)).length === 0) return undefined;
+  const out = new Set(suspensions.map(({ node }) => node));
+  const left = cluster.gossip
+    .members()
+    .filter(({ nodeId, status }) => !out.has(nodeId) && (status === 'alive' || status === 'suspect')).length;
+  const { expectedSize } = base.config.cluster;
+  if (partitionMode(left, expectedSize) === 'majority') return undefined;
+  return refuse(
+    'PARTITION_MINORITY',
+    `It would leave ${left} of ${expectedSize} nodes (cluster.expected_size), which is no quorum: nothing could be published any more, nor anybody resumed.`,
+    'Suspend fewer; or first bring up others, or set cluster.expected_size to what is left. Who must be out all the same is revoked.',
+  ).refusal;
 }
 
 /** Whether a document lets somebody do what could not be done before, as another root does. */

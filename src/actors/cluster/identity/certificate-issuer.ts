@@ -66,6 +66,8 @@ export interface CertificateIssuerOptions {
   readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
   /** A node’s is kept for whoever must revoke it one day, before it leaves. */
   readonly keep: (svid: NodeSvid) => Promise<Result<unknown>>;
+  /** Undoes `keep` for one that did not leave: nobody has it, and it would be in the way of the next. */
+  readonly forget: (svid: NodeSvid) => Promise<void>;
   /** Class A: durable before the certificate leaves. */
   readonly record: (issued: IssuanceRecord) => Promise<Result<unknown>>;
 }
@@ -147,7 +149,9 @@ export class CertificateIssuer {
       ...{ spiffeId, sourceIp, serial, notAfter, replaces },
       ...(entitled.purpose === 'server' ? { purpose: 'server' as const } : {}),
     });
-    return recorded.ok ? issued : recorded;
+    if (recorded.ok) return issued;
+    if (svid) await this.#options.forget(svid);
+    return recorded;
   }
 
   #judge(request: Uint8Array, holder: NodeSvid): Result<SigningRequest> {
