@@ -61,6 +61,11 @@ const viewOf = (document: string): NoticeView => {
   };
 };
 
+const bundleOf = ({ certPem }: IssuedCertificate): RootsBody => {
+  const { roots } = unwrap(rootsInPem(certPem));
+  return { trustDomain, roots, issuing: 0, crossSigned: [], lockedOut: [] };
+};
+
 /** Three nodes that do what a signed bundle wants at once, each of which a test may keep from it or let lie. */
 async function cluster() {
   const ids = ['node-1', 'node-2', 'node-3'] as NodeId[];
@@ -148,8 +153,11 @@ async function cluster() {
 }
 
 describe('caxton security rotate-ca', () => {
-  it('prepares the next root without a network, once', async () => {
-    const { prepare, folder, rotate } = await cluster();
+  it('prepares without a network, once; says what it would do; does all of it, and leaves a profile of another CA alone', async () => {
+    const { prepare, go, rotate, published, folder } = await cluster();
+    const look = '--ca-cert root.crt --authority authority.pub';
+    const none = await rotate(`${look} --dry-run`);
+    expect([none.code, none.out]).toEqual([0, expect.stringContaining('Make the next root with --prepare')]);
     const ran = await prepare();
     expect([ran.code, ran.out]).toEqual([0, expect.stringContaining('--next-cert root-2.crt')]);
     const key = join(folder.root, 'root-2.key');
@@ -160,62 +168,28 @@ describe('caxton security rotate-ca', () => {
     expect((await prepare()).code).toBe(0);
     expect(await readFile(join(folder.root, 'root-2.crt'), 'utf8')).toBe(before);
     expect(await rotate('--prepare --ca-cert root.crt')).toMatchObject({ code: 2 });
-  });
-
-  it('goes through all of it, each bundle read back from another node, and leaves a profile of another CA alone', async () => {
-    const { prepare, go, published, folder } = await cluster();
-    await prepare();
-    const ran = await go();
-    expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('the old root is dropped')]);
-    expect(ran.out).toMatch(/No rotation is under way.*generation 3/);
-    expect(published.map(({ roots, issuing }) => [roots.length, issuing])).toEqual([
+    const dry = await rotate(`${look} --next-cert root-2.crt --dry-run --output json`);
+    const shown = JSON.parse(dry.out) as { stage: string; next: string; body: RootsBody };
+    expect([shown.stage, shown.next, shown.body.roots.length]).toEqual(['settled', 'distribute', 2]);
+    expect((await rotate(`${look} --status`)).out).toMatch(/node-3: generation 0 acknowledged/);
+    expect(await rotate('--ca-cert root.crt --status')).toMatchObject({ code: 2 });
+    expect(published).toEqual([]);
+    const all = await go();
+    expect([all.code, all.err]).toEqual([0, expect.stringContaining('the old root is dropped')]);
+    expect(all.out).toMatch(/No rotation is under way.*generation 3/);
+    const steps = [
       [2, 0],
       [2, 1],
       [1, 0],
-    ]);
+    ];
+    expect(published.map((body) => [body.roots.length, body.issuing])).toEqual(steps);
     expect(await readFile(join(folder.root, '.caxton', 'ca', 'ca.crt'), 'utf8')).toBe(apiCa.certPem);
     expect(await go()).toMatchObject({ code: 0 });
     expect(published).toHaveLength(3);
   });
 
-  it('says what would be done, and does nothing', async () => {
-    const { prepare, rotate, published } = await cluster();
-    const look = '--ca-cert root.crt --authority authority.pub';
-    const none = await rotate(`${look} --dry-run`);
-    expect([none.code, none.out]).toEqual([0, expect.stringContaining('Make the next root with --prepare')]);
-    await prepare();
-    const dry = await rotate(`${look} --next-cert root-2.crt --dry-run --output json`);
-    const shown = JSON.parse(dry.out) as { stage: string; next: string; body: RootsBody };
-    expect([shown.stage, shown.next, shown.body.roots.length]).toEqual(['settled', 'distribute', 2]);
-    const status = await rotate(`${look} --status`);
-    expect(status.out).toMatch(/node-3: generation 0 acknowledged/);
-    expect(published).toEqual([]);
-    expect(await rotate('--ca-cert root.crt --status')).toMatchObject({ code: 2 });
-  });
-
-  it('waits for a member that is missing, names it, goes on when it is there, and by force says whom it locks out', async () => {
-    const { prepare, go, published, deaf, documents, obey } = await cluster();
-    await prepare();
-    deaf.add('node-3');
-    const stuck = await go();
-    expect([stuck.code, stuck.out]).toEqual([
-      1,
-      expect.stringMatching(/Still missing:\n {2}node-3: has acknowledged no bundle/),
-    ]);
-    expect(published).toHaveLength(1);
-    deaf.clear();
-    obey(documents.at(-1)!);
-    deaf.add('node-3');
-    const again = await go();
-    expect([again.code, again.out]).toEqual([1, expect.stringContaining('node-3: has acknowledged generation 1')]);
-    expect(published).toHaveLength(2);
-    const forced = await go('--force');
-    expect([forced.code, forced.err]).toEqual([0, expect.stringMatching(/LOCKED OUT.*\n {2}node-3/)]);
-    expect(published.at(-1)).toMatchObject({ lockedOut: ['node-3'] });
-  });
-
-  it('believes no node about another one, and no bundle that no authority signed', async () => {
-    const { prepare, go, published, deaf, lies, documents, nodes } = await cluster();
+  it('waits for a member that is missing, believes no other about it, goes on, and by force says whom it locks out', async () => {
+    const { prepare, go, published, deaf, lies, documents, obey, nodes } = await cluster();
     await prepare();
     deaf.add('node-3');
     // node-2 hands on its own word as that of node-3, and makes one with its own keys.
@@ -227,23 +201,35 @@ describe('caxton security rotate-ca', () => {
         { nodeId: 'node-3' as NodeId, status: 'alive', acknowledgement: own.replaceAll('node-2', 'node-3') },
       ];
     });
-    const ran = await go();
-    expect([ran.code, ran.out]).toEqual([1, expect.stringContaining('node-3: has acknowledged no bundle')]);
-    expect(published).toHaveLength(1);
-    const { body } = viewOf(documents.at(-1)!);
-    const stolen = signNotice(thief.key, {
-      kind: 'roots',
-      generation: 9,
-      clusterId,
-      body: { ...(body as unknown as RootsBody), issuing: 1 },
-    });
-    documents.push(stolen);
-    expect((await go()).out).toContain('(generation 1)');
+    const suspended = { suspensions: [{ node: 'node-3' as NodeId, at: begun }] };
+    documents.push(
+      signNotice(authority.key, { kind: 'suspensions', generation: 1, clusterId, body: suspended }),
+      signNotice(thief.key, { kind: 'roots', generation: 9, clusterId, body: bundleOf(old) }),
+    );
+    const stuck = await go();
+    expect([stuck.code, stuck.out]).toEqual([
+      1,
+      expect.stringMatching(/Still missing:\n {2}node-3: is suspended, and has acknowledged no bundle/),
+    ]);
+    // What no authority has signed is no bundle.
+    expect(stuck.out).toContain('(generation 1)');
     expect(nodes.get('node-1' as NodeId)!.roots.inForce?.generation).toBe(1);
+    expect(published).toHaveLength(1);
+    lies.clear();
+    deaf.clear();
+    documents.splice(0, documents.length, trust, documents.at(-1)!);
+    obey(documents.at(-1)!);
+    deaf.add('node-3');
+    const again = await go();
+    expect([again.code, again.out]).toEqual([1, expect.stringContaining('node-3: has acknowledged generation 1')]);
+    expect(published).toHaveLength(2);
+    const forced = await go('--force');
+    expect([forced.code, forced.err]).toEqual([0, expect.stringMatching(/LOCKED OUT.*\n {2}node-3/)]);
+    expect(published.at(-1)).toMatchObject({ lockedOut: ['node-3'] });
   });
 
-  it('waits for no member that was revoked', async () => {
-    const { prepare, go, deaf, documents } = await cluster();
+  it('waits for a CA under the next root and for links to be replaced, and for no member that was revoked', async () => {
+    const { prepare, go, state, deaf, documents, published } = await cluster();
     await prepare();
     deaf.add('node-3');
     documents.push(
@@ -252,33 +238,27 @@ describe('caxton security rotate-ca', () => {
         body: { revocations: [revocationOf('node', 'node-3')] },
       }),
     );
-    expect((await go()).code).toBe(0);
-  });
-
-  it('drops nothing while a link stands on an old certificate, since it would be cut before another is up', async () => {
-    const { prepare, go, state, published } = await cluster();
-    await prepare();
-    state.oldLinks = ['node-3' as NodeId];
-    const ran = await go();
-    expect([ran.code, ran.out]).toEqual([1, expect.stringContaining('a link of it with node-1 stands on its old')]);
+    state.canSign = false;
+    const unsigned = await go();
+    expect([unsigned.code, unsigned.out]).toEqual([
+      1,
+      expect.stringContaining('no CA node that answers has a CA under the next root'),
+    ]);
+    expect(published).toHaveLength(1);
+    state.canSign = true;
+    // It would be cut before another is up.
+    state.oldLinks = ['node-2' as NodeId];
+    const linked = await go();
+    expect([linked.code, linked.out]).toEqual([
+      1,
+      expect.stringContaining('node-2: a link of it with node-1 stands on its old'),
+    ]);
     expect(published).toHaveLength(2);
     state.oldLinks = [];
     expect((await go()).code).toBe(0);
   });
 
-  it('issues nothing while no CA node has a CA under the next root', async () => {
-    const { prepare, go, state, published } = await cluster();
-    await prepare();
-    state.canSign = false;
-    const ran = await go();
-    expect([ran.code, ran.out]).toEqual([
-      1,
-      expect.stringContaining('no CA node that answers has a CA under the next root'),
-    ]);
-    expect(published).toHaveLength(1);
-  });
-
-  it('refuses a root that does not follow, another one while a rotation is under way, and nodes of other roots', async () => {
+  it('refuses a root that does not follow, nodes of other roots, and another one while a rotation is under way', async () => {
     const { prepare, go, rotate, state, deaf, folder } = await cluster();
     const stranger = issueCa(osCrypto, { trustDomain, ...period });
     await writeFile(join(folder.root, 'root-2.crt'), stranger.certPem);
@@ -287,16 +267,15 @@ describe('caxton security rotate-ca', () => {
     expect((await go()).code).toBe(1);
     await unlink(join(folder.root, 'root-2.crt'));
     await prepare();
+    const { roots } = state;
+    state.roots = unwrap(rootsInPem(stranger.certPem)).roots;
+    expect((await go()).err).toContain('believes other roots');
+    state.roots = roots;
     deaf.add('node-3');
     await go();
     await rotate('--prepare --ca-cert root.crt --ca-key root.key --next-cert root-3.crt --next-key root-3.key');
     const other = await rotate('--ca-cert root.crt --next-cert root-3.crt --authority-key authority.key --wait 200ms');
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('is under way')]);
     expect(existsSync(join(folder.root, 'root-3.key'))).toBe(true);
-    state.roots = unwrap(rootsInPem(stranger.certPem)).roots;
-    const first = await cluster();
-    await first.prepare();
-    first.state.roots = state.roots;
-    expect((await first.go()).err).toContain('believes other roots');
   });
 });
