@@ -11,6 +11,7 @@ import { clearSuspicion } from './suspicion.ts';
 export function recordContact(turn: Turn, record: MemberRecord): void {
   record.contactTurn = turn.state.turn;
   record.contactMs = turn.now;
+  record.outvoted = undefined;
   if (record.status === 'alive' || isOut(record)) return;
   clearSuspicion(turn, record);
   setStatus(turn, record, 'alive');

@@ -47,6 +47,8 @@ export interface MemberRecord {
   contactMs: number;
   /** Our link to it broke and has not come back. */
   linkLost: boolean;
+  /** Middlemen who said that it answers when more said that it does not, since it was last heard itself. */
+  outvoted: ReadonlySet<NodeId> | undefined;
 }
 
 export interface Accusation {
@@ -78,6 +80,7 @@ export const createMember = (alive: SignedClaim<AliveClaim>, now: number): Membe
   contactTurn: 0,
   contactMs: Number.NEGATIVE_INFINITY,
   linkLost: false,
+  outvoted: undefined,
 });
 
 /** The suspicions that nothing has outranked: heard after the last authenticated traffic from the accused. */

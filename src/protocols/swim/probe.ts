@@ -21,8 +21,8 @@ export interface Probe {
   readonly requester: Requester | undefined;
   /** The link broke just now: traffic still under way is no answer. */
   readonly urgent: boolean;
-  /** The middlemen asked, and whether each has sent a nack. */
-  readonly middlemen: Map<NodeId, boolean>;
+  /** The middlemen asked, and the last word of each. */
+  readonly middlemen: Map<NodeId, 'ack' | 'nack' | undefined>;
 }
 
 interface Requester {
@@ -41,6 +41,7 @@ export function probeTick(turn: Turn): void {
   });
   state.directoryAsks.clear();
   state.directoryAsked.clear();
+  state.relays.clear();
   const next = nextInRound(roster, chance, (member) => member.status !== 'dead' && !isOut(member));
   if (next) startProbe(turn, next, 'accuse');
   if (roster.counts.dead === 0 || now - state.deadProbedMs < options.config.deadProbeIntervalMs) return;
@@ -88,21 +89,28 @@ export function probeForAnother(turn: Turn, from: MemberRecord, seq: number, tar
     sendPacket(turn, from, { kind: target === state.self.nodeId ? 'ack' : 'nack', seq });
     return;
   }
+  const relays = state.relays.get(from.nodeId) ?? 0;
+  if (relays >= limits.relaysPerRequesterMax) return;
+  state.relays.set(from.nodeId, relays + 1);
   const accusers = standingAccusations(record).map(({ suspicion }) => suspicion.claim.accuser);
   const isWitness = accusers.length > 0 && !accusers.includes(state.self.nodeId) && record.status !== 'dead';
   startProbe(turn, record, isWitness ? 'accuse' : 'relay', { requester: { node: from.nodeId, seq } });
 }
 
-/** An ack counts from the member that was pinged, or from a middleman that was asked; from nobody else. */
+/**
+ * An ack counts from the member that was pinged, or from a middleman that was asked; from nobody else. A middleman’s is
+ * hearsay, and is weighed when all had the time to speak.
+ */
 export function hearAck(turn: Turn, from: NodeId, seq: number): void {
   const probe = turn.state.probes.get(seq);
-  if (probe && (from === probe.target || probe.middlemen.has(from))) succeed(turn, probe);
+  if (probe?.target === from) succeed(turn, probe);
+  else if (probe?.middlemen.has(from)) probe.middlemen.set(from, 'ack');
 }
 
 /** A middleman is well, though the target has not answered it either. */
 export function hearNack(turn: Turn, from: NodeId, seq: number): void {
   const probe = turn.state.probes.get(seq);
-  if (probe?.middlemen.has(from)) probe.middlemen.set(from, true);
+  if (probe?.middlemen.has(from)) probe.middlemen.set(from, 'nack');
 }
 
 /**
@@ -119,7 +127,7 @@ export function probeTimesOut(turn: Turn, seq: number): void {
   }
   const eligible = ({ status, nodeId }: MemberRecord) => status === 'alive' && nodeId !== probe.target;
   for (const middleman of drawMembers(roster, chance, options.config.indirectChecks, eligible)) {
-    probe.middlemen.set(middleman.nodeId, false);
+    probe.middlemen.set(middleman.nodeId, undefined);
     sendPacket(turn, middleman, { kind: 'ping-req', seq, target: probe.target });
   }
 }
@@ -133,13 +141,13 @@ export function reportNack(turn: Turn, seq: number): void {
   sendPacket(turn, requester, { kind: wasHeard(turn, probe) ? 'ack' : 'nack', seq: probe.requester.seq });
 }
 
-/** The probe’s time is over without an ack. */
+/** The probe’s time is over without an ack of the target itself. */
 export function probeEnds(turn: Turn, seq: number): void {
   const { probes, roster, awareness } = turn.state;
   const probe = probes.get(seq);
   if (!probe) return;
   const record = roster.records.get(probe.target)!;
-  if (wasHeard(turn, probe) && probe.purpose === 'accuse') {
+  if (probe.purpose === 'accuse' && (wasHeard(turn, probe) || isVouchedFor(record, probe))) {
     succeed(turn, probe);
     if (probe.urgent) startProbe(turn, record, 'accuse');
     return;
@@ -149,6 +157,19 @@ export function probeEnds(turn: Turn, seq: number): void {
   const received = [...probe.middlemen.values()].filter(Boolean).length;
   if (!probe.requester) adjustAwareness(awareness, failedProbePenalty(probe.middlemen.size, received));
   accuse(turn, record);
+}
+
+/**
+ * Whether middlemen say that it answers. One of them may lie, and must neither hide a death nor be believed against the
+ * others: who is outvoted is believed once, because packets get lost, and not again before the target is heard itself.
+ */
+function isVouchedFor(record: MemberRecord, { middlemen }: Probe): boolean {
+  const said = (word: 'ack' | 'nack') => [...middlemen.keys()].filter((node) => middlemen.get(node) === word);
+  const acks = said('ack');
+  if (acks.length === 0 || acks.length >= said('nack').length) return acks.length > 0;
+  const before = record.outvoted ?? new Set();
+  record.outvoted = new Set([...before, ...acks]);
+  return record.outvoted.size > before.size;
 }
 
 function succeed(turn: Turn, probe: Probe): void {
