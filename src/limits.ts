@@ -125,6 +125,8 @@ export const limits = {
   relaysPerRequesterMax: 32,
   /** Nodes whose directory entry was asked for within one probe interval. Past it: not asked. */
   directoryAsksMax: 64,
+  /** Signatures of claims that were found good and need not be checked again. Past it: the one used least lately goes. */
+  claimSignaturesKnownMax: 32_768,
   /** Bad signatures in one packet or push/pull document. Past it: the claims behind are dropped unread. */
   claimForgeriesMax: 32,
   /** Refused certificates in one push/pull document. Past it: the entries behind are dropped unread. */

@@ -66,7 +66,7 @@ export class Gossip {
     const { directory, seals, clock, metrics } = options;
     const isNewsHere = (claim: Unverified<SignedClaim>): boolean => isNews(this.#swim, claim);
     this.#unproven = new UnprovenAddresses(clock);
-    this.#intake = new GossipIntake({ directory, seals, clock, metrics, isNews: isNewsHere });
+    this.#intake = new GossipIntake({ self: identity.nodeId, directory, seals, clock, metrics, isNews: isNewsHere });
   }
 
   get seeds(): readonly Address[] {

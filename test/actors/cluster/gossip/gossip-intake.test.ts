@@ -53,7 +53,7 @@ function hostile() {
   const [here, there] = [sealsOf(self), sealsOf(nodeOne)];
   here.seals.learn(nodeOne, 1, there.boxKey);
   there.seals.learn(self, 1, here.boxKey);
-  const intake = new GossipIntake({ directory, seals: here.seals, clock, metrics, isNews: () => true });
+  const intake = new GossipIntake({ self, directory, seals: here.seals, clock, metrics, isNews: () => true });
   const violations: string[] = [];
   const link = { nodeId: nodeOne, violated: (text: string) => void violations.push(text) } as unknown as PeerLink;
   const count = (name: string, code?: string): number =>
