@@ -45,6 +45,8 @@ export class Insider {
   /** What it answers to a ping-req; nothing when undefined. */
   relays: 'ack' | 'nack' | undefined = 'nack';
   answersPings = true;
+  /** Push/pull documents that came in, asked for or not. */
+  documentsHeard = 0;
   boxKey: Uint8Array = noBytes;
   epoch: number;
   incarnation = 1;
@@ -258,6 +260,7 @@ export class Insider {
     if (frame.kind !== 'push-pull' && frame.kind !== 'push-pull-reply') return;
     const decoded = decodePushPull(utf8, frame.content.slice());
     if (!decoded.ok) return;
+    this.documentsHeard++;
     const { directory, claims } = decoded.value.unverified;
     for (const entry of directory) this.directory.set(entry.nodeId, entry);
     this.#note(claims);
