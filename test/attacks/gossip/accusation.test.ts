@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { utf8 } from '../../../src/actors/kernel/utf8.ts';
 import { plaintextBytesMax } from '../../../src/actors/cluster/gossip/gossip-datagram.ts';
+import { utf8 } from '../../../src/actors/kernel/utf8.ts';
 import { limits } from '../../../src/limits.ts';
 import type { NodeId } from '../../../src/names.ts';
 import { encodePacket } from '../../../src/protocols/swim/packet.ts';
@@ -103,7 +103,8 @@ describe('an insider cannot turn honest members against a third party', () => {
     const ping = encodePacket({ kind: 'ping', seq: 77_777, target: node, claims: [] }, utf8, plaintextBytesMax);
     const before = insider.packets.length;
     elsewhere.send(insider.seal(node, ping), cluster.machine(node).config.cluster.bind);
-    const isAck = () => insider.packets.slice(before).some(({ packet }) => packet.kind === 'ack' && packet.seq === 77_777);
+    const isAck = () =>
+      insider.packets.slice(before).some(({ packet }) => packet.kind === 'ack' && packet.seq === 77_777);
     await cluster.until('the answer is at the member', isAck);
     expect(heard).toBe(0);
     await elsewhere.close();

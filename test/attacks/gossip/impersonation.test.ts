@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/actors/kernel/utf8.ts';
 import type { NodeId } from '../../../src/names.ts';
-import { counterMax, type SignedClaim, signAlive, type SuspectClaim } from '../../../src/protocols/swim/claim.ts';
+import { counterMax, type SignedClaim, type SuspectClaim, signAlive } from '../../../src/protocols/swim/claim.ts';
 import { type AttackedCluster, attackedCluster } from './attacked-cluster.ts';
 
 let attacked: AttackedCluster;
@@ -93,7 +93,8 @@ describe('an insider cannot take the name of another', () => {
     const { insider, victim, honest, cluster } = attacked;
     const before = honest.map((node) => attacked.count(node, 'gossip_refused'));
     const { boxKey } = insider.aliveOf(victim).claim;
-    for (const node of honest) insider.document(node, { claims: [insider.alive({ epoch: insider.epoch + 1, boxKey })] });
+    for (const node of honest)
+      insider.document(node, { claims: [insider.alive({ epoch: insider.epoch + 1, boxKey })] });
     await cluster.advance(5_000);
     // What the victim says is still its own word, and is still heard.
     expect(honest.map((node) => attacked.count(node, 'gossip_refused'))).toEqual(before);
@@ -224,7 +225,11 @@ describe('an insider cannot bring back a dead member', () => {
     await cluster.advance(3_000);
     insider.relays = 'ack';
     cluster.crash(victim, { powerCut: true });
-    await cluster.until('it is dead for all', () => others.every((node) => seen(node, victim)?.status === 'dead'), 60_000);
+    await cluster.until(
+      'it is dead for all',
+      () => others.every((node) => seen(node, victim)?.status === 'dead'),
+      60_000,
+    );
     insider.relays = 'nack';
   });
 

@@ -114,7 +114,12 @@ describe('a captured datagram', () => {
     cluster.network.setConditions({ loss: 1 }, carol, alpha);
     const from = captured.length;
     await cluster.advance(1_500);
-    held.push(...captured.slice(from).filter((one) => one.from === carol && one.to === alpha).map(({ bytes }) => bytes));
+    held.push(
+      ...captured
+        .slice(from)
+        .filter((one) => one.from === carol && one.to === alpha)
+        .map(({ bytes }) => bytes),
+    );
     cluster.network.setConditions({ loss: 0 }, carol, alpha);
     cluster.crash(carol, { powerCut: true });
     const status = (): string | undefined =>

@@ -40,7 +40,7 @@ const exchangeRate = { count: 4, periodMs: 1_000, burst: 32 } as const;
 const forgeryRate = { count: 8, periodMs: 1_000, burst: 256 } as const;
 
 /** Good signatures cost as much to check. One document may be over it, as the first that a newcomer is given is. */
-const checkRate = { count: 500, periodMs: 1_000, burst: 4_096 } as const;
+const checkRate = { count: 500, periodMs: 1_000, burst: 2_048 } as const;
 /**
  * What one member may accuse others of, whoever passes it on: all of a large cluster at once, but not on and on. Each
  * accusation that is refuted changes what every member thinks twice, and each change is on record.
