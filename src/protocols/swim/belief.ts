@@ -4,6 +4,7 @@ import type { Unverified } from '../../unverified.ts';
 import { type AliveClaim, type Claim, compareCounters, type LeaveClaim, type SignedClaim } from './claim.ts';
 import { spread } from './gossip.ts';
 import { createMember, isOut, type MemberRecord } from './member.ts';
+import { noteRefuted, statusOnReturn } from './probation.ts';
 import { leansOnRevoked } from './revocation.ts';
 import { addMember, setStatus } from './roster.ts';
 import { hearAboutSelf, isFromAnotherBoot } from './self.ts';
@@ -34,20 +35,28 @@ function hearAlive(turn: Turn, record: MemberRecord | undefined, alive: SignedCl
   if (!record) {
     // A full table refuses newcomers: forgetting the dead would let a stale claim bring them back.
     if (turn.state.roster.records.size + 1 >= limits.membersMax) return;
-    addMember(turn, createMember(alive, turn.now));
+    addMember(turn, createMember(alive, turn.now, turn.restores ? 'unreachable' : 'alive'));
     spread(turn, alive);
     return;
   }
-  if (compareCounters(alive.claim, record) <= 0) return;
+  const order = compareCounters(alive.claim, record);
+  if (order === 0 && isOnlyRemembered(record) && !turn.restores) setStatus(turn, record, 'alive');
+  if (order <= 0) return;
+  if (alive.claim.epoch > record.epoch) record.probation = undefined;
+  else noteRefuted(turn, record);
   record.epoch = alive.claim.epoch;
   record.incarnation = alive.claim.incarnation;
   record.alive = alive;
   record.leave = undefined;
   record.accusations = undefined;
   clearSuspicion(turn, record);
-  setStatus(turn, record, 'alive');
+  setStatus(turn, record, statusOnReturn(turn, record));
   spread(turn, alive);
 }
+
+/** Restored, and neither heard since nor looked for: another member’s word that it lives is enough. */
+const isOnlyRemembered = ({ status, accusations, contactTurn, probation }: MemberRecord): boolean =>
+  status === 'unreachable' && accusations === undefined && contactTurn === 0 && probation === undefined;
 
 function hearLeave(turn: Turn, record: MemberRecord, leave: SignedClaim<LeaveClaim>): void {
   const order = compareCounters(leave.claim, record);
@@ -76,7 +85,7 @@ export function isNews(state: SwimState, candidate: Unverified<SignedClaim>): bo
   const record = state.roster.records.get(claim.node);
   if (!record) return claim.kind === 'alive';
   const order = compareCounters(claim, record);
-  if (claim.kind === 'alive') return order > 0;
+  if (claim.kind === 'alive') return order > 0 || (order === 0 && isOnlyRemembered(record));
   if (claim.kind === 'leave') return order > 0 || (order === 0 && record.status !== 'left');
   if (order !== 0 || isOut(record) || record.status === 'dead') return false;
   return signatures.some(({ signer }) => signer !== state.self.nodeId && !stands(record, signer));

@@ -21,15 +21,3 @@ export function drawUint32(chance: Chance): number {
 /** A whole number in [0, bound), for a bound of at least 1. */
 export const drawBelow = (chance: Chance, bound: number): number =>
   Math.floor((drawUint32(chance) / 0x1_0000_0000) * bound);
-
-/** Shuffles in place (Fisher and Yates). */
-export function shuffle<T>(chance: Chance, items: T[]): void {
-  for (let last = items.length - 1; last > 0; last--) swap(items, last, drawBelow(chance, last + 1));
-}
-
-/** Exchanges two items of an array. */
-export function swap<T>(items: T[], a: number, b: number): void {
-  const held = items[a]!;
-  items[a] = items[b]!;
-  items[b] = held;
-}

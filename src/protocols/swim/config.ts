@@ -25,11 +25,16 @@ export interface SwimConfig {
   readonly gossipNodes: number;
   /** The dead still get gossip for this long, so that a member declared dead by mistake can refute. */
   readonly gossipToTheDeadMs: number;
-  /** How often one of the dead is pinged, so that two halves of a cluster find each other again. */
+  /**
+   * How long after its death a member is contacted again, so that two halves of a cluster find each other. The time
+   * doubles with each contact.
+   */
   readonly deadProbeIntervalMs: number;
+  /** Up to this long: no dead member is left alone for longer, however long it has been dead. */
+  readonly deadProbeIntervalMaxMs: number;
   /** How often everything known is exchanged with one member over a link. Stretched above 32 members. */
   readonly pushPullIntervalMs: number;
-  /** Where the local health score saturates (Lifeguard’s S). Probes slow down by at most this plus one. */
+  /** Where the local health score saturates (Lifeguard’s S). Probes slow down by at most this plus one; 0 is off. */
   readonly awarenessMax: number;
 }
 
@@ -49,17 +54,23 @@ const local: SwimConfig = {
   gossipNodes: 3,
   gossipToTheDeadMs: 30_000,
   deadProbeIntervalMs: 5_000,
+  deadProbeIntervalMaxMs: 60_000,
   pushPullIntervalMs: 15_000,
   awarenessMax: 8,
 };
 
-/** One data centre: memberlist’s LAN defaults. */
+/**
+ * One data centre: memberlist’s LAN defaults, but with half its shortest suspicion. A death needs the signatures of three
+ * here, which makes a hasty one rarer than memberlist’s patience does (`npm run bench:gossip`).
+ */
 const lan: SwimConfig = {
   ...local,
   probeIntervalMs: 1_000,
   probeTimeoutMs: 500,
+  suspicionMult: 2,
   gossipIntervalMs: 200,
   deadProbeIntervalMs: 10_000,
+  deadProbeIntervalMaxMs: 300_000,
   pushPullIntervalMs: 30_000,
 };
 
@@ -77,6 +88,7 @@ const wan: SwimConfig = {
   gossipNodes: 4,
   gossipToTheDeadMs: 60_000,
   deadProbeIntervalMs: 30_000,
+  deadProbeIntervalMaxMs: 600_000,
   pushPullIntervalMs: 60_000,
 };
 
@@ -95,8 +107,9 @@ export function checkSwimConfig(config: SwimConfig): Result<SwimConfig> {
   const reasons: string[] = [];
   for (const [name, value] of Object.entries(config)) {
     const most = name.endsWith('Ms') ? timeMsMax : countMax;
-    if (!Number.isSafeInteger(value) || value < 1 || value > most) {
-      reasons.push(`${name} must be a whole number from 1 to ${most}, but is ${value}.`);
+    const least = name === 'awarenessMax' ? 0 : 1;
+    if (!Number.isSafeInteger(value) || value < least || value > most) {
+      reasons.push(`${name} must be a whole number from ${least} to ${most}, but is ${value}.`);
     }
   }
   if (config.probeTimeoutMs >= config.probeIntervalMs) {
@@ -109,6 +122,9 @@ export function checkSwimConfig(config: SwimConfig): Result<SwimConfig> {
   }
   if (config.suspicionFloorMs <= config.probeTimeoutMs) {
     reasons.push('suspicionFloorMs must exceed probeTimeoutMs, or the accused has no time to refute.');
+  }
+  if (config.deadProbeIntervalMaxMs < config.deadProbeIntervalMs) {
+    reasons.push('deadProbeIntervalMaxMs must not be less than deadProbeIntervalMs, for the time only grows.');
   }
   const [first, ...rest] = reasons;
   return first === undefined ? ok(config) : refuse('CONFIG_INVALID', first, ...rest);

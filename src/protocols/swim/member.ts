@@ -1,5 +1,6 @@
 import type { NodeId } from '../../names.ts';
 import type { AliveClaim, DeadClaim, LeaveClaim, MemberAddress, SignedClaim, SuspectClaim } from './claim.ts';
+import type { Probation } from './probation.ts';
 
 /**
  * What this node holds of a member. `suspect`: accused, time to refute runs. `unreachable`: this node’s own finding,
@@ -49,6 +50,13 @@ export interface MemberRecord {
   linkLost: boolean;
   /** Middlemen who said that it answers when more said that it does not, since it was last heard itself. */
   outvoted: ReadonlySet<NodeId> | undefined;
+  /** Its last answer came over the link because no datagram got through: so gossip goes that way too. */
+  overLink: boolean;
+  /** Of a dead member: when it is contacted again, and how long after that the next time. */
+  reachAtMs: number;
+  reachIntervalMs: number;
+  /** Absent while nobody has accused it. */
+  probation: Probation | undefined;
 }
 
 export interface Accusation {
@@ -66,9 +74,13 @@ export interface SuspicionClock {
 }
 
 /** A newcomer as its first alive claim shows it. */
-export const createMember = (alive: SignedClaim<AliveClaim>, now: number): MemberRecord => ({
+export const createMember = (
+  alive: SignedClaim<AliveClaim>,
+  now: number,
+  status: MemberStatus = 'alive',
+): MemberRecord => ({
   nodeId: alive.claim.node,
-  status: 'alive',
+  status,
   epoch: alive.claim.epoch,
   incarnation: alive.claim.incarnation,
   sinceMs: now,
@@ -81,6 +93,10 @@ export const createMember = (alive: SignedClaim<AliveClaim>, now: number): Membe
   contactMs: Number.NEGATIVE_INFINITY,
   linkLost: false,
   outvoted: undefined,
+  overLink: false,
+  reachAtMs: Number.POSITIVE_INFINITY,
+  reachIntervalMs: 0,
+  probation: undefined,
 });
 
 /** The suspicions that nothing has outranked: heard after the last authenticated traffic from the accused. */

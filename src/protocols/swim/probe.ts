@@ -2,10 +2,10 @@ import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import { adjustAwareness, failedProbePenalty, stretched } from './awareness.ts';
 import { nackPart } from './config.ts';
-import { sendPacket } from './gossip.ts';
+import { channelTo, sendPacket } from './gossip.ts';
 import { isOut, type MemberRecord, standingAccusations } from './member.ts';
 import { drawMembers, nextInRound } from './roster.ts';
-import type { SwimTimer, Turn } from './state.ts';
+import type { SwimTimer, Turn, Via } from './state.ts';
 import { accuse } from './suspicion.ts';
 
 /** One question whether a member answers, from the ping to the verdict. */
@@ -30,24 +30,38 @@ interface Requester {
   readonly seq: number;
 }
 
-/** One probe interval begins: probes the next member of the round, and now and then one of the dead. */
+/** One probe interval begins: probes the next member of the round, and one of the dead whose time has come. */
 export function probeTick(turn: Turn): void {
   const { state, now, effects } = turn;
   const { roster, chance, options } = state;
-  effects.push({
-    type: 'schedule',
-    timer: { type: 'probe' },
-    delayMs: stretched(state.awareness, options.config.probeIntervalMs),
-  });
+  const delayMs = stretched(state.awareness, options.config.probeIntervalMs);
+  effects.push({ type: 'schedule', timer: { type: 'probe' }, delayMs });
   state.directoryAsks.clear();
   state.directoryAsked.clear();
   state.relays.clear();
   const next = nextInRound(roster, chance, (member) => member.status !== 'dead' && !isOut(member));
   if (next) startProbe(turn, next, 'accuse');
-  if (roster.counts.dead === 0 || now - state.deadProbedMs < options.config.deadProbeIntervalMs) return;
-  state.deadProbedMs = now;
-  const [dead] = drawMembers(roster, chance, 1, ({ status }) => status === 'dead');
-  if (dead) startProbe(turn, dead, 'reach');
+  if (roster.counts.dead > 0 && now >= state.nextReachMs) reachOneOfTheDead(turn);
+}
+
+/**
+ * Whoever is dead is contacted again, less and less often and never not at all: so two halves of a cluster find each
+ * other after any time, and nobody has to know that there was a partition.
+ */
+function reachOneOfTheDead(turn: Turn): void {
+  const { state, now } = turn;
+  const { roster, chance, options } = state;
+  const [dead] = drawMembers(roster, chance, 1, ({ status, reachAtMs }) => status === 'dead' && reachAtMs <= now);
+  if (dead) {
+    dead.reachAtMs = now + dead.reachIntervalMs;
+    dead.reachIntervalMs = Math.min(2 * dead.reachIntervalMs, options.config.deadProbeIntervalMaxMs);
+    startProbe(turn, dead, 'reach');
+    return;
+  }
+  state.nextReachMs = Number.POSITIVE_INFINITY;
+  for (const { status, reachAtMs } of roster.records.values()) {
+    if (status === 'dead') state.nextReachMs = Math.min(state.nextReachMs, reachAtMs);
+  }
 }
 
 /** Pings a member and sets the timers that will judge the answer. Does nothing when too many probes are under way. */
@@ -59,7 +73,7 @@ export function startProbe(
 ): void {
   const { state } = turn;
   if (state.probes.size >= limits.probesMax) return;
-  const { probeTimeoutMs, probeIntervalMs } = state.options.config;
+  const { probeTimeoutMs, probeIntervalMs, awarenessMax } = state.options.config;
   const seq = state.nextSeq++;
   state.probes.set(seq, {
     seq,
@@ -72,7 +86,7 @@ export function startProbe(
     middlemen: new Map(),
   });
   sendPacket(turn, target, { kind: 'ping', seq, target: target.nodeId });
-  if (requester) schedule(turn, { type: 'probe.nack', seq }, probeTimeoutMs * nackPart);
+  if (requester && awarenessMax > 0) schedule(turn, { type: 'probe.nack', seq }, probeTimeoutMs * nackPart);
   if (purpose === 'accuse') schedule(turn, { type: 'probe.timeout', seq }, stretched(state.awareness, probeTimeoutMs));
   schedule(turn, { type: 'probe.end', seq }, stretched(state.awareness, probeIntervalMs));
 }
@@ -86,7 +100,8 @@ export function probeForAnother(turn: Turn, from: MemberRecord, seq: number, tar
   const { state } = turn;
   const record = state.roster.records.get(target);
   if (!record || isOut(record)) {
-    sendPacket(turn, from, { kind: target === state.self.nodeId ? 'ack' : 'nack', seq });
+    const kind = target === state.self.nodeId ? 'ack' : 'nack';
+    sendPacket(turn, from, { kind, seq }, { via: channelTo(from) });
     return;
   }
   const relays = state.relays.get(from.nodeId) ?? 0;
@@ -101,10 +116,12 @@ export function probeForAnother(turn: Turn, from: MemberRecord, seq: number, tar
  * An ack counts from the member that was pinged, or from a middleman that was asked; from nobody else. A middleman’s is
  * hearsay, and is weighed when all had the time to speak.
  */
-export function hearAck(turn: Turn, from: NodeId, seq: number): void {
+export function hearAck(turn: Turn, from: MemberRecord, seq: number, via: Via): void {
   const probe = turn.state.probes.get(seq);
-  if (probe?.target === from) succeed(turn, probe);
-  else if (probe?.middlemen.has(from)) probe.middlemen.set(from, 'ack');
+  if (probe?.target === from.nodeId) {
+    from.overLink = via === 'link';
+    succeed(turn, probe);
+  } else if (probe?.middlemen.has(from.nodeId)) probe.middlemen.set(from.nodeId, 'ack');
 }
 
 /** A middleman is well, though the target has not answered it either. */
@@ -114,21 +131,25 @@ export function hearNack(turn: Turn, from: NodeId, seq: number): void {
 }
 
 /**
- * The direct answer is late: asks others to try. A witness, who was asked itself, only tries once more: if it asked on,
- * one death would send questions around without end.
+ * The direct answer is late: tries over the link, which takes another way through the machine if not through the network,
+ * and asks others to try. A witness, who was asked itself, only tries once more: if it asked on, one death would send
+ * questions around without end.
  */
 export function probeTimesOut(turn: Turn, seq: number): void {
   const { probes, roster, chance, options } = turn.state;
   const probe = probes.get(seq);
   if (!probe || (!probe.urgent && wasHeard(turn, probe))) return;
+  const record = roster.records.get(probe.target)!;
+  const ping = { kind: 'ping', seq, target: probe.target } as const;
+  if (!record.linkLost && options.overLinks) sendPacket(turn, record, ping, { via: 'link' });
   if (probe.requester) {
-    sendPacket(turn, roster.records.get(probe.target)!, { kind: 'ping', seq, target: probe.target });
+    sendPacket(turn, record, ping);
     return;
   }
   const eligible = ({ status, nodeId }: MemberRecord) => status === 'alive' && nodeId !== probe.target;
   for (const middleman of drawMembers(roster, chance, options.config.indirectChecks, eligible)) {
     probe.middlemen.set(middleman.nodeId, undefined);
-    sendPacket(turn, middleman, { kind: 'ping-req', seq, target: probe.target });
+    sendPacket(turn, middleman, { kind: 'ping-req', seq, target: probe.target }, { via: channelTo(middleman) });
   }
 }
 
@@ -138,7 +159,8 @@ export function reportNack(turn: Turn, seq: number): void {
   const probe = probes.get(seq);
   const requester = probe?.requester && roster.records.get(probe.requester.node);
   if (!probe?.requester || !requester) return;
-  sendPacket(turn, requester, { kind: wasHeard(turn, probe) ? 'ack' : 'nack', seq: probe.requester.seq });
+  const kind = wasHeard(turn, probe) ? 'ack' : 'nack';
+  sendPacket(turn, requester, { kind, seq: probe.requester.seq }, { via: channelTo(requester) });
 }
 
 /** The probe’s time is over without an ack of the target itself. */
@@ -177,7 +199,8 @@ function succeed(turn: Turn, probe: Probe): void {
   probes.delete(probe.seq);
   if (probe.purpose === 'accuse' && !probe.requester) adjustAwareness(awareness, -1);
   const requester = probe.requester && roster.records.get(probe.requester.node);
-  if (probe.requester && requester) sendPacket(turn, requester, { kind: 'ack', seq: probe.requester.seq });
+  if (!probe.requester || !requester) return;
+  sendPacket(turn, requester, { kind: 'ack', seq: probe.requester.seq }, { via: channelTo(requester) });
 }
 
 /** Any authenticated traffic since the ping shows life as well as an ack does. */

@@ -13,13 +13,13 @@ export function pushPull(state: SwimState): readonly SignedClaim[] {
   const claims: SignedClaim[] = [self.alive];
   if (self.leave) claims.push(self.leave);
   const { pool } = roster;
-  const start = pool.length === 0 ? 0 : drawBelow(chance, pool.length);
-  for (let step = 0; step < pool.length; step++) claims.push(...knownOf(pool[(start + step) % pool.length]!));
+  const start = pool.size === 0 ? 0 : drawBelow(chance, pool.size);
+  for (let step = 0; step < pool.size; step++) claims.push(...knownOf(pool.at((start + step) % pool.size)));
   return claims;
 }
 
 /** The alive claim, because verdicts count only where their subject is known; then the verdict. */
-function knownOf(record: MemberRecord): SignedClaim[] {
+export function knownOf(record: MemberRecord): SignedClaim[] {
   if (record.status === 'revoked') return [];
   if (record.leave) return [record.alive, record.leave];
   if (record.certificate) return [record.alive, record.certificate];
@@ -39,10 +39,11 @@ export function pushPullTick(turn: Turn): void {
   const [partner] = drawMembers(roster, chance, 1, ({ status }) => status === 'alive');
   if (partner) turn.effects.push({ type: 'push-pull', with: partner.nodeId });
   // Linked and yet not alive here: one of the two has missed what the other said, and nothing else would say it again.
-  const odd = roster.pool.filter(
-    ({ status, linkLost }) => !linkLost && status !== 'alive' && status !== 'suspect' && status !== 'revoked',
-  );
-  const missed = odd[turn.state.turn % odd.length];
+  const { counts } = roster;
+  if (counts.unreachable + counts.dead + counts.left === 0) return;
+  const isOdd = ({ status, linkLost }: MemberRecord) =>
+    !linkLost && (status === 'unreachable' || status === 'dead' || status === 'left');
+  const [missed] = drawMembers(roster, chance, 1, isOdd);
   if (missed) turn.effects.push({ type: 'push-pull', with: missed.nodeId });
 }
 

@@ -34,7 +34,28 @@ export interface SwimOptions {
   /** Signs with this node’s claim key, under the claims’ domain. */
   readonly sign: Sign;
   readonly utf8: Utf8;
+  /** Whether the shell can send packets over links: then they are the second way to a member. */
+  readonly overLinks?: boolean;
+  /** Parts of the rules switched off, to measure what each is worth. No node runs so. */
+  readonly trial?: SwimTrial;
 }
+
+/**
+ * The rules with less in them. Lifeguard’s other two parts are switched off by numbers: local health by `awarenessMax` 0,
+ * the suspicion that shortens with confirmations by `suspicionMaxMult` 1.
+ */
+export interface SwimTrial {
+  /** Lifeguard’s buddy system: a packet to an accused member carries the accusation. */
+  readonly buddy: boolean;
+  /**
+   * False for SWIM’s own belief: one suspicion that runs out is a death, a death is believed as it comes, and only the
+   * subject’s next incarnation refutes either.
+   */
+  readonly certified: boolean;
+}
+
+/** How a packet travels: as a datagram, or over the link because datagrams do not get through. */
+export type Via = 'datagram' | 'link';
 
 /** Everything that one member knows and does; changed in place by `step`, read through the views. */
 export interface SwimState {
@@ -58,7 +79,8 @@ export interface SwimState {
   nextSeq: number;
   nextSuspicionRound: number;
   gossipScheduled: boolean;
-  deadProbedMs: number;
+  /** When the first of the dead is to be contacted again; early rather than late. */
+  nextReachMs: number;
   partition: PartitionMode;
   mode: 'active' | 'leaving' | 'left';
 }
@@ -68,7 +90,14 @@ export type SwimInput =
   /** First: starts the timers; and again when the shell has lost all of them. */
   | { readonly type: 'start'; readonly now: number }
   /** A packet whose seal proved `from` and whose claims were verified. */
-  | { readonly type: 'packet'; readonly from: NodeId; readonly packet: Packet; readonly now: number }
+  | {
+      readonly type: 'packet';
+      readonly from: NodeId;
+      readonly packet: Packet;
+      /** Default: a datagram. */
+      readonly via?: Via;
+      readonly now: number;
+    }
   /** A `schedule` effect has come due. */
   | { readonly type: 'timer'; readonly timer: SwimTimer; readonly now: number }
   /** Verified claims from a push/pull over the link to `from`. */
@@ -78,6 +107,8 @@ export type SwimInput =
       readonly claims: readonly SignedClaim[];
       readonly now: number;
     }
+  /** Verified claims of an earlier boot’s `snapshot`: what this node knew before it stopped. */
+  | { readonly type: 'restored'; readonly claims: readonly SignedClaim[]; readonly now: number }
   /** A claim from `from` could not be verified, because the directory lacks the key of `node`. */
   | { readonly type: 'directory.missing'; readonly from: NodeId; readonly node: NodeId; readonly now: number }
   /** The link to `peer` broke: a hint that starts a probe, never a verdict. */
@@ -98,13 +129,20 @@ export type SwimTimer =
   | { readonly type: 'probe.nack'; readonly seq: number }
   | { readonly type: 'probe.end'; readonly seq: number }
   | { readonly type: 'suspicion'; readonly node: NodeId; readonly round: number }
+  | { readonly type: 'probation'; readonly node: NodeId }
   | { readonly type: 'gossip' }
   | { readonly type: 'push-pull' };
 
 /** What the shell is asked to do. */
 export type SwimEffect =
-  /** Seal and send as one datagram. */
-  | { readonly type: 'send'; readonly to: NodeId; readonly address: MemberAddress; readonly packet: Packet }
+  /** Seal and send as one datagram; or send over the link, if there is one. */
+  | {
+      readonly type: 'send';
+      readonly to: NodeId;
+      readonly address: MemberAddress;
+      readonly packet: Packet;
+      readonly via: Via;
+    }
   /** Answer with the input `timer` after the delay. Timers are never cancelled; stale ones are ignored. */
   | { readonly type: 'schedule'; readonly timer: SwimTimer; readonly delayMs: number }
   /** A newcomer, or a change of a member’s status, counters or addresses. */
@@ -130,4 +168,6 @@ export interface Turn {
   readonly state: SwimState;
   readonly now: number;
   readonly effects: SwimEffect[];
+  /** The claims are this node’s own memory: no news to others, and no proof that anybody lives now. */
+  readonly restores: boolean;
 }

@@ -10,8 +10,9 @@ import {
   suspicionFrom,
 } from './claim.ts';
 import type { SwimConfig } from './config.ts';
-import { sendPacket, spread } from './gossip.ts';
+import { channelTo, sendPacket, spread } from './gossip.ts';
 import { isOut, type MemberRecord, standingAccusations } from './member.ts';
+import { noteAccused } from './probation.ts';
 import { drawMembers, rosterSize, setStatus } from './roster.ts';
 import type { SwimState, Turn } from './state.ts';
 
@@ -33,18 +34,26 @@ export function suspicionTimeoutMs(config: SwimConfig, clusterSize: number, conf
 const shortestSuspicionMs = (config: SwimConfig, clusterSize: number): number =>
   config.suspicionMult * Math.max(1, Math.log10(clusterSize)) * config.probeIntervalMs;
 
+/**
+ * memberlist wants `suspicionMult − 2`, so none at all when failures shall be found fast. Here whoever accuses asks others
+ * to probe, so two more accusers come soon when a member has failed, and do not when the accuser has.
+ */
 function confirmationsWanted(config: SwimConfig, clusterSize: number): number {
-  const wanted = config.suspicionMult - 2;
+  const wanted = Math.max(config.suspicionMult, accusersMostWanted + 1) - 2;
   return clusterSize - 2 < wanted ? 0 : wanted;
 }
 
 const accusersMostWanted = 3;
-/** Timers of the world may come a little early; one that is earlier belongs to a deadline that has moved. */
+/** Timers of the world may come a little early. */
 const earlyMsMax = 5;
 
 /** k: how many distinct accusers certify a death among `size` members. Two members can certify nothing. */
 export const certificateSize = (size: number): number =>
   size <= 2 ? Number.POSITIVE_INFINITY : Math.min(accusersMostWanted, Math.floor((size - 1) / 2) + 1);
+
+/** k, as this node sees it now. */
+const accusersWanted = ({ options, roster }: SwimState): number =>
+  options.trial?.certified === false ? 1 : certificateSize(rosterSize(roster));
 
 /**
  * Signs this node’s own suspicion after a failed probe, and asks k+1 random members to probe for themselves: whoever
@@ -61,11 +70,16 @@ export function accuse(turn: Turn, record: MemberRecord): void {
   if (!hold(turn, record, suspicion, true)) return;
   spread(turn, suspicion);
   weigh(turn, record);
-  const wanted = Math.min(accusersMostWanted, certificateSize(rosterSize(roster)));
+  const wanted = Math.min(accusersMostWanted, accusersWanted(turn.state));
   if (standingAccusations(record).length >= wanted) return;
   const eligible = (other: MemberRecord) => other.status === 'alive' && other !== record;
   for (const witness of drawMembers(roster, chance, wanted + 1, eligible)) {
-    sendPacket(turn, witness, { kind: 'ping-req', seq: turn.state.nextSeq++, target: node }, [suspicion]);
+    sendPacket(
+      turn,
+      witness,
+      { kind: 'ping-req', seq: turn.state.nextSeq++, target: node },
+      { front: [suspicion], via: channelTo(witness) },
+    );
   }
 }
 
@@ -115,7 +129,12 @@ export function resumeSuspicion(turn: Turn, record: MemberRecord): void {
 export function suspicionExpires(turn: Turn, record: MemberRecord, round: number): boolean {
   const { state, now } = turn;
   const { suspicion } = record;
-  if (!suspicion || suspicion.round !== round || now + earlyMsMax < suspicion.deadlineMs) return false;
+  if (!suspicion || suspicion.round !== round) return false;
+  if (now + earlyMsMax < suspicion.deadlineMs) {
+    // Of a deadline that has moved, or of a clock that went faster then: it must not be the last.
+    scheduleExpiry(turn, record, suspicion.deadlineMs - now);
+    return false;
+  }
   if (isCertifiable(state, record)) {
     certify(turn, record);
     return false;
@@ -139,9 +158,9 @@ export function clearSuspicion(turn: Turn, record: MemberRecord): void {
 }
 
 /** Accusers worth repeating: enough to shorten the time-out and enough to certify. */
-function repeatedMax({ options, roster }: SwimState): number {
-  const size = rosterSize(roster);
-  return Math.max(1 + confirmationsWanted(options.config, size), Math.min(accusersMostWanted, certificateSize(size)));
+function repeatedMax(state: SwimState): number {
+  const confirmations = confirmationsWanted(state.options.config, rosterSize(state.roster));
+  return Math.max(1 + confirmations, Math.min(accusersMostWanted, accusersWanted(state)));
 }
 
 /** Keeps a suspicion; returns whether it stands now and did not before. `own`: made here just now. */
@@ -179,6 +198,7 @@ function makeRoom(record: MemberRecord, always: boolean): boolean {
 /** Draws the consequence of new suspicions. */
 function weigh(turn: Turn, record: MemberRecord): void {
   const { state, now } = turn;
+  noteAccused(turn, record);
   if (record.status === 'unreachable') {
     if (isCertifiable(state, record)) certify(turn, record);
     return;
@@ -195,8 +215,11 @@ function moveDeadline(turn: Turn, record: MemberRecord): void {
   const suspicion = record.suspicion!;
   const size = rosterSize(turn.state.roster);
   const accusers = standingAccusations(record).length;
-  let lastsMs = suspicionTimeoutMs(config, size, Math.max(0, accusers - 1));
-  if (record.linkLost && accusers >= certificateSize(size)) lastsMs = Math.min(lastsMs, config.suspicionFloorMs);
+  // Neither datagrams nor the link get through: that needs nobody’s confirmation.
+  let lastsMs = record.linkLost
+    ? shortestSuspicionMs(config, size)
+    : suspicionTimeoutMs(config, size, Math.max(0, accusers - 1));
+  if (record.linkLost && accusers >= accusersWanted(turn.state)) lastsMs = Math.min(lastsMs, config.suspicionFloorMs);
   const deadlineMs = suspicion.startedMs + lastsMs;
   if (deadlineMs >= suspicion.deadlineMs) return;
   suspicion.deadlineMs = deadlineMs;
@@ -211,8 +234,8 @@ function scheduleExpiry(turn: Turn, record: MemberRecord, delayMs: number): void
 const wasHeardLately = ({ state, now }: Turn, record: MemberRecord): boolean =>
   !record.linkLost && now - record.contactMs < shortestSuspicionMs(state.options.config, rosterSize(state.roster));
 
-const isCertifiable = ({ roster }: SwimState, record: MemberRecord): boolean =>
-  standingAccusations(record).length >= certificateSize(rosterSize(roster));
+const isCertifiable = (state: SwimState, record: MemberRecord): boolean =>
+  standingAccusations(record).length >= accusersWanted(state);
 
 function certify(turn: Turn, record: MemberRecord): void {
   const suspicions = standingAccusations(record).map(({ suspicion }) => suspicion);

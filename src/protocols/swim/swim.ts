@@ -12,6 +12,7 @@ import { gossip, scheduleGossip, sendPacket } from './gossip.ts';
 import { isOut, type Member, viewOf } from './member.ts';
 import type { Packet } from './packet.ts';
 import { type PartitionMode, partitionMode } from './partition.ts';
+import { probationEnds } from './probation.ts';
 import {
   hearAck,
   hearNack,
@@ -22,15 +23,17 @@ import {
   reportNack,
   startProbe,
 } from './probe.ts';
-import { pushPullTick, schedulePushPull } from './push-pull.ts';
+import { pushPullDelayMs, pushPullTick, schedulePushPull } from './push-pull.ts';
 import { revokeMembers } from './revocation.ts';
-import { createRoster } from './roster.ts';
+import { createRoster, rosterSize } from './roster.ts';
 import { announceLeave, createSelf, viewOfSelf } from './self.ts';
-import type { SwimInput, SwimOptions, SwimState, SwimStep, SwimTimer, Turn } from './state.ts';
+import { restore } from './snapshot.ts';
+import type { SwimInput, SwimOptions, SwimState, SwimStep, SwimTimer, Turn, Via } from './state.ts';
 import { hurry, resumeSuspicion, suspicionExpires } from './suspicion.ts';
 
 export { isNews } from './belief.ts';
 export { pushPull } from './push-pull.ts';
+export { snapshot } from './snapshot.ts';
 export type { SwimEffect, SwimInput, SwimOptions, SwimState, SwimStep, SwimTimer } from './state.ts';
 
 /**
@@ -64,7 +67,7 @@ export function createSwim(options: SwimOptions): SwimState {
     nextSeq: 1,
     nextSuspicionRound: 1,
     gossipScheduled: false,
-    deadProbedMs: Number.NEGATIVE_INFINITY,
+    nextReachMs: Number.POSITIVE_INFINITY,
     partition: partitionMode(1, options.expectedSize),
     mode: 'active',
   };
@@ -73,11 +76,11 @@ export function createSwim(options: SwimOptions): SwimState {
 /** Takes one input and returns what the shell is to do; the state is changed in place. Refuses by ignoring. */
 export function step(state: SwimState, input: SwimInput): SwimStep {
   state.turn++;
-  const turn: Turn = { state, now: input.now, effects: [] };
+  const turn: Turn = { state, now: input.now, effects: [], restores: input.type === 'restored' };
   dispatch(turn, input);
   judgePartition(turn);
   scheduleGossip(turn);
-  if (state.mode === 'leaving' && state.broadcasts.count === 0) {
+  if (state.mode === 'leaving' && (state.broadcasts.count === 0 || nobodyHears(state))) {
     state.mode = 'left';
     turn.effects.push({ type: 'left' });
   }
@@ -91,13 +94,16 @@ function dispatch(turn: Turn, input: SwimInput): void {
       start(turn);
       break;
     case 'packet':
-      hearPacket(turn, input.from, input.packet);
+      hearPacket(turn, input.from, input.packet, input.via ?? 'datagram');
       break;
     case 'timer':
       timerDue(turn, input.timer);
       break;
     case 'claims':
       hearClaims(turn, input.from, input.claims);
+      break;
+    case 'restored':
+      restore(turn, input.claims);
       break;
     case 'directory.missing':
       askForDirectory(turn, input.from, input.node);
@@ -134,12 +140,12 @@ function start(turn: Turn): void {
   self.sinceMs ??= turn.now;
   probes.clear();
   turn.state.gossipScheduled = false;
-  for (const record of roster.records.values()) resumeSuspicion(turn, record);
+  if (roster.counts.suspect > 0) for (const record of roster.records.values()) resumeSuspicion(turn, record);
   turn.effects.push({ type: 'schedule', timer: { type: 'probe' }, delayMs: drawBelow(chance, probeIntervalMs) });
-  schedulePushPull(turn, drawBelow(chance, pushPullIntervalMs));
+  schedulePushPull(turn, drawBelow(chance, pushPullDelayMs(pushPullIntervalMs, rosterSize(roster))));
 }
 
-function hearPacket(turn: Turn, from: NodeId, packet: Packet): void {
+function hearPacket(turn: Turn, from: NodeId, packet: Packet, via: Via): void {
   hearClaims(turn, from, packet.claims);
   const sender = turn.state.roster.records.get(from);
   if (!sender) {
@@ -150,9 +156,9 @@ function hearPacket(turn: Turn, from: NodeId, packet: Packet): void {
   const { self, mode } = turn.state;
   if (mode === 'left') return;
   if (packet.kind === 'ping' && packet.target === self.nodeId) {
-    sendPacket(turn, sender, { kind: 'ack', seq: packet.seq });
+    sendPacket(turn, sender, { kind: 'ack', seq: packet.seq }, { via });
   } else if (packet.kind === 'ping-req') probeForAnother(turn, sender, packet.seq, packet.target);
-  else if (packet.kind === 'ack') hearAck(turn, from, packet.seq);
+  else if (packet.kind === 'ack') hearAck(turn, sender, packet.seq, via);
   else if (packet.kind === 'nack') hearNack(turn, from, packet.seq);
 }
 
@@ -197,6 +203,11 @@ function memberTimerDue(turn: Turn, timer: Exclude<SwimTimer, { type: 'gossip' }
     case 'push-pull':
       pushPullTick(turn);
       break;
+    case 'probation': {
+      const record = roster.records.get(timer.node);
+      if (record && probationEnds(turn, record)) startProbe(turn, record, 'accuse');
+      break;
+    }
     case 'suspicion': {
       const record = roster.records.get(timer.node);
       if (record && suspicionExpires(turn, record, timer.round)) startProbe(turn, record, 'accuse');
@@ -247,12 +258,9 @@ function leave(turn: Turn): void {
   state.probes.clear();
   announceLeave(turn);
   gossip(turn, leaveBurst);
-  if (state.roster.counts.alive + state.roster.counts.suspect === 0) {
-    // Nobody would hear it.
-    state.mode = 'left';
-    turn.effects.push({ type: 'left' });
-  }
 }
+
+const nobodyHears = ({ roster }: SwimState): boolean => roster.counts.alive + roster.counts.suspect === 0;
 
 function judgePartition(turn: Turn): void {
   const { state } = turn;

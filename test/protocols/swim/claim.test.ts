@@ -9,7 +9,7 @@ import {
   type SignedClaim,
   suspicionFrom,
 } from '../../../src/protocols/swim/claim.ts';
-import { utf8 } from '../../simulate/swim-cluster.ts';
+import { utf8 } from '../../simulate/fake-claims.ts';
 import { claims } from './stage.ts';
 
 const node = fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,20}$/);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Writer } from '../../../src/protocols/msgpack/writer.ts';
 import { decodePacket, encodePacket, headBytes, type PacketHead } from '../../../src/protocols/swim/packet.ts';
-import { plaintextBytesMax, utf8 } from '../../simulate/swim-cluster.ts';
+import { plaintextBytesMax, utf8 } from '../../simulate/fake-claims.ts';
 import { claims, id } from './stage.ts';
 
 const seq = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });

@@ -257,16 +257,34 @@ describe('a ping', () => {
   });
 });
 
-test('one of the dead is pinged now and then, and comes back when it answers', () => {
-  const stage = new Stage(['node-2', 'node-3', 'node-4']);
-  stage.hears('node-3', claims.dead('node-2', ['node-3', 'node-4']));
-  stage.start();
-  stage.passes(499);
-  const ping = stage.takeSent('ping').find(({ to }) => to === 'node-2');
-  expect(ping).toBeDefined();
-  stage.passes(4_000);
-  expect(stage.takeSent('ping').filter(({ to }) => to === 'node-2')).toEqual([]);
-  expect(stage.status('node-2')).toBe('dead');
-  stage.receives('node-2', { kind: 'ack', seq: seqOf(ping), claims: [] });
-  expect(stage.status('node-2')).toBe('alive');
+describe('a dead member', () => {
+  const pingsIn = (stage: Stage, durationMs: number): Sent[] => {
+    stage.takeSent();
+    stage.passes(durationMs);
+    return stage.takeSent('ping').filter(({ to }) => to === 'node-2');
+  };
+  const withDead = () => {
+    const stage = new Stage(['node-2', 'node-3', 'node-4']);
+    stage.start();
+    stage.hears('node-3', claims.dead('node-2', ['node-3', 'node-4']));
+    return stage;
+  };
+
+  test('is contacted again, and comes back when it answers', () => {
+    const stage = withDead();
+    expect(pingsIn(stage, 4_500)).toEqual([]);
+    const [ping] = pingsIn(stage, 5_000);
+    expect(stage.status('node-2')).toBe('dead');
+    stage.receives('node-2', { kind: 'ack', seq: seqOf(ping), claims: [] });
+    expect(stage.status('node-2')).toBe('alive');
+  });
+
+  test('is contacted less and less often, and never not at all', () => {
+    const stage = withDead();
+    const perHour = [1, 2, 3].map(() => pingsIn(stage, 3_600_000).length);
+    expect(perHour[0]).toBeGreaterThan(perHour[1]!);
+    const { probeIntervalMs, deadProbeIntervalMaxMs, awarenessMax } = stage.state.options.config;
+    const leastOften = 3_600_000 / (deadProbeIntervalMaxMs + (awarenessMax + 1) * probeIntervalMs);
+    for (const count of perHour) expect(count).toBeGreaterThanOrEqual(Math.floor(leastOften));
+  });
 });

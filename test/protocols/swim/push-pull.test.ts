@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pushPull, pushPullDelayMs } from '../../../src/protocols/swim/push-pull.ts';
-import { swimOptions } from '../../simulate/swim-cluster.ts';
+import { swimOptions } from '../../simulate/fake-claims.ts';
 import { claims, named, Stage } from './stage.ts';
 
 describe('pushPull', () => {

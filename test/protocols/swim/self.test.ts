@@ -3,7 +3,7 @@ import { counterMax } from '../../../src/protocols/swim/claim.ts';
 import { members, ownAlive } from '../../../src/protocols/swim/swim.ts';
 import { verifyClaim } from '../../../src/protocols/swim/verification.ts';
 import { unverified } from '../../../src/unverified.ts';
-import { fakeAuthority } from '../../simulate/swim-cluster.ts';
+import { fakeAuthority } from '../../simulate/fake-claims.ts';
 import { claims, id, named, Stage } from './stage.ts';
 
 test('a member’s own alive claim is signed and first in its list', () => {

@@ -13,7 +13,7 @@ import {
 import type { Packet } from '../../../src/protocols/swim/packet.ts';
 import type { SwimEffect, SwimInput, SwimOptions, SwimState } from '../../../src/protocols/swim/state.ts';
 import { createSwim, memberOf, step } from '../../../src/protocols/swim/swim.ts';
-import { fakeSign, keyOf, swimOptions, utf8 } from '../../simulate/swim-cluster.ts';
+import { fakeSign, keyOf, swimOptions, utf8 } from '../../simulate/fake-claims.ts';
 
 export const id = (node: string): NodeId => node as NodeId;
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CaxtonError } from '../../../src/errors.ts';
 import { swimProfiles } from '../../../src/protocols/swim/config.ts';
 import { createSwim, memberOf, members, partition, step } from '../../../src/protocols/swim/swim.ts';
-import { swimOptions } from '../../simulate/swim-cluster.ts';
+import { swimOptions } from '../../simulate/fake-claims.ts';
 import { claims, id, named, Stage } from './stage.ts';
 
 describe('createSwim refuses', () => {
@@ -173,6 +173,14 @@ describe('a member that leaves', () => {
     const stage = new Stage();
     expect(stage.input({ type: 'leave', now: 0 })).toContainEqual({ type: 'left' });
     expect(stage.input({ type: 'leave', now: 0 })).toEqual([]);
+  });
+
+  test('goes when nobody is left who could hear it', () => {
+    const stage = new Stage(['node-2']);
+    stage.input({ type: 'leave', now: 0 });
+    expect(stage.effects).not.toContainEqual({ type: 'left' });
+    stage.hears('node-2', claims.leave('node-2'));
+    expect(stage.effects).toContainEqual({ type: 'left' });
   });
 });
 

@@ -8,7 +8,7 @@ import {
   verifyPacket,
 } from '../../../src/protocols/swim/verification.ts';
 import { unverified } from '../../../src/unverified.ts';
-import { fakeAuthority, fakeSign, keyOf, utf8 } from '../../simulate/swim-cluster.ts';
+import { fakeAuthority, fakeSign, keyOf, utf8 } from '../../simulate/fake-claims.ts';
 import { claims } from './stage.ts';
 
 const byMallory = (bytes: Uint8Array) => fakeSign(keyOf('mallory'), bytes);

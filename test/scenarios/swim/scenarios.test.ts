@@ -4,7 +4,8 @@ import { certifyDead, signSuspicion } from '../../../src/protocols/swim/claim.ts
 import { verifyClaims } from '../../../src/protocols/swim/verification.ts';
 import { unverified } from '../../../src/unverified.ts';
 import { claims, id } from '../../protocols/swim/stage.ts';
-import { fakeAuthority, fakeSign, keyOf, SwimCluster, utf8 } from '../../simulate/swim-cluster.ts';
+import { fakeAuthority, fakeSign, keyOf, utf8 } from '../../simulate/fake-claims.ts';
+import { SwimCluster } from '../../simulate/swim-cluster.ts';
 
 /**
  * What a cluster does, told as the trace of one seeded run. `UPDATE_GOLDEN=1 npx vitest run test/scenarios/swim` writes
@@ -115,7 +116,7 @@ const scenarios: readonly Scenario[] = [
       const { claims: believed, refusals } = verifyClaims(list, fakeAuthority, () => true);
       expect(refusals.map(({ code }) => code)).toEqual(['SIGNATURE_INVALID']);
       for (const victim of ['node-1', 'node-4', 'node-5']) {
-        cluster.inject(victim, { type: 'claims', from: id('node-2'), claims: believed, now: cluster.now });
+        cluster.inject(victim, { type: 'claims', from: id('node-2'), claims: believed });
       }
       cluster.run(10_000);
       return cluster;

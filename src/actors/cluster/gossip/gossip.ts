@@ -172,7 +172,7 @@ export class Gossip {
   #perform(effect: SwimEffect): void {
     const { clock, links, onMember, onPartition, onEpochStale, onLeft } = this.#options;
     switch (effect.type) {
-      case 'send':
+      case 'send': // Always a datagram: the rules are not told that packets can go over links (`overLinks`).
         this.#send(effect.to, effect.address, effect.packet);
         return;
       case 'schedule': {
