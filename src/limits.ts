@@ -284,6 +284,8 @@ export const limits = {
   placementNodesMax: 256,
   /** Services that one agent offers. */
   servicesMax: 32,
+  /** Services whose turn (`?pick=rr`) a node remembers. Past it: the one asked for longest ago begins anew. */
+  serviceTurnsMax: 4_096,
   /** Keys of one kind in the trust bundle. */
   trustKeysMax: 64,
   /** A notice, as the text that is signed. */

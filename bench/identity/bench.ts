@@ -59,6 +59,7 @@ async function issuing(authority: Authority, quick: boolean): Promise<Table> {
     caPem: () => authority.certPem,
     revoked: () => undefined,
     keep: async () => ok(undefined),
+    forget: async () => {},
     record: async () => ok(undefined),
   });
   const names = { dns: ['localhost'], ip: ['127.0.0.1'] };

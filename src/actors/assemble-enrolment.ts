@@ -22,11 +22,11 @@ export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, api: ()
   const { identity } = files;
   const known = (node: NodeId) => knownCertificates(base, cluster, node);
   const certificatesOf = async (node: NodeId): Promise<readonly HeldCertificateView[]> =>
-    (await known(node)).filter(({ notAfter }) => notAfter > ports.clock.now()).map(viewOf);
-  const viewOf = (held: HeldCertificate): HeldCertificateView => ({
+    (await known(node)).filter(({ notAfter }) => notAfter > ports.clock.now()).map((held) => viewOf(node, held));
+  const viewOf = (node: NodeId, held: HeldCertificate): HeldCertificateView => ({
     serial: held.serial,
     notAfter: iso(held.notAfter),
-    revoked: revocations.ofCertificate(held) !== undefined,
+    revoked: revocations.ofCertificate({ nodeId: node, ...held })?.code === 'REVOKED',
     certificate: held.chainPem,
   });
   const made = createEnrolment(base, cluster, known, api);

@@ -178,6 +178,7 @@ export function agentView(
   const found = registry.find(agentId);
   if (!found) return undefined;
   const local = found.nodeId === identity.nodeId;
+  const rivals = registry.rivals(agentId).slice(1);
   const reachable = local || links.get(found.nodeId) !== undefined;
   return {
     agentId,
@@ -189,6 +190,7 @@ export function agentView(
     deploymentId: documentId(found.signed.manifest),
     ...(found.signed.capability === '' ? {} : { tokenId: documentId(found.signed.capability) }),
     services: found.manifest.services,
+    ...(rivals.length > 0 && { rivals }),
     reachable,
   };
 }

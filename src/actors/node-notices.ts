@@ -10,6 +10,7 @@ import {
 import { revocationsInOrder } from '../protocols/notice/revocation.ts';
 import { resumedBy, suspensionsInOrder } from '../protocols/notice/suspension.ts';
 import { trustInOrder } from '../protocols/notice/trust.ts';
+import { partitionMode } from '../protocols/swim/partition.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
 import type { NoticeNews } from './cluster/notices/notice-board.ts';
@@ -148,7 +149,8 @@ function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
  * A minority must not write what the majority may write otherwise. What is judged and recorded is in force when this
  * resolves; a revocation is in force even before it is recorded.
  */
-async function publish({ base, cluster }: Rooms, text: string, caller: Caller): Promise<Result<NoticeView>> {
+async function publish(rooms: Rooms, text: string, caller: Caller): Promise<Result<NoticeView>> {
+  const { base, cluster } = rooms;
   const { notices, audit, fault } = base;
   if (cluster.gossip.partition() !== 'majority')
     return refuse(
@@ -166,6 +168,11 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
     if (!held.ok) audit.note(publicationOf(caller, undefined, held.refusal));
     await notices.saved();
     return held;
+  }
+  const stranded = strands(rooms, judged.value.notice);
+  if (stranded) {
+    audit.note(publicationOf(caller, undefined, stranded));
+    return { ok: false, refusal: stranded };
   }
   const record = () => audit.record(publicationOf(caller, judged.value, undefined));
   // What protects is in force before it is recorded; what lets in, afterwards.
@@ -187,6 +194,27 @@ async function publish({ base, cluster }: Rooms, text: string, caller: Caller): 
   }
   await notices.saved();
   return ok(viewsOf(base).find((view) => view.kind === kind)!);
+}
+
+/**
+ * Why a suspension would leave a minority: nobody could publish anything after it, what ends it neither. One of members that
+ * do not count now takes nothing away.
+ */
+function strands({ base, cluster }: Rooms, notice: Notice): Refusal | undefined {
+  if (notice.kind !== 'suspensions') return undefined;
+  const { suspensions } = notice.body;
+  if (resumedBy(suspensions, suspensionsInForce(base.notices.state)).length === 0) return undefined;
+  const out = new Set(suspensions.map(({ node }) => node));
+  const left = cluster.gossip
+    .members()
+    .filter(({ nodeId, status }) => !out.has(nodeId) && (status === 'alive' || status === 'suspect')).length;
+  const { expectedSize } = base.config.cluster;
+  if (partitionMode(left, expectedSize) === 'majority') return undefined;
+  return refuse(
+    'PARTITION_MINORITY',
+    `It would leave ${left} of ${expectedSize} nodes (cluster.expected_size), which is no quorum: nothing could be published any more, nor anybody resumed.`,
+    'Suspend fewer; or first bring up others, or set cluster.expected_size to what is left. Who must be out all the same is revoked.',
+  ).refusal;
 }
 
 /** Whether a document lets somebody do what could not be done before. */

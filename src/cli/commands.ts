@@ -21,7 +21,7 @@ export const verbs: readonly (Verb | RawVerb)[] = [
     details: `The message goes out in the name of the node’s console agent, with that agent’s rights. Exit code 1 when it is
 refused, and when the agent answers with refuse, failure or not-understood.`,
     options: {
-      to: { type: 'string', value: 'TENANT/NAME', about: 'the agent', required: true },
+      to: { type: 'string', value: 'TENANT/NAME', about: 'the agent, or service:TENANT/NAME', required: true },
       content: {
         type: 'string',
         value: 'TEXT|-|@FILE',

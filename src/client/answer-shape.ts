@@ -53,6 +53,7 @@ const agent = {
   'deploymentId?': 'text',
   'tokenId?': 'text',
   services: ['text'],
+  'rivals?': ['text'],
   reachable: 'flag',
 } as const;
 

@@ -143,13 +143,10 @@ export function untraced(file: NodeFile): string[] {
     .map((type) => `security.audit.policy.${type} is none: what was denied leaves no trace.`);
 }
 
-/** What is read with its meaning and has no effect in this version, in words. */
+/** What is read with its meaning and has no effect, in words. */
 export function notYet(file: NodeFile): string[] {
   const { audit } = file.security;
-  const later = [
-    'security.cluster.gossip.key_rotation_interval: this version does not rotate the gossip key by itself.',
-  ];
-  if (!audit.forward_to_siem && audit.siem.length > 0)
-    later.push('security.audit.siem names receivers, and nothing is forwarded while forward_to_siem is false.');
-  return later;
+  return !audit.forward_to_siem && audit.siem.length > 0
+    ? ['security.audit.siem names receivers, and nothing is forwarded while forward_to_siem is false.']
+    : [];
 }

@@ -60,10 +60,14 @@ export function ed25519PrivateKey(seed: Uint8Array): KeyObject {
 /** The 32 secret bytes of an Ed25519 private key. Throws for another type. The caller wipes them. */
 export function rawPrivateKey(key: KeyObject): Buffer {
   if (key.asymmetricKeyType !== 'ed25519') throw new TypeError('rawPrivateKey takes an Ed25519 key.');
-  // RFC 8037 §2: `d` is the raw bytes; none for a public key.
-  const { d } = key.export({ format: 'jwk' });
-  if (d === undefined) throw new TypeError('rawPrivateKey takes a private key.');
-  return Buffer.from(d, 'base64url');
+  if (key.type !== 'private') throw new TypeError('rawPrivateKey takes a private key.');
+  // Not as a JWK: its `d` is a text, and nobody can wipe a text.
+  const der = key.export({ format: 'der', type: 'pkcs8' });
+  try {
+    return Buffer.from(der.subarray(ed25519Pkcs8Prefix.length));
+  } finally {
+    der.fill(0);
+  }
 }
 
 /** The public half of a key: of a private key its public key, of a public key itself. */

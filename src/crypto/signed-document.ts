@@ -116,6 +116,11 @@ export function signatureOf(text: string): string {
   return [parts[2], parts[3]].join('.');
 }
 
+/** The id of the key that a document’s text names as its signer’s; empty when it names none. Not checked. */
+export const signerOf = (text: string): string =>
+  // Copied, as above.
+  Buffer.from(text.split('.')[2] ?? '').toString('latin1');
+
 /** The text of a document: of its payload and what `signatureOf` gave. */
 export const documentText = (kind: DocumentKind, payload: Uint8Array, signature: string): string =>
   `${kinds[kind].prefix}.${toBase64url(payload)}.${signature}`;

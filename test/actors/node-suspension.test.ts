@@ -71,6 +71,14 @@ describe('a node that is suspended', () => {
     expect(new Set(refusals.map((event) => ('refusal' in event ? event.refusal.code : '')))).toEqual(
       new Set(['SUSPENDED']),
     );
+    // One more, and nobody could be resumed.
+    expect(await publish(cluster, 'node-1', suspending(cluster, authority, 2, ['node-2', 'node-3']))).toMatchObject({
+      refusal: {
+        code: 'PARTITION_MINORITY',
+        reasons: [expect.stringContaining('leave 1 of 3'), expect.stringContaining('Suspend fewer')],
+      },
+    });
+    expect(linksOf(cluster, 'node-1')).toEqual(['node-2']);
     const resumed = cluster.clock.monotonic();
     expect(await publish(cluster, 'node-2', suspending(cluster, authority, 2, []))).toMatchObject({ ok: true });
     await cluster.until('it is back', () => cluster.isWhole());

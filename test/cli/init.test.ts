@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nodeClock } from '../../src/actors/kernel/node-clock.ts';
 import { readNodeFiles } from '../../src/actors/node-files.ts';
+import { lockFolder } from '../../src/actors/operations/audit/folder-lock.ts';
 import { nodeDisk } from '../../src/actors/operations/node-disk.ts';
 import { loadProfile } from '../../src/cli/profile.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -49,7 +51,7 @@ describe('caxton init', () => {
     expect(out).toContain('offline');
     const file = at('made/node.yaml');
     const config = unwrap(loadConfig(text('made/node.yaml'), { file }));
-    expect(config).toMatchObject({ development: false, warnings: [expect.stringContaining('gossip')] });
+    expect(config).toMatchObject({ development: false, warnings: [] });
     const files = await readNodeFiles(config, nodeDisk, nodeClock.now());
     expect(files.authority).toBeDefined();
     expect(files.identity.svid.spiffeId).toBe('spiffe://example.org/node/node-1');
@@ -85,6 +87,20 @@ describe('caxton init', () => {
     // Nothing is lost.
     const [aside] = readdirSync(at('.')).filter((name) => name.startsWith('made.old-'));
     expect(text(`${aside}/node.yaml`)).toBe(before);
+  });
+
+  it('does not move the folder of a node that runs', async () => {
+    const { init, text, at } = lab();
+    await init();
+    const before = text('made/node.yaml');
+    mkdirSync(at('made/audit'));
+    const unlock = lockFolder(at('made/audit'));
+    const refused = await init(' --force');
+    unlock();
+    expect([refused.code, refused.err.includes('is this node running already?')]).toEqual([1, true]);
+    expect(text('made/node.yaml')).toBe(before);
+    expect(readdirSync(at('.'))).toEqual(['made']);
+    expect((await init(' --force')).code).toBe(0);
   });
 
   it('leaves nothing behind when it fails', async () => {

@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MemberView, NodeControl } from '../../src/actors/operations/control.ts';
+import type { JoinTokenView } from '../../src/actors/operations/enrolment-control.ts';
 import type { NoticeView } from '../../src/actors/operations/notice-view.ts';
 import { claimedNotice } from '../../src/cli/notice/verified-notice.ts';
 import { createApiKey } from '../../src/crypto/api-key.ts';
@@ -47,6 +48,8 @@ interface FakeNode {
   views: NoticeView[];
   /** How it takes a document; the default puts it in force everywhere. */
   publish?: (document: string) => Result<NoticeView>;
+  /** As a CA node: whether it makes a token now. */
+  joinToken?: () => Result<JoinTokenView>;
   readonly asked: string[];
 }
 
@@ -93,7 +96,10 @@ async function cluster(...documents: string[]) {
     for (const node of nodes.values()) node.views = [...node.views.filter(({ kind }) => kind !== view.kind), view];
     return ok(view);
   };
-  const serials = new Map<string, string>();
+  const { certPem } = nodeIdentity('node-9');
+  const { serialNumber } = new X509Certificate(certPem);
+  const held = { serial: serialNumber, notAfter: '2030-01-01T00:00:00.000Z', revoked: false, certificate: certPem };
+  const serials = new Map<string, string>([['node-9', serialNumber]]);
   const links = new Map<string, string>();
   const addresses = await Promise.all(
     ids.map(async (id) => {
@@ -111,6 +117,8 @@ async function cluster(...documents: string[]) {
           node.asked.push('publish');
           return (node.publish ?? inForce)(document);
         },
+        joinToken: async () => (node.joinToken ?? (() => refuse('NOT_SUPPORTED', 'No CA node.')))(),
+        certificatesOf: async () => [held],
       };
       const lab = await apiLab({ apiKey, over });
       closing.push(() => lab.api.close());
@@ -318,5 +326,28 @@ describe('caxton security export-crl', () => {
     expect([open.code, open.err]).toEqual([1, expect.stringContaining('--authority')]);
     const ran = await lab.security(`${words} --passphrase-file pass --authority other.pub`);
     expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('1 certificates')]);
+  });
+});
+
+describe('caxton security join-token --replace', () => {
+  const line = 'join-token --node-id node-9 --replace --authority-key authority.key --out node-9.token --node node-1';
+
+  it('revokes the certificates of the node before, and has the token made', async () => {
+    const { security, node, revoked, serial, folder } = await cluster();
+    node('node-1').joinToken = () =>
+      node('node-1').asked.includes('publish')
+        ? ok({ token: 'secret', id: '0'.repeat(32), expiresAt: '2030-01-01T00:00:00.000Z' })
+        : refuse('ALREADY_EXISTS', 'node-9 has certificates that are not revoked.');
+    const { code, err } = await security(line);
+    expect([code, err]).toEqual([0, expect.stringContaining(serial('node-9'))]);
+    expect(revoked()).toEqual([`serial ${serial('node-9')}`]);
+    expect(await readFile(join(folder.root, 'node-9.token'), 'utf8')).toBe('secret\n');
+  });
+
+  it('revokes nothing where no token can be had', async () => {
+    const { security, revoked } = await cluster();
+    const { code, err } = await security(line);
+    expect([code, err]).toEqual([1, expect.stringContaining('No CA node.')]);
+    expect(revoked()).toEqual([]);
   });
 });

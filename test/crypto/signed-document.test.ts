@@ -7,6 +7,7 @@ import {
   type DocumentKind,
   decodeDocument,
   signDocument,
+  signerOf,
   type VerifiedDocument,
   verifyDocument,
 } from '../../src/crypto/signed-document.ts';
@@ -110,4 +111,9 @@ describe('a signed document', () => {
     const forged = [...parts.slice(0, 3), foreign.split('.')[3]].join('.');
     expect(refusalOf(read('capability', forged)).text).toMatch('does not match');
   });
+});
+
+it('says who is named as the signer, also of what is no document', () => {
+  expect(signerOf(signDocument('deployment', signer.privateKey, new Uint8Array(3)))).toBe(signerId);
+  expect(signerOf('no document')).toBe('');
 });

@@ -77,7 +77,7 @@ export class AgentHost {
       hosted.settled = true;
       return ok(undefined);
     }
-    this.#hosted.delete(agentId);
+    this.#forget(hosted);
     return started;
   }
 
@@ -112,8 +112,13 @@ export class AgentHost {
     if (!hosted) return refuse('UNKNOWN_AGENT', `${agentId} does not live on this node.`);
     hosted.settled = false;
     await this.#options.kernel.stopChild(`${agentsPath}/${tenantOf(agentId)}`, localNameOf(agentId));
-    this.#hosted.delete(agentId);
+    this.#forget(hosted);
     return ok(undefined);
+  }
+
+  #forget({ agentId, key }: HostedAgent): void {
+    this.#hosted.delete(agentId);
+    if (key !== undefined) this.#options.keys.forget(agentId, key);
   }
 
   /** An authorised message for an agent of this node. INBOX_FULL, STOPPED, UNKNOWN_AGENT. */

@@ -27,7 +27,9 @@ export class AgentKeys {
 
   constructor(crypto: Crypto) {
     this.#crypto = crypto;
-    this.#secret = createSecretKey(crypto.randomBytes(keyBytes));
+    const secret = crypto.randomBytes(keyBytes);
+    this.#secret = createSecretKey(secret);
+    secret.fill(0);
   }
 
   /** A new key for this agent. */
@@ -55,6 +57,11 @@ export class AgentKeys {
     bytes.fill(0);
     this.#atHand.set(name, object);
     return object;
+  }
+
+  /** Its agent is gone. */
+  forget(agent: AgentId, key: AgentKey): void {
+    if (typeof key === 'string') this.#atHand.delete(`${agent} ${key}`);
   }
 
   /** Covers what is bare, and bares what is covered. */

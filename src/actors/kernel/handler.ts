@@ -30,7 +30,7 @@ export type Handle<M> = (message: M) => unknown;
  */
 export interface HandlerLife<M> {
   /** Called once, when it can be told to shut down and when its end would be heard. */
-  start?(): void;
+  start?(): unknown;
   /** As `Handle`. */
   receive(message: M): unknown;
   /** In place of `onShutdown`. */
@@ -93,12 +93,15 @@ export class HandlerBody implements HandlerSelf<never, never> {
 
   start(): void {
     const handle: unknown = this.#logic.begin(this);
-    // It may have ended itself meanwhile.
-    if (this.#over) return;
+    // It may have ended itself meanwhile: then its end is all that it hears.
+    if (this.#over) {
+      if (isLife(handle) && handle.end !== undefined) this.#clean(() => handle.end?.());
+      return;
+    }
     if (typeof handle === 'function') this.#handle = handle as Handle<never>;
     else if (isLife(handle)) {
       this.#life = handle;
-      handle.start?.();
+      this.#heed(handle.start?.());
     } else {
       if (handle instanceof Promise) handle.catch(() => {});
       throw new CaxtonError(

@@ -1,3 +1,4 @@
+import { signerOf } from '../../crypto/signed-document.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
@@ -16,6 +17,7 @@ import {
   type Registration,
   type RegistryState,
   type RegistryStep,
+  rivalsOf,
   runsBoot,
   type VerifiedRecord,
 } from '../../protocols/registry/registry.ts';
@@ -85,6 +87,11 @@ export class AgentRegistry {
 
   offering(service: string): readonly { readonly agentId: AgentId; readonly nodeId: NodeId }[] {
     return byService(this.#state, service).map(({ record }) => ({ agentId: record.agentId, nodeId: record.node }));
+  }
+
+  /** The nodes that claim an agent, if there are several; the one that counts first. */
+  rivals(agent: AgentId): readonly NodeId[] {
+    return rivalsOf(this.#state, agent);
   }
 
   /** Every registration that counts, sorted by agent. */
@@ -202,7 +209,7 @@ const foundOf = ({ record, manifest, capability }: Registration): FoundAgent => 
   manifest,
   capability,
   // Verified with this very key before the record was taken.
-  deployer: record.manifest.split('.')[2] ?? '',
+  deployer: signerOf(record.manifest),
   signed: record,
 });
 

@@ -55,9 +55,10 @@ export class Announcements {
    */
   linkReady(link: PeerLink): void {
     const { nodeId, state } = this.#options;
-    const whole = encode(fullDelta(state(), nodeId));
+    const full = fullDelta(state(), nodeId);
     this.#told.set(link, 0);
-    if (whole.length > limits.pushPullBytesMax) this.#catchUp(link);
+    const whole = mayFit(full.records) ? encode(full) : undefined;
+    if (whole === undefined || whole.length > limits.pushPullBytesMax) this.#catchUp(link);
     else if (link.send('registry', emptyHeader, whole).ok) this.#told.set(link, this.#newest);
     else link.whenFlowing(() => this.#catchUp(link));
   }
@@ -67,7 +68,7 @@ export class Announcements {
     this.#fresh.clear();
     const before = this.#flushed;
     this.#flushed = this.#newest;
-    const parts = partsOf(records);
+    const parts = [...partsOf(records)];
     for (const link of this.#options.links()) {
       const told = this.#told.get(link) ?? 0;
       // It came up since then and was told all, or it is behind and will be told these with the others.
@@ -87,7 +88,7 @@ export class Announcements {
   }
 
   /** Parts in the order of their numbers, as far as the link takes them without others having to wait. */
-  #tell(link: PeerLink, parts: readonly Part[]): void {
+  #tell(link: PeerLink, parts: Iterable<Part>): void {
     for (const { content, version } of parts) {
       if (link.congested || !link.send('registry', emptyHeader, content()).ok) {
         link.whenFlowing(() => this.#catchUp(link));
@@ -106,29 +107,45 @@ interface Part {
   readonly content: () => Uint8Array;
 }
 
-/** As many records in each part as surely fit. Written out once, when the first link is told. */
-function partsOf(records: readonly RegistryRecord[]): readonly Part[] {
-  const lists: RegistryRecord[][] = [];
-  let room = 0;
+/** Whether one frame might hold them. Not looked at to the end: the text of each may have to be made again. */
+function mayFit(records: readonly RegistryRecord[]): boolean {
+  let bytes = 0;
+  for (const { manifest, capability } of records) {
+    bytes += manifest.length + capability.length;
+    if (bytes > limits.pushPullBytesMax) return false;
+  }
+  return true;
+}
+
+/**
+ * As many records in each part as surely fit. A part is looked at when it is its turn, because a link that takes no more
+ * is not told the rest now; it is written out once, when the first link is told.
+ */
+function* partsOf(records: readonly RegistryRecord[]): Generator<Part> {
+  let part: RegistryRecord[] = [];
+  let room = limits.pushPullBytesMax - recordOverheadBytes;
   for (const record of records) {
     const bytes = record.manifest.length + record.capability.length + recordOverheadBytes;
-    if (bytes > room) {
-      lists.push([]);
+    if (bytes > room && part.length > 0) {
+      yield partOf(part);
+      part = [];
       room = limits.pushPullBytesMax - recordOverheadBytes;
     }
-    lists.at(-1)!.push(record);
+    part.push(record);
     room -= bytes;
   }
-  return lists.map((list) => {
-    let written: Uint8Array | undefined;
-    return {
-      version: list.at(-1)!.version,
-      content: () => {
-        written ??= encode({ full: false, records: list });
-        return written;
-      },
-    };
-  });
+  if (part.length > 0) yield partOf(part);
+}
+
+function partOf(records: readonly RegistryRecord[]): Part {
+  let written: Uint8Array | undefined;
+  return {
+    version: records.at(-1)!.version,
+    content: () => {
+      written ??= encode({ full: false, records });
+      return written;
+    },
+  };
 }
 
 const encode = (delta: RegistryDelta): Uint8Array => utf8.encode(registryDeltaText(delta));

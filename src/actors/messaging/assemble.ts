@@ -1,4 +1,4 @@
-import type { AgentId } from '../../names.ts';
+import type { Change } from '../../protocols/registry/change.ts';
 import type { Voice } from '../agents/agent-voice.ts';
 import type { ClusterParts } from '../cluster/assemble.ts';
 import { Patience } from '../cluster/gossip/patience.ts';
@@ -11,6 +11,8 @@ import { createMessageIds } from './message-ids.ts';
 import { PendingAsks } from './pending-asks.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { type LocalAgents, Routing } from './routing.ts';
+import { ServiceChoice } from './service-choice.ts';
+import { SupersededAgents } from './superseded-agents.ts';
 
 export interface MessagingParts {
   readonly registry: AgentRegistry;
@@ -44,6 +46,7 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
     defaultRate: config.security.agents.rateLimit,
     enforcement: config.security.agents.capabilityEnforcement,
   });
+  const services = new ServiceChoice({ nodeId, registry, isLinked: (node) => links.get(node) !== undefined });
   const routing = new Routing({
     nodeId,
     bootEpoch,
@@ -52,6 +55,7 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
     newId: createMessageIds(ports.crypto),
     linkTo: (node) => links.get(node),
     registry,
+    services,
     agents,
     authority,
     admission: new Admission(ports.clock, admissionRate),
@@ -82,22 +86,17 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
   const voice: Voice = {
     tell: (sender, draft) => routing.tell(sender, draft),
     ask: (sender, draft, options) => routing.ask(sender, draft, options),
-    find: (service, tenant) => reachable(`${tenant}/${service}`),
+    find: (service, tenant) => services.reachable(`${tenant}/${service}`),
   };
-  const reachable = (service: string): readonly AgentId[] =>
-    registry
-      .offering(service)
-      .filter((offer) => offer.nodeId === nodeId || links.get(offer.nodeId) !== undefined)
-      .map(({ agentId }) => agentId);
   return { registry, routing, asks, limiter, voice };
 }
 
 function createRegistry(
-  { nodeId, bootEpoch, files, ports, audit }: NodeBase,
+  { nodeId, bootEpoch, files, ports, audit, kernel }: NodeBase,
   { links }: ClusterParts,
   agentsChanged: () => void,
 ): AgentRegistry {
-  return new AgentRegistry({
+  const registry: AgentRegistry = new AgentRegistry({
     nodeId,
     bootEpoch,
     trust: files.trust,
@@ -105,7 +104,12 @@ function createRegistry(
     patience: new Patience(ports.clock, refusedRecordsRate),
     onChanges: (changes) => {
       agentsChanged();
-      for (const change of changes) if (change.type === 'conflict') ports.metrics.count('registry_conflicts');
+      superseded.changed(changes);
+      for (const change of changes)
+        if (change.type === 'conflict') {
+          ports.metrics.count('registry_conflicts');
+          noteConflict(audit, change);
+        }
     },
     onRefused: (peer, refusals) => {
       for (const { agentId, refusal } of refusals) {
@@ -121,5 +125,28 @@ function createRegistry(
         });
       }
     },
+  });
+  const superseded = new SupersededAgents({
+    nodeId,
+    registry,
+    suspend: (agent) => kernel.suspend(`/node/agents/${agent}`),
+    resume: (agent) => kernel.resume(`/node/agents/${agent}`),
+  });
+  return registry;
+}
+
+/** A member in the wrong hands can repeat it without end, so it is kept as a denial is: some in full, then counted. */
+function noteConflict(
+  audit: NodeBase['audit'],
+  { agentId, nodes }: Extract<Change, { readonly type: 'conflict' }>,
+): void {
+  const [host = '', ...rivals] = nodes;
+  audit.note({
+    type: 'AgentConflict',
+    identity: agentId,
+    sourceIp: '',
+    outcome: 'refused',
+    reasons: [`Several nodes claim ${agentId}. ${host} counts: the highest generation, then the lowest node id.`],
+    metadata: { host, rivals: rivals.join(', ') },
   });
 }

@@ -6,6 +6,7 @@ import type { MessageHeader } from '../../protocols/acl/message.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import { decodeMessageHeader, encodeMessageHeader, withSignature } from '../../protocols/link/message-frame.ts';
 import { decodeRefusal, encodeRefusal } from '../../protocols/link/refusal-frame.ts';
+import { isServiceAddress } from '../../protocols/registry/service-address.ts';
 import type { AskOptions, Draft, ReceivedMessage } from '../agents/behaviour.ts';
 import type { PeerLink } from '../cluster/links/links.ts';
 import type { NodeEvents } from '../events.ts';
@@ -19,6 +20,7 @@ import type { Conversations } from './conversations.ts';
 import type { MessageAuthority } from './message-authority.ts';
 import { type SignatureProof, signedMessage } from './message-signature.ts';
 import type { PendingAsks } from './pending-asks.ts';
+import type { ServiceChoice, Told } from './service-choice.ts';
 
 /** What the router’s chart says that the path below may do. */
 export type RouterMode = 'starting' | 'routing' | 'draining' | 'stopped';
@@ -41,6 +43,7 @@ export interface RoutingDependencies {
   readonly newId: (nowMs: number) => string;
   readonly linkTo: (node: NodeId) => PeerLink | undefined;
   readonly registry: AgentRegistry;
+  readonly services: ServiceChoice;
   readonly agents: LocalAgents;
   readonly authority: MessageAuthority;
   readonly admission: Admission;
@@ -67,7 +70,12 @@ export class Routing {
   }
 
   /** Sends for a local agent, which the caller has authenticated by handing out its context and to nobody else. */
-  tell(sender: AgentId, draft: Draft): Result<{ readonly id: string; readonly conversationId: string }> {
+  tell(sender: AgentId, draft: Draft): Result<Told> {
+    if (!isServiceAddress(draft.to)) return this.#tellOne(sender, draft);
+    return this.#deps.services.tell(sender, draft, (one) => this.#tellOne(sender, one));
+  }
+
+  #tellOne(sender: AgentId, draft: Draft): Result<Told> {
     const made = this.#compose(sender, draft, undefined);
     if (!made.ok) return made;
     const sent = this.#dispatch(made.value, draft.sign === true);
@@ -76,6 +84,11 @@ export class Routing {
 
   /** Sends and resolves with the answer or a refusal; never rejects. */
   async ask(sender: AgentId, draft: Draft, options: AskOptions = {}): Promise<Result<ReceivedMessage>> {
+    const one = isServiceAddress(draft.to) ? this.#deps.services.one(sender, draft) : ok(draft);
+    return one.ok ? this.#askOne(sender, one.value, options) : one;
+  }
+
+  async #askOne(sender: AgentId, draft: Draft, options: AskOptions): Promise<Result<ReceivedMessage>> {
     const { asks, clock } = this.#deps;
     const timeoutMs = options.timeoutMs ?? defaultAskMs;
     // The answer is known by the message’s id, so this one cannot have another `replyWith`.
@@ -122,6 +135,10 @@ export class Routing {
 
   #compose(sender: AgentId, draft: Draft, replyBy: number | undefined): Result<ComposedMessage> {
     if (this.mode !== 'routing') return refuse('STOPPED', 'The node does not route messages now.');
+    // Two of one name must not both speak: the others believe the node whose claim counts, and so does this one.
+    const { nodeId: host = this.#deps.nodeId } = this.#deps.registry.find(sender) ?? {};
+    if (host !== this.#deps.nodeId)
+      return refuse('UNAUTHORIZED', `${sender} counts as living on ${host}, so it cannot send from here.`);
     const content = Content.fromValue(draft.content, draft.language);
     if (!content.ok) return content;
     const now = this.#deps.clock.now();

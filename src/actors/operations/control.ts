@@ -1,6 +1,7 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
+import type { AgentAddress } from '../agents/behaviour.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
@@ -133,6 +134,8 @@ export interface AgentView {
   readonly deploymentId?: string;
   readonly tokenId?: string;
   readonly services: readonly string[];
+  /** Other nodes that claim the agent too, and do not count. */
+  readonly rivals?: readonly NodeId[];
   readonly reachable: boolean;
 }
 
@@ -144,7 +147,8 @@ export interface DeployRequest {
 }
 
 export interface SendRequest {
-  readonly to: AgentId;
+  /** An agent, or whoever offers a service: `service:tenant/name?pick=best`. */
+  readonly to: AgentAddress;
   readonly performative: Performative;
   readonly content: string;
   readonly language?: string;

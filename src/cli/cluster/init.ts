@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { readNodeFiles } from '../../actors/node-files.ts';
+import { lockFolder } from '../../actors/operations/audit/folder-lock.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { type HostPort, isWildcard, parseHostPort } from '../../config/quantity.ts';
 import { loadConfig } from '../../config.ts';
@@ -48,7 +49,7 @@ export async function init(invocation: Invocation): Promise<ExitCode> {
     const file = join(draft, 'node.yaml');
     const config = unwrap(loadConfig(await textOf(file), { file }));
     await readNodeFiles(config, nodeDisk, nodeClock.now());
-    if (aside !== undefined) await rename(folder, aside);
+    if (aside !== undefined) await moveAside(folder, aside);
   });
   const offline = [...(ca.rootKey === undefined ? [] : ['root.key']), 'authority.key', 'deployer.key'];
   const next = nextCommands(folder, node);
@@ -166,3 +167,14 @@ const hostText = ({ host, port }: HostPort): string => `${host.includes(':') ? `
 const write = (folder: string, name: string, content: string, mode: number): Promise<void> =>
   nodeDisk.writeFileAtomic(join(folder, name), Buffer.from(content), mode);
 const textOf = async (path: string): Promise<string> => Buffer.from((await nodeDisk.readFile(path)) ?? []).toString();
+
+/** A node that runs would go on writing by its paths, into the new cluster’s folder. ALREADY_EXISTS. */
+async function moveAside(folder: string, aside: string): Promise<void> {
+  const log = join(folder, 'audit');
+  const unlock = (await nodeDisk.stat(log)) ? lockFolder(log) : () => {};
+  try {
+    await rename(folder, aside);
+  } finally {
+    unlock();
+  }
+}

@@ -1,7 +1,9 @@
+import type { AgentAddress } from '../../actors/agents/behaviour.ts';
 import { nearest } from '../../config/nearest.ts';
 import { isAgentId } from '../../names.ts';
 import { isPerformative, type Performative, performatives } from '../../protocols/acl/performative.ts';
 import { printable, printableLines } from '../../protocols/printable.ts';
+import { readServiceAddress } from '../../protocols/registry/service-address.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { readContent } from '../content.ts';
@@ -12,10 +14,13 @@ import { styleFor } from '../style.ts';
 /** Answers that mean “no”: a script has to see them in the exit code. */
 const refusing: ReadonlySet<Performative> = new Set(['refuse', 'failure', 'not-understood']);
 
+const isReceiver = (to: string): to is AgentAddress => isAgentId(to) || readServiceAddress(to).ok;
+
 export async function send(invocation: Invocation): Promise<ExitCode> {
   const { text, terminal, json } = invocation;
   const to = text('to') ?? '';
-  if (!isAgentId(to)) throw new UsageError(`--to is an agent such as default/echo, not “${to}”.`);
+  if (!isReceiver(to))
+    throw new UsageError(`--to is an agent such as default/echo, or a service as service:default/echo, not “${to}”.`);
   const performative = text('performative') ?? 'request';
   if (!isPerformative(performative)) {
     const near = nearest(performative, performatives);

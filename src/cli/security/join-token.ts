@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
+import type { JoinTokenView } from '../../actors/operations/enrolment-control.ts';
 import { nodeDisk } from '../../actors/operations/node-disk.ts';
 import { parseDuration } from '../../config/quantity.ts';
 import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { isNodeId } from '../../names.ts';
+import { isNodeId, type NodeId } from '../../names.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
@@ -28,15 +29,33 @@ export async function joinToken(invocation: Invocation): Promise<ExitCode> {
   const replace = flag('replace');
   if (text('authority-key') !== undefined) {
     if (!replace) throw new UsageError('--authority-key is for --replace.', help);
-    for (const serial of await supersede(invocation, nodeId))
-      terminal.err(`revoked the certificate ${serial} of the ${nodeId} before\n`);
   }
-  const made = await withNode(invocation, ({ client }) =>
-    client.joinToken({ nodeId, ttlMs, dns: list('dns'), ip: list('ip'), replace }),
-  );
+  const ask = () =>
+    withNode(invocation, ({ client }) =>
+      client.joinToken({ nodeId, ttlMs, dns: list('dns'), ip: list('ip'), replace }),
+    );
+  const made = text('authority-key') === undefined ? await ask() : await superseding(invocation, nodeId, ask);
   await nodeDisk.writeFileAtomic(path, Buffer.from(`${made.token}\n`), 0o600);
   const { id, expiresAt } = made;
   if (json) writeJson(terminal, { path, id, nodeId, expiresAt });
   else terminal.out(`${path}: good for ${nodeId}, once, until ${expiresAt}\n`);
   return 0;
+}
+
+/**
+ * A token in the place of a node whose certificates are revoked for it. The CA node is asked before and after: what is
+ * revoked is so for good, and would be in vain where no token can be had for another reason.
+ */
+async function superseding(
+  invocation: Invocation,
+  nodeId: NodeId,
+  ask: () => Promise<JoinTokenView>,
+): Promise<JoinTokenView> {
+  const first = await ask().catch((error: unknown) => {
+    if (error instanceof CaxtonError && error.code === 'ALREADY_EXISTS') return undefined;
+    throw error;
+  });
+  for (const serial of await supersede(invocation, nodeId))
+    invocation.terminal.err(`revoked the certificate ${serial} of the ${nodeId} before\n`);
+  return first ?? ask();
 }

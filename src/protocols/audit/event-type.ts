@@ -12,6 +12,7 @@ export const auditTypes = [
   'AgentDeployed',
   'AgentRemoved',
   'AgentCompromised',
+  'AgentConflict',
   'ConfigurationChanged',
   'SecurityPolicyUpdated',
   'CertificateRotated',
@@ -53,6 +54,8 @@ const classes: Readonly<Record<AuditType, AuditClass>> = {
   LoginFailure: 'denial',
   LinkRefused: 'denial',
   AccessDenied: 'denial',
+  // Any member with a manifest that places the agent there can cause it, as often as it likes.
+  AgentConflict: 'denial',
   TokenRefresh: 'A',
   PrivilegeEscalation: 'A',
   AgentDeployed: 'A',

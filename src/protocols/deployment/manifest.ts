@@ -147,6 +147,8 @@ export function readManifest(payload: string): Result<Manifest> {
   const { placement, generation, policy, issuedAt } = read.value;
   const code = wrapped.of;
   const rest = { v, agentId, kind, code, tenant, services, capabilities, agentKey, placement, generation, issuedAt };
+  // Others are given these very objects, and `sharing` gives them to other manifests.
+  for (const part of [code, services, capabilities, placement, placement.nodes]) Object.freeze(part);
   return { ok: true, value: policy ? { ...rest, policy } : rest };
 }
 

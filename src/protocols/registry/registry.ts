@@ -1,11 +1,12 @@
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { type AgentId, type NodeId, tenantOf } from '../../names.ts';
+import type { AgentId, NodeId } from '../../names.ts';
 import type { Capability } from '../authorization/capability.ts';
 import { type Manifest, placementAllows } from '../deployment/manifest.ts';
 import { PersistentMap } from '../persistent-map.ts';
 import { type Change, changeOf } from './change.ts';
 import type { RegistryDelta, RegistryRecord } from './record.ts';
+import { reindexed, type ServiceIndex } from './service-index.ts';
 
 /** An agent that a node hosts, with its documents verified. */
 export interface Registration {
@@ -35,9 +36,11 @@ export interface NodeRecords {
  */
 export interface RegistryState {
   readonly nodes: PersistentMap<NodeId, NodeRecords>;
+  /** Kept in step with `nodes`, so that asking for a service costs as much as there are who offer it. */
+  readonly services: ServiceIndex;
 }
 
-export const emptyRegistry: RegistryState = { nodes: PersistentMap.empty() };
+export const emptyRegistry: RegistryState = { nodes: PersistentMap.empty(), services: PersistentMap.empty() };
 
 export interface RegistryStep {
   readonly state: RegistryState;
@@ -128,7 +131,7 @@ export function nodeRevoked(state: RegistryState, node: NodeId): RegistryStep {
   const known = state.nodes.get(node);
   if (!known) return { state, changes: [], refusals: [] };
   const nodes = state.nodes.without(node);
-  return stepped(state, { nodes }, new Set(known.live.keys()), []);
+  return stepped(state, node, nodes, new Set(known.live.keys()), []);
 }
 
 /**
@@ -163,19 +166,17 @@ export function lookup(state: RegistryState, agent: AgentId): Registration | und
 export const byNode = (state: RegistryState, node: NodeId): readonly Registration[] =>
   sorted([...(state.nodes.get(node)?.live.values() ?? [])].filter((claim) => counts(state, claim)));
 
-/** Who offers a service, by agent id: `tenant/echo` within a tenant, `echo` in all of them. */
+/** Who offers `tenant/service`, by agent id: of each agent, as the registration that counts says it. */
 export function byService(state: RegistryState, service: string): readonly Registration[] {
-  const slash = service.indexOf('/');
-  const tenant = slash < 0 ? undefined : service.slice(0, slash);
-  const name = service.slice(slash + 1);
-  const found: Registration[] = [];
-  for (const { live } of state.nodes.values())
-    for (const claim of live.values()) {
-      if (!claim.manifest.services.includes(name)) continue;
-      if (tenant !== undefined && tenant !== tenantOf(claim.record.agentId)) continue;
-      if (counts(state, claim)) found.push(claim);
-    }
-  return sorted(found);
+  const name = service.slice(service.indexOf('/') + 1);
+  const claimed = [...(state.services.get(service)?.keys() ?? [])].flatMap((agent) => lookup(state, agent) ?? []);
+  return sorted(claimed.filter(({ manifest }) => manifest.services.includes(name)));
+}
+
+/** The nodes that claim an agent, if there are several; the one that counts first. */
+export function rivalsOf(state: RegistryState, agent: AgentId): readonly NodeId[] {
+  const claims = [...state.nodes.values()].flatMap(({ live }) => live.get(agent) ?? []);
+  return claims.length < 2 ? [] : claims.sort((a, b) => (outranks(a, b) ? -1 : 1)).map(({ record }) => record.node);
 }
 
 /** All that one node would tell another about itself, as a full delta. Tombstones stay at home: absence says it. */
@@ -253,26 +254,25 @@ function step(
   touched: ReadonlySet<AgentId>,
   refusals: readonly RecordRefusal[],
 ): RegistryStep {
-  return stepped(before, { nodes: before.nodes.with(node, records) }, touched, refusals);
+  return stepped(before, node, before.nodes.with(node, records), touched, refusals);
 }
 
 function stepped(
   before: RegistryState,
-  state: RegistryState,
+  node: NodeId,
+  nodes: RegistryState['nodes'],
   touched: ReadonlySet<AgentId>,
   refusals: readonly RecordRefusal[],
 ): RegistryStep {
+  const [was, is] = [before.nodes.get(node)?.live, nodes.get(node)?.live];
+  let { services } = before;
+  for (const agent of touched) services = reindexed(services, agent, was?.get(agent), is?.get(agent));
+  const state = { nodes, services };
   const changes = [...touched].flatMap((agent) => {
     const rivals = rivalsOf(state, agent);
     return changeOf(agent, lookup(before, agent), lookup(state, agent), rivals, rivalsOf(before, agent));
   });
   return { state, changes, refusals };
-}
-
-/** The nodes that claim an agent, if there are several, the one that counts first. */
-function rivalsOf(state: RegistryState, agent: AgentId): readonly NodeId[] {
-  const claims = [...state.nodes.values()].flatMap(({ live }) => live.get(agent) ?? []);
-  return claims.length < 2 ? [] : claims.sort((a, b) => (outranks(a, b) ? -1 : 1)).map(({ record }) => record.node);
 }
 
 function outranks(a: Registration, b: Registration): boolean {

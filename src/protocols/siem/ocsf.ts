@@ -41,6 +41,7 @@ export const ocsfClasses: Readonly<Record<AuditType, OcsfClass>> = {
   AgentDeployed: place(6002, 'Application Lifecycle', 1, 'Install'),
   AgentRemoved: place(6002, 'Application Lifecycle', 2, 'Remove'),
   AgentCompromised: place(2004, 'Detection Finding', 1, 'Create', 5),
+  AgentConflict: place(2004, 'Detection Finding', 1, 'Create', 4),
   ConfigurationChanged: updated,
   SecurityPolicyUpdated: updated,
   CertificateRotated: updated,

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { AgentKeys } from '../../../src/actors/agents/agent-keys.ts';
 import { rawPublicKey } from '../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
@@ -45,4 +45,29 @@ test('a key that the program brought is used as it is', () => {
 test('a seeded run makes the same keys again', () => {
   const [first, second] = [1, 2].map(() => new AgentKeys(insecureSeededCrypto('keys')));
   expect(hex(first!, bob, first!.make(bob))).toBe(hex(second!, bob, second!.make(bob)));
+});
+
+test('a key that is forgotten is at hand no more, and is the same one for whoever still asks', () => {
+  const keys = new AgentKeys(osCrypto);
+  const key = keys.make(bob);
+  const object = keys.object(bob, key);
+  expect(keys.object(bob, key)).toBe(object);
+  keys.forget(bob, key);
+  expect(keys.object(bob, key)).not.toBe(object);
+  expect(keys.object(bob, key).equals(object)).toBe(true);
+});
+
+test('neither the secret of the run nor a key is left in bytes that nobody wipes', () => {
+  const given: Uint8Array[] = [];
+  const randomBytes = (bytes: number): Uint8Array => {
+    given.push(osCrypto.randomBytes(bytes));
+    return given.at(-1)!;
+  };
+  const { privateKey } = osCrypto.generateKeyPair('ed25519');
+  const exported = vi.spyOn(privateKey, 'export');
+  const keys = new AgentKeys({ ...osCrypto, randomBytes, generateKeyPair: () => ({ privateKey }) as never });
+  keys.make(bob);
+  expect(exported.mock.results).not.toEqual([]);
+  const buffers = exported.mock.results.map(({ value }) => value as Buffer);
+  for (const bytes of [...given, ...buffers]) expect([...bytes].every((byte) => byte === 0)).toBe(true);
 });

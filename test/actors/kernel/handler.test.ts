@@ -183,3 +183,31 @@ test.each([
   expect(specFaults(spec, '/node').map((fault) => fault.name)).toContain(name);
   expect(specFaults(worker('a', counting([]), { overflow: 'wait', group: 'tenant' }), '/node')).toEqual([]);
 });
+
+test('an object whose life ended while it began hears its end, and nothing before', async () => {
+  const log: string[] = [];
+  const note = (what: string) => void log.push(what);
+  const logic = fromHandler<Order>((self) => {
+    self.finish();
+    return { start: () => note('start'), receive: ({ type }) => note(type), end: () => note('end') };
+  });
+  const { kernel } = lab();
+  await kernel.start(one('node', [worker('a', logic, { restart: 'temporary' })]));
+  await settle();
+  expect(log).toEqual(['end']);
+});
+
+test('a start of an object that rejects is a crash of the actor', async () => {
+  let starts = 0;
+  const logic = fromHandler<Order>(() => ({
+    start: () => {
+      starts += 1;
+      return starts === 1 ? Promise.reject(new Error('boom')) : undefined;
+    },
+    receive: () => {},
+  }));
+  const { kernel } = lab();
+  await kernel.start(one('node', [worker('a', logic)], { intensity: 5 }));
+  await settle();
+  expect(starts).toBe(2);
+});

@@ -162,3 +162,10 @@ test('actors of several systems have names of their own', () => {
   const actors = [1, 2].map(() => makers.ours!(busy).actor.sessionId);
   expect(new Set(actors).size).toBe(2);
 });
+
+test('what a chart asks its system for can be taken out of it', () =>
+  both(busy, ({ actor }, log) => {
+    const { get, getAll } = actor.system;
+    actor.start();
+    log.push(idOf(get('known')), Object.keys(getAll()));
+  }));

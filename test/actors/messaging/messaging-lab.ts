@@ -12,6 +12,7 @@ import { createMessageIds } from '../../../src/actors/messaging/message-ids.ts';
 import { PendingAsks } from '../../../src/actors/messaging/pending-asks.ts';
 import { RateLimiter } from '../../../src/actors/messaging/rate-limiter.ts';
 import { Routing } from '../../../src/actors/messaging/routing.ts';
+import { ServiceChoice } from '../../../src/actors/messaging/service-choice.ts';
 import { Trust } from '../../../src/actors/messaging/trust.ts';
 import type { AuditDraft } from '../../../src/actors/operations/audit/audit-draft.ts';
 import type { AuditLog } from '../../../src/actors/operations/audit/audit-log.ts';
@@ -212,6 +213,7 @@ export function messagingLab(options: LabOptions = {}) {
     newId: createMessageIds(osCrypto),
     linkTo: (node) => links.get(node)?.link,
     registry,
+    services: new ServiceChoice({ nodeId, registry, isLinked: (node) => links.has(node) }),
     agents: {
       deliver: (message) => {
         const result = deliver();

@@ -130,6 +130,7 @@ describe('the classes of events', () => {
     expect(auditTypes.filter((type) => classOf(type) === 'denial')).toEqual([
       'LoginFailure',
       'AccessDenied',
+      'AgentConflict',
       'LinkRefused',
     ]);
   });

@@ -102,6 +102,15 @@ describe('a manifest', () => {
     expect(code(changed(change))).toBe('MALFORMED');
   });
 
+  it('is nobody’s to change once it is read, because others share its parts', () => {
+    const read = readManifest(manifestPayload({ ...manifest, services: ['echo'] }));
+    if (!read.ok) throw new Error('refused');
+    const { code, services, capabilities, placement } = read.value;
+    expect(() => (services as string[]).push('more')).toThrow(TypeError);
+    for (const part of [code, services, capabilities, placement, placement.nodes])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+
   it('is refused unread when it is too long', () => {
     expect(code(' '.repeat(limits.manifestBytesMax) + manifestPayload(manifest))).toBe('LIMIT_EXCEEDED');
   });

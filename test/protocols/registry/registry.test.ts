@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { refuse } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
-import type { AgentId, NodeId } from '../../../src/names.ts';
+import { type AgentId, type NodeId, tenantOf } from '../../../src/names.ts';
 import { type RegistryRecord, readRegistryDelta, registryDeltaText } from '../../../src/protocols/registry/record.ts';
 import {
   applyRecords,
@@ -178,7 +178,7 @@ describe('two nodes that claim one agent', () => {
     expect(two.changes).toMatchObject([{ type: 'moved' }, { type: 'conflict', nodes: [node2, node1] }]);
     expect(host(two.state, echo)).toBe(node2);
     expect(byNode(two.state, node1)).toEqual([]);
-    expect(byService(apply(two.state, node1).state, 'echo')).toEqual([]);
+    expect(byService(two.state, 'default/echo')).toEqual([]);
   });
 
   it('are told apart by their ids when the generation is the same, and the conflict is reported once', () => {
@@ -257,12 +257,54 @@ describe('asking for a service', () => {
   );
   const found = (service: string) => byService(state, service).map(({ record }) => record.agentId);
 
-  it('finds who offers it, in a stable order, in one tenant or in all', () => {
-    expect(found('clock')).toEqual([echo, time, other]);
+  it('finds who offers it within the tenant, in a stable order', () => {
     expect(found('default/clock')).toEqual([echo, time]);
     expect(found('other/clock')).toEqual([other]);
-    expect(found('nobody/clock')).toEqual([]);
-    expect(found('clo')).toEqual([]);
+    for (const none of ['nobody/clock', 'default/clo', 'clock', '', '/', 'default/']) expect(found(none)).toEqual([]);
+  });
+
+  it('answers as a walk over all agents would, whatever was told before', () => {
+    const nodes = [node1, node2, node3];
+    const agents = [echo, time, other];
+    const news = fc.array(
+      fc.record({
+        node: fc.constantFrom(...nodes),
+        agent: fc.constantFrom(...agents),
+        service: fc.constantFrom('clock', 'echo', ''),
+        generation: fc.integer({ min: 1, max: 3 }),
+        act: fc.constantFrom('live', 'live', 'live', 'gone', 'full', 'boot', 'revoked', 'judged'),
+      }),
+      { maxLength: 40 },
+    );
+    fc.assert(
+      fc.property(news, (acts) => {
+        let state = booted(...nodes);
+        for (const [index, { node, agent, service, generation, act }] of acts.entries()) {
+          const version = index + 1;
+          const record = live(agent, node, version, `${generation} node-1,node-2,node-3 ${service}`);
+          if (act === 'live') state = apply(state, node, record).state;
+          else if (act === 'gone') state = apply(state, node, gone(agent, node, version)).state;
+          else if (act === 'full') state = applyRecords(state, node, { full: true, records: [record] }, verify).state;
+          else if (act === 'boot') state = boot(state, node, version + 1).state;
+          else if (act === 'revoked') state = boot(nodeRevoked(state, node).state, node, version + 1).state;
+          else
+            state = judgedAgain(state, node, (r) =>
+              r.agentId === agent ? refuse('REVOKED', 'It is.') : verify(r),
+            ).state;
+          for (const [tenant, name] of [
+            ['default', 'clock'],
+            ['default', 'echo'],
+            ['other', 'clock'],
+            ['other', 'echo'],
+          ] as const) {
+            const walked = agents
+              .filter((id) => tenantOf(id) === tenant && lookup(state, id)?.manifest.services.includes(name))
+              .sort();
+            expect(byService(state, `${tenant}/${name}`).map(({ record: { agentId } }) => agentId)).toEqual(walked);
+          }
+        }
+      }),
+    );
   });
 });
 

@@ -83,6 +83,7 @@ function createIssuer(
     revoked: (of) => revocations.ofCertificate(of),
     // Development’s key signs for its own node alone, and nobody enrols with it.
     keep: async (svid) => (authority ? issued.keep(svid) : ok(undefined)),
+    forget: async (svid) => (authority ? issued.forget(svid) : undefined),
     record: ({ spiffeId, sourceIp, serial, notAfter, replaces }: IssuanceRecord) =>
       audit.record({
         type: 'CertificateIssued',

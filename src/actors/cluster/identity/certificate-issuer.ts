@@ -51,6 +51,8 @@ export interface CertificateIssuerOptions {
   readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
   /** Kept for whoever must revoke it one day, before it leaves. */
   readonly keep: (svid: NodeSvid) => Promise<Result<unknown>>;
+  /** Undoes `keep` for one that did not leave: nobody has it, and it would be in the way of the next. */
+  readonly forget: (svid: NodeSvid) => Promise<void>;
   /** Class A: durable before the certificate leaves. */
   readonly record: (issued: IssuanceRecord) => Promise<Result<unknown>>;
 }
@@ -114,7 +116,9 @@ export class CertificateIssuer {
     if (!kept.ok) return kept;
     const { spiffeId, serial, notAfter } = issued.value.svid;
     const recorded = await this.#options.record({ spiffeId, sourceIp, serial, notAfter, replaces });
-    return recorded.ok ? issued : recorded;
+    if (recorded.ok) return issued;
+    await this.#options.forget(issued.value.svid);
+    return recorded;
   }
 
   #judge(request: Uint8Array, holder: NodeSvid): Result<SigningRequest> {

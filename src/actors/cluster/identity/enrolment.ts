@@ -107,13 +107,14 @@ export class Enrolment {
     const addresses = ip.map((text) => ipAddressBytes(text));
     if (!dns.every((name) => dnsName.test(name)) || addresses.includes(undefined))
       return refuse('MALFORMED', 'A name is no DNS name in lower case, or an address no IP address.');
-    const vacant = vacancy(await holding(nodeId), { nodeId, replace, revoked });
-    if (!vacant.ok) return vacant;
     const pinned = this.#pinned();
     if (!pinned.ok) return pinned;
     const open = await tokens.open();
     if (open.length >= limits.joinTokensMax)
       return refuse('LIMIT_EXCEEDED', `${open.length} join tokens are open already; cancel some, or let them end.`);
+    // Last: on this refusal certificates are revoked for good, which must not be for a token that cannot be made anyway.
+    const vacant = vacancy(await holding(nodeId), { nodeId, replace, revoked });
+    if (!vacant.ok) return vacant;
     const names = { dns, ip: addresses.map((bytes) => ipAddressText(bytes!)) };
     const expiresAt = clock.now() + ttlMs;
     const token: JoinToken = {

@@ -72,6 +72,14 @@ export class IssuedCertificates {
     });
   }
 
+  /** One that was kept and did not leave. */
+  forget({ nodeId, serial }: Pick<NodeSvid, 'nodeId' | 'serial'>): Promise<void> {
+    return this.#inTurn(async () => {
+      const left = (await this.of(nodeId)).filter((held) => held.serial !== serial);
+      await this.#store.put(collection, nodeId, utf8.encode(JSON.stringify(left)));
+    });
+  }
+
   async of(nodeId: NodeId): Promise<readonly HeldCertificate[]> {
     const bytes = await this.#store.get(collection, nodeId);
     const all = bytes ? (JSON.parse(utf8.decode(bytes)) as readonly HeldCertificate[]) : [];

@@ -23,7 +23,9 @@ export const askToEnrolAgain: AskToEnrolAgain = async (address, caPem, body) => 
     return answerOf(where, status, text);
   } catch (error) {
     const { code, name } = error as NodeJS.ErrnoException;
-    if (name === 'TimeoutError') return refuse('TIMED_OUT', `${where} did not answer in time.`);
+    // What the signal aborts is an AbortError before the answer begins.
+    if (name === 'AbortError' || name === 'TimeoutError')
+      return refuse('TIMED_OUT', `${where} did not answer in time.`);
     return refuse('UNREACHABLE', `${where} cannot be asked: ${code ?? (error as Error).message}.`);
   }
 };

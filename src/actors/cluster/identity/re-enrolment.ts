@@ -10,6 +10,7 @@ import type { RevocableCertificate } from '../notices/revocations.ts';
 import type { CertificateIssuer } from './certificate-issuer.ts';
 import type { Applicant, RecordEnrolment } from './enrolment.ts';
 import { type HeldCertificate, judgedAtItsEnd } from './issued-certificates.ts';
+import { certificatePeriod } from './pem.ts';
 
 export interface ReEnrolmentRequest {
   /** The certificate that has ended, with those between it and the root, PEM. */
@@ -96,7 +97,7 @@ export class ReEnrolment {
     const mine = certificates.find((held) => held.keyId === keyId.value && held.notAfter > clock.now());
     const ofMine = mine && revoked({ nodeId, ...mine });
     if (ofMine) return { ok: false, refusal: ofMine };
-    const newer = certificates.find((held) => held !== mine && held.notAfter > holder.notAfter);
+    const newer = certificates.find((held) => held !== mine && isLater(held, holder));
     if (newer)
       return refuse(
         'ALREADY_EXISTS',
@@ -117,7 +118,11 @@ export class ReEnrolment {
     const { clock, windowMs } = this.#options;
     const sinceMs = clock.now() - notAfter;
     if (sinceMs < -limits.clockSkewMsMax)
-      return refuse('CERTIFICATE_REFUSED', `The certificate of ${nodeId} has not ended: it is renewed over a link.`);
+      return refuse(
+        'CERTIFICATE_REFUSED',
+        `The certificate of ${nodeId} has not ended: it is renewed over a link.`,
+        'Compare the clocks of both machines.',
+      );
     if (windowMs === undefined)
       return refuse('NOT_SUPPORTED', 'Nobody enrols again here (node.ca.reenrolment_window is off).', newToken);
     if (sinceMs <= windowMs) return undefined;
@@ -129,6 +134,10 @@ export class ReEnrolment {
     );
   }
 }
+
+/** All that a CA signs shortly before its own end ends with it: of such ones the beginning says which came later. */
+const isLater = ({ notAfter, chainPem }: HeldCertificate, than: NodeSvid): boolean =>
+  notAfter > than.notAfter || (notAfter === than.notAfter && certificatePeriod(chainPem).notBefore > than.notBefore);
 
 function keyIdOf(request: Uint8Array): Result<string> {
   const read = readSigningRequest(request);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { ok, type Result } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
-import { type AgentId, isName } from '../../../names.ts';
+import { type AgentId, isAgentId, isName } from '../../../names.ts';
+import { readServiceAddress } from '../../../protocols/registry/service-address.ts';
+import type { AgentAddress } from '../../agents/behaviour.ts';
 import type { NodeStatus } from '../control.ts';
 import { auditProofRoutes } from './audit-proof-routes.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
@@ -9,7 +11,6 @@ import { gossipKeyRoutes } from './gossip-key-routes.ts';
 import { type ApiRoute, route } from './route.ts';
 import {
   actorView,
-  agentId,
   agentView,
   linkView,
   listOf,
@@ -25,8 +26,13 @@ const name = z.string().refine(isName, 'expected [a-z0-9][a-z0-9_-]*');
 /** Words of a message header; their exact grammar is the message’s own. */
 const word = z.string().min(1).max(limits.headerTextCharsMax);
 
+/** An agent, or whoever offers a service. */
+const receiver = z.string().refine((text): text is AgentAddress => isAgentId(text) || readServiceAddress(text).ok, {
+  error: 'expected tenant/name or service:tenant/name?pick=best|rr|all',
+});
+
 const sendRequest = z.strictObject({
-  to: agentId,
+  to: receiver,
   performative,
   content: z.string().refine((text) => Buffer.byteLength(text) <= limits.contentBytesMax, {
     error: `expected at most ${limits.contentBytesMax} bytes`,

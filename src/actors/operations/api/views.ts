@@ -110,6 +110,7 @@ export const agentView: z.ZodType<AgentView> = z.object({
   deploymentId: z.string().exactOptional(),
   tokenId: z.string().exactOptional(),
   services: z.array(z.string()),
+  rivals: z.array(nodeId).exactOptional(),
   reachable: z.boolean(),
 });
 

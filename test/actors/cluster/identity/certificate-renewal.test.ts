@@ -56,6 +56,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     caPem: () => ca.certPem,
     revoked: () => undefined,
     keep: async () => ok(undefined),
+    forget: async () => {},
     record: async () => ok(undefined),
   });
   const source: CertificateSource = {

@@ -74,6 +74,7 @@ function lab({
         ? refuse('REVOKED', 'Revoked.').refusal
         : undefined,
     keep: async () => ok(undefined),
+    forget: async () => {},
     record: async (issued) => {
       order.push('recorded');
       records.push(issued);

@@ -42,6 +42,7 @@ export function lab(
 ) {
   const clock = new ManualClock(now);
   const records: string[] = [];
+  const log = { blocked: false };
   const live = new Set<string>();
   const revoked = new Set<string>();
   const issued = new IssuedCertificates(clock, store, windowMs, ({ serial }) => revoked.has(serial));
@@ -57,7 +58,9 @@ export function lab(
     caPem: () => ca.certPem,
     revoked: find,
     keep: (svid) => issued.keep(svid),
+    forget: (svid) => issued.forget(svid),
     record: async () => {
+      if (log.blocked) return refuse('AUDIT_BLOCKED', 'The disk is full.');
       records.push('issued');
       return ok(undefined);
     },
@@ -95,7 +98,7 @@ export function lab(
   });
   const tokenFor = async (nodeId = nine, ttlMs = dayMs, replace = false): Promise<JoinToken> =>
     unwrap(readJoinToken(unwrap(await enrolment.issueToken({ nodeId, ttlMs, replace, ...names }, operator)).token));
-  return { clock, store, enrolment, reEnrolment, records, live, revoked, issued, tokenFor };
+  return { clock, store, enrolment, reEnrolment, records, log, live, revoked, issued, tokenFor };
 }
 
 export const requestFor = (

@@ -246,6 +246,9 @@ describe('a join token', () => {
     const other = lab({ apiCertPem: () => apiCert(makeCa()) });
     const request = { nodeId: nine, ttlMs: dayMs, ...names };
     expect(refusalOf(await other.enrolment.issueToken(request, operator)).code).toBe('CERTIFICATE_REFUSED');
+    // Whoever revokes for it does so on the last refusal, so the others come before.
+    other.live.add(nine);
+    expect(refusalOf(await other.enrolment.issueToken(request, operator)).code).toBe('CERTIFICATE_REFUSED');
     const blocked = lab({ record: async () => refuse('AUDIT_BLOCKED', 'Full.') });
     expect(refusalOf(await blocked.enrolment.issueToken(request, operator)).code).toBe('AUDIT_BLOCKED');
     expect(await blocked.store.entries('join-tokens')).toEqual([]);

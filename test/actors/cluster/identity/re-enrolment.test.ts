@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { judgedAtItsEnd } from '../../../../src/actors/cluster/identity/issued-certificates.ts';
 import type { ReEnrolmentOptions } from '../../../../src/actors/cluster/identity/re-enrolment.ts';
+import { issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
 import type { KeyPair } from '../../../../src/crypto/port.ts';
 import { proveReEnrolment } from '../../../../src/crypto/re-enrolment.ts';
 import { unwrap } from '../../../../src/errors.ts';
@@ -95,6 +96,33 @@ describe('a node whose certificate has ended', () => {
     expect(revoked.size).toBe(0);
     const last = ask(undefined, { shows: newer, signer: second.privateKey });
     expect((await reEnrolment.renew(last, stranger)).ok).toBe(true);
+  });
+
+  it('is refused with an older certificate also when its last ended in the same second, as they do at a CA’s end', async () => {
+    const { reEnrolment, ask, clock, svid, issued } = await enrolled();
+    const second = crypto.generateKeyPair('p256');
+    const { notAfter } = svid;
+    const request = { ca, publicKey: second.publicKey, nodeId: nine, trustDomain: domain, dns: [], ip: [] };
+    const last = unwrap(issueNodeCertificate(crypto, { ...request, notBefore: svid.notBefore + 3_600_000, notAfter }));
+    unwrap(await issued.keep(unwrap(judgedAtItsEnd(last, { caPem: ca.certPem, trustDomain: domain }))));
+    clock.advance(2 * dayMs);
+    expect(refusalOf(await reEnrolment.renew(ask(), stranger)).code).toBe('ALREADY_EXISTS');
+    const own = ask(undefined, {
+      shows: last,
+      signer: second.privateKey,
+      request: requestFor(undefined, { dns: [], ip: [] }),
+    });
+    expect(await reEnrolment.renew(own, stranger)).toMatchObject({ ok: true });
+  });
+
+  it('is not kept out by certificates that never left, since the audit log could not be written', async () => {
+    const { reEnrolment, ask, clock, log, issued } = await enrolled();
+    clock.advance(2 * dayMs);
+    log.blocked = true;
+    expect(refusalOf(await reEnrolment.renew(ask(), stranger)).code).toBe('AUDIT_BLOCKED');
+    expect(await issued.of(nine)).toHaveLength(1);
+    log.blocked = false;
+    expect((await reEnrolment.renew(ask(), stranger)).ok).toBe(true);
   });
 
   it('is refused while a member of its name is up', async () => {

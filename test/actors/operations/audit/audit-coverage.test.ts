@@ -37,6 +37,10 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
     act: 'a node starts and finds another file under a deployed agent’s module; a cell is told that it is compromised',
     elsewhere: 'test/actors/agents/deployments.test.ts',
   },
+  AgentConflict: {
+    act: 'two nodes claim one agent',
+    elsewhere: 'test/scenarios/registry/conflict.test.ts',
+  },
   ConfigurationChanged: {
     act: 'a node starts with another configuration than at its last boot',
     elsewhere: 'test/actors/operations/audit/audit-coverage.test.ts',
