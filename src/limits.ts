@@ -80,6 +80,14 @@ export const limits = {
 
   /** A gossip datagram, sealed. Past it: not sent; received ones are dropped unread. */
   datagramBytesMax: 1_400,
+  /**
+   * What goes to an address that a member claims and from which it was never heard: first so much, then so much for each
+   * byte that the member sends and for each second, saved up to a most. Past it: not sent, but counted.
+   */
+  unprovenBytesFirst: 4_200,
+  unprovenBytesPerByte: 3,
+  unprovenBytesPerSecond: 16,
+  unprovenBytesMax: 8_400,
   /** Claims in one datagram. Past it: malformed. */
   datagramClaimsMax: 64,
   /** Names of peers that are being looked up at once: half of libuv’s threads. Past it: the datagram is lost. */
@@ -110,8 +118,15 @@ export const limits = {
   broadcastsMax: 4_096,
   /** Probes under way, relayed ones included. Past it: requests to relay are ignored. */
   probesMax: 1_024,
+  /**
+   * Probes for one member within a probe interval, which each cost the probed one’s patience with this node. Past it: its
+   * requests are ignored.
+   */
+  relaysPerRequesterMax: 32,
   /** Nodes whose directory entry was asked for within one probe interval. Past it: not asked. */
   directoryAsksMax: 64,
+  /** Signatures of claims that were found good and need not be checked again. Past it: the one used least lately goes. */
+  claimSignaturesKnownMax: 32_768,
   /** Bad signatures in one packet or push/pull document. Past it: the claims behind are dropped unread. */
   claimForgeriesMax: 32,
   /** Refused certificates in one push/pull document. Past it: the entries behind are dropped unread. */

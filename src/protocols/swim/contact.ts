@@ -13,6 +13,7 @@ export function recordContact(turn: Turn, record: MemberRecord): void {
   if (turn.state.options.trial?.certified === false) return;
   record.contactTurn = turn.state.turn;
   record.contactMs = turn.now;
+  record.outvoted = undefined;
   if (record.status === 'alive' || isOut(record)) return;
   const status = statusOnReturn(turn, record);
   if (record.status === status) return;

@@ -48,6 +48,8 @@ export interface MemberRecord {
   contactMs: number;
   /** Our link to it broke and has not come back. */
   linkLost: boolean;
+  /** Middlemen who said that it answers when more said that it does not, since it was last heard itself. */
+  outvoted: ReadonlySet<NodeId> | undefined;
   /** Its last answer came over the link because no datagram got through: so gossip goes that way too. */
   overLink: boolean;
   /** Of a dead member: when it is contacted again, and how long after that the next time. */
@@ -90,6 +92,7 @@ export const createMember = (
   contactTurn: 0,
   contactMs: Number.NEGATIVE_INFINITY,
   linkLost: false,
+  outvoted: undefined,
   overLink: false,
   reachAtMs: Number.POSITIVE_INFINITY,
   reachIntervalMs: 0,

@@ -21,8 +21,8 @@ export interface Probe {
   readonly requester: Requester | undefined;
   /** The link broke just now: traffic still under way is no answer. */
   readonly urgent: boolean;
-  /** The middlemen asked, and whether each has sent a nack. */
-  readonly middlemen: Map<NodeId, boolean>;
+  /** The middlemen asked, and the last word of each. */
+  readonly middlemen: Map<NodeId, 'ack' | 'nack' | undefined>;
 }
 
 interface Requester {
@@ -38,6 +38,7 @@ export function probeTick(turn: Turn): void {
   effects.push({ type: 'schedule', timer: { type: 'probe' }, delayMs });
   state.directoryAsks.clear();
   state.directoryAsked.clear();
+  state.relays.clear();
   const next = nextInRound(roster, chance, (member) => member.status !== 'dead' && !isOut(member));
   if (next) startProbe(turn, next, 'accuse');
   if (roster.counts.dead > 0 && now >= state.nextReachMs) reachOneOfTheDead(turn);
@@ -103,24 +104,30 @@ export function probeForAnother(turn: Turn, from: MemberRecord, seq: number, tar
     sendPacket(turn, from, { kind, seq }, { via: channelTo(from) });
     return;
   }
+  const relays = state.relays.get(from.nodeId) ?? 0;
+  if (relays >= limits.relaysPerRequesterMax) return;
+  state.relays.set(from.nodeId, relays + 1);
   const accusers = standingAccusations(record).map(({ suspicion }) => suspicion.claim.accuser);
   const isWitness = accusers.length > 0 && !accusers.includes(state.self.nodeId) && record.status !== 'dead';
   startProbe(turn, record, isWitness ? 'accuse' : 'relay', { requester: { node: from.nodeId, seq } });
 }
 
-/** An ack counts from the member that was pinged, or from a middleman that was asked; from nobody else. */
+/**
+ * An ack counts from the member that was pinged, or from a middleman that was asked; from nobody else. A middleman’s is
+ * hearsay, and is weighed when all had the time to speak.
+ */
 export function hearAck(turn: Turn, from: MemberRecord, seq: number, via: Via): void {
   const probe = turn.state.probes.get(seq);
   if (probe?.target === from.nodeId) {
     from.overLink = via === 'link';
     succeed(turn, probe);
-  } else if (probe?.middlemen.has(from.nodeId)) succeed(turn, probe);
+  } else if (probe?.middlemen.has(from.nodeId)) probe.middlemen.set(from.nodeId, 'ack');
 }
 
 /** A middleman is well, though the target has not answered it either. */
 export function hearNack(turn: Turn, from: NodeId, seq: number): void {
   const probe = turn.state.probes.get(seq);
-  if (probe?.middlemen.has(from)) probe.middlemen.set(from, true);
+  if (probe?.middlemen.has(from)) probe.middlemen.set(from, 'nack');
 }
 
 /**
@@ -141,7 +148,7 @@ export function probeTimesOut(turn: Turn, seq: number): void {
   }
   const eligible = ({ status, nodeId }: MemberRecord) => status === 'alive' && nodeId !== probe.target;
   for (const middleman of drawMembers(roster, chance, options.config.indirectChecks, eligible)) {
-    probe.middlemen.set(middleman.nodeId, false);
+    probe.middlemen.set(middleman.nodeId, undefined);
     sendPacket(turn, middleman, { kind: 'ping-req', seq, target: probe.target }, { via: channelTo(middleman) });
   }
 }
@@ -156,13 +163,13 @@ export function reportNack(turn: Turn, seq: number): void {
   sendPacket(turn, requester, { kind, seq: probe.requester.seq }, { via: channelTo(requester) });
 }
 
-/** The probe’s time is over without an ack. */
+/** The probe’s time is over without an ack of the target itself. */
 export function probeEnds(turn: Turn, seq: number): void {
   const { probes, roster, awareness } = turn.state;
   const probe = probes.get(seq);
   if (!probe) return;
   const record = roster.records.get(probe.target)!;
-  if (wasHeard(turn, probe) && probe.purpose === 'accuse') {
+  if (probe.purpose === 'accuse' && (wasHeard(turn, probe) || isVouchedFor(record, probe))) {
     succeed(turn, probe);
     if (probe.urgent) startProbe(turn, record, 'accuse');
     return;
@@ -172,6 +179,19 @@ export function probeEnds(turn: Turn, seq: number): void {
   const received = [...probe.middlemen.values()].filter(Boolean).length;
   if (!probe.requester) adjustAwareness(awareness, failedProbePenalty(probe.middlemen.size, received));
   accuse(turn, record);
+}
+
+/**
+ * Whether middlemen say that it answers. One of them may lie, and must neither hide a death nor be believed against the
+ * others: who is outvoted is believed once, because packets get lost, and not again before the target is heard itself.
+ */
+function isVouchedFor(record: MemberRecord, { middlemen }: Probe): boolean {
+  const said = (word: 'ack' | 'nack') => [...middlemen.keys()].filter((node) => middlemen.get(node) === word);
+  const acks = said('ack');
+  if (acks.length === 0 || acks.length >= said('nack').length) return acks.length > 0;
+  const before = record.outvoted ?? new Set();
+  record.outvoted = new Set([...before, ...acks]);
+  return record.outvoted.size > before.size;
 }
 
 function succeed(turn: Turn, probe: Probe): void {

@@ -2,6 +2,7 @@ import type { NodeId } from '../../names.ts';
 import { adjustAwareness } from './awareness.ts';
 import {
   type AliveClaim,
+  type ClaimSignature,
   compareCounters,
   counterMax,
   type LeaveClaim,
@@ -24,6 +25,8 @@ export interface Self {
   sinceMs: number | undefined;
   /** The highest stale epoch that was reported to the shell. */
   staleEpoch: number | undefined;
+  /** Who accused this node so that it counted against its health, and when. */
+  readonly blamed: Map<NodeId, number>;
 }
 
 const firstIncarnation = 1;
@@ -39,6 +42,7 @@ export function createSelf(options: SwimOptions): Self {
     leave: undefined,
     sinceMs: undefined,
     staleEpoch: undefined,
+    blamed: new Map(),
   };
 }
 
@@ -53,7 +57,7 @@ export function hearAboutSelf(turn: Turn, signed: SignedClaim): void {
   const { claim } = signed;
   if (claim.kind === 'suspect' || claim.kind === 'dead') {
     const order = compareCounters(claim, state.self);
-    if (order === 0 && state.mode === 'active') refute(turn);
+    if (order === 0 && state.mode === 'active') refute(turn, signed.signatures);
     // Whoever accuses a past incarnation has missed the refutation: it goes out again.
     if (order < 0) spread(turn, state.self.leave ?? state.self.alive);
   } else if (isFromAnotherBoot(state, signed)) reportStaleEpoch(turn, claim.epoch);
@@ -77,8 +81,23 @@ function reportStaleEpoch(turn: Turn, known: number): void {
   turn.effects.push({ type: 'epoch-stale', known });
 }
 
-/** Raises the incarnation, which voids every suspicion of the present one. Accused nodes look at their own health too. */
-function refute(turn: Turn): void {
+/** How long an accuser does not count again against this node’s health. */
+const blameMs = 60_000;
+
+/**
+ * Accused nodes look at their own health too (Lifeguard §IV.A). Each accuser counts once in a while: one that accuses all
+ * of them all the time would slow the failure detection of a whole cluster down.
+ */
+function takeBlame({ state, now }: Turn, accusers: readonly ClaimSignature[]): void {
+  const { blamed } = state.self;
+  const isNew = ({ signer }: ClaimSignature) => now - (blamed.get(signer) ?? Number.NEGATIVE_INFINITY) >= blameMs;
+  const fresh = accusers.filter(isNew);
+  for (const { signer } of fresh) blamed.set(signer, now);
+  if (fresh.length > 0) adjustAwareness(state.awareness, 1);
+}
+
+/** Raises the incarnation, which voids every suspicion of the present one. */
+function refute(turn: Turn, accusers: readonly ClaimSignature[]): void {
   const { state } = turn;
   if (state.self.incarnation >= counterMax) {
     // The counter must not wrap; a new boot starts a new one.
@@ -87,7 +106,7 @@ function refute(turn: Turn): void {
   }
   state.self.incarnation++;
   state.self.alive = signedAlive(state.options, state.self.incarnation);
-  adjustAwareness(state.awareness, 1);
+  takeBlame(turn, accusers);
   spread(turn, state.self.alive);
   turn.effects.push({ type: 'member.changed', member: viewOfSelf(state) });
 }

@@ -70,6 +70,8 @@ export interface SwimState {
   readonly directoryAsks: Set<NodeId>;
   /** Whom was asked meanwhile: one answer has all that it knows. */
   readonly directoryAsked: Set<NodeId>;
+  /** For whom this node has probed others since the last probe tick, and how often. */
+  readonly relays: Map<NodeId, number>;
   /** Nodes that an authority revoked or suspended, members or not: nothing that they say or sign counts. */
   revoked: ReadonlySet<NodeId>;
   /** Counts inputs: orders events that share a millisecond. */

@@ -61,6 +61,7 @@ export function createSwim(options: SwimOptions): SwimState {
     chance: seededChance(options.seed),
     directoryAsks: new Set(),
     directoryAsked: new Set(),
+    relays: new Map(),
     revoked: new Set(),
     turn: 0,
     nextSeq: 1,
@@ -220,11 +221,12 @@ function memberTimerDue(turn: Turn, timer: Exclude<SwimTimer, { type: 'gossip' }
  */
 function askForDirectory(turn: Turn, from: NodeId, node: NodeId): void {
   const { directoryAsks, directoryAsked } = turn.state;
+  // First: whoever was asked has no say in what others are asked for.
+  if (directoryAsked.has(from)) return;
   if (directoryAsks.has(node) || directoryAsks.size >= limits.directoryAsksMax) return;
   directoryAsks.add(node);
-  turn.effects.push({ type: 'need-directory', node });
-  if (directoryAsked.has(from)) return;
   directoryAsked.add(from);
+  turn.effects.push({ type: 'need-directory', node });
   turn.effects.push({ type: 'push-pull', with: from });
 }
 

@@ -121,6 +121,44 @@ describe('awareness', () => {
   });
 });
 
+describe('a middleman’s word that the target answers', () => {
+  /** node-2 does not answer; what the middlemen say, in order. */
+  const heard = (stage: Stage, words: Readonly<Record<string, 'ack' | 'nack'>>) => {
+    stage.takeSent();
+    const seq = probing(stage);
+    stage.passes(200);
+    for (const [node, kind] of Object.entries(words)) stage.receives(node, { kind, seq, claims: [] });
+    stage.passes(300);
+    return stage.status('node-2');
+  };
+  const three = () => new Stage(['node-2', 'node-3', 'node-4', 'node-5']);
+
+  test('is enough when nobody contradicts, and when others do who are not more', () => {
+    expect(heard(three(), { 'node-3': 'ack' })).toBe('alive');
+    expect(heard(three(), { 'node-3': 'ack', 'node-4': 'nack' })).toBe('alive');
+    expect(heard(three(), { 'node-3': 'nack', 'node-4': 'ack', 'node-5': 'ack' })).toBe('alive');
+  });
+
+  test('is the later one of two', () => {
+    const stage = three();
+    const seq = probing(stage);
+    stage.passes(200);
+    for (const node of ['node-3', 'node-4', 'node-5']) stage.receives(node, { kind: 'nack', seq, claims: [] });
+    for (const node of ['node-3', 'node-4']) stage.receives(node, { kind: 'ack', seq, claims: [] });
+    stage.passes(300);
+    expect(stage.status('node-2')).toBe('alive');
+  });
+
+  test('counts once when it is outvoted, and again only when the target was heard itself: a liar hides no death', () => {
+    const stage = three();
+    const lies = { 'node-3': 'ack', 'node-4': 'nack', 'node-5': 'nack' } as const;
+    expect(heard(stage, lies)).toBe('alive');
+    stage.receives('node-2', { kind: 'gossip', claims: [] });
+    expect(heard(stage, lies)).toBe('alive');
+    expect(heard(stage, lies)).toBe('suspect');
+  });
+});
+
 describe('asked to probe for another', () => {
   const asked = (stage: Stage) => {
     stage.receives('node-3', { kind: 'ping-req', seq: 77, target: id('node-2'), claims: [] });
@@ -176,14 +214,18 @@ describe('asked to probe for another', () => {
     ]);
   });
 
-  test('more often than the table of probes holds, it ignores the rest', () => {
-    const stage = new Stage(['node-2', 'node-3']);
-    for (let seq = 1; seq <= 1_100; seq++) {
-      stage.receives('node-3', { kind: 'ping-req', seq, target: id('node-2'), claims: [] });
-    }
-    expect(stage.takeSent('ping')).toHaveLength(1_024);
+  test('more often than an honest member would, it ignores the rest until the next probe interval', () => {
+    const stage = new Stage(['node-2', 'node-3', 'node-4']);
+    stage.start();
+    const ask = (node: string) => {
+      for (let seq = 1; seq <= 1_100; seq++)
+        stage.receives(node, { kind: 'ping-req', seq, target: id('node-2'), claims: [] });
+      return stage.takeSent('ping').length;
+    };
+    expect([ask('node-3'), ask('node-3'), ask('node-4')]).toEqual([32, 0, 32]);
     stage.passes(500);
-    expect(stage.state.probes.size).toBe(0);
+    stage.takeSent();
+    expect(ask('node-3')).toBe(32);
   });
 });
 

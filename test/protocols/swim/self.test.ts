@@ -23,6 +23,19 @@ describe('an accused member', () => {
     expect(stage.state.awareness.score).toBe(1);
   });
 
+  test('takes the blame from each accuser once in a while, however often that accuses', () => {
+    const stage = new Stage(['node-2', 'node-3']);
+    const accused = (by: string) => {
+      stage.hears('node-2', claims.suspect('node-1', by, 1, ownAlive(stage.state).claim.incarnation));
+      return stage.state.awareness.score;
+    };
+    expect([accused('node-2'), accused('node-2'), accused('node-3'), accused('node-2')]).toEqual([1, 1, 2, 2]);
+    expect(ownAlive(stage.state).claim.incarnation).toBe(5);
+    stage.passes(60_000);
+    stage.state.awareness.score = 0;
+    expect(accused('node-2')).toBe(1);
+  });
+
   test('refutes a death certificate too', () => {
     const stage = new Stage(['node-2', 'node-3', 'node-4']);
     stage.hears('node-2', claims.dead('node-1', ['node-2', 'node-3']));

@@ -26,6 +26,7 @@ import type { PeerLink } from '../links/links.ts';
 import { plaintextBytesMax, sealPacket } from './gossip-datagram.ts';
 import { GossipIntake } from './gossip-intake.ts';
 import type { GossipOptions } from './gossip-options.ts';
+import { UnprovenAddresses } from './unproven-addresses.ts';
 
 /**
  * The shell around the SWIM rules: performs their effects with datagrams, timers and links, and gives them nothing
@@ -37,6 +38,7 @@ export class Gossip {
   readonly #swim: SwimState;
   readonly #intake: GossipIntake;
   #socket: DatagramSocket | undefined;
+  readonly #unproven: UnprovenAddresses;
   #joined = false;
   #closed = false;
   #listening = false;
@@ -63,7 +65,8 @@ export class Gossip {
     });
     const { directory, seals, clock, metrics } = options;
     const isNewsHere = (claim: Unverified<SignedClaim>): boolean => isNews(this.#swim, claim);
-    this.#intake = new GossipIntake({ directory, seals, clock, metrics, isNews: isNewsHere });
+    this.#unproven = new UnprovenAddresses(clock);
+    this.#intake = new GossipIntake({ self: identity.nodeId, directory, seals, clock, metrics, isNews: isNewsHere });
   }
 
   get seeds(): readonly Address[] {
@@ -98,7 +101,7 @@ export class Gossip {
     return this.#inTurn(async () => {
       await this.#release();
       this.#socket = await network.bindDatagrams(bind);
-      this.#socket.onMessage((bytes) => this.#receive(bytes));
+      this.#socket.onMessage((bytes, source) => this.#receive(bytes, source));
       this.#listen();
       this.#closed = false;
       this.#joined = false;
@@ -223,14 +226,19 @@ export class Gossip {
       metrics.count('gossip_unsealable');
       return;
     }
+    if (!this.#unproven.admits(to, address, datagram.length)) {
+      metrics.count('gossip_withheld');
+      return;
+    }
     metrics.count('gossip_sent');
     this.#socket?.send(datagram, address);
   }
 
-  #receive(datagram: Uint8Array): void {
+  #receive(datagram: Uint8Array, source: Address): void {
     const heard = this.#intake.datagram(datagram);
     if (!heard) return;
     const { from, packet, refusals } = heard;
+    this.#unproven.heard(from, source, datagram.length);
     this.#input({ type: 'packet', from, packet, now: this.#now() });
     this.#askForMissing(from, refusals);
   }

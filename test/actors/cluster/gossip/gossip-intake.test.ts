@@ -15,7 +15,13 @@ import { unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
 import { type DirectoryEntry, encodePushPull } from '../../../../src/protocols/link/push-pull-frame.ts';
-import { type SignedClaim, signAlive } from '../../../../src/protocols/swim/claim.ts';
+import {
+  certifyDead,
+  type SignedClaim,
+  type SuspectClaim,
+  signAlive,
+  signSuspicion,
+} from '../../../../src/protocols/swim/claim.ts';
 import { encodePacket, type Packet } from '../../../../src/protocols/swim/packet.ts';
 import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 import { crypto, domain, makeCa, nodeCertificate, nodeOne, now } from '../../../crypto/fixtures.ts';
@@ -53,7 +59,7 @@ function hostile() {
   const [here, there] = [sealsOf(self), sealsOf(nodeOne)];
   here.seals.learn(nodeOne, 1, there.boxKey);
   there.seals.learn(self, 1, here.boxKey);
-  const intake = new GossipIntake({ directory, seals: here.seals, clock, metrics, isNews: () => true });
+  const intake = new GossipIntake({ self, directory, seals: here.seals, clock, metrics, isNews: () => true });
   const violations: string[] = [];
   const link = { nodeId: nodeOne, violated: (text: string) => void violations.push(text) } as unknown as PeerLink;
   const count = (name: string, code?: string): number =>
@@ -75,7 +81,11 @@ function hostile() {
     const key = forged ? crypto.generateKeyPair('ed25519').privateKey : claimKey.privateKey;
     return signAlive(claim, (bytes) => signWith(key, 'caxton gossip claim v1', bytes), utf8);
   };
-  return { clock, directory, tell, send, alive, entryOf, count, violations };
+  const suspect = (incarnation: number, node = 'node-7' as NodeId): SignedClaim<SuspectClaim> => {
+    const claim = { kind: 'suspect', node, epoch: 1, incarnation, accuser: nodeOne } as const;
+    return signSuspicion(claim, (bytes) => signWith(claimKey.privateKey, 'caxton gossip claim v1', bytes), utf8);
+  };
+  return { clock, directory, tell, send, alive, suspect, entryOf, count, violations };
 }
 
 describe('a member in the wrong hands', () => {
@@ -111,6 +121,41 @@ describe('a member in the wrong hands', () => {
     expect(tell([alive(1)])?.claims).toHaveLength(1);
   });
 
+  it('has what it signed checked once, however often it says so', () => {
+    const { send, alive, suspect, count } = hostile();
+    for (let i = 0; i < 50; i++) send({ kind: 'gossip', claims: [alive(1), suspect(1), suspect(1), suspect(1)] });
+    expect(count('claim_signatures_checked')).toBe(2);
+  });
+
+  it('has so many checked in a while and no more, good ones too', () => {
+    const { send, suspect, count, clock } = hostile();
+    const eight = (from: number) => Array.from({ length: 8 }, (_, i) => suspect(8 * from + i, self));
+    for (let round = 0; round < 259; round++) send({ kind: 'gossip', claims: eight(round) });
+    expect(count('claim_signatures_checked')).toBe(2_048);
+    expect(count('claims_refused', 'RATE_LIMIT_EXCEEDED')).toBe(3 * 8);
+    clock.advance(1_000);
+    expect(send({ kind: 'gossip', claims: eight(300) })?.claims).toHaveLength(8);
+  });
+
+  it('is not heard on and on when it accuses others, under a certificate neither; its accusation of this node is', () => {
+    const { send, suspect, count, clock } = hostile();
+    const accused = (incarnation: number, node?: NodeId) =>
+      send({ kind: 'gossip', claims: [suspect(incarnation, node)] })?.claims.length;
+    let heard = 0;
+    for (let incarnation = 0; incarnation < 1_200; incarnation++) {
+      heard += accused(incarnation) ?? 0;
+      clock.advance(5);
+    }
+    // 1,024 and four in each of the six seconds.
+    expect(heard).toBe(1_024 + 24);
+    expect(count('claims_refused', 'RATE_LIMIT_EXCEEDED')).toBe(1_200 - heard);
+    const dead = certifyDead([suspect(2_000)], utf8);
+    expect(send({ kind: 'gossip', claims: [dead] })?.claims).toEqual([]);
+    expect(accused(2_000, self)).toBe(1);
+    clock.advance(60_000);
+    expect(accused(2_000)).toBe(1);
+  });
+
   it('has one certificate a document looked at, however many it has of itself', () => {
     const { tell, entryOf, directory } = hostile();
     const [first, second] = [entryOf({ notAfter: now + 1_000_000 }), entryOf()];
@@ -124,6 +169,19 @@ describe('a member in the wrong hands', () => {
     const bad = Array.from({ length: 1_000 }, (_, i) => ({ ...honest, nodeId: `n-${i}` as NodeId }));
     tell([], [...bad, honest]);
     expect(count('directory_refused')).toBe(limits.directoryRefusalsMax);
+  });
+
+  it('that brought so many refused entries has none looked at for a while', () => {
+    const { tell, entryOf, count, clock } = hostile();
+    const honest = entryOf();
+    const bad = (round: number) =>
+      Array.from({ length: 100 }, (_, i) => ({ ...honest, nodeId: `n-${round}-${i}` as NodeId }));
+    for (let round = 0; round < 10; round++) tell([], bad(round));
+    expect(count('directory_refused', 'CERTIFICATE_REFUSED')).toBe(256);
+    expect(count('directory_refused', 'RATE_LIMIT_EXCEEDED')).toBe(6);
+    clock.advance(60_000);
+    tell([], bad(11));
+    expect(count('directory_refused', 'CERTIFICATE_REFUSED')).toBe(256 + limits.directoryRefusalsMax);
   });
 
   it('loses its link when its document is not in its form', () => {
