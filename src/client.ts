@@ -22,6 +22,7 @@ import type {
 } from './actors/operations/enrolment-control.ts';
 import type { GossipKeysView } from './actors/operations/gossip-key-view.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
+import type { RootsView } from './actors/operations/roots-view.ts';
 import type { WitnessedLogView } from './actors/operations/witnessed-log-view.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
@@ -83,6 +84,8 @@ export interface Client {
   auditAccept(log: NodeId, options?: CallOptions): Promise<void>;
   /** The cluster’s documents that are in force at the node. */
   notices(options?: CallOptions): Promise<readonly NoticeView[]>;
+  /** The roots of the cluster, and how far a rotation of them is. */
+  roots(options?: CallOptions): Promise<RootsView>;
   /** Gives the node a cluster document that an authority has signed; it spreads it. */
   publishNotice(document: string, options?: CallOptions): Promise<NoticeView>;
   /** The keys of the gossip as the node sees them, by name. */
@@ -163,6 +166,7 @@ export function createClient(options: ClientOptions): Client {
       await post('/api/v1/audit/acceptances', { log }, answers.done, call);
     },
     notices: (call) => list('/api/v1/notices', answers.notices, call),
+    roots: (call) => get('/api/v1/security/roots', answers.roots, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
     gossipKeys: (call) => get('/api/v1/cluster/keys', answers.gossipKeys, call),
     rotateGossipKey: (call) => post('/api/v1/cluster/keys/rotations', undefined, answers.gossipKeys, call),

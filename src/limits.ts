@@ -198,10 +198,28 @@ export const limits = {
   chainCertificatesMax: 4,
   /** Chains of peers that are kept as they were read, at least; twice as many at most, some kilobytes each. */
   chainsKeptMin: 256,
-  /** Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. */
+  /**
+   * Intermediates between a node’s certificate and the root: an offline root, an online CA below it, and no more. While roots
+   * are rotated, the next root as the old one has signed it may stand above that; it is not counted.
+   */
   intermediatesMax: 1,
   /** Certificates among which `caxton security verify` looks for a path. */
   poolMax: 64,
+  /** Roots of the cluster’s bundle: the old one and the next, with room. Past it: the notice is refused. */
+  rootsMax: 4,
+  /** A root’s certificate in base64. Past it: the notice is refused. */
+  rootCertificateCharsMax: 4_096,
+  /** Members that one bundle names as locked out. */
+  rootsLockedOutMax: 1_024,
+  /** A member’s acknowledgement of a bundle, before it is signed. Past it: refused unread. */
+  acknowledgementCharsMax: 16_384,
+  /** Acknowledgements that one peer may send in a minute, and at once. Past it: dropped unread. */
+  acknowledgementsPerMinuteMax: 120,
+  acknowledgementsAtOnceMax: 60,
+  /** How far ahead of this node’s clock a member’s may be in it. Past it: refused. */
+  acknowledgementSkewMsMax: 300_000,
+  /** After a bundle that wants certificates under another root: until this node asks for its own. */
+  rootRenewalDelayMs: 250,
   /** CA certificates of one trust bundle: those of a root rotation, with room. */
   bundleCertificatesMax: 16,
   /** The longest life that the command line gives a certificate: a hundred years. */

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { ok, type Result, refuse } from '../errors.ts';
 import type { NodeId } from '../names.ts';
 import { addressText } from './address.ts';
@@ -9,15 +8,13 @@ import { type HeldCertificate, heldOf } from './cluster/identity/issued-certific
 import { JoinTokens } from './cluster/identity/join-tokens.ts';
 import { oneByOne } from './cluster/identity/one-by-one.ts';
 import { ReEnrolment } from './cluster/identity/re-enrolment.ts';
+import type { Address } from './kernel/ports.ts';
 import type { NodeBase } from './node-base.ts';
-import type { ApiParts } from './operations/api/assemble.ts';
 import { rateSource } from './operations/api/source.ts';
 import type { EnrolmentControl, HeldCertificateView } from './operations/enrolment-control.ts';
 
-type AskedApi = Pick<ApiParts, 'address' | 'certPem'>;
-
-/** `api` is asked when a token is made. */
-export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, api: () => AskedApi): EnrolmentControl {
+/** `apiAddress` is asked when a token is made. */
+export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, apiAddress: () => Address): EnrolmentControl {
   const { ports, files, revocations } = base;
   const { identity } = files;
   const known = (node: NodeId) => knownCertificates(base, cluster, node);
@@ -29,7 +26,7 @@ export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, api: ()
     revoked: revocations.ofCertificate({ nodeId: node, ...held })?.code === 'REVOKED',
     certificate: held.chainPem,
   });
-  const made = createEnrolment(base, cluster, known, api);
+  const made = createEnrolment(base, cluster, known, apiAddress);
   if (!made)
     return {
       joinToken: async () => notHere,
@@ -65,7 +62,7 @@ export function assembleEnrolment(base: NodeBase, cluster: ClusterParts, api: ()
     },
     enrol: async (request, caller) => answered(await enrolment.enrol(request, caller)),
     enrolAgain: async (request, caller) => answered(await reEnrolment.renew(request, caller)),
-    enrolmentCa: (): Result<string> => ok(new X509Certificate(identity.tls.caPem).toString()),
+    enrolmentCa: (): Result<string> => ok(identity.tls.caPem),
     certificatesOf,
   };
 }
@@ -77,10 +74,10 @@ function createEnrolment(
   base: NodeBase,
   cluster: ClusterParts,
   known: (node: NodeId) => Promise<readonly HeldCertificate[]>,
-  api: () => AskedApi,
+  apiAddress: () => Address,
 ): { readonly enrolment: Enrolment; readonly reEnrolment: ReEnrolment } | undefined {
   const { config, ports, files, nodeId, revocations, fault } = base;
-  const { issuer } = cluster;
+  const { issuer, apiCertificate } = cluster;
   if (!issuer) return undefined;
   const { clock, crypto, store } = ports;
   const { trustDomain, id: clusterId, advertise } = config.cluster;
@@ -98,11 +95,11 @@ function createEnrolment(
     ...shared,
     ...{ crypto, nodeId, fault },
     tokens: new JoinTokens(store, clock),
-    apiCertPem: () => api().certPem(),
-    addresses: () => ({ api: at(api().address().port), link: addressText(advertise) }),
+    apiCertPem: () => apiCertificate.tls.certPem,
+    addresses: () => ({ api: at(apiAddress().port), link: addressText(advertise) }),
     holding: async (node) => ({
       up: isUp(node),
-      certificates: (await known(node)).filter(({ notAfter }) => notAfter > clock.now()),
+      certificates: (await known(node)).filter((held) => held.notAfter > clock.now() && stands(base, held)),
     }),
   });
   const windowMs = config.node.ca?.reenrolmentWindowMs;
@@ -121,6 +118,10 @@ async function knownCertificates(
   ].flatMap((svid) => (svid ? [heldOf(svid)] : []));
   return [...new Map([...seen, ...(await issued.of(node))].map((held) => [held.serial, held])).values()];
 }
+
+/** Whoever was locked out when a root was dropped holds its place no more: nobody can show what stands under that root. */
+const stands = ({ roots }: NodeBase, { issuerSerials }: HeldCertificate): boolean =>
+  roots.inForce === undefined || roots.rootOf(issuerSerials) !== undefined;
 
 /** Linked, or alive in gossip under a certificate that counts; this node itself always is. */
 const upNow = ({ nodeId }: NodeBase, { links, gossip, directory }: ClusterParts, node: NodeId): boolean =>

@@ -5,6 +5,7 @@ import { CaxtonError, type Result } from '../errors.ts';
 import type { NodeId } from '../names.ts';
 import type { AgentAddress } from './agents/behaviour.ts';
 import { nextBootEpoch } from './boot-epoch.ts';
+import { TrustedRoots } from './cluster/identity/trusted-roots.ts';
 import { LinkTransport } from './cluster/links/link-transport.ts';
 import { NoticeBoard } from './cluster/notices/notice-board.ts';
 import { Revocations } from './cluster/notices/revocations.ts';
@@ -68,7 +69,9 @@ export interface NodeBase {
   readonly audit: AuditLog;
   readonly auditUpkeep: AuditUpkeep;
   readonly revocations: Revocations;
-  /** The cluster’s documents; keeps `files.trust` and `revocations` at what is in force. */
+  /** Whose certificates count. */
+  readonly roots: TrustedRoots;
+  /** The cluster’s documents; keeps `files.trust`, `revocations` and `roots` at what is in force. */
   readonly notices: NoticeBoard;
   readonly events: NodeEvents;
   readonly nodeId: NodeId;
@@ -155,7 +158,7 @@ export async function assembleBase(
     transport,
     audit,
     auditUpkeep,
-    ...(await openNotices(config, files, store, fault)),
+    ...(await openNotices(config, ports, files, fault)),
     events,
     nodeId,
     bootEpoch: await nextBootEpoch(store),
@@ -182,20 +185,23 @@ function thrown(error: unknown): string {
 /** Reads what is kept of the cluster’s documents: `files.trust` is what is in force afterwards. */
 async function openNotices(
   config: NodeConfig,
-  { trust, vault }: NodeFiles,
-  store: Ports['store'],
+  { store, clock }: Ports,
+  { trust, vault, identity }: NodeFiles,
   fault: NodeBase['fault'],
-): Promise<Pick<NodeBase, 'revocations' | 'notices'>> {
+): Promise<Pick<NodeBase, 'revocations' | 'roots' | 'notices'>> {
   const revocations = new Revocations();
+  const roots = new TrustedRoots(config.cluster.trustDomain, identity.tls.caPem);
+  roots.onChanged(() => void identity.believe(roots.caPem, clock.now()));
   const notices = await NoticeBoard.open({
     clusterId: config.cluster.id,
     store,
     trust,
     revocations,
+    roots,
     seal: (text) => vault.ring.hash(text),
     trouble: (error) => fault('a cluster document that is in force could not be kept', error),
   });
-  return { revocations, notices };
+  return { revocations, roots, notices };
 }
 
 function seedOf(text: string): Address {

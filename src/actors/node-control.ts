@@ -7,6 +7,7 @@ import type { AgentHost } from './agents/agent-host.ts';
 import type { ReceivedMessage } from './agents/behaviour.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { Gossip } from './cluster/gossip/gossip.ts';
+import type { RootsParts } from './cluster/identity/assemble-roots.ts';
 import type { NodeIdentity } from './cluster/identity/node-identity.ts';
 import { linkView } from './cluster/links/link-view.ts';
 import type { Links } from './cluster/links/links.ts';
@@ -52,6 +53,7 @@ export interface NodeControlParts {
   readonly siem: () => readonly SiemView[];
   readonly proofs: AuditProofs;
   readonly notices: NodeNotices;
+  readonly roots: RootsParts;
   readonly enrolment: EnrolmentControl;
   /** The agent in whose name the API sends: the console of this node, if one is deployed. */
   readonly consoleAgent: AgentId;
@@ -92,6 +94,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     auditConsistency: ({ from, to }) => parts.proofs.consistency(from, to),
     auditAccept: (log, caller) => parts.proofs.accept(log, caller),
     notices: () => parts.notices.views(),
+    roots: () => parts.roots.view(),
     publishNotice: (document, caller) => parts.notices.publish(document, caller),
     gossipKeys: () => parts.gossipKeys.gossipKeys(),
     rotateGossipKey: (caller) => parts.gossipKeys.rotateGossipKey(caller),
@@ -125,6 +128,7 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
 function statusOf(parts: NodeControlParts): NodeStatus {
   const { identity, clusterId, gossip, links, host, audit } = parts;
   const { link, gossip: datagrams, api } = parts.addresses();
+  const lockedOut = parts.roots.lockedOut();
   return {
     nodeId: identity.nodeId,
     spiffeId: identity.svid.spiffeId,
@@ -146,6 +150,7 @@ function statusOf(parts: NodeControlParts): NodeStatus {
     links: links.all().length,
     audit: audit.head(),
     ...parts.notices.out(),
+    ...(lockedOut === undefined ? {} : { lockedOut }),
     siem: parts.siem(),
   };
 }

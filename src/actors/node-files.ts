@@ -6,19 +6,21 @@ import { readKeyFileOn } from '../config/key-file-port.ts';
 import { faultTexts, readYaml } from '../config/problems.ts';
 import type { VaultSource } from '../config/vault-source.ts';
 import type { NodeConfig } from '../config.ts';
-import { issuingCa, openCa } from '../crypto/ca-key.ts';
 import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
-import { CaxtonError, type Result, refuse, unwrap } from '../errors.ts';
+import { CaxtonError, refuse, unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { readApiKeys } from './api-key-file.ts';
 import type { CertificateAuthority } from './cluster/identity/certificate-issuer.ts';
+import { type CertificatePair, pairAtStart } from './cluster/identity/certificate-pair.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/identity/node-identity.ts';
 import { checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
-import type { Disk, TlsIdentity } from './kernel/ports.ts';
+import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
+import { inFile, type NamedFile } from './named-file.ts';
+import { checkCaKey, readAuthority } from './node-authority.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { readSiemFiles } from './operations/siem/siem-files.ts';
 import type { SiemSecrets } from './operations/siem/siem-sinks.ts';
@@ -40,13 +42,7 @@ export interface NodeFiles {
   /** For the receivers of the audit log, in the configuration’s order. */
   readonly siem: readonly SiemSecrets[];
   readonly vault: NodeVault;
-  readonly apiTls: TlsIdentity;
-}
-
-/** A file of the configuration: where it is, and the setting that says so. */
-interface NamedFile {
-  readonly path: string;
-  readonly key: string;
+  readonly apiTls: CertificatePair;
 }
 
 /**
@@ -81,14 +77,14 @@ export async function readNodeFiles(
   if (!read.ok && fault) throw fault;
   const pair = { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` };
   const { identity, mended: identityMended } = inFile(pair, read);
-  await checkCaKey(disk, config, caPem, identity.tls.certPem);
+  await checkCaKey(config, (file) => readSecret(disk, file), caPem, identity.tls.certPem);
   const gossipKey = { path: security.gossip.keyPath, key: 'security.cluster.gossip.key_path' };
   const apiKeys = { path: security.api.apiKeysPath, key: 'security.api.authentication.api_keys_path' };
   return {
     identity,
     identityMended,
     enrolledAgain,
-    authority: await readAuthority(config, text, (file) => readSecret(disk, file)),
+    authority: await readAuthority(config, caPem, text, (file) => readSecret(disk, file)),
     keyring: inFile(gossipKey, keyringFromText(await readSecret(disk, gossipKey))),
     trust: await readTrust(config, text),
     policies: await readPolicies(security.agents.policyPath, (path) =>
@@ -96,20 +92,9 @@ export async function readNodeFiles(
     ),
     apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
     vault: await readVault(disk, security.vault),
-    apiTls: await readApiTls(config, disk, caPem, now),
+    apiTls: await readApiPair(config, disk, now, true),
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
-}
-
-/** A key that is needed in months is looked at now: a renewal that fails then would be the end of the node. */
-async function checkCaKey(disk: Disk, { node }: NodeConfig, ...certPems: readonly string[]): Promise<void> {
-  const { enabled, caKeyPath } = node.rotation;
-  if (!enabled || caKeyPath === undefined) return;
-  const file = { path: caKeyPath, key: 'node.rotation.ca_key_path' };
-  const keyPem = await readSecret(disk, file);
-  const key = inFile(file, privateKeyFromPem(keyPem));
-  if (!issuingCa(key, ...certPems).ok)
-    inFile(file, refuse('CERTIFICATE_REFUSED', `It is not the key of ${node.caCertificatePath}.`));
 }
 
 const anybodyWrites = 0o002;
@@ -131,25 +116,6 @@ async function partOfPair(
     if (error.code !== 'MALFORMED' && found && found.bytes > 0) throw error;
     return { pem: '', fault: error };
   }
-}
-
-/** A CA node’s certificate and key, which must be of this trust domain: judged at the start and not when first asked. */
-async function readAuthority(
-  { node, cluster }: NodeConfig,
-  text: (file: NamedFile) => Promise<string>,
-  secret: (file: NamedFile) => Promise<string>,
-): Promise<CertificateAuthority | undefined> {
-  if (!node.ca) return undefined;
-  const { keyPath, certificatePath, passphrasePath, validityMsMax } = node.ca;
-  const certPem = await text({ path: certificatePath, key: 'node.ca.certificate_path' });
-  const keyFile = { path: keyPath, key: 'node.ca.key_path' };
-  const keyPem = await secret(keyFile);
-  const phrase = passphrasePath && (await secret({ path: passphrasePath, key: 'node.ca.passphrase_path' }));
-  // The newline that every editor leaves at the end is no part of it.
-  const passphrase = phrase?.replace(/\r?\n$/, '');
-  const opened = openCa({ certPem, keyPem, passphrase, trustDomain: cluster.trustDomain });
-  const { pair, chainPem } = inFile(keyFile, opened);
-  return { ca: pair, chainPem, validityMsMax };
 }
 
 /** The bytes of a file as text. The port knows no file types: what has no length (a pipe, a device) is not read. */
@@ -187,13 +153,6 @@ function decoded({ path, key }: NamedFile, bytes: Uint8Array): string {
   }
 }
 
-/** Adds the setting and the file’s name to the reasons of a refusal. */
-function inFile<T>({ path, key }: NamedFile, result: Result<T>): T {
-  if (result.ok) return result.value;
-  const [first, ...more] = result.refusal.reasons;
-  throw new CaxtonError(result.refusal.code, [`${key}: ${path}: ${first}`, ...more]);
-}
-
 function claimKeyFromPem(pem: string): ReturnType<typeof privateKeyFromPem> {
   const key = privateKeyFromPem(pem);
   if (!key.ok || key.value.asymmetricKeyType === 'ed25519') return key;
@@ -227,18 +186,27 @@ async function readTrust({ cluster }: NodeConfig, text: (file: NamedFile) => Pro
   return inFile(file, trust);
 }
 
-/** What the API shows; its files may be replaced while the node runs. Throws a CaxtonError as `readNodeFiles`. */
-export async function readApiTls(
+/**
+ * What the API shows; its files may be replaced while the node runs. `atStart` finishes a renewal that was cut short between
+ * the two files; later somebody may be between them still. Throws a CaxtonError as `readNodeFiles`.
+ */
+export async function readApiPair(
   { security }: NodeConfig,
   disk: Disk,
-  caPem: string,
   now: number,
-): Promise<TlsIdentity> {
+  atStart: boolean,
+): Promise<CertificatePair> {
   const certificate = { path: security.api.certPath, key: 'security.api.tls.cert' };
-  const certPem = await readText(disk, certificate);
-  const keyPem = await readSecret(disk, { path: security.api.keyPath, key: 'security.api.tls.key' });
-  inFile(certificate, checkServerPair({ certPem, keyPem, keyPath: security.api.keyPath, now }));
-  return { certPem, keyPem, caPem };
+  const { certPath: certificatePath, keyPath: privateKeyPath } = security.api;
+  const found = {
+    certPem: await readText(disk, certificate),
+    keyPem: await readSecret(disk, { path: privateKeyPath, key: 'security.api.tls.key' }),
+  };
+  const judge = (one: CertificatePair) => checkServerPair({ ...one, keyPath: privateKeyPath, now });
+  const paths = { certificatePath, privateKeyPath };
+  const pair = atStart ? await pairAtStart(disk, paths, found, (one) => judge(one).ok) : found;
+  inFile(certificate, judge(pair));
+  return { certPem: pair.certPem, keyPem: pair.keyPem };
 }
 
 /**

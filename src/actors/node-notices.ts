@@ -1,21 +1,23 @@
-import { ok, type Refusal, type Result, refuse } from '../errors.ts';
-import { type Notice, type NoticeKind, noticeKinds } from '../protocols/notice/notice.ts';
+import type { Result } from '../errors.ts';
+import { type NoticeBodies, type NoticeKind, type NoticeOf, noticeKinds } from '../protocols/notice/notice.ts';
 import {
   type NoticesState,
   revocationsInForce,
-  type SignedNotice,
+  rootsInForce,
   suspensionsInForce,
   trustInForce,
 } from '../protocols/notice/reconciliation.ts';
 import { revocationsInOrder } from '../protocols/notice/revocation.ts';
-import { resumedBy, suspensionsInOrder } from '../protocols/notice/suspension.ts';
+import { rotationStage } from '../protocols/notice/root-rotation.ts';
+import { type RootsBody, rootsInOrder } from '../protocols/notice/roots.ts';
+import { suspensionsInOrder } from '../protocols/notice/suspension.ts';
 import { trustInOrder } from '../protocols/notice/trust.ts';
-import { partitionMode } from '../protocols/swim/partition.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
 import type { NoticeNews } from './cluster/notices/notice-board.ts';
 import type { MessagingParts } from './messaging/assemble.ts';
 import type { NodeBase } from './node-base.ts';
+import { hex, noticeAuditTypes, publishNotice } from './notice-publication.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';
 import type { Caller, NodeStatus } from './operations/control.ts';
 import type { NoticeView } from './operations/notice-view.ts';
@@ -36,13 +38,6 @@ interface Rooms {
   readonly messaging: MessagingParts;
   readonly deployments: Deployments;
 }
-
-const typeOf = {
-  trust: 'TrustChanged',
-  revocations: 'SecurityPolicyUpdated',
-  suspensions: 'SecurityPolicyUpdated',
-} as const;
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /**
  * Makes the documents bite: whatever changes them is passed on, recorded, and carried out in every room of the node at
@@ -70,7 +65,7 @@ export function assembleNotices(rooms: Rooms): NodeNotices {
   standing.say(ownRefusal());
   return {
     views: () => viewsOf(base),
-    publish: (text, caller) => publish(rooms, text, caller),
+    publish: (text, caller) => publishNotice({ base, cluster, views: () => viewsOf(base) }, text, caller),
     out: () => standing.view(base.revocations.ofCertificate(files.identity.svid)),
   };
 }
@@ -80,6 +75,10 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   const { revocations, fault } = base;
   // First of all to everybody, whoever is revoked included: the proof is the kindest way to learn of it.
   exchange.spread(links.all(), document, origin.type === 'peer' ? origin.peer : undefined);
+  if (document.notice.kind === 'roots') {
+    cluster.roots.changed();
+    return;
+  }
   gossip.revoke();
   directory.dropRevoked();
   links.cutRevoked();
@@ -127,7 +126,7 @@ function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
   const { notice, hash, signer } = document;
   const isAlarm = type !== 'installed';
   return {
-    type: typeOf[notice.kind],
+    type: noticeAuditTypes[notice.kind],
     identity: origin.type === 'peer' ? `node/${origin.peer}` : `node/${nodeId}`,
     sourceIp: '',
     outcome: isAlarm ? 'failure' : 'success',
@@ -138,6 +137,7 @@ function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
       generation: notice.generation,
       hash: hex(hash),
       signer,
+      ...(notice.kind === 'roots' ? stageOf(notice.body) : {}),
       ...(type === 'installed' ? { before: news.before } : {}),
       ...(type === 'forked' ? { beside: hex(news.beside.hash), besideSigner: news.beside.signer } : {}),
       ...(type === 'left-out' ? { revocations: news.revocations.length } : {}),
@@ -145,114 +145,11 @@ function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
   };
 }
 
-/**
- * A minority must not write what the majority may write otherwise. What is judged and recorded is in force when this
- * resolves; a revocation is in force even before it is recorded.
- */
-async function publish(rooms: Rooms, text: string, caller: Caller): Promise<Result<NoticeView>> {
-  const { base, cluster } = rooms;
-  const { notices, audit, fault } = base;
-  if (cluster.gossip.partition() !== 'majority')
-    return refuse(
-      'PARTITION_MINORITY',
-      'This node sees no quorum of the cluster, so it takes no cluster documents now.',
-    );
-  const judged = notices.judge(text);
-  if (!judged.ok) {
-    audit.note(publicationOf(caller, undefined, judged.refusal));
-    return judged;
-  }
-  const { kind } = judged.value.notice;
-  const held = heldOf(base, judged.value);
-  if (held) {
-    if (!held.ok) audit.note(publicationOf(caller, undefined, held.refusal));
-    await notices.saved();
-    return held;
-  }
-  const stranded = strands(rooms, judged.value.notice);
-  if (stranded) {
-    audit.note(publicationOf(caller, undefined, stranded));
-    return { ok: false, refusal: stranded };
-  }
-  const record = () => audit.record(publicationOf(caller, judged.value, undefined));
-  // What protects is in force before it is recorded; what lets in, afterwards.
-  const protects = !opens(notices.state, judged.value.notice);
-  if (!protects) {
-    const recorded = await record();
-    if (!recorded.ok) return recorded;
-  }
-  // Another may have come while the record was written: two of one generation would be a fork that nobody meant.
-  const again = notices.judge(text);
-  const taken = again.ok ? notices.take(text, { type: 'api' }) : again;
-  if (!taken.ok) {
-    audit.note(publicationOf(caller, undefined, taken.refusal));
-    return taken;
-  }
-  if (protects) {
-    const recorded = await record();
-    if (!recorded.ok) fault(`${kind} are in force without a record: ${recorded.refusal.reasons.join(' ')}`, undefined);
-  }
-  await notices.saved();
-  return ok(viewsOf(base).find((view) => view.kind === kind)!);
-}
-
-/**
- * Why a suspension would leave a minority: nobody could publish anything after it, what ends it neither. One of members that
- * do not count now takes nothing away.
- */
-function strands({ base, cluster }: Rooms, notice: Notice): Refusal | undefined {
-  if (notice.kind !== 'suspensions') return undefined;
-  const { suspensions } = notice.body;
-  if (resumedBy(suspensions, suspensionsInForce(base.notices.state)).length === 0) return undefined;
-  const out = new Set(suspensions.map(({ node }) => node));
-  const left = cluster.gossip
-    .members()
-    .filter(({ nodeId, status }) => !out.has(nodeId) && (status === 'alive' || status === 'suspect')).length;
-  const { expectedSize } = base.config.cluster;
-  if (partitionMode(left, expectedSize) === 'majority') return undefined;
-  return refuse(
-    'PARTITION_MINORITY',
-    `It would leave ${left} of ${expectedSize} nodes (cluster.expected_size), which is no quorum: nothing could be published any more, nor anybody resumed.`,
-    'Suspend fewer; or first bring up others, or set cluster.expected_size to what is left. Who must be out all the same is revoked.',
-  ).refusal;
-}
-
-/** Whether a document lets somebody do what could not be done before. */
-function opens(state: NoticesState, notice: Notice): boolean {
-  if (notice.kind === 'trust') return true;
-  return notice.kind === 'suspensions' && resumedBy(suspensionsInForce(state), notice.body.suspensions).length > 0;
-}
-
-/**
- * The answer about a document that is held already. Giving it again changes nothing, so no second success is recorded;
- * an earlier generation is told from the one in force.
- */
-function heldOf(base: NodeBase, document: SignedNotice): Result<NoticeView> | undefined {
-  const { kind, generation } = document.notice;
-  const shelf = base.notices.state.shelves[kind];
-  if (!shelf) return undefined;
-  const isSame = ({ hash }: SignedNotice) => hex(hash) === hex(document.hash);
-  if ([shelf.current, ...shelf.rivals].some(isSame)) return ok(viewsOf(base).find((view) => view.kind === kind)!);
-  if (!shelf.earlier.some(isSame)) return undefined;
-  const current = shelf.current.notice.generation;
-  return refuse('REPLAYED', `The ${kind} notice has generation ${generation}; ${current} is in force.`);
-}
-
-function publicationOf(caller: Caller, document: SignedNotice | undefined, refusal: Refusal | undefined): AuditDraft {
-  const kind = document?.notice.kind ?? 'revocations';
-  return {
-    type: refusal ? 'AccessDenied' : typeOf[kind],
-    identity: caller.identity,
-    sourceIp: caller.sourceIp,
-    outcome: refusal ? 'refused' : 'success',
-    ...(refusal ? { code: refusal.code } : {}),
-    reasons: refusal?.reasons ?? [],
-    requestId: caller.requestId,
-    metadata: document
-      ? { what: kind, generation: document.notice.generation, hash: hex(document.hash), signer: document.signer }
-      : { operation: 'publish notice' },
-  };
-}
+const stageOf = (body: RootsBody) => ({
+  stage: rotationStage(body),
+  roots: body.roots.length,
+  lockedOut: body.lockedOut.join(' '),
+});
 
 function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
   const { state } = notices;
@@ -276,8 +173,17 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
   });
 }
 
-function bodyInForce(state: NoticesState, kind: NoticeKind): Notice['body'] {
-  if (kind === 'trust') return trustInOrder(trustInForce(state)!);
-  if (kind === 'revocations') return revocationsInOrder({ revocations: revocationsInForce(state) });
-  return suspensionsInOrder({ suspensions: suspensionsInForce(state) });
+function bodyInForce(state: NoticesState, kind: NoticeKind): NoticeBodies[NoticeKind] {
+  switch (kind) {
+    case 'trust':
+      return trustInOrder(trustInForce(state)!);
+    case 'revocations':
+      return revocationsInOrder({ revocations: revocationsInForce(state) });
+    case 'suspensions':
+      return suspensionsInOrder({ suspensions: suspensionsInForce(state) });
+    case 'roots': {
+      const current = state.shelves.roots?.current.notice as NoticeOf<'roots'>;
+      return rootsInOrder(rootsInForce(state) ?? current.body);
+    }
+  }
 }

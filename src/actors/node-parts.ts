@@ -103,7 +103,7 @@ export async function assemble(
   const control = createNodeControl(
     controlParts({ ...base, cluster, messaging, host, deployments, siem, witness, nodeNotices }, release, () => parts),
   );
-  const api = assembleApi(base, control);
+  const api = assembleApi(base, cluster.apiCertificate, control);
   const parts: NodeParts = {
     ...base,
     cluster,
@@ -192,7 +192,8 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
       accepted: () => kernel.ref<AuditNotaryEvent>(notaryPath).tell({ type: 'audit.accepted' }, 'control'),
     }),
     notices: built.nodeNotices,
-    enrolment: assembleEnrolment(built, cluster, () => whole().api),
+    roots: cluster.roots,
+    enrolment: assembleEnrolment(built, cluster, () => whole().api.address()),
     consoleAgent: consoleAgentOf(nodeId),
     stop: (caller) => whole().requestStop(caller),
   };

@@ -1,12 +1,12 @@
 import { gossipMember } from './cluster/gossip/gossip-member.ts';
 import { keyRotator } from './cluster/gossip/key-rotator.ts';
+import { apiCertificateWatch } from './cluster/identity/api-certificate-watch.ts';
 import { certRotator } from './cluster/identity/cert-rotator.ts';
 import { linkListener } from './cluster/links/link-listener.ts';
 import type { SupervisorSpec, WorkerSpec } from './kernel/spec.ts';
 import { messageRouter } from './messaging/message-router.ts';
 import { rateLimiterChart, rateLimiterInput } from './messaging/rate-limiter.ts';
 import type { NodeParts } from './node-parts.ts';
-import { apiCertificate } from './operations/api/api-certificate.ts';
 import { auditKeeper } from './operations/audit/audit-keeper.ts';
 import { auditNotary } from './operations/audit/audit-notary.ts';
 import { auditWriter, auditWriterInput } from './operations/audit/audit-writer.ts';
@@ -26,9 +26,11 @@ const inState =
  */
 export function nodeTree(parts: NodeParts): SupervisorSpec {
   const { config, audit } = parts;
-  const { gossip, keys, renewal, port } = parts.cluster;
+  const { gossip, keys, renewal, apiCertificate, port } = parts.cluster;
   const { routing, asks, limiter } = parts.messaging;
   const { rotation } = config.node;
+  const apiRenewal = apiCertificate.renewal;
+  const jitter = (): number => parts.ports.random.uint32() / 0x1_0000_0000;
   const departs = (): boolean => parts.kernel.stopping;
   return {
     kind: 'supervisor',
@@ -44,8 +46,18 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
           enabled: rotation.enabled,
           renewal,
           checkIntervalMs: rotation.checkIntervalMs,
-          jitter: () => parts.ports.random.uint32() / 0x1_0000_0000,
+          jitter,
         }),
+        ...(apiRenewal
+          ? [
+              worker('api-cert-rotator', certRotator, {
+                enabled: rotation.enabled,
+                renewal: apiRenewal,
+                checkIntervalMs: rotation.checkIntervalMs,
+                jitter,
+              }),
+            ]
+          : []),
       ]),
       supervisor('cluster', 'rest-for-one', [
         // Left of the listener, whose channels need it; and the end of the listener costs no link.
@@ -89,9 +101,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       supervisor('operations', 'one-for-one', [
         ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
         worker('audit-notary', auditNotary, parts.witness),
-        ...(parts.api.certificate
-          ? [worker('api-certificate', apiCertificate, { certificate: parts.api.certificate })]
-          : []),
+        ...(apiRenewal ? [worker('api-certificate', apiCertificateWatch, { certificate: apiCertificate })] : []),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),
       ]),
     ],

@@ -47,6 +47,11 @@ export async function loadProfile(search: ProfileSearch): Promise<Profile> {
   return { path, clusterId: fields.clusterId, nodes: fields.nodes, caPem, apiKey };
 }
 
+/** Where the CA of a profile lies, for whoever replaces it. As `loadProfile`. */
+export async function caPathOf({ path }: Profile): Promise<string> {
+  return resolve(dirname(path), profileFields(await readText(path, { secret: false }), path).ca);
+}
+
 const apiKeyForm = /^[\x21-\x7e]{1,512}$/;
 
 async function isCertificate(pem: string): Promise<boolean> {

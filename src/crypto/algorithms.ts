@@ -39,6 +39,7 @@ export const signatureDomains = table({
   'caxton deployment v1': 'ed25519',
   'caxton notice v1': 'ed25519',
   'caxton message v1': 'ed25519',
+  'caxton roots acknowledgement v1': 'ed25519',
   'caxton claim-key binding v1': 'ecdsa-p256-sha256',
   'caxton re-enrolment v1': 'ecdsa-p256-sha256',
 } as const satisfies Record<string, keyof typeof signatureAlgorithms>);

@@ -24,7 +24,8 @@ export function issuingCa(key: KeyObject, ...pems: readonly string[]): Result<Is
   const read = certificatesFromPem(pems.join('\n'));
   if (!read.ok) return read;
   const found = new Map(read.value.map((der) => new X509Certificate(der)).map((x509) => [x509.fingerprint256, x509]));
-  const all = [...found.values()];
+  // Upwards over roots themselves, and not over what others have signed of them.
+  const all = [...found.values()].sort((a, b) => Number(isSelfIssued(b)) - Number(isSelfIssued(a)));
   const ca = all.find((x509) => x509.ca && x509.checkPrivateKey(key));
   if (!ca) return refuse('CERTIFICATE_REFUSED', 'The CA key does not belong to any CA certificate here.');
   const chain: X509Certificate[] = [];

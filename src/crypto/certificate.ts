@@ -16,7 +16,7 @@ import {
   wholeSeconds,
 } from './issuance.ts';
 import { privateKeyFromPem, privateKeyToPem } from './keys.ts';
-import type { Crypto } from './port.ts';
+import type { Crypto, KeyPair } from './port.ts';
 
 /** A certificate with its private key (PKCS #8), both PEM. */
 export interface IssuedCertificate {
@@ -55,13 +55,16 @@ export interface ServerCertificateRequest extends LeafRequest {
 }
 
 /**
- * Makes a trust domain’s CA: a fresh P-256 key and a certificate that it signs itself, critical cA=true and
+ * Makes a trust domain’s CA: a fresh P-256 key (or `key`) and a certificate that it signs itself, critical cA=true and
  * keyCertSign|cRLSign, URI SAN `spiffe://<domain>` (X509-SVID §4). Throws CONFIG_INVALID for a wrong domain or period.
  */
-export function issueCa(crypto: Crypto, request: { readonly trustDomain: string } & Validity): IssuedCertificate {
+export function issueCa(
+  crypto: Crypto,
+  request: { readonly trustDomain: string; readonly key?: KeyPair } & Validity,
+): IssuedCertificate {
   const reasons = [...validityReasons(request), ...domainReasons(request)];
   if (reasons.length > 0) throw new CaxtonError('CONFIG_INVALID', reasons);
-  const { publicKey, privateKey } = crypto.generateKeyPair('p256');
+  const { publicKey, privateKey } = request.key ?? crypto.generateKeyPair('p256');
   const identifier = keyIdentifier(publicKey);
   const certPem = issueCertificate(crypto, {
     issuer: { privateKey, subject: undefined },
@@ -126,12 +129,14 @@ export function issueIntermediateCa(crypto: Crypto, request: IntermediateRequest
 const caName = (what: string, identifier: string): string =>
   `${what} ${Buffer.from(identifier, 'latin1').toString('hex', 0, 8)}`;
 
-const caExtensions = (trustDomain: string): ExtensionPlan[] => [
+/** What every CA’s certificate says besides how far it may sign. */
+export const caExtensions = (trustDomain: string): ExtensionPlan[] => [
   { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
   { name: 'subjectAltName', altNames: [{ type: 6, value: `spiffe://${trustDomain}` }] },
 ];
 
-const domainReasons = ({ trustDomain }: { readonly trustDomain: string }): string[] =>
+/** What is wrong with a trust domain. */
+export const domainReasons = ({ trustDomain }: { readonly trustDomain: string }): string[] =>
   isTrustDomain(trustDomain) ? [] : ['The trust domain is not lower-case letters, digits, “.-_”.'];
 
 /**
@@ -157,8 +162,14 @@ export const nodeExtensions = (uri: string, names: AltNames): ExtensionPlan[] =>
   { name: 'basicConstraints', critical: true, cA: false },
   { name: 'keyUsage', critical: true, digitalSignature: true },
   { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
-  { name: 'subjectAltName', altNames: [{ type: 6, value: uri }, ...altNames(names)] },
+  subjectAltNames([uri], names),
 ];
+
+/** The alternative names of a certificate, or of a request for one: URIs, then DNS names and addresses. */
+export const subjectAltNames = (uris: readonly string[], names: AltNames): ExtensionPlan => ({
+  name: 'subjectAltName',
+  altNames: [...uris.map((value) => ({ type: 6, value })), ...altNames(names)],
+});
 
 /**
  * Signs a certificate for an API endpoint: EKU serverAuth alone and no URI SAN, so that it never passes for a node.
@@ -178,7 +189,8 @@ export function issueServerCertificate(crypto: Crypto, request: ServerCertificat
   ]);
 }
 
-interface Authority {
+/** A CA that is about to sign. */
+export interface Authority {
   readonly issuer: Issuer;
   readonly keyIdentifier: string;
   readonly uris: readonly string[];
@@ -215,7 +227,7 @@ function issueLeaf(
 }
 
 /** The CA’s certificate and key, read and compared. Also refuses a leaf that would outlive it. */
-function readAuthority({ ca, notAfter }: Pick<LeafRequest, 'ca' | 'notAfter'>): Result<Authority> {
+export function readAuthority({ ca, notAfter }: Pick<LeafRequest, 'ca' | 'notAfter'>): Result<Authority> {
   const key = privateKeyFromPem(ca.keyPem);
   if (!key.ok) return key;
   const certificate = readPem(ca.certPem);
@@ -237,7 +249,8 @@ function readAuthority({ ca, notAfter }: Pick<LeafRequest, 'ca' | 'notAfter'>): 
   });
 }
 
-function readPem(pem: string): X509Certificate | undefined {
+/** The first certificate of a PEM text; undefined when it cannot be read. */
+export function readPem(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);
   } catch {
@@ -245,7 +258,8 @@ function readPem(pem: string): X509Certificate | undefined {
   }
 }
 
-function validityReasons({ notBefore, notAfter }: Validity): string[] {
+/** What is wrong with a period. */
+export function validityReasons({ notBefore, notAfter }: Validity): string[] {
   const whole = Number.isSafeInteger(notBefore) && Number.isSafeInteger(notAfter) && notBefore >= 0;
   return whole && notBefore < notAfter ? [] : ['The validity does not end after it begins, or is no time.'];
 }

@@ -27,6 +27,8 @@ export interface CertificatePlan {
   /** P-256. */
   readonly publicKey: KeyObject;
   readonly commonName: string;
+  /** The whole subject as it stands in another certificate, in place of the common name. */
+  readonly subject?: Asn1;
   /** Milliseconds since 1970; certificates hold whole seconds, and parts of one are dropped. */
   readonly notBefore: number;
   readonly notAfter: number;
@@ -60,6 +62,7 @@ export function issueCertificate(crypto: Crypto, plan: CertificatePlan): string 
   const parts = tbs.value as Asn1[];
   parts[2] = algorithmIdentifier();
   if (plan.issuer.subject) parts[3] = plan.issuer.subject;
+  if (plan.subject) parts[5] = plan.subject;
   parts[6] = parseDer(binaryString(plan.publicKey.export({ type: 'spki', format: 'der' })));
 
   const signature = sign(issuingAlgorithm.signature.digest, bytesOfBinary(derOf(tbs)), {

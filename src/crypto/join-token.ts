@@ -3,6 +3,7 @@ import { ok, type Result, refuse } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../names.ts';
 import { fromBase64url, toBase64url } from './base64url.ts';
+import { certificatesFromPem } from './certificate-chain.ts';
 import { sha256 } from './port.ts';
 
 /**
@@ -75,11 +76,21 @@ function isToken(token: JoinToken): boolean {
 /** What the issuer keeps of a token’s secret. */
 export const joinSecretHash = (secret: string): Uint8Array => sha256(Buffer.from(`caxton join secret v1\0${secret}`));
 
-/** SHA-256 of a CA certificate’s public key, base64url. MALFORMED. */
+/** Of every CA certificate of a PEM text; of none when one cannot be read. */
+export function caKeyHashesOf(pem: string): readonly string[] {
+  const all = certificatesFromPem(pem);
+  return all.ok ? all.value.map((der) => keyHashOf(new X509Certificate(der))) : [];
+}
+
+const keyHashOf = ({ publicKey }: X509Certificate): string =>
+  createHash('sha256')
+    .update(publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64url');
+
+/** SHA-256 of the public key of the first CA certificate of a PEM text, base64url. MALFORMED. */
 export function caKeyHashOf(caPem: string): Result<string> {
   try {
-    const spki = new X509Certificate(caPem).publicKey.export({ type: 'spki', format: 'der' });
-    return ok(createHash('sha256').update(spki).digest('base64url'));
+    return ok(keyHashOf(new X509Certificate(caPem)));
   } catch {
     return refuse('MALFORMED', 'The CA certificate cannot be read.');
   }

@@ -5,7 +5,7 @@ import { limits } from '../limits.ts';
 import { type NodeId, nodeSpiffeId, type TrustDomain } from '../names.ts';
 import { type Unverified, unverified } from '../unverified.ts';
 import { issuingAlgorithm, keyFits } from './algorithms.ts';
-import { type AltNames, nodeExtensions } from './certificate.ts';
+import { type AltNames, nodeExtensions, subjectAltNames } from './certificate.ts';
 import { type AltName, altNamesOf, commonNamesOf, extensionOids, extensionsIn } from './certificate-fields.ts';
 import {
   type Asn1,
@@ -46,20 +46,23 @@ export interface SigningRequestPlan extends AltNames {
   readonly nodeId: NodeId;
   readonly trustDomain: TrustDomain;
   readonly key: KeyPair;
+  /** For an endpoint of the management API: no URI name, so that the certificate never passes for a node’s. */
+  readonly server?: true;
 }
 
 /**
  * A PKCS #10 request (RFC 2986) for a node’s certificate, DER. As in certificates, forge builds the part to be signed,
  * the key in it is replaced, and node:crypto signs.
  */
-export function createSigningRequest({ nodeId, trustDomain, key, dns, ip }: SigningRequestPlan): Uint8Array {
+export function createSigningRequest({ nodeId, trustDomain, key, dns, ip, server }: SigningRequestPlan): Uint8Array {
   const draft = forge.pki.createCertificationRequest();
   draft.publicKey = placeholderKey;
   const utf8Type = Type.UTF8 as number as forge.asn1.Class;
   draft.setSubject([{ name: 'commonName', value: nodeId, valueTagClass: utf8Type }]);
-  const names = nodeExtensions(nodeSpiffeId(trustDomain, nodeId), { dns, ip }).filter(
-    ({ name }) => name === 'subjectAltName',
-  );
+  const extensions = server
+    ? [subjectAltNames([], { dns, ip })]
+    : nodeExtensions(nodeSpiffeId(trustDomain, nodeId), { dns, ip });
+  const names = extensions.filter(({ name }) => name === 'subjectAltName');
   draft.setAttributes([{ name: 'extensionRequest', extensions: names.map((extension) => ({ ...extension })) }]);
   const info = requestInfo(draft);
   (info.value as Asn1[])[2] = parseDer(binaryString(key.publicKey.export({ type: 'spki', format: 'der' })));

@@ -51,7 +51,7 @@ export function pathAbove(
     path.push(issuer);
     current = issuer;
   }
-  if (path.length > limits.intermediatesMax)
+  if (path.filter((ca, at) => at < path.length - 1 || !isCrossSigned(ca)).length > limits.intermediatesMax)
     findings.push(finding('PATH_TOO_LONG', `There are more than ${limits.intermediatesMax} intermediates.`));
   const issuers = [...path, ...anchors];
   // Also of a CA that is in the bundle: a file that was not replaced on every machine must not keep it alive.
@@ -63,6 +63,12 @@ export function pathAbove(
     serials: issuers.map(({ x509 }) => x509.serialNumber),
   };
 }
+
+/**
+ * Whether a CA below a root is the next root as this one has signed it (`crossSign`): its signer says that one CA may stand
+ * below it, and says so of nothing else.
+ */
+const isCrossSigned = ({ fields }: ReadCertificate): boolean => fields.pathLength === 1;
 
 /** A CA of the bundle and those of the bundle above it: an intermediate in it is believed, and still has an issuer. */
 function anchorsFrom(first: ReadCertificate, bundle: readonly ReadCertificate[]): readonly ReadCertificate[] {

@@ -3,6 +3,7 @@ import { issuerFeature, renewalFeature } from '../../protocols/link/certificate-
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
 import { gossipKeysFeature } from '../../protocols/link/key-frame.ts';
 import { noticesFeature } from '../../protocols/link/notice-frame.ts';
+import { acknowledgementFeature } from '../../protocols/notice/acknowledgement.ts';
 import type { Address } from '../kernel/ports.ts';
 import type { NodeBase } from '../node-base.ts';
 import { Directory } from './directory.ts';
@@ -10,7 +11,9 @@ import { createGossip } from './gossip/assemble-gossip.ts';
 import { assembleKeys } from './gossip/assemble-keys.ts';
 import type { Gossip } from './gossip/gossip.ts';
 import type { KeyRotation } from './gossip/key-rotation.ts';
+import type { ApiCertificate } from './identity/api-certificate.ts';
 import { assembleIssuance } from './identity/assemble-issuance.ts';
+import { assembleRoots, type RootsParts } from './identity/assemble-roots.ts';
 import type { CertificateRenewal } from './identity/cert-rotator.ts';
 import type { CertificateIssuer } from './identity/certificate-issuer.ts';
 import type { IssuedCertificates } from './identity/issued-certificates.ts';
@@ -35,6 +38,8 @@ export interface ClusterParts {
   readonly issuer: CertificateIssuer | undefined;
   /** What this node has issued; empty on one that is no CA node. */
   readonly issued: IssuedCertificates;
+  readonly apiCertificate: ApiCertificate;
+  readonly roots: RootsParts;
   readonly port: LinkPort;
   addresses(): { readonly link: Address; readonly gossip: Address };
 }
@@ -76,12 +81,21 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     return server;
   });
   identity.onInstalled(() => port.server?.setIdentity(identity.tls));
-  const directory = new Directory({ caPem: identity.tls.caPem, trustDomain: config.cluster.trustDomain }, revocations);
+  identity.onBelieved(() => port.server?.setIdentity(identity.tls));
+  const { trustDomain } = config.cluster;
+  const believed = {
+    trustDomain,
+    get caPem() {
+      return identity.tls.caPem;
+    },
+  };
+  const directory = new Directory(believed, revocations);
   let made: Gossip | undefined;
   const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
   const gossip = createGossip({ base, links, directory, exchange, keys });
   made = gossip;
   const issuance = assembleIssuance(base, links);
+  const roots = await assembleRoots(base, links, directory, issuance, () => gossip.members());
   if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
   base.transport.connect({
     links,
@@ -96,6 +110,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     directory,
     exchange,
     ...issuance,
+    roots,
     port,
     addresses: () => ({
       link: port.server?.address ?? config.cluster.bind,
@@ -141,6 +156,7 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
       noticesFeature,
       renewalFeature,
       gossipKeysFeature,
+      acknowledgementFeature,
       ...(files.authority ? [issuerFeature] : []),
     ],
     addresses: [config.cluster.advertise],

@@ -16,6 +16,12 @@ interface Known extends DirectoryEntry {
   readonly claimKey: Uint8Array;
 }
 
+/** Under which roots a certificate must stand: asked for each time, since they change. */
+export interface DirectoryTrust {
+  readonly caPem: string;
+  readonly trustDomain: TrustDomain;
+}
+
 /** How long a refusal is remembered: a certificate that is not valid yet will be, and clocks get set. */
 const refusedMs = 60_000;
 
@@ -28,15 +34,12 @@ export class Directory {
   readonly #known = new Map<NodeId, Known>();
   #turn = 0;
   readonly #refused = new LRUCache<string, number>({ max: 1_024 });
-  readonly #trust: { readonly caPem: string; readonly trustDomain: TrustDomain };
+  readonly #trust: DirectoryTrust;
   readonly #revocations: Revocations;
   /** Nodes whose entry was dropped because it is revoked, until they show a better one. */
   readonly #cut = new Set<NodeId>();
 
-  constructor(
-    trust: { readonly caPem: string; readonly trustDomain: TrustDomain },
-    revocations: Revocations = new Revocations(),
-  ) {
+  constructor(trust: DirectoryTrust, revocations: Revocations = new Revocations()) {
     this.#trust = trust;
     this.#revocations = revocations;
   }
@@ -47,6 +50,15 @@ export class Directory {
       if (!this.#revocationOf(svid, claimKey)) continue;
       this.#known.delete(node);
       this.#cut.add(node);
+    }
+  }
+
+  /** Drops the entries whose certificate stands under no root that is believed now. */
+  dropUntrusted(now: number): void {
+    this.#refused.clear();
+    for (const [node, known] of this.#known) {
+      if (this.#judge(known, now).ok) continue;
+      this.#known.delete(node);
     }
   }
 
@@ -121,7 +133,8 @@ export class Directory {
 
   #judge(entry: DirectoryEntry, now: number): Result<Known> {
     const svid = verifyNodeSvid(entry.certificate, {
-      ...this.#trust,
+      caPem: this.#trust.caPem,
+      trustDomain: this.#trust.trustDomain,
       now,
       nodeId: entry.nodeId,
     });

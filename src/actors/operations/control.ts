@@ -7,14 +7,15 @@ import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
 import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
-import type { NoticeEvent, NoticeView, RevokedView } from './notice-view.ts';
+import type { NoticeControl, NoticeEvent, RevokedView } from './notice-view.ts';
+import type { RootsControl, RootsEvent } from './roots-view.ts';
 import type { WitnessedLogView } from './witnessed-log-view.ts';
 
 /**
  * What a running node lets others ask and do: the management API, and through it the command line, go through this
  * and nothing else. Every view is plain data, ready for JSON (camelCase, RFC 3339 times in UTC).
  */
-export interface NodeControl extends EnrolmentControl, GossipKeyControl {
+export interface NodeControl extends EnrolmentControl, NoticeControl, RootsControl, GossipKeyControl {
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
@@ -41,13 +42,6 @@ export interface NodeControl extends EnrolmentControl, GossipKeyControl {
   auditConsistency(sizes: { readonly from: number; readonly to: number }): Promise<Result<AuditConsistencyView>>;
   /** Takes a log that does not continue its own past for what it says now; class A audited before. */
   auditAccept(log: NodeId, caller: Caller): Promise<Result<void>>;
-  /** The cluster’s documents that are in force here. */
-  notices(): readonly NoticeView[];
-  /**
-   * Takes a signed cluster document and spreads it; class A audited. PARTITION_MINORITY, SIGNATURE_INVALID, MALFORMED,
-   * ALREADY_EXISTS (its generation is taken), REPLAYED, PROTOCOL_VIOLATION (it takes a revocation back), AUDIT_BLOCKED.
-   */
-  publishNotice(document: string, caller: Caller): Promise<Result<NoticeView>>;
   /** Records a login outcome and the like. Resolves when durable (class A); refused with AUDIT_BLOCKED. */
   audit(event: {
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
@@ -89,6 +83,8 @@ export interface NodeStatus {
   readonly revoked?: RevokedView;
   /** It is suspended: the same, until it is resumed. */
   readonly suspended?: RevokedView;
+  /** Why it has no links though it is not revoked: it missed a rotation of the roots, and what to do. */
+  readonly lockedOut?: string;
   /** Receivers of the audit log; empty when it is not forwarded. */
   readonly siem: readonly SiemView[];
 }
@@ -261,6 +257,7 @@ export type NodeEvent =
       readonly refusal: Refusal;
     }
   | NoticeEvent
+  | RootsEvent
   | GossipKeyEvent
   | { readonly type: 'audit.head'; readonly nodeId: NodeId; readonly head: AuditHead }
   | { readonly type: 'siem.changed'; readonly nodeId: NodeId; readonly destination: SiemView }

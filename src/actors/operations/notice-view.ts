@@ -1,5 +1,18 @@
+import type { Result } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import type { NoticeKind } from '../../protocols/notice/notice.ts';
+import type { Caller } from './control.ts';
+
+/** The part of a node’s control that is about cluster documents. */
+export interface NoticeControl {
+  /** The cluster’s documents that are in force here. */
+  notices(): readonly NoticeView[];
+  /**
+   * Takes a signed cluster document and spreads it; class A audited. PARTITION_MINORITY, SIGNATURE_INVALID, MALFORMED,
+   * ALREADY_EXISTS (its generation is taken), REPLAYED, PROTOCOL_VIOLATION (it takes a revocation back), AUDIT_BLOCKED.
+   */
+  publishNotice(document: string, caller: Caller): Promise<Result<NoticeView>>;
+}
 
 /** That a node itself is revoked or suspended, and who says so: a document that it holds, or peers that refuse it. */
 export interface RevokedView {

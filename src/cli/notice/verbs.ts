@@ -35,7 +35,7 @@ export const noticeVerbs: readonly Verb[] = [
     noun: 'notice',
     verb: 'show',
     summary: 'show what one of the cluster’s documents says',
-    argument: { name: 'kind', value: 'KIND', about: 'trust, revocations or suspensions' },
+    argument: { name: 'kind', value: 'KIND', about: 'trust, revocations, suspensions or roots' },
     options: {
       body: { type: 'boolean', about: 'print only what is in force, as JSON: what notice sign takes' },
       document: { type: 'boolean', about: 'print only the document as it was signed' },
@@ -49,7 +49,7 @@ export const noticeVerbs: readonly Verb[] = [
     verb: 'sign',
     summary: 'sign a cluster document, without a node',
     options: {
-      kind: { type: 'string', value: 'KIND', about: 'trust, revocations or suspensions', required: true },
+      kind: { type: 'string', value: 'KIND', about: 'trust, revocations, suspensions or roots', required: true },
       body: { type: 'string', value: 'FILE', about: 'what it says, JSON as notice show --body prints', required: true },
       generation: { type: 'string', value: 'N', about: 'one more than that in force', required: true },
       'cluster-id': { type: 'string', value: 'ID', about: 'the cluster that it is for', required: true },

@@ -47,7 +47,8 @@ export async function readHeldCa(
   };
 }
 
-async function readCaKey(invocation: Invocation, path: string): Promise<KeyObject> {
+/** A CA’s private key from its file, opened with the passphrase when it is encrypted. */
+export async function readCaKey(invocation: Invocation, path: string): Promise<KeyObject> {
   const pem = Buffer.from(about(path, await readKeyFile(path))).toString('latin1');
   if (!isEncryptedKey(pem)) return about(path, privateKeyFromPem(pem));
   return about(path, decryptPrivateKey(pem, await passphraseFor(invocation, path)));

@@ -172,6 +172,47 @@ With --authority-key this command revokes them first; without it, do so where th
   },
   {
     noun: 'security',
+    verb: 'rotate-ca',
+    summary: 'replace the root of the cluster’s certificates, without an interruption',
+    details: `Goes on from wherever a rotation stands: the next root is made and signed by the old one; all members learn to believe
+it; certificates are issued under it; the old one is dropped when every member has a new certificate. What it goes by is
+signed by the authority and by each member. In the folder of a development cluster one command does all. Where the
+root’s key is offline, --prepare makes the next root there. Exit code 1 while somebody is missing: run it again.`,
+    options: {
+      prepare: { type: 'boolean', about: 'only make the next root and have the old one sign it; needs no network' },
+      status: { type: 'boolean', about: 'only say where a rotation stands, and who is missing' },
+      'dry-run': { type: 'boolean', about: 'only say what would be done next' },
+      force: {
+        type: 'boolean',
+        about: 'go on without members still missing after --wait: named, and locked out',
+      },
+      wait: { type: 'string', value: 'TIME', about: 'how long members have after each step (default 2m)' },
+      'ca-cert': { type: 'string', value: 'FILE', about: 'the old root (default: the CA of the profile)' },
+      'ca-key': { type: 'string', value: 'FILE', about: 'the old root’s key, to sign the next one' },
+      'next-cert': { type: 'string', value: 'FILE', about: 'the next root, also as the old one has signed it' },
+      'next-key': { type: 'string', value: 'FILE', about: 'where the next root’s key goes, mode 0600' },
+      validity: { type: 'string', value: 'TIME', about: 'how long the next root lives (default 3650d)' },
+      encrypt: { type: 'boolean', about: 'encrypt the next root’s key (asks for a passphrase)' },
+      ...passphraseOptions,
+      'authority-key': { type: 'string', value: 'FILE', about: 'the authority’s private key, PEM, mode 0600' },
+      authority: {
+        type: 'string',
+        value: 'FILE',
+        about: 'public key of an authority whose documents are believed too',
+        multiple: true,
+      },
+      output: nodeOptions.output!,
+      profile: nodeOptions.profile!,
+    },
+    examples: [
+      'caxton security rotate-ca --dry-run',
+      'caxton security rotate-ca --prepare --ca-cert r1.crt --ca-key r1.key --next-cert r2.crt --next-key r2.key',
+      'caxton security rotate-ca --next-cert root-2.crt --authority-key authority.key',
+    ],
+    run: async (invocation) => (await import('./rotate-ca.ts')).rotateCa(invocation),
+  },
+  {
+    noun: 'security',
     verb: 'join-tokens',
     summary: 'list the join tokens of a CA node that are not over',
     options: nodeOptions,

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { join as pathJoin, resolve } from 'node:path';
 import { raiseBootEpoch } from '../../actors/boot-epoch.ts';
 import { askAsNewcomer } from '../../actors/cluster/identity/join-link.ts';
@@ -10,7 +11,8 @@ import { enrol, fetchEnrolmentCa } from '../../client/enrolment.ts';
 import { readKeyFile } from '../../config/key-file.ts';
 import { parseHostPort } from '../../config/quantity.ts';
 import { loadConfig } from '../../config.ts';
-import { caKeyHashOf, type JoinToken, readJoinToken } from '../../crypto/join-token.ts';
+import { certificatesFromPem } from '../../crypto/certificate-chain.ts';
+import { caKeyHashesOf, type JoinToken, readJoinToken } from '../../crypto/join-token.ts';
 import { privateKeyFromPem, privateKeyToPem, publicHalf } from '../../crypto/keys.ts';
 import { type KeyPair, osCrypto } from '../../crypto/port.ts';
 import { createSigningRequest } from '../../crypto/signing-request.ts';
@@ -108,17 +110,24 @@ async function enrolled(folder: string, token: JoinToken): Promise<{ readonly ke
   const { nodeId, trustDomain, dns, ip } = token;
   const key = await ownKey(folder);
   const address = `https://${token.enrolment}`;
-  const caPem = await fetchEnrolmentCa(address);
-  if (unwrap(caKeyHashOf(caPem)) !== token.caKeyHash)
+  const pinned = pinnedRoot(await fetchEnrolmentCa(address), token.caKeyHash);
+  if (pinned === undefined)
     throw new CaxtonError('CERTIFICATE_REFUSED', [
       `Whoever answers at ${token.enrolment} shows another CA than the one that the join token pins.`,
-      'Nothing secret was sent. Is somebody in between, or is the token of another cluster?',
+      'Nothing secret was sent. Is somebody in between, or is the token of another cluster? If the cluster has rotated its root since the token was made, have a new one made.',
     ]);
   const request = Buffer.from(createSigningRequest({ nodeId, trustDomain, key, dns, ip })).toString('base64');
-  const { certificate } = await enrol(address, caPem, { id: token.id, secret: token.secret, request });
-  await write(folder, 'ca.crt', caPem, 0o644);
+  const { certificate, ca } = await enrol(address, pinned, { id: token.id, secret: token.secret, request });
+  // From here on what the cluster believes, which may be several roots while they are rotated.
+  await write(folder, 'ca.crt', ca, 0o644);
   await write(folder, 'node.crt', certificate, 0o644);
-  return { key, caPem };
+  return { key, caPem: ca };
+}
+
+/** Of the roots that a server shows, the one that the token pins: PEM. */
+function pinnedRoot(caPem: string, hash: string): string | undefined {
+  const at = caKeyHashesOf(caPem).indexOf(hash);
+  return at < 0 ? undefined : new X509Certificate(unwrap(certificatesFromPem(caPem))[at]!).toString();
 }
 
 async function ownKey(folder: string): Promise<KeyPair> {

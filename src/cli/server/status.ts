@@ -28,6 +28,7 @@ export async function status(invocation: Invocation): Promise<ExitCode> {
         ['gossip key', `version ${view.gossipKeyVersion}`],
         ['agents', String(view.agents)],
         ['links', String(view.links)],
+        ...(view.lockedOut === undefined ? [] : [['LOCKED OUT', view.lockedOut] as const]),
         ...(view.revoked ? [['REVOKED', `says ${view.revoked.by}: ${view.revoked.reason}`] as const] : []),
         ...(view.suspended ? [['SUSPENDED', `says ${view.suspended.by}: ${view.suspended.reason}`] as const] : []),
         ['audit', `${audit.state}, record ${audit.sequence}, sha256 ${audit.hash}`],

@@ -15,12 +15,17 @@ export interface AskedIdentity extends Names {
   readonly uris: readonly string[];
 }
 
+/** What a certificate is for: the node itself, or its management API, with no identity in it. */
+export type Purpose = 'node' | 'server';
+
 /** Who asks, as the link authenticated it, and the most that it may have. */
 export interface Entitled extends Names {
   readonly nodeId: NodeId;
   readonly trustDomain: TrustDomain;
   /** How long its certificates live. */
   readonly validityMs: number;
+  /** Default: the node itself. */
+  readonly purpose?: Purpose;
 }
 
 /** What bounds every certificate of a CA. */
@@ -37,7 +42,8 @@ export interface Grant extends Period, Names {
 /**
  * What a CA may sign for somebody: the identity that was authenticated and no other, names that it is entitled to, and
  * no longer than policy and the CA’s own end allow. Nothing is silently left out of what was asked for, because
- * whoever asks would take the rest for granted. CERTIFICATE_REFUSED with every reason.
+ * whoever asks would take the rest for granted. CERTIFICATE_REFUSED with every
+ * reason.
  */
 export function grantCertificate(
   asked: AskedIdentity,
@@ -45,10 +51,12 @@ export function grantCertificate(
   { ca, validityMsMax }: IssuancePolicy,
   now: number,
 ): Result<Grant> {
-  const { nodeId, trustDomain } = entitled;
+  const { nodeId, trustDomain, purpose = 'node' } = entitled;
   const reasons: string[] = [];
   const uri = nodeSpiffeId(trustDomain, nodeId);
-  if (asked.uris.length !== 1 || asked.uris[0] !== uri)
+  if (purpose === 'server' && (asked.uris.length > 0 || asked.dns.length + asked.ip.length === 0))
+    reasons.push('A request for the management API names hosts and no identity.');
+  if (purpose === 'node' && (asked.uris.length !== 1 || asked.uris[0] !== uri))
     reasons.push(`The request does not name ${uri} and no other identity; that is who asks.`);
   if (asked.commonName !== nodeId) reasons.push(`The request’s common name is not ${nodeId}, which asks.`);
   const foreign = [...without(asked.dns, entitled.dns), ...without(asked.ip, entitled.ip)];

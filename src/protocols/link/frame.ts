@@ -24,6 +24,8 @@ export const frameKinds = {
   renewed: 34,
   'join-request': 35,
   'join-answer': 36,
+  'roots-acknowledgement': 40,
+  'server-certificate-request': 41,
   'gossip-keys': 48,
   'gossip-key-request': 49,
   'gossip-key': 50,

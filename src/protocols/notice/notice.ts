@@ -4,6 +4,7 @@ import { isName } from '../../names.ts';
 import { integer, malformed, name, object, oneOf, readShape, type Shape, timeMs } from '../json/shape.ts';
 import { parseJson } from '../json/text.ts';
 import { type RevocationsBody, revocationsBody, revocationsInOrder } from './revocation.ts';
+import { type RootsBody, rootsBody, rootsInOrder } from './roots.ts';
 import { type SuspensionsBody, suspensionsBody, suspensionsInOrder } from './suspension.ts';
 import { type TrustBody, trustBody, trustInOrder } from './trust.ts';
 
@@ -11,6 +12,7 @@ import { type TrustBody, trustBody, trustInOrder } from './trust.ts';
 export interface NoticeBodies {
   readonly trust: TrustBody;
   readonly revocations: RevocationsBody;
+  readonly roots: RootsBody;
   readonly suspensions: SuspensionsBody;
 }
 
@@ -20,7 +22,7 @@ export type NoticeKind = keyof NoticeBodies;
  * Every kind, in the order in which they are reconciled: trust first, since it says whose signatures count under the
  * others.
  */
-export const noticeKinds = ['trust', 'revocations', 'suspensions'] as const satisfies readonly NoticeKind[];
+export const noticeKinds = ['trust', 'revocations', 'suspensions', 'roots'] as const satisfies readonly NoticeKind[];
 
 export const isNoticeKind = (text: string): text is NoticeKind => (noticeKinds as readonly string[]).includes(text);
 
@@ -57,6 +59,7 @@ const shapes = {
   trust: shapeOf('trust', trustBody),
   revocations: shapeOf('revocations', revocationsBody),
   suspensions: shapeOf('suspensions', suspensionsBody),
+  roots: shapeOf('roots', rootsBody),
 } as const;
 
 /** The kind says how to read the rest. */
@@ -89,8 +92,9 @@ export interface NoticeRefusal extends Refusal {
    * `foreign`: of another cluster or kind. `rollback`: older than what is in force. `fork`: two documents of one
    * generation, so an authority key is misused: raise an alarm and apply the stricter. `leap`: its generation is so high
    * that there would soon be none above it. `overflow`: it would revoke more, with what is in force, than a node holds.
+   * `unsound`: its certificates do not fit together, or are of another trust domain.
    */
-  readonly why: 'foreign' | 'rollback' | 'fork' | 'leap' | 'overflow';
+  readonly why: 'foreign' | 'rollback' | 'fork' | 'leap' | 'overflow' | 'unsound';
   readonly kind: NoticeKind;
 }
 
@@ -148,10 +152,10 @@ export function noticeRefused(
 
 function canonical(notice: Notice): string {
   const { v, kind, generation, clusterId, issuedAt } = notice;
-  return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body: inOrder(notice) });
+  return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body: bodyInOrder(notice) });
 }
 
-function inOrder(notice: Notice): Notice['body'] {
+function bodyInOrder(notice: Notice): NoticeBodies[NoticeKind] {
   switch (notice.kind) {
     case 'trust':
       return trustInOrder(notice.body);
@@ -159,5 +163,7 @@ function inOrder(notice: Notice): Notice['body'] {
       return revocationsInOrder(notice.body);
     case 'suspensions':
       return suspensionsInOrder(notice.body);
+    case 'roots':
+      return rootsInOrder(notice.body);
   }
 }

@@ -12,6 +12,7 @@ import {
   supersedes,
 } from './notice.ts';
 import { leftOut, type Revocation, unionOf } from './revocation.ts';
+import { type RootsBody, stricterRoots } from './roots.ts';
 import { type Suspension, stricterSuspensions } from './suspension.ts';
 import { stricterTrust, type TrustBody } from './trust.ts';
 
@@ -158,6 +159,17 @@ export function judgePublication(state: NoticesState, { notice }: SignedNotice):
 export function trustInForce({ shelves }: NoticesState): TrustBody | undefined {
   const { trust } = shelves;
   return trust && bodiesOf(trust, 'trust').reduce(stricterTrust);
+}
+
+/**
+ * The bundle of roots in force: what all documents of the present generation agree on. Undefined before there is one, and
+ * while they have nothing in common: then what was in force before stays.
+ */
+export function rootsInForce({ shelves }: NoticesState): RootsBody | undefined {
+  const { roots } = shelves;
+  if (!roots) return undefined;
+  const [first, ...rivals] = bodiesOf(roots, 'roots');
+  return rivals.reduce<RootsBody | undefined>((held, rival) => held && stricterRoots(held, rival), first);
 }
 
 /** Everything that is revoked: what any document of the present generation revokes, and what an earlier one did. */

@@ -1,5 +1,6 @@
 import { addressText } from '../../actors/address.ts';
 import type { Address, LinkChannel, LinkDialOptions } from '../../actors/kernel/ports.ts';
+import { isSelfIssued, joinChain } from '../../crypto/certificate-chain.ts';
 import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { MemoryChannel } from './channel.ts';
@@ -154,4 +155,6 @@ export class LinkDial implements Caller {
   }
 }
 
-const derOf = ([leaf]: ReadIdentity['shown']): Uint8Array => new Uint8Array(leaf!.raw);
+/** As on a real link: the leaf with its intermediates, a root left out. */
+const derOf = (shown: ReadIdentity['shown']): Uint8Array =>
+  joinChain(shown.filter((x509, at) => at === 0 || !isSelfIssued(x509)).map(({ raw }) => raw));

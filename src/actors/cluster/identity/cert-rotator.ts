@@ -39,6 +39,8 @@ export type CertRotatorEvent =
 interface RotatorContext extends CertRotatorInput {
   readonly attempt: number;
   readonly renewed: Renewed | undefined;
+  /** Asked while a renewal was under way: what that one gives may stand under an old root already. */
+  readonly again: boolean;
 }
 
 /** setTimeout’s own bound is 2^31−1 ms; a longer wait becomes several checks. */
@@ -61,6 +63,7 @@ export const certRotator = setup({
     backoff: ({ context: { attempt, renewal, jitter } }) => retryInMs(attempt, renewal.leftMs(), jitter()),
   },
   guards: {
+    again: ({ context }) => context.again,
     disabled: ({ context }) => !context.enabled,
     due: ({ context }) => context.renewal.dueInMs() <= 0,
   },
@@ -72,13 +75,15 @@ export const certRotator = setup({
   },
   actions: {
     keep: assign((_, params: { renewed: Renewed }) => ({ renewed: params.renewed })),
+    remember: assign({ again: true }),
+    begin: assign({ again: false }),
     succeeded: assign({ attempt: 0, renewed: undefined }),
     countFailure: assign({ attempt: ({ context }) => context.attempt + 1, renewed: undefined }),
     reportFailure: ({ context }, params: { error: unknown }) => context.renewal.failed(params.error, context.attempt),
   },
 }).createMachine({
   id: 'cert-rotator',
-  context: ({ input }) => ({ ...input, attempt: 0, renewed: undefined }),
+  context: ({ input }) => ({ ...input, attempt: 0, renewed: undefined, again: false }),
   initial: 'checking',
   on: { 'kernel.shutdown': '.stopped' },
   states: {
@@ -87,9 +92,11 @@ export const certRotator = setup({
       on: { 'cert.check': 'checking', 'cert.renew': 'renewing' },
     },
     checking: {
+      entry: 'begin',
       always: [{ guard: 'disabled', target: 'idle' }, { guard: 'due', target: 'renewing' }, { target: 'idle' }],
     },
     renewing: {
+      on: { 'cert.renew': { actions: 'remember' }, 'cert.check': { actions: 'remember' } },
       invoke: {
         src: 'renew',
         input: ({ context }) => context.renewal,
@@ -104,10 +111,14 @@ export const certRotator = setup({
       },
     },
     installing: {
+      on: { 'cert.renew': { actions: 'remember' }, 'cert.check': { actions: 'remember' } },
       invoke: {
         src: 'install',
         input: ({ context }) => ({ renewal: context.renewal, renewed: context.renewed! }),
-        onDone: { target: 'idle', actions: 'succeeded' },
+        onDone: [
+          { guard: 'again', target: 'checking', actions: 'succeeded' },
+          { target: 'idle', actions: 'succeeded' },
+        ],
         onError: {
           target: 'backing-off',
           actions: ['countFailure', { type: 'reportFailure', params: ({ event }) => ({ error: event.error }) }],
@@ -115,6 +126,7 @@ export const certRotator = setup({
       },
     },
     'backing-off': {
+      always: { guard: 'again', target: 'checking' },
       after: { backoff: 'renewing' },
       on: { 'cert.renew': 'renewing', 'cert.issuer': 'renewing', 'cert.check': 'checking' },
     },

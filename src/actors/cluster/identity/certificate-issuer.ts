@@ -1,5 +1,5 @@
-import type { KeyObject } from 'node:crypto';
-import { type IssuedCertificate, issueNodeCertificate } from '../../../crypto/certificate.ts';
+import { type KeyObject, X509Certificate } from 'node:crypto';
+import { type IssuedCertificate, issueNodeCertificate, issueServerCertificate } from '../../../crypto/certificate.ts';
 import { splitChain } from '../../../crypto/certificate-chain.ts';
 import { readCertificateFields } from '../../../crypto/certificate-fields.ts';
 import { bytesOfBinary } from '../../../crypto/der.ts';
@@ -8,8 +8,14 @@ import type { Crypto } from '../../../crypto/port.ts';
 import { readSigningRequest, type SigningRequest, verifySigningRequest } from '../../../crypto/signing-request.ts';
 import type { NodeSvid } from '../../../crypto/svid.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
-import type { NodeId, TrustDomain } from '../../../names.ts';
-import { type Entitled, type Grant, grantCertificate, type Names } from '../../../protocols/issuance/grant.ts';
+import { type NodeId, nodeSpiffeId, type TrustDomain } from '../../../names.ts';
+import {
+  type Entitled,
+  type Grant,
+  grantCertificate,
+  type Names,
+  type Purpose,
+} from '../../../protocols/issuance/grant.ts';
 import type { Clock } from '../../kernel/ports.ts';
 import { judgePeer } from '../links/peer-judgement.ts';
 import type { RevocableCertificate } from '../notices/revocations.ts';
@@ -23,11 +29,18 @@ export interface CertificateAuthority {
   readonly validityMsMax: number;
 }
 
-/** A certificate that was issued: recorded, and accepted by the same judgement as a peer’s. */
+/** A certificate that was issued and recorded; a node’s is accepted by the same judgement as a peer’s. */
 export interface Issued {
-  readonly svid: NodeSvid;
+  readonly serial: string;
   /** With those between it and the root. */
   readonly chainPem: string;
+}
+
+interface Signed extends Issued {
+  /** Milliseconds since 1970. */
+  readonly notAfter: number;
+  /** Of a node’s; an API’s has none. */
+  readonly svid?: NodeSvid;
 }
 
 /** What the log keeps of an issuance. `replaces` is the serial of the certificate that was shown with the request, if any. */
@@ -37,6 +50,8 @@ export interface IssuanceRecord {
   readonly serial: string;
   readonly notAfter: number;
   readonly replaces: string | undefined;
+  /** Absent for a node’s. */
+  readonly purpose?: 'server';
 }
 
 export interface CertificateIssuerOptions {
@@ -49,7 +64,7 @@ export interface CertificateIssuerOptions {
   readonly caPem: () => string;
   /** Why nobody may have a certificate of this name, or go on from this one, or believe its CA, if it is revoked. */
   readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
-  /** Kept for whoever must revoke it one day, before it leaves. */
+  /** A node’s is kept for whoever must revoke it one day, before it leaves. */
   readonly keep: (svid: NodeSvid) => Promise<Result<unknown>>;
   /** Undoes `keep` for one that did not leave: nobody has it, and it would be in the way of the next. */
   readonly forget: (svid: NodeSvid) => Promise<void>;
@@ -74,16 +89,22 @@ export class CertificateIssuer {
   }
 
   /**
-   * A certificate in place of the one that `holder` has shown.
+   * A certificate in place of the one that `holder` has shown, or for its management API.
    *
    * @param request PKCS #10, DER: unread.
    * @returns CERTIFICATE_REFUSED, SIGNATURE_INVALID, MALFORMED, LIMIT_EXCEEDED; AUDIT_BLOCKED when it cannot be recorded.
    */
-  async renew(request: Uint8Array, holder: NodeSvid, sourceIp: string): Promise<Result<Issued>> {
+  async renew(
+    request: Uint8Array,
+    holder: NodeSvid,
+    sourceIp: string,
+    purpose: Purpose = 'node',
+  ): Promise<Result<Issued>> {
     const asked = this.#judge(request, holder);
     if (!asked.ok) return asked;
     const validityMs = holder.notAfter - holder.notBefore;
-    return this.#issue(asked.value, { nodeId: holder.nodeId, validityMs, ...namesOf(holder) }, sourceIp, holder.serial);
+    const entitled = { nodeId: holder.nodeId, validityMs, purpose, ...namesOf(holder) };
+    return this.#issue(asked.value, entitled, sourceIp, holder.serial);
   }
 
   /** A newcomer’s first certificate; that the request may be granted was judged before, by a join token. */
@@ -92,7 +113,12 @@ export class CertificateIssuer {
     { nodeId, dns, ip }: Names & { readonly nodeId: NodeId },
     sourceIp: string,
   ): Promise<Result<Issued>> {
-    return this.#issue(asked, { nodeId, dns, ip, validityMs: Number.MAX_SAFE_INTEGER }, sourceIp, undefined);
+    return this.#issue(
+      asked,
+      { nodeId, dns, ip, validityMs: Number.MAX_SAFE_INTEGER, purpose: 'node' },
+      sourceIp,
+      undefined,
+    );
   }
 
   async #issue(
@@ -110,14 +136,21 @@ export class CertificateIssuer {
     const policy = { ca: certificatePeriod(ca.certPem), validityMsMax };
     const granted = grantCertificate(asked, { ...entitled, trustDomain }, policy, clock.now());
     if (!granted.ok) return granted;
-    const issued = this.#sign(authority.value, granted.value, asked.publicKey);
+    const issued =
+      entitled.purpose === 'server'
+        ? this.#signServer(authority.value, granted.value, asked.publicKey)
+        : this.#sign(authority.value, granted.value, asked.publicKey);
     if (!issued.ok) return issued;
-    const kept = await this.#options.keep(issued.value.svid);
+    const { serial, notAfter, svid } = issued.value;
+    const kept = svid ? await this.#options.keep(svid) : ok(undefined);
     if (!kept.ok) return kept;
-    const { spiffeId, serial, notAfter } = issued.value.svid;
-    const recorded = await this.#options.record({ spiffeId, sourceIp, serial, notAfter, replaces });
+    const spiffeId = nodeSpiffeId(trustDomain, entitled.nodeId);
+    const recorded = await this.#options.record({
+      ...{ spiffeId, sourceIp, serial, notAfter, replaces },
+      ...(entitled.purpose === 'server' ? { purpose: 'server' as const } : {}),
+    });
     if (recorded.ok) return issued;
-    await this.#options.forget(issued.value.svid);
+    if (svid) await this.#options.forget(svid);
     return recorded;
   }
 
@@ -130,7 +163,7 @@ export class CertificateIssuer {
     return asked;
   }
 
-  #sign({ ca, chainPem: above }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Issued> {
+  #sign({ ca, chainPem: above }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {
     const { crypto, trustDomain } = this.#options;
     const signed = issueNodeCertificate(crypto, { ca, publicKey, trustDomain, ...grant });
     if (!signed.ok) return signed;
@@ -138,7 +171,13 @@ export class CertificateIssuer {
     const shown = shownChain(chainPem);
     if (!shown.ok) return shown;
     const svid = this.#accepted(shown.value, grant.nodeId);
-    return svid.ok ? ok({ svid: svid.value, chainPem }) : svid;
+    return svid.ok ? ok({ ...periodAndSerial(signed.value), chainPem, svid: svid.value }) : svid;
+  }
+
+  #signServer({ ca, chainPem }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {
+    const { crypto } = this.#options;
+    const signed = issueServerCertificate(crypto, { ca, publicKey, commonName: grant.nodeId, ...grant });
+    return signed.ok ? ok({ ...periodAndSerial(signed.value), chainPem: signed.value + chainPem }) : signed;
   }
 
   #accepted(der: Uint8Array, nodeId: NodeId): Result<NodeSvid> {
@@ -147,8 +186,13 @@ export class CertificateIssuer {
   }
 }
 
+function periodAndSerial(pem: string): Pick<Signed, 'serial' | 'notAfter'> {
+  const x509 = new X509Certificate(pem);
+  return { serial: x509.serialNumber, notAfter: x509.validToDate.getTime() };
+}
+
 /** The names that a certificate holds beside its SPIFFE ID, in the one form in which requests are read. */
-export function namesOf({ der }: NodeSvid): Names {
+export function namesOf({ der }: Pick<NodeSvid, 'der'>): Names {
   // The intermediates stand behind it.
   const chain = splitChain(der);
   const fields = chain.ok ? readCertificateFields(chain.value[0]!) : chain;

@@ -3,6 +3,7 @@ import type { Crypto } from '../../../crypto/port.ts';
 import { createSigningRequest } from '../../../crypto/signing-request.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
+import type { Purpose } from '../../../protocols/issuance/grant.ts';
 import { renewalAt, type Urgency, urgencies, urgencyAt } from '../../../protocols/issuance/renewal-time.ts';
 import type { Clock, Disk } from '../../kernel/ports.ts';
 import type { CertificateRenewal, Renewed } from './cert-rotator.ts';
@@ -16,11 +17,13 @@ export interface CertificateSource {
   /** For people. */
   readonly name: string;
   /** PKCS #10 in, the chain as PEM out: judged by whoever asked. */
-  issue(request: Uint8Array): Promise<Result<string>>;
+  issue(request: Uint8Array, purpose?: Purpose): Promise<Result<string>>;
 }
 
 export interface RenewalDependencies {
   readonly identity: NodeIdentity;
+  /** Whether a certificate with these CAs above it stands under the root that signs now (`TrustedRoots`). */
+  readonly isCurrent: (issuerSerials: readonly string[]) => boolean;
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly disk: Disk;
@@ -53,12 +56,13 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
     jitter = deps.jitter();
     told = 'none';
   });
-  const dueAt = () => renewalAt(identity.svid, deps.renewalThresholdMs, jitter);
+  const dueByAge = () => renewalAt(identity.svid, deps.renewalThresholdMs, jitter);
+  const dueAt = () => (deps.isCurrent(identity.svid.issuerSerials) ? dueByAge() : clock.now());
   const leftMs = () => identity.svid.notAfter - clock.now();
   return {
     dueInMs: () => dueAt() - clock.now(),
     leftMs,
-    renew: () => renewed(deps),
+    renew: () => renewed(deps, dueByAge() <= clock.now()),
     install(pair) {
       const result = turn.then(() => installed(deps, pair));
       turn = result.catch(() => undefined);
@@ -67,7 +71,7 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
     failed(error, attempt) {
       const reason = error instanceof Error ? error.message : String(error);
       void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
-      const urgency = urgencyAt(dueAt(), identity.svid.notAfter, clock.now());
+      const urgency = urgencyAt(dueByAge(), identity.svid.notAfter, clock.now());
       if (urgencies.indexOf(urgency) <= urgencies.indexOf(told)) return;
       told = urgency;
       deps.warn(urgency, leftMs());
@@ -78,7 +82,8 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
 const enrolsAgain = ({ mayEnrolAgain, clock, identity }: RenewalDependencies): boolean =>
   mayEnrolAgain && clock.now() > identity.svid.notAfter;
 
-async function renewed(deps: RenewalDependencies): Promise<Result<Renewed>> {
+/** `ages`: it is better to have one under an old root than none. */
+async function renewed(deps: RenewalDependencies, ages: boolean): Promise<Result<Renewed>> {
   const { identity, clock, crypto } = deps;
   const sources = deps.sources();
   if (sources.length === 0)
@@ -92,16 +97,29 @@ async function renewed(deps: RenewalDependencies): Promise<Result<Renewed>> {
   const request = createSigningRequest({ nodeId, trustDomain, key, ...namesOf(svid) });
   const keyPem = privateKeyToPem(key.privateKey);
   const refusals: Refusal[] = [];
+  let second: Renewed | undefined;
   for (const source of sources) {
     const issued = await source.issue(request);
+    if (!issued.ok) {
+      refusals.push(named(source, issued.refusal));
+      continue;
+    }
     // A CA node may be in the wrong hands, or believe in another root: what counts is what peers would say.
-    const judged = issued.ok ? identity.accepts(issued.value, keyPem, clock.now()) : issued;
-    if (issued.ok && judged.ok) return ok({ certPem: issued.value, keyPem });
-    if (!judged.ok) refusals.push(named(source, judged.refusal));
+    const judged = identity.accepts(issued.value, keyPem, clock.now());
+    const renewal = { certPem: issued.value, keyPem };
+    if (judged.ok && deps.isCurrent(judged.value.issuerSerials)) return ok(renewal);
+    if (judged.ok) second ??= renewal;
+    refusals.push(named(source, judged.ok ? underOldRoot : judged.refusal));
   }
+  if (second && ages) return ok(second);
   const [first, ...more] = refusals.flatMap(({ reasons }) => reasons).slice(0, limits.reasonsMax);
   return refuse(refusals[0]?.code ?? 'UNREACHABLE', first ?? 'No CA node issued a certificate.', ...more);
 }
+
+const underOldRoot = refuse(
+  'CERTIFICATE_REFUSED',
+  'It signs under an old root; the cluster has another one now.',
+).refusal;
 
 const named = ({ name }: CertificateSource, { code, reasons: [first, ...more] }: Refusal): Refusal => ({
   code,

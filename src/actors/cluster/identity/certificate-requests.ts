@@ -1,6 +1,7 @@
 import { ok, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId } from '../../../names.ts';
+import type { Purpose } from '../../../protocols/issuance/grant.ts';
 import {
   type CertificateAnswer,
   type CertificateFrame,
@@ -13,7 +14,7 @@ import { certificatePem } from './pem.ts';
 
 export interface CertificateRequestsOptions {
   readonly clock: Clock;
-  readonly send: (peer: NodeId, frame: CertificateFrame) => Result<void>;
+  readonly send: (peer: NodeId, frame: CertificateFrame, purpose: Purpose) => Result<void>;
 }
 
 interface Waiting {
@@ -35,7 +36,7 @@ export class CertificateRequests {
    * Resolves with the chain, PEM: not judged yet, and as the CA node says, which may be in the wrong hands. UNREACHABLE,
    * TIMED_OUT, or what the CA node refuses with.
    */
-  ask(peer: NodeId, request: Uint8Array): Promise<Result<string>> {
+  ask(peer: NodeId, request: Uint8Array, purpose: Purpose = 'node'): Promise<Result<string>> {
     const { clock, send } = this.#options;
     const id = ++this.#lastId;
     return new Promise((resolve) => {
@@ -47,7 +48,7 @@ export class CertificateRequests {
       const late = () => settle(refuse('TIMED_OUT', `${peer} did not answer the request for a certificate.`));
       const timer = clock.setTimeout(late, limits.issuanceAnswerMsMax);
       this.#waiting.set(id, { peer, settle });
-      const sent = send(peer, encodeCertificateRequest(utf8, { id, request }));
+      const sent = send(peer, encodeCertificateRequest(utf8, { id, request }), purpose);
       if (!sent.ok) settle(sent);
     });
   }

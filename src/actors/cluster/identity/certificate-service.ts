@@ -2,6 +2,7 @@ import { certificatesFromPem } from '../../../crypto/certificate-chain.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId } from '../../../names.ts';
+import type { Purpose } from '../../../protocols/issuance/grant.ts';
 import {
   type CertificateFrame,
   decodeCertificateRequest,
@@ -36,11 +37,11 @@ export class CertificateService {
   }
 
   /** Answers over the link the request came by, or over none. MALFORMED, LIMIT_EXCEEDED: the link is to be closed. */
-  take(link: LinkSession, frame: CertificateFrame): Result<void> {
+  take(link: LinkSession, frame: CertificateFrame, purpose: Purpose = 'node'): Result<void> {
     const decoded = decodeCertificateRequest(utf8, frame);
     if (!decoded.ok) return decoded;
     const { id, request } = decoded.value.unverified;
-    void this.#judge(link, request).then((chain) => {
+    void this.#judge(link, request, purpose).then((chain) => {
       if (!chain.ok) this.#options.refused(link, chain.refusal);
       const answer = chain.ok ? { id, chain: chain.value } : { id, refusal: chain.refusal };
       const { header, content } = encodeCertificateAnswer(utf8, answer);
@@ -50,7 +51,7 @@ export class CertificateService {
     return ok(undefined);
   }
 
-  async #judge(link: LinkSession, request: Uint8Array): Promise<Result<readonly Uint8Array[]>> {
+  async #judge(link: LinkSession, request: Uint8Array, purpose: Purpose): Promise<Result<readonly Uint8Array[]>> {
     const { nodeId, svid, channel } = link;
     if (this.#working.has(nodeId) || !this.#patience.with(nodeId))
       return { ok: false, refusal: { ...tooMany.refusal, retryAfterMs: rate.periodMs / rate.count } };
@@ -59,7 +60,7 @@ export class CertificateService {
     try {
       const still = this.#options.issuer.accepts(svid);
       if (!still.ok) return still;
-      const issued = await this.#options.issuer.renew(request, svid, channel.remote.host);
+      const issued = await this.#options.issuer.renew(request, svid, channel.remote.host, purpose);
       return issued.ok ? certificatesFromPem(issued.value.chainPem) : issued;
     } catch (error) {
       this.#options.fault(`a certificate for ${nodeId} could not be issued`, error);

@@ -1,8 +1,15 @@
 import { X509Certificate } from 'node:crypto';
-import { certificateKeyId, certificatesFromPem, orderedChain } from '../../../crypto/certificate-chain.ts';
+import { certificateKeyId } from '../../../crypto/certificate-chain.ts';
 import { ipAddressBytes, ipAddressText } from '../../../crypto/ip-address.ts';
-import { caKeyHashOf, type JoinToken, joinSecretHash, joinTokenText } from '../../../crypto/join-token.ts';
+import {
+  caKeyHashesOf,
+  caKeyHashOf,
+  type JoinToken,
+  joinSecretHash,
+  joinTokenText,
+} from '../../../crypto/join-token.ts';
 import type { Crypto } from '../../../crypto/port.ts';
+import { rootAbove } from '../../../crypto/root-bundle.ts';
 import { readSigningRequest, type SigningRequest, verifySigningRequest } from '../../../crypto/signing-request.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
@@ -67,6 +74,7 @@ export interface EnrolmentOptions {
   readonly trustDomain: TrustDomain;
   readonly clusterId: string;
   readonly issuer: CertificateIssuer;
+  /** The roots of the cluster, the one that signs now first. */
   readonly caPem: () => string;
   /** The certificate that the management API shows: newcomers accept none but of the cluster’s CA. */
   readonly apiCertPem: () => string;
@@ -138,7 +146,8 @@ export class Enrolment {
     });
     if (!recorded.ok) return recorded;
     const secretHash = Buffer.from(joinSecretHash(token.secret)).toString('hex');
-    await tokens.put(token.id, { secretHash, nodeId, ...names, replace, expiresAt });
+    const kept = { secretHash, nodeId, ...names, replace, expiresAt, caKeyHash: pinned.value };
+    await tokens.put(token.id, kept);
     return ok({ token: joinTokenText(token), id: token.id, expiresAt });
   }
 
@@ -147,7 +156,7 @@ export class Enrolment {
     const { caPem, apiCertPem } = this.#options;
     const hash = caKeyHashOf(caPem());
     if (!hash.ok) return hash;
-    return isBelow(apiCertPem(), caPem())
+    return rootAbove(apiCertPem(), new X509Certificate(caPem()).toString()) !== undefined
       ? hash
       : refuse(
           'CERTIFICATE_REFUSED',
@@ -199,12 +208,17 @@ export class Enrolment {
   }
 
   async #enrol({ id, secret, request }: EnrolmentRequest, applicant: Applicant): Promise<Result<string>> {
-    const { tokens, issuer, record, holding, revoked } = this.#options;
+    const { tokens, issuer, record, holding, revoked, caPem } = this.#options;
     // Once more: it may have been used or cancelled while this one waited.
     const shown = await tokens.shown(id, secret);
     if (!shown.ok) return shown;
     const kept = shown.value;
     const { nodeId, replace } = kept;
+    if (kept.caKeyHash !== undefined && !caKeyHashesOf(caPem()).includes(kept.caKeyHash))
+      return refuse(
+        'CERTIFICATE_REFUSED',
+        `The join token for ${nodeId} pins a root that the cluster has dropped since: have a new token made.`,
+      );
     const asked = this.#asked(request, kept);
     if (!asked.ok) return asked;
     const keyId = certificateKeyId(asked.value.publicKey);
@@ -219,11 +233,11 @@ export class Enrolment {
     await tokens.put(id, { ...kept, keyHash: keyId });
     const issued = await issuer.enrol(asked.value, kept, applicant.sourceIp);
     if (!issued.ok) return issued;
-    const { svid, chainPem } = issued.value;
-    const metadata = { token: id, node: nodeId, serial: svid.serial };
+    const { serial, chainPem } = issued.value;
+    const metadata = { token: id, node: nodeId, serial };
     const recorded = await record('enrolled', applicant, `${nodeId} was enrolled.`, metadata);
     if (!recorded.ok) return recorded;
-    await tokens.put(id, { ...kept, keyHash: keyId, serial: svid.serial, chainPem });
+    await tokens.put(id, { ...kept, keyHash: keyId, serial, chainPem });
     return ok(chainPem);
   }
 
@@ -240,19 +254,6 @@ export class Enrolment {
       ? asked
       : refuse('CERTIFICATE_REFUSED', 'The request does not name exactly what the join token names.');
   }
-}
-
-/** Whether the first certificate of a chain leads, over those behind it, to a CA: to the one that a newcomer pins. */
-function isBelow(chainPem: string, caPem: string): boolean {
-  const chain = certificatesFromPem(chainPem);
-  if (!chain.ok) return false;
-  const ca = new X509Certificate(caPem);
-  const [leaf, ...above] = chain.value;
-  const path = orderedChain(leaf!, above).map((der) => new X509Certificate(der));
-  return path.every((x509, at) => {
-    const issuer = path[at + 1] ?? ca;
-    return x509.checkIssued(issuer) && x509.verify(issuer.publicKey);
-  });
 }
 
 const same = (a: readonly string[], b: readonly string[]): boolean =>

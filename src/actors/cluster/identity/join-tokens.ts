@@ -15,6 +15,8 @@ export interface KeptToken {
   /** Whether it lets its node take the place of one that is known. */
   readonly replace: boolean;
   readonly expiresAt: number;
+  /** The root that it pins. */
+  readonly caKeyHash?: string;
   /** SHA-256 of the key that it was used with. */
   readonly keyHash?: string;
   /** What was issued for it. */

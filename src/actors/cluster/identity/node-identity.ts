@@ -24,11 +24,19 @@ export interface NodeIdentity {
   signClaim(bytes: Uint8Array): Uint8Array;
   /** Signs a note, such as a checkpoint of the audit log, with the claim key. */
   signNote(bytes: Uint8Array): Uint8Array;
-  /** Whether `install` would take it; changes nothing. CERTIFICATE_REFUSED, MALFORMED. */
-  accepts(certPem: string, keyPem: string, now: number): Result<void>;
+  /** What `install` would take; changes nothing. CERTIFICATE_REFUSED, MALFORMED. */
+  accepts(certPem: string, keyPem: string, now: number): Result<NodeSvid>;
   /** Takes a renewed certificate: checked like a peer’s before anything changes. Calls the listeners. */
   install(certPem: string, keyPem: string, now: number): Result<void>;
   onInstalled(listener: () => void): void;
+  /** Signs that this node has taken a bundle of roots, with the claim key. */
+  signAcknowledgement(bytes: Uint8Array): Uint8Array;
+  /**
+   * Believes these roots from now on. CERTIFICATE_REFUSED when this node’s own certificate stands under none of them: they are
+   * believed all the same, and its peers, who do the same, accept it no more. Calls the listeners.
+   */
+  believe(caPem: string, now: number): Result<void>;
+  onBelieved(listener: () => void): void;
 }
 
 export interface NodeIdentityFiles {
@@ -42,13 +50,14 @@ export interface NodeIdentityFiles {
 
 /** CERTIFICATE_REFUSED with every reason when our own files would not be accepted by a peer. */
 export function createNodeIdentity(files: NodeIdentityFiles, now: number): Result<NodeIdentity> {
+  let { caPem } = files;
   const judge = (certPem: string, keyPem: string, at: number): Result<Held> => {
     const key = readPrivateKey(keyPem);
     if (!key.ok) return key;
     const chain = shownChain(certPem);
     if (!chain.ok) return chain;
     const svid = verifyNodeSvid(chain.value, {
-      caPem: files.caPem,
+      caPem,
       trustDomain: files.trustDomain,
       nodeId: files.nodeId,
       now: at,
@@ -57,12 +66,13 @@ export function createNodeIdentity(files: NodeIdentityFiles, now: number): Resul
     if (!keyMatches(key.value, svid.value.publicKey))
       return refuse('CERTIFICATE_REFUSED', 'The private key does not belong to the certificate.');
     const binding = bindClaimKey(key.value, rawPublicKey(files.claimKey), svid.value);
-    return ok({ tls: { certPem, keyPem, caPem: files.caPem }, svid: svid.value, binding });
+    return ok({ tls: { certPem, keyPem, caPem }, svid: svid.value, binding });
   };
   const first = judge(files.certPem, files.keyPem, now);
   if (!first.ok) return first;
   let held = first.value;
   const listeners: (() => void)[] = [];
+  const believers: (() => void)[] = [];
   return ok({
     nodeId: files.nodeId,
     trustDomain: files.trustDomain,
@@ -77,10 +87,11 @@ export function createNodeIdentity(files: NodeIdentityFiles, now: number): Resul
       return held.binding;
     },
     signClaim: (bytes) => signWith(files.claimKey, 'caxton gossip claim v1', bytes),
+    signAcknowledgement: (bytes) => signWith(files.claimKey, 'caxton roots acknowledgement v1', bytes),
     signNote: (bytes) => signNote(files.claimKey, bytes),
     accepts(certPem, keyPem, at) {
       const judged = judge(certPem, keyPem, at);
-      return judged.ok ? ok(undefined) : judged;
+      return judged.ok ? ok(judged.value.svid) : judged;
     },
     install(certPem, keyPem, at) {
       const judged = judge(certPem, keyPem, at);
@@ -90,6 +101,16 @@ export function createNodeIdentity(files: NodeIdentityFiles, now: number): Resul
       return ok(undefined);
     },
     onInstalled: (listener) => void listeners.push(listener),
+    believe(roots, at) {
+      caPem = roots;
+      const { tls, binding } = held;
+      const judged = judge(tls.certPem, tls.keyPem, at);
+      // The same certificate has the same binding, though it could be signed anew.
+      held = judged.ok ? { ...judged.value, binding } : { ...held, tls: { ...tls, caPem } };
+      for (const listener of believers) listener();
+      return judged.ok ? ok(undefined) : judged;
+    },
+    onBelieved: (listener) => void believers.push(listener),
   });
 }
 

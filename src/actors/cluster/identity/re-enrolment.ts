@@ -108,9 +108,9 @@ export class ReEnrolment {
     if (isUp(nodeId)) return refuse('ALREADY_EXISTS', `${nodeId} is a member that is up.`);
     const issued = await issuer.renew(request, holder, applicant.sourceIp);
     if (!issued.ok) return issued;
-    const { svid, chainPem } = issued.value;
+    const { serial: next, chainPem } = issued.value;
     const reason = `${nodeId} was enrolled again with the key of its last certificate, which had ended.`;
-    const recorded = await record('again', applicant, reason, { node: nodeId, serial: svid.serial, replaces: serial });
+    const recorded = await record('again', applicant, reason, { node: nodeId, serial: next, replaces: serial });
     return recorded.ok ? ok(chainPem) : recorded;
   }
 

@@ -7,6 +7,7 @@ import { chooseLink } from '../../../protocols/link/pairing.ts';
 import { addressText } from '../../address.ts';
 import type { Address, LinkChannel } from '../../kernel/ports.ts';
 import { type Beginning, type Connection, ConnectionTable } from './connection-table.ts';
+import { cutRevoked } from './link-cuts.ts';
 import { LinkListeners } from './link-listeners.ts';
 import { LinkSession } from './link-session.ts';
 import { type LinkEnd, withoutNotices } from './link-session-options.ts';
@@ -86,13 +87,12 @@ export class Links extends LinkListeners {
 
   /** Closes every connection with an identity that is revoked or suspended now; all, with a goodbye, when this node is revoked. */
   cutRevoked(): void {
-    const { revoked } = this.#options;
-    const own = ownRefusal(this.#options);
-    for (const session of this.#connections.sessions()) {
-      const refusal = revoked?.(session.svid);
-      if (own) session.goodbye(own.reasons[0]);
-      else if (refusal) session.close(closeReasonOf(refusal), refusal.reasons[0], refusal);
-    }
+    cutRevoked(this.#connections.sessions(), this.#options);
+  }
+
+  /** Every link, whatever becomes of it: those on their way and those that another has replaced too. */
+  sessions(): Iterable<LinkSession> {
+    return this.#connections.sessions();
   }
 
   /** Dials all who are wanted and not linked: after this node itself was refused and has another certificate. */

@@ -10,7 +10,8 @@ import { type Refusal, type Result, refuse } from '../../../errors.ts';
 import type { NodeId } from '../../../names.ts';
 import type { LinksOptions } from './links-options.ts';
 
-interface JudgementOptions extends Pick<LinksOptions, 'clock' | 'trustDomain' | 'revoked'> {
+/** By what a peer is judged. */
+export interface JudgementOptions extends Pick<LinksOptions, 'clock' | 'trustDomain' | 'revoked'> {
   readonly identity: () => { readonly caPem: string };
 }
 

@@ -2,7 +2,7 @@ import { sha256 } from '../../../crypto/port.ts';
 import { CaxtonError, ok, type Refusal, type Result } from '../../../errors.ts';
 import type { NodeId } from '../../../names.ts';
 import type { NoticeMark } from '../../../protocols/link/notice-frame.ts';
-import { type NoticeKind, type NoticeRefusal, noticeKinds } from '../../../protocols/notice/notice.ts';
+import { type NoticeKind, type NoticeRefusal, noticeKinds, noticeRefused } from '../../../protocols/notice/notice.ts';
 import {
   emptyNotices,
   judgePublication,
@@ -11,6 +11,7 @@ import {
   type NoticesState,
   noticesFor,
   revocationsInForce,
+  rootsInForce,
   type SignedNotice,
   suspensionsInForce,
   takeNotice,
@@ -19,6 +20,7 @@ import {
 import type { Store } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 import { signedNotice, type Trust } from '../../messaging/trust.ts';
+import type { TrustedRoots } from '../identity/trusted-roots.ts';
 import { decodeShelf, encodeShelf } from './notice-shelf.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -33,6 +35,7 @@ export interface NoticeBoardOptions {
   readonly store: Store;
   readonly trust: Trust;
   readonly revocations: Revocations;
+  readonly roots: TrustedRoots;
   /** Seals what is kept with a key that is not kept beside it: whoever sets back or forges the database is found out. */
   readonly seal: (text: string) => string;
   /** What is in force could not be kept. */
@@ -43,7 +46,7 @@ const collection = 'notices';
 
 /**
  * The cluster’s documents as this node holds them: takes what an authority in force has signed, never goes back, and
- * keeps `Trust` and `Revocations` at what is in force. Kept in the store, so that a node which is started again with
+ * keeps `Trust`, `Revocations` and `TrustedRoots` at what is in force. Kept in the store, so that a node which is started again with
  * older files goes on with the newer ones.
  */
 export class NoticeBoard {
@@ -123,7 +126,9 @@ export class NoticeBoard {
     const document = this.#options.trust.noticeIn(text);
     if (!document.ok || this.#holds(text)) return document;
     const judged = judgePublication(this.#state, document.value);
-    return judged.ok ? document : judged;
+    if (!judged.ok) return judged;
+    const sound = this.#judgeRoots(document.value);
+    return sound.ok ? document : sound;
   }
 
   /** Resolves when what is in force now is kept; rejects with what the store rejects with. */
@@ -144,6 +149,9 @@ export class NoticeBoard {
   }
 
   #take(document: SignedNotice, origin: NoticeOrigin): Result<void, NoticeRefusal> {
+    // Signed by an authority, and yet nobody could have a link any more if it were taken.
+    const sound = this.#judgeRoots(document);
+    if (!sound.ok) return sound;
     const { state, effects, refusal } = takeNotice(this.#state, document);
     if (refusal) return { ok: false, refusal };
     if (effects.length === 0) return ok(undefined);
@@ -154,14 +162,29 @@ export class NoticeBoard {
     return ok(undefined);
   }
 
+  #judgeRoots({ notice }: SignedNotice): Result<unknown, NoticeRefusal> {
+    const judged = notice.kind === 'roots' ? this.#options.roots.judge(notice.body) : ok(undefined);
+    return judged.ok ? judged : noticeRefused(notice, judged.refusal.code, 'unsound', judged.refusal.reasons.join(' '));
+  }
+
   #enforce(): void {
-    const { trust, revocations } = this.#options;
+    const { trust, revocations, roots } = this.#options;
     this.#marks = marksOf(this.#state, sha256);
     revocations.set(revocationsInForce(this.#state), suspensionsInForce(this.#state));
+    this.#enforceRoots(roots);
     const bundle = trustInForce(this.#state);
     const newest = this.#state.shelves.trust?.current;
     if (!bundle || newest?.notice.kind !== 'trust') return;
     trust.enforce({ notice: newest.notice, text: newest.text }, bundle, revocations.find);
+  }
+
+  #enforceRoots(roots: TrustedRoots): void {
+    const document = this.#state.shelves.roots?.current;
+    const body = rootsInForce(this.#state);
+    const { inForce } = roots;
+    if (!document || !body || (inForce?.body === body && inForce.generation === document.notice.generation)) return;
+    const set = roots.set(body, document.notice.generation, document.hash);
+    if (!set.ok) throw CaxtonError.from(set.refusal);
   }
 
   #tell(news: NoticeNews): void {

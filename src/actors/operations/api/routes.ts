@@ -18,6 +18,7 @@ import {
   metricSample,
   noticeView,
   performative,
+  rootsView,
   sendOutcome,
   statusView,
 } from './views.ts';
@@ -164,6 +165,13 @@ export const apiRoutes: readonly ApiRoute[] = [
     body: z.strictObject({ document: z.string().min(1).max(limits.noticeBytesMax) }),
     response: noticeView,
     handle: ({ control, body, caller }) => control.publishNotice(body.document, caller),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/security/roots',
+    access: 'authenticated',
+    response: rootsView,
+    handle: async ({ control }) => ok(await control.roots()),
   }),
   ...auditProofRoutes,
   ...enrolmentRoutes,

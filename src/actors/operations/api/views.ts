@@ -17,6 +17,7 @@ import type {
   SendOutcome,
 } from '../control.ts';
 import type { NoticeView } from '../notice-view.ts';
+import type { RootsView } from '../roots-view.ts';
 import type { WitnessedLogView } from '../witnessed-log-view.ts';
 
 /** The shapes that the API gives out. What a view has beside these fields never leaves the node. */
@@ -63,6 +64,7 @@ export const statusView: z.ZodType<NodeStatus> = z.object({
   audit: auditHead,
   revoked: revokedView.exactOptional(),
   suspended: revokedView.exactOptional(),
+  lockedOut: z.string().exactOptional(),
   siem: z.array(siemView),
 });
 
@@ -76,6 +78,23 @@ export const noticeView: z.ZodType<NoticeView> = z.object({
   rivals: count,
   document: z.string(),
   body: z.record(z.string(), z.unknown()),
+});
+
+export const rootsView: z.ZodType<RootsView> = z.object({
+  generation: count,
+  roots: z.array(z.string()),
+  issuing: count,
+  held: z.array(z.string()),
+  current: z.boolean(),
+  oldLinks: z.array(nodeId),
+  members: z.array(
+    z.object({
+      nodeId,
+      status: z.enum(['alive', 'suspect', 'unreachable', 'dead', 'left', 'revoked', 'suspended', 'unknown']),
+      acknowledgement: z.string().exactOptional(),
+      certificate: z.string().exactOptional(),
+    }),
+  ),
 });
 
 export const memberView: z.ZodType<MemberView> = z.object({

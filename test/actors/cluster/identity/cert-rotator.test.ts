@@ -133,6 +133,24 @@ describe('the certificate rotator', () => {
     expect(log).toHaveLength(4);
   });
 
+  it.each([
+    ['is due again, since the root changed meanwhile', 'renew 0, install cert, renew 0, install cert', true],
+    ['is not due', 'renew 0, install cert', false],
+  ])('looks once more after a renewal during which it was told to, and what it has %s', async (_, expected, due) => {
+    const { clock, log, world, actor } = rotating();
+    world.install = () => {
+      // Only the first one is of before the change.
+      if (due && log.length === 2)
+        queueMicrotask(() => queueMicrotask(() => void Object.assign(world, { dueAtMs: 0 })));
+      return ok(undefined);
+    };
+    actor.send({ type: 'cert.renew' });
+    actor.send({ type: 'cert.check' });
+    world.dueAtMs = due ? 0 : world.dueAtMs;
+    await clock.advanceAsync(1);
+    expect(log.join(', ')).toBe(expected);
+  });
+
   it('does not renew without pause what is due although it was just renewed', async () => {
     const { clock, log, world } = rotating({ dueAtMs: -1 });
     world.install = () => {

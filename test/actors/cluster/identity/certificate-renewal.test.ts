@@ -5,8 +5,9 @@ import {
   createCertificateRenewal,
   type RenewalDependencies,
 } from '../../../../src/actors/cluster/identity/certificate-renewal.ts';
-import { readLocalCa } from '../../../../src/actors/cluster/identity/local-ca.ts';
+import { HeldAuthorities } from '../../../../src/actors/cluster/identity/held-authorities.ts';
 import { createNodeIdentity, readNodeIdentity } from '../../../../src/actors/cluster/identity/node-identity.ts';
+import { TrustedRoots } from '../../../../src/actors/cluster/identity/trusted-roots.ts';
 import { issueIntermediateCa, issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
 import { verifyClaimKeyBinding } from '../../../../src/crypto/identity.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../../src/crypto/keys.ts';
@@ -48,11 +49,20 @@ function lab(over: Partial<RenewalDependencies> = {}) {
   const identity = unwrap(identityOf(first));
   const own = over.identity ?? identity;
   const clock = new ManualClock(now);
+  const authorities = new HeldAuthorities({
+    disk: over.disk ?? disk,
+    trustDomain: domain,
+    place: { certificatePath: undefined, keyPath: 'ca.key', passphrasePath: undefined, validityMsMax: Infinity },
+    roots: new TrustedRoots(domain, ca.certPem),
+    certPem: () => own.tls.certPem,
+    promoted: () => {},
+    fault: () => {},
+  });
   const issuer = new CertificateIssuer({
     clock,
     crypto,
     trustDomain: domain,
-    authority: () => readLocalCa(over.disk ?? disk, 'ca.key', ca.certPem, own.tls.certPem),
+    authority: () => authorities.present(),
     caPem: () => ca.certPem,
     revoked: () => undefined,
     keep: async () => ok(undefined),
@@ -68,6 +78,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
   };
   const renewal = createCertificateRenewal({
     identity,
+    isCurrent: () => true,
     clock,
     crypto,
     disk,

@@ -139,6 +139,7 @@ describe('a node that runs while its certificate ends', () => {
     const renewal = createCertificateRenewal({
       ...{ identity, clock, crypto, disk, mayEnrolAgain: true, renewalThresholdMs: undefined, jitter: () => 0 },
       ...{ certificatePath: 'node.crt', privateKeyPath: 'node.key' },
+      isCurrent: () => true,
       sources: () => sourcesAgain({ ...identity.tls, svid: identity.svid, clusterId }, [{ host: 'ca', port: 1 }], ask),
       record: async () => ok(undefined),
       rotated: () => {},

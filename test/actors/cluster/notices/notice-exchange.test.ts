@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { TrustedRoots } from '../../../../src/actors/cluster/identity/trusted-roots.ts';
 import type { LinkSession } from '../../../../src/actors/cluster/links/link-session.ts';
 import type { Links } from '../../../../src/actors/cluster/links/links.ts';
 import { NoticeBoard } from '../../../../src/actors/cluster/notices/notice-board.ts';
@@ -10,7 +11,7 @@ import { readTrustNotice } from '../../../../src/actors/messaging/trust.ts';
 import { keyIdOf } from '../../../../src/crypto/keys.ts';
 import { type Refusal, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
-import type { NodeId } from '../../../../src/names.ts';
+import type { NodeId, TrustDomain } from '../../../../src/names.ts';
 import type { Frame } from '../../../../src/protocols/link/frame.ts';
 import { decodeFrames } from '../../../../src/protocols/link/frame.ts';
 import type { Hello } from '../../../../src/protocols/link/hello.ts';
@@ -20,6 +21,7 @@ import { ManualClock } from '../../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { newKey, revocationOf, signNotice } from '../../notice-lab.ts';
 
+const noRoots = () => new TrustedRoots('example.org' as TrustDomain, '');
 const clusterId = 'cluster-1';
 const authority = newKey();
 const peer = 'node-2' as NodeId;
@@ -49,6 +51,7 @@ describe('the exchange of notices in a greeting', () => {
       store,
       trust: unwrap(readTrustNotice(trustText, [authority.text], clusterId)),
       revocations,
+      roots: noRoots(),
       seal: (text) => `hmac:${text.length}:${text.slice(-8)}`,
       trouble: (error) => {
         throw error;
@@ -155,6 +158,7 @@ describe('the exchange of notices over links that are up', () => {
       store: new MemoryStore(),
       trust: unwrap(readTrustNotice(trustText, [authority.text], clusterId)),
       revocations: new Revocations(),
+      roots: noRoots(),
       seal: (text) => `${text.length}`,
       trouble: () => {},
     });
@@ -235,6 +239,7 @@ describe('two authorities that drop each other', () => {
       store: new MemoryStore(),
       trust: unwrap(readTrustNotice(both, [authority.text], clusterId)),
       revocations: new Revocations(),
+      roots: noRoots(),
       seal: (text) => `${text.length}`,
       trouble: () => {},
     });
@@ -290,7 +295,15 @@ describe('what a node keeps of the notices', () => {
   const store = new MemoryStore();
   const trust = () => unwrap(readTrustNotice(trustText, [authority.text], clusterId));
   const open = (seal = (text: string) => `${text.length}`) =>
-    NoticeBoard.open({ clusterId, store, trust: trust(), revocations: new Revocations(), seal, trouble: () => {} });
+    NoticeBoard.open({
+      clusterId,
+      store,
+      trust: trust(),
+      revocations: new Revocations(),
+      roots: noRoots(),
+      seal,
+      trouble: () => {},
+    });
 
   it('gives way to a newer file of the operator, and never to an older one', async () => {
     const newer = signNotice(authority.key, {
@@ -305,6 +318,7 @@ describe('what a node keeps of the notices', () => {
         store: kept,
         trust: unwrap(readTrustNotice(text, [authority.text], clusterId)),
         revocations: new Revocations(),
+        roots: noRoots(),
         seal: (line) => `${line.length}`,
         trouble: () => {},
       });

@@ -136,6 +136,7 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
       return ok(gossipKeys);
     },
     notices: () => [noticeTrust],
+    roots: async () => ({ generation: 0, roots: [], issuing: 0, held: [], current: true, oldLinks: [], members: [] }),
     async publishNotice(argument, caller) {
       calls.push({ name: 'publishNotice', argument, caller });
       return ok(noticeTrust);
