@@ -6,7 +6,8 @@ import type { AgentHandler } from '../../../actors/agents/behaviour.ts';
  */
 export const handler: AgentHandler = async (message, agent) => {
   if (message.performative !== 'request') return;
-  const [target] = agent.find('factoring');
+  // Those of this node come first: the last is on another, where the refusal is worth more to see.
+  const target = agent.find('factoring').at(-1);
   if (!target) {
     agent.reply(message, { performative: 'failure', content: { reason: 'There is nobody to try.' } });
     return;
