@@ -9,6 +9,7 @@ import { Directory } from './directory.ts';
 import { createGossip } from './gossip/assemble-gossip.ts';
 import { assembleKeys } from './gossip/assemble-keys.ts';
 import type { Gossip } from './gossip/gossip.ts';
+import { gossipFeature } from './gossip/gossip-datagram.ts';
 import type { KeyRotation } from './gossip/key-rotation.ts';
 import { assembleIssuance } from './identity/assemble-issuance.ts';
 import type { CertificateRenewal } from './identity/cert-rotator.ts';
@@ -141,6 +142,7 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
       noticesFeature,
       renewalFeature,
       gossipKeysFeature,
+      gossipFeature,
       ...(files.authority ? [issuerFeature] : []),
     ],
     addresses: [config.cluster.advertise],
