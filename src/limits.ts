@@ -114,6 +114,8 @@ export const limits = {
   claimBytesMax: 4_096,
   /** Claims in a push/pull document. Past it: malformed; a writer leaves the rest to the next exchange. */
   pushPullClaimsMax: 16_384,
+  /** How often the members are written to the store at most, however much changes: a crash loses so much of them. */
+  gossipSnapshotMs: 5_000,
   /** Claims that wait to be gossiped. Past it: the one sent most often goes; push/pull still carries it. */
   broadcastsMax: 4_096,
   /** Probes under way, relayed ones included. Past it: requests to relay are ignored. */

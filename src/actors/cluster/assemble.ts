@@ -10,6 +10,7 @@ import { Directory } from './directory.ts';
 import { createGossip } from './gossip/assemble-gossip.ts';
 import { assembleKeys } from './gossip/assemble-keys.ts';
 import type { Gossip } from './gossip/gossip.ts';
+import { gossipFeature } from './gossip/gossip-datagram.ts';
 import type { KeyRotation } from './gossip/key-rotation.ts';
 import type { ApiCertificate } from './identity/api-certificate.ts';
 import { assembleIssuance } from './identity/assemble-issuance.ts';
@@ -157,6 +158,7 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
       renewalFeature,
       gossipKeysFeature,
       acknowledgementFeature,
+      gossipFeature,
       ...(files.authority ? [issuerFeature] : []),
     ],
     addresses: [config.cluster.advertise],

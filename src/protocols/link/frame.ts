@@ -15,6 +15,7 @@ export const frameKinds = {
   'push-pull-reply': 10,
   actors: 11,
   'actor-stream': 12,
+  gossip: 13,
   'notice-request': 16,
   notice: 17,
   checkpoint: 24,

@@ -140,6 +140,12 @@ export function probeTimesOut(turn: Turn, seq: number): void {
   const probe = probes.get(seq);
   if (!probe || (!probe.urgent && wasHeard(turn, probe))) return;
   const record = roster.records.get(probe.target)!;
+  if (probe.urgent && record.linkLost && !wasHeard(turn, probe)) {
+    // Two ways to it are silent. Whoever is accused is probed by others as well, and has its time to refute.
+    probes.delete(seq);
+    if (record.epoch === probe.epoch) accuse(turn, record);
+    return;
+  }
   const ping = { kind: 'ping', seq, target: probe.target } as const;
   if (!record.linkLost && options.overLinks) sendPacket(turn, record, ping, { via: 'link' });
   if (probe.requester) {

@@ -34,7 +34,7 @@ import { hurry, resumeSuspicion, suspicionExpires } from './suspicion.ts';
 export { isNews } from './belief.ts';
 export { pushPull } from './push-pull.ts';
 export { snapshot } from './snapshot.ts';
-export type { SwimEffect, SwimInput, SwimOptions, SwimState, SwimStep, SwimTimer } from './state.ts';
+export type { SwimEffect, SwimInput, SwimOptions, SwimState, SwimStep, SwimTimer, Via } from './state.ts';
 
 /**
  * The member’s side of SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard and signed claims, without sockets, timers

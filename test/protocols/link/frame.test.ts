@@ -73,6 +73,7 @@ describe('frames', () => {
       'push-pull-reply': 10,
       actors: 11,
       'actor-stream': 12,
+      gossip: 13,
       'notice-request': 16,
       notice: 17,
       checkpoint: 24,

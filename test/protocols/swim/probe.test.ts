@@ -4,9 +4,10 @@ import { claims, id, named, type Sent, Stage } from './stage.ts';
 
 const seqOf = (sent: Sent | undefined): number => (sent && 'seq' in sent.packet ? sent.packet.seq : 0);
 
-/** Starts a probe of node-2 outside the round and returns its number. */
+/** Starts a probe of node-2 outside the round and returns its number: its link is lost, and there again at once. */
 function probing(stage: Stage): number {
   stage.input({ type: 'link.lost', peer: id('node-2'), now: stage.now });
+  stage.state.roster.records.get(id('node-2'))!.linkLost = false;
   return seqOf(stage.takeSent('ping')[0]);
 }
 

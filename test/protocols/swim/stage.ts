@@ -107,10 +107,10 @@ export class Stage {
     return sent.filter(({ packet }) => kind === undefined || packet.kind === kind);
   }
 
-  /** Runs one whole probe of a member and lets it fail. */
+  /** Loses the link to a member, whose silence then accuses it. */
   failsToReach(node: string): void {
     this.input({ type: 'link.lost', peer: id(node), now: this.now });
-    this.passes(this.state.options.config.probeIntervalMs);
+    this.passes(this.state.options.config.probeTimeoutMs);
   }
 }
 

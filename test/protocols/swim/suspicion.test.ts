@@ -216,7 +216,7 @@ test('a table of accusers that is full keeps out others but never this node’s 
 test('an accuser asks k+1 members to probe too, and shows them its suspicion', () => {
   const stage = new Stage(['node-2', 'node-3', 'node-4', 'node-5', 'node-6', 'node-7', 'node-8']);
   stage.input({ type: 'link.lost', peer: id('node-2'), now: 0 });
-  stage.passes(499);
+  stage.passes(199);
   stage.takeSent();
   stage.passes(1);
   const asked = stage.takeSent('ping-req');
@@ -232,7 +232,7 @@ test('an accuser asks nobody once enough have signed', () => {
   const stage = new Stage(['node-2', 'node-3', 'node-4', 'node-5']);
   stage.hears('node-3', claims.dead('node-2', ['node-3', 'node-4']));
   stage.input({ type: 'link.lost', peer: id('node-2'), now: 0 });
-  stage.passes(499);
+  stage.passes(199);
   stage.takeSent();
   stage.passes(1);
   expect(memberOf(stage.state, id('node-2'))?.accusers).toContain('node-1');

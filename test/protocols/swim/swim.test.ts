@@ -58,6 +58,19 @@ describe('link.lost', () => {
     expect(stage.status('node-2')).toBe('alive');
   });
 
+  test('is an accusation when the member stays silent for the probe’s timeout, and none when it answers', () => {
+    const stage = new Stage(['node-2', 'node-3']);
+    stage.input({ type: 'link.lost', peer: id('node-2'), now: 0 });
+    stage.input({ type: 'link.lost', peer: id('node-3'), now: 0 });
+    const ping = stage.takeSent('ping').find(({ to }) => to === 'node-3')!;
+    stage.receives('node-3', { kind: 'ack', seq: 'seq' in ping.packet ? ping.packet.seq : 0, claims: [] });
+    stage.passes(stage.state.options.config.probeTimeoutMs - 1);
+    expect(stage.status('node-2')).toBe('alive');
+    stage.passes(1);
+    expect(stage.status('node-2')).toBe('suspect');
+    expect(stage.status('node-3')).toBe('alive');
+  });
+
   test('of a stranger, or of one that left, means nothing', () => {
     const stage = new Stage(['node-2']);
     stage.hears('node-2', claims.leave('node-2'));

@@ -43,6 +43,7 @@ export function createGossip({ base, links, directory, exchange, keys }: GossipR
     network: ports.network,
     clock: ports.clock,
     metrics: ports.metrics,
+    store: ports.store,
     bind: config.cluster.bind,
     advertise: config.cluster.advertise,
     seeds: base.seeds,
@@ -77,6 +78,7 @@ export function createGossip({ base, links, directory, exchange, keys }: GossipR
       });
     },
     onJoined: () => member.tell({ type: 'gossip.joined' }, 'control'),
+    onTrouble: (what, error) => base.fault(what, error),
     onLeft: () => member.tell({ type: 'gossip.left' }, 'control'),
     onEpochStale: (known) => {
       // Others saw a later boot than this one: the store was lost or set back. Only a new boot can outrank it.

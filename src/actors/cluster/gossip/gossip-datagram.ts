@@ -1,5 +1,5 @@
 import { sealOverheadBytes } from '../../../crypto/seal.ts';
-import { ok, type Result } from '../../../errors.ts';
+import { ok, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId } from '../../../names.ts';
 import { decodePacket, encodePacket, type Packet } from '../../../protocols/swim/packet.ts';
@@ -26,4 +26,17 @@ export function openPacket(
   if (!opened.ok) return opened;
   const decoded = decodePacket(opened.value.plaintext, utf8);
   return decoded.ok ? ok({ from: opened.value.from, packet: decoded.value }) : decoded;
+}
+
+/** What a node offers in its hello that takes packets over links. */
+export const gossipFeature = 'gossip/1';
+
+/** A packet for a link, which seals and names the sender itself. */
+export const linkPacket = (packet: Packet): Uint8Array => encodePacket(packet, utf8, plaintextBytesMax);
+
+/** Takes a packet from a link, bounded as one in a datagram is. MALFORMED. */
+export function decodeLinkPacket(content: Uint8Array): Result<Unverified<Packet>> {
+  if (content.length > plaintextBytesMax)
+    return refuse('MALFORMED', `A packet over a link has at most ${plaintextBytesMax} bytes.`);
+  return decodePacket(content, utf8);
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { sha256 } from '../../../crypto/port.ts';
+import { ok, type Result } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId } from '../../../names.ts';
 import type { Frame } from '../../../protocols/link/frame.ts';
@@ -15,7 +16,7 @@ import {
 import { type Unverified, unverified } from '../../../unverified.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 import type { PeerLink } from '../links/links.ts';
-import { openPacket } from './gossip-datagram.ts';
+import { decodeLinkPacket, openPacket } from './gossip-datagram.ts';
 import type { GossipOptions } from './gossip-options.ts';
 import { Patience } from './patience.ts';
 
@@ -31,6 +32,10 @@ export interface Heard {
   readonly from: NodeId;
   readonly claims: readonly SignedClaim[];
   readonly refusals: readonly ClaimRefusal[];
+}
+
+export interface HeardPacket extends Heard {
+  readonly packet: Packet;
 }
 
 /** What one member may ask of another: many times what an honest one does, and little of what a core can do. */
@@ -68,15 +73,25 @@ export class GossipIntake {
   }
 
   /** A datagram; nothing when it is refused, which is counted by code. */
-  datagram(bytes: Uint8Array): (Heard & { readonly packet: Packet }) | undefined {
+  datagram(bytes: Uint8Array): HeardPacket | undefined {
     const { seals, metrics } = this.#options;
     const opened = openPacket(seals, bytes);
-    if (!opened.ok) {
-      metrics.count('gossip_refused', { code: opened.refusal.code });
-      return undefined;
-    }
-    const { from, packet: decoded } = opened.value;
-    if (this.#options.directory.isCut(opened.value.from)) {
+    if (opened.ok) return this.#packet(opened.value.from, opened.value.packet);
+    metrics.count('gossip_refused', { code: opened.refusal.code });
+    return undefined;
+  }
+
+  /** The same packet over the link, which proves who sent it. Refused as `datagram` and `document` do. */
+  framed(link: PeerLink, { content }: Frame): HeardPacket | undefined {
+    const decoded = decodeLinkPacket(content);
+    if (decoded.ok) return this.#packet(link.nodeId, decoded.value);
+    link.violated(decoded.refusal.reasons[0]);
+    return undefined;
+  }
+
+  #packet(from: NodeId, decoded: Unverified<Packet>): HeardPacket | undefined {
+    const { metrics } = this.#options;
+    if (this.#options.directory.isCut(from)) {
       metrics.count('gossip_refused', { code: 'REVOKED' });
       return undefined;
     }
@@ -113,6 +128,15 @@ export class GossipIntake {
     const heard = verifyClaims(unverified(document.claims), this.#authority(checked), this.#worthChecking(from));
     this.#settle(from, heard.claims, heard.refusals, checked);
     return { from, ...heard };
+  }
+
+  /** What an earlier boot of this node kept: judged like a stranger’s word. MALFORMED. */
+  remembered(bytes: Uint8Array): Result<readonly SignedClaim[]> {
+    const decoded = decodePushPull(utf8, bytes);
+    if (!decoded.ok) return decoded;
+    const document = decoded.value.unverified;
+    this.#takeDirectory(this.#options.self, document.directory);
+    return ok(verifyClaims(unverified(document.claims), this.#authority(new Set()), this.#options.isNews).claims);
   }
 
   /** Each node once, and not on and on where nothing holds: an entry costs several signature checks. */

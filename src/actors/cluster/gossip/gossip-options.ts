@@ -2,7 +2,7 @@ import type { NodeId } from '../../../names.ts';
 import type { SwimConfig } from '../../../protocols/swim/config.ts';
 import type { Member } from '../../../protocols/swim/member.ts';
 import type { PartitionMode } from '../../../protocols/swim/partition.ts';
-import type { Address, Clock, Metrics, Network } from '../../kernel/ports.ts';
+import type { Address, Clock, Metrics, Network, Store } from '../../kernel/ports.ts';
 import type { Directory } from '../directory.ts';
 import type { NodeIdentity } from '../identity/node-identity.ts';
 import type { Links, PeerLink } from '../links/links.ts';
@@ -17,6 +17,7 @@ export interface GossipOptions {
   readonly network: Network;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly store: Store;
   readonly bind: Address;
   /** What other members are told to send to. */
   readonly advertise: Address;
@@ -38,6 +39,8 @@ export interface GossipOptions {
   readonly onJoined: () => void;
   /** Others know a later boot of this node than it has: its counter was lost. */
   readonly onEpochStale: (known: number) => void;
+  /** The members could not be read from the store, or not be written to it. */
+  readonly onTrouble: (what: string, error: unknown) => void;
   /** The leave claim was spread as often as it should be. */
   readonly onLeft: () => void;
 }

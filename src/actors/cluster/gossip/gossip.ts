@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { unwrap } from '../../../errors.ts';
 import type { NodeId } from '../../../names.ts';
 import type { Frame } from '../../../protocols/link/frame.ts';
 import { encodePushPull } from '../../../protocols/link/push-pull-frame.ts';
 import type { SignedClaim } from '../../../protocols/swim/claim.ts';
-import type { Member } from '../../../protocols/swim/member.ts';
-import type { Packet } from '../../../protocols/swim/packet.ts';
+import { isOut, type Member } from '../../../protocols/swim/member.ts';
 import type { PartitionMode } from '../../../protocols/swim/partition.ts';
 import {
   createSwim,
@@ -16,17 +16,20 @@ import {
   type SwimEffect,
   type SwimInput,
   type SwimState,
+  snapshot,
   step,
+  type Via,
 } from '../../../protocols/swim/swim.ts';
 import type { ClaimRefusal } from '../../../protocols/swim/verification.ts';
 import type { Unverified } from '../../../unverified.ts';
 import type { Address, DatagramSocket } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 import type { PeerLink } from '../links/links.ts';
-import { plaintextBytesMax, sealPacket } from './gossip-datagram.ts';
-import { GossipIntake } from './gossip-intake.ts';
+import { plaintextBytesMax } from './gossip-datagram.ts';
+import { GossipIntake, type HeardPacket } from './gossip-intake.ts';
 import type { GossipOptions } from './gossip-options.ts';
-import { UnprovenAddresses } from './unproven-addresses.ts';
+import { MemberSnapshot } from './member-snapshot.ts';
+import { PacketSender } from './packet-sender.ts';
 
 /**
  * The shell around the SWIM rules: performs their effects with datagrams, timers and links, and gives them nothing
@@ -37,8 +40,9 @@ export class Gossip {
   readonly #timers = new Set<unknown>();
   readonly #swim: SwimState;
   readonly #intake: GossipIntake;
+  readonly #sender: PacketSender;
+  readonly #snapshot: MemberSnapshot;
   #socket: DatagramSocket | undefined;
-  readonly #unproven: UnprovenAddresses;
   #joined = false;
   #closed = false;
   #listening = false;
@@ -62,11 +66,18 @@ export class Gossip {
       sign: (bytes) => identity.signClaim(bytes),
       utf8,
       plaintextBytesMax,
+      overLinks: true,
     });
-    const { directory, seals, clock, metrics } = options;
+    const { directory, clock, store, onTrouble } = options;
     const isNewsHere = (claim: Unverified<SignedClaim>): boolean => isNews(this.#swim, claim);
-    this.#unproven = new UnprovenAddresses(clock);
-    this.#intake = new GossipIntake({ self: identity.nodeId, directory, seals, clock, metrics, isNews: isNewsHere });
+    this.#intake = new GossipIntake({ ...options, self: identity.nodeId, isNews: isNewsHere });
+    this.#sender = new PacketSender(options);
+    this.#snapshot = new MemberSnapshot({
+      store,
+      clock,
+      take: () => encodePushPull(utf8, { directory: directory.entries(clock.now()), claims: snapshot(this.#swim) }),
+      trouble: onTrouble,
+    });
   }
 
   get seeds(): readonly Address[] {
@@ -107,10 +118,17 @@ export class Gossip {
       this.#joined = false;
       // A bug in a timer belongs to the member, whoever’s frame or datagram it was that set it.
       this.#asMember = AsyncLocalStorage.snapshot();
+      await this.#snapshot.recall((kept) => this.#restore(kept));
       this.#input({ type: 'start', now: this.#now() });
       // What it missed while it was closed.
       this.revoke();
     });
+  }
+
+  /** Twice, because verdicts are news only about members that are known. */
+  #restore(kept: Uint8Array): void {
+    for (let pass = 0; pass < 2; pass++)
+      this.#input({ type: 'restored', claims: unwrap(this.#intake.remembered(kept)), now: this.#now() });
   }
 
   /** Dials the seeds; what they answer to a push/pull makes this node a member. */
@@ -146,6 +164,7 @@ export class Gossip {
     const socket = this.#socket;
     this.#socket = undefined;
     await socket?.close();
+    await this.#snapshot.flush();
   }
 
   /** Links outlive this actor, so it listens to them once. */
@@ -153,6 +172,7 @@ export class Gossip {
     if (this.#listening) return;
     this.#listening = true;
     const { links } = this.#options;
+    links.onFrame('gossip', (link, frame) => this.#receiveFrame(link, frame));
     links.onFrame('push-pull', (link, frame) => this.#answerPushPull(link, frame));
     links.onFrame('push-pull-reply', (link, frame) => this.#takePushPull(link, frame));
     links.onReady((link) => this.#linkReady(link));
@@ -170,10 +190,10 @@ export class Gossip {
   }
 
   #perform(effect: SwimEffect): void {
-    const { clock, links, onMember, onPartition, onEpochStale, onLeft } = this.#options;
+    const { clock, links, onMember, onPartition, onEpochStale, onLeft, onPushPull } = this.#options;
     switch (effect.type) {
-      case 'send': // Always a datagram: the rules are not told that packets can go over links (`overLinks`).
-        this.#send(effect.to, effect.address, effect.packet);
+      case 'send':
+        this.#sender.send(effect, this.#socket);
         return;
       case 'schedule': {
         const due = (): void => {
@@ -186,6 +206,7 @@ export class Gossip {
       }
       case 'member.changed':
         this.#memberChanged(effect.member);
+        this.#asMember(() => this.#snapshot.changed());
         onMember(effect.member);
         return;
       case 'partition.changed':
@@ -193,9 +214,8 @@ export class Gossip {
         return;
       case 'push-pull': {
         const link = links.get(effect.with);
-        if (!link) return;
-        this.#sendPushPull(link, 'push-pull');
-        this.#options.onPushPull?.(link);
+        if (link) this.#sendPushPull(link, 'push-pull');
+        if (link) onPushPull?.(link);
         return;
       }
       case 'need-directory': // The push/pull that comes with it asks whoever told of the member.
@@ -213,33 +233,27 @@ export class Gossip {
     const { links, seals, identity } = this.#options;
     if (member.self || member.nodeId === identity.nodeId) return;
     seals.learn(member.nodeId, member.bootEpoch, member.boxKey);
-    if (member.status === 'alive') {
-      const [address] = member.addresses;
-      if (address) links.ensure({ address, nodeId: member.nodeId });
-    } else if (member.status === 'left' || member.status === 'revoked') links.forget(member.nodeId);
-  }
-
-  #send(to: NodeId, address: Address, packet: Packet): void {
-    const { seals, metrics } = this.#options;
-    const datagram = sealPacket(seals, to, packet);
-    if (!datagram) {
-      metrics.count('gossip_unsealable');
-      return;
-    }
-    if (!this.#unproven.admits(to, address, datagram.length)) {
-      metrics.count('gossip_withheld');
-      return;
-    }
-    metrics.count('gossip_sent');
-    this.#socket?.send(datagram, address);
+    const [address] = member.addresses;
+    if (isOut(member)) links.forget(member.nodeId);
+    // Whoever was dead or unreachable before a restart may be back: only a link tells, for a datagram’s key is of a boot.
+    else if (address) links.ensure({ address, nodeId: member.nodeId });
   }
 
   #receive(datagram: Uint8Array, source: Address): void {
     const heard = this.#intake.datagram(datagram);
     if (!heard) return;
-    const { from, packet, refusals } = heard;
-    this.#unproven.heard(from, source, datagram.length);
-    this.#input({ type: 'packet', from, packet, now: this.#now() });
+    this.#sender.heard(heard.from, source, datagram.length);
+    this.#hear(heard, 'datagram');
+  }
+
+  #receiveFrame(link: PeerLink, frame: Frame): void {
+    const [heard, known] = [this.#intake.framed(link, frame), this.member(link.nodeId)];
+    // What one boot says shows no life of another. Of a newer one the push/pull comes first.
+    if (heard && known && known.bootEpoch === link.hello.bootEpoch) this.#hear(heard, 'link');
+  }
+
+  #hear({ from, packet, refusals }: HeardPacket, via: Via): void {
+    this.#input({ type: 'packet', from, packet, via, now: this.#now() });
     this.#askForMissing(from, refusals);
   }
 

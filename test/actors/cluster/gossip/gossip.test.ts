@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Directory } from '../../../../src/actors/cluster/directory.ts';
 import { Gossip } from '../../../../src/actors/cluster/gossip/gossip.ts';
+import { gossipFeature } from '../../../../src/actors/cluster/gossip/gossip-datagram.ts';
 import { PairSeals } from '../../../../src/actors/cluster/gossip/pair-seals.ts';
 import { createNodeIdentity } from '../../../../src/actors/cluster/identity/node-identity.ts';
 import type { Links, PeerLink } from '../../../../src/actors/cluster/links/links.ts';
@@ -17,6 +18,7 @@ import type { NodeId } from '../../../../src/names.ts';
 import type { Frame, FrameKind } from '../../../../src/protocols/link/frame.ts';
 import { swimProfiles } from '../../../../src/protocols/swim/config.ts';
 import { ManualClock, settle } from '../../../../src/testing/manual-clock.ts';
+import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { crypto, dayMs, domain, makeCa, now } from '../../../crypto/fixtures.ts';
 
 const ca = makeCa();
@@ -60,7 +62,8 @@ class FakeLinks {
   onClosed = (listener: (link: PeerLink, reason: string) => void) => void this.closed.push(listener);
 }
 
-function gossiping(wire: Wire, name: string, port: number) {
+function gossiping(wire: Wire, name: string, port: number, life: { store?: MemoryStore; bootEpoch?: number } = {}) {
+  const { store = new MemoryStore(), bootEpoch = 1 } = life;
   const nodeId = name as NodeId;
   const key = crypto.generateKeyPair('p256');
   const period = { notBefore: now - dayMs, notAfter: now + dayMs };
@@ -75,11 +78,11 @@ function gossiping(wire: Wire, name: string, port: number) {
   const links = new FakeLinks();
   const metrics: Metrics = createMetrics();
   const ring = createKeyring(keyOf(gossipKey, { epoch: 1, proposer: '', revocations: 0 }));
-  const heard = { joined: 0, left: 0, members: [] as string[] };
+  const heard = { joined: 0, left: 0, members: [] as string[], trouble: [] as string[] };
   const seals = new PairSeals({
     crypto,
     clusterId: 'cluster-1',
-    self: { nodeId, epoch: 1 },
+    self: { nodeId, epoch: bootEpoch },
     boxPrivate: box.privateKey,
     boxPublic: boxKey,
     keyring: () => ring,
@@ -93,14 +96,16 @@ function gossiping(wire: Wire, name: string, port: number) {
     network: wire.network,
     clock: wire.clock,
     metrics,
+    store,
     bind: address,
     advertise: address,
     seeds: [{ host: '127.0.0.1', port: 1 }],
-    swim: { bootEpoch: 1, boxKey, config: swimProfiles.local, seed: port, expectedSize: 2 },
+    swim: { bootEpoch, boxKey, config: swimProfiles.local, seed: port, expectedSize: 2 },
     onMember: (member) => void heard.members.push(`${member.nodeId} ${member.status}`),
     onPartition: () => {},
     onJoined: () => heard.joined++,
     onEpochStale: () => {},
+    onTrouble: (what) => void heard.trouble.push(what),
     onLeft: () => heard.left++,
   });
   const count = (metric: string): number =>
@@ -108,7 +113,7 @@ function gossiping(wire: Wire, name: string, port: number) {
       .read()
       .filter((sample) => sample.name === metric)
       .reduce((sum, sample) => sum + sample.value, 0);
-  const made = { nodeId, gossip, links, heard, seals, count, port, violations: [] as string[] };
+  const made = { nodeId, gossip, links, heard, seals, count, port, store, bootEpoch, violations: [] as string[] };
   wire.members.set(nodeId, made);
   return made;
 }
@@ -120,7 +125,7 @@ function linkTo(owner: Gossiping, peer: Gossiping, side: 'dialer' | 'acceptor'):
   return {
     nodeId: peer.nodeId,
     side,
-    hello: { bootEpoch: 1 },
+    hello: { bootEpoch: peer.bootEpoch, features: [gossipFeature] },
     send: (kind: FrameKind, header: Uint8Array, content: Uint8Array) => {
       const back = peer.links.ready.get(owner.nodeId);
       if (back) peer.links.frames.get(kind)?.(back, { kind, header, content });
@@ -188,6 +193,104 @@ describe('the gossip of a node', () => {
     ];
     for (const bytes of junk) receive(bytes, { host: '127.0.0.1', port: 9 });
     expect([b.count('gossip_refused'), b.count('gossip_received')]).toEqual([junk.length, received]);
+  });
+
+  it('probes over the link when no datagram gets through, and finds nobody unreachable', async () => {
+    connect(a, b);
+    wire.sockets.clear();
+    await wire.clock.advanceAsync(20_000);
+    expect(statuses(a)).toEqual(['node-1 alive', 'node-2 alive']);
+    expect(statuses(b)).toEqual(['node-2 alive', 'node-1 alive']);
+    expect(a.heard.members.concat(b.heard.members).filter((change) => !change.endsWith(' alive'))).toEqual([]);
+    expect(a.count('gossip_sent_over_links')).toBeGreaterThan(20);
+    expect([a.count('gossip_received') > 20, a.violations, b.violations]).toEqual([true, [], []]);
+  });
+
+  it('answers the address that the authenticated member has signed, wherever its datagram came from', async () => {
+    connect(a, b);
+    const receive = wire.sockets.get(7_702)!;
+    // Whoever is on the way sends it on from elsewhere, as if it were theirs.
+    wire.sockets.set(7_702, (bytes) => receive(bytes, { host: '203.0.113.7', port: 9 }));
+    await wire.clock.advanceAsync(5_000);
+    expect(b.count('gossip_received')).toBeGreaterThan(0);
+    expect(statuses(a)).toEqual(['node-1 alive', 'node-2 alive']);
+    expect([...new Set(wire.datagrams.map(({ to }) => to))].sort()).toEqual([7_701, 7_702]);
+  });
+
+  it('finds a member out whose datagrams and link are both silent', async () => {
+    connect(a, b);
+    wire.sockets.clear();
+    for (const { links } of [a, b]) links.frames.clear();
+    await wire.clock.advanceAsync(20_000);
+    expect(statuses(a)).toEqual(['node-1 alive', 'node-2 unreachable']);
+  });
+
+  it('sends no datagram by the link while datagrams get through', async () => {
+    connect(a, b);
+    await wire.clock.advanceAsync(10_000);
+    expect([a.count('gossip_sent_over_links'), b.count('gossip_sent_over_links')]).toEqual([0, 0]);
+  });
+
+  it('closes the link over which a packet comes that is none, or one larger than a datagram’s', () => {
+    connect(a, b);
+    const link = linkTo(a, b, 'acceptor');
+    for (const bytes of [0, 3, limits.datagramBytesMax])
+      a.links.frames.get('gossip')!(link, {
+        kind: 'gossip',
+        header: new Uint8Array(0),
+        content: new Uint8Array(bytes),
+      });
+    expect(a.violations).toHaveLength(3);
+    expect(a.count('gossip_received')).toBe(0);
+  });
+
+  describe('that starts again with the store of its last boot', () => {
+    const restart = (from: Gossiping, port = from.port): Gossiping =>
+      gossiping(wire, from.nodeId, port, { store: from.store, bootEpoch: from.bootEpoch + 1 });
+
+    it('finds the members that it knew, though no seed answers, and counts none of them as alive before it is heard', async () => {
+      connect(a, b);
+      await wire.clock.advanceAsync(limits.gossipSnapshotMs);
+      const again = restart(a);
+      await again.gossip.open();
+      again.gossip.join();
+      expect(statuses(again)).toEqual(['node-1 alive', 'node-2 unreachable']);
+      expect(again.links.ensured).toContainEqual({ address: { host: '127.0.0.1', port: 7_702 }, nodeId: 'node-2' });
+      connect(again, b);
+      expect(statuses(again)).toEqual(['node-1 alive', 'node-2 alive']);
+      expect(again.heard.trouble).toEqual([]);
+    });
+
+    it('is believed at once at its new address', async () => {
+      connect(a, b);
+      const again = restart(a, 7_709);
+      await again.gossip.open();
+      connect(again, b);
+      expect(statuses(b)).toEqual(['node-2 alive', 'node-1 alive']);
+      expect(b.links.ensured.at(-1)).toEqual({ address: { host: '127.0.0.1', port: 7_709 }, nodeId: 'node-1' });
+    });
+
+    it('remembers who has left, and does not dial it', async () => {
+      connect(a, b);
+      b.gossip.leave();
+      await wire.clock.advanceAsync(2 * limits.gossipSnapshotMs);
+      const again = restart(a);
+      await again.gossip.open();
+      expect(statuses(again)).toEqual(['node-1 alive', 'node-2 left']);
+      expect(again.links.forgotten).toEqual(['node-2']);
+    });
+
+    it('starts as a newcomer when what it kept cannot be read, and says so', async () => {
+      for (const bytes of [new Uint8Array(0), crypto.randomBytes(64)]) {
+        const store = new MemoryStore();
+        await store.put('gossip', 'members', bytes);
+        const fresh = gossiping(wire, 'node-3', 7_703, { store });
+        await fresh.gossip.open();
+        expect(statuses(fresh)).toEqual(['node-3 alive']);
+        expect(fresh.heard.trouble).toHaveLength(1);
+        await fresh.gossip.close();
+      }
+    });
   });
 
   it('closes the link over which a malformed push/pull comes, and joins nobody by it', () => {
