@@ -85,6 +85,11 @@ export class AgentRegistry {
     return found;
   }
 
+  /** Whose claim of an agent counts. Keeps nothing: most agents are never asked for by a message. */
+  hostOf(agent: AgentId): NodeId | undefined {
+    return lookup(this.#state, agent)?.record.node;
+  }
+
   offering(service: string): readonly { readonly agentId: AgentId; readonly nodeId: NodeId }[] {
     return byService(this.#state, service).map(({ record }) => ({ agentId: record.agentId, nodeId: record.node }));
   }

@@ -4,7 +4,7 @@ import type { AgentRegistry } from './agent-registry.ts';
 
 export interface SupersededAgentsOptions {
   readonly nodeId: NodeId;
-  readonly registry: Pick<AgentRegistry, 'find' | 'ownDocuments'>;
+  readonly registry: Pick<AgentRegistry, 'hostOf' | 'ownDocuments'>;
   readonly suspend: (agent: AgentId) => void;
   readonly resume: (agent: AgentId) => void;
 }
@@ -25,7 +25,7 @@ export class SupersededAgents {
   changed(changes: readonly Change[]): void {
     const { nodeId, registry, suspend, resume } = this.#options;
     for (const { agentId } of changes) {
-      const lost = registry.ownDocuments(agentId) !== undefined && registry.find(agentId)?.nodeId !== nodeId;
+      const lost = registry.ownDocuments(agentId) !== undefined && registry.hostOf(agentId) !== nodeId;
       if (lost === this.#suspended.has(agentId)) continue;
       if (lost) {
         this.#suspended.add(agentId);
