@@ -140,8 +140,7 @@ describe('a node that is revoked', () => {
     const refusals = eventsOf(cluster, 'link.refused').filter(({ nodeId }) => nodeId !== 'node-3');
     expect(refusals.length).toBeGreaterThan(0);
     expect(refusals.every(({ refusal }) => refusal.code === 'REVOKED')).toBe(true);
-    // It dials each twice: as a seed, and as the member that it remembers.
-    expect(refusals.length).toBeLessThan(60);
+    expect(refusals.length).toBeLessThan(30);
     // Whoever said so is gone, and says it no more.
     for (const node of ['node-1', 'node-2']) cluster.crash(node);
     await cluster.advance(300_000);

@@ -279,7 +279,7 @@ export class Links extends LinkListeners {
     notify({ type: 'link.closed', end });
     this.#retiring.ended(link);
     if (end.refusal && end.reason !== 'duplicate') this.#refused(addressText(link.channel.remote), end.refusal);
-    if (end.reason === 'duplicate') this.#wanted.answered(target, nodeId);
+    if (end.reason === 'duplicate' || isOut) this.#wanted.answered(target, nodeId);
     if (isOut && !end.refusal) this.tellOut(nodeId, end.reason === 'suspended' ? 'suspended' : 'revoked', end.text);
     if (this.#ready.get(nodeId) === link) {
       this.#ready.delete(nodeId);
