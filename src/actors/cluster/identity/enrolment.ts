@@ -15,19 +15,11 @@ import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type NodeId, nodeSpiffeId, type TrustDomain } from '../../../names.ts';
 import type { Clock } from '../../kernel/ports.ts';
+import type { JoinTokenRequest } from '../../operations/enrolment-control.ts';
 import type { RevocableCertificate } from '../notices/revocations.ts';
 import type { CertificateIssuer } from './certificate-issuer.ts';
 import type { JoinTokens, KeptToken } from './join-tokens.ts';
 import { type NodeHolding, vacancy } from './node-vacancy.ts';
-
-export interface TokenRequest {
-  readonly nodeId: NodeId;
-  readonly ttlMs: number;
-  readonly dns: readonly string[];
-  readonly ip: readonly string[];
-  /** Lets the newcomer take the place of a node that is known, once its certificates are revoked. */
-  readonly replace?: boolean;
-}
 
 export interface IssuedToken {
   readonly token: string;
@@ -105,11 +97,11 @@ export class Enrolment {
   }
 
   /** MALFORMED, LIMIT_EXCEEDED, ALREADY_EXISTS for a node that is known, REVOKED, CERTIFICATE_REFUSED for this API’s own. */
-  issueToken(request: TokenRequest, applicant: Applicant): Promise<Result<IssuedToken>> {
+  issueToken(request: JoinTokenRequest, applicant: Applicant): Promise<Result<IssuedToken>> {
     return this.#options.inTurn(() => this.#issueToken(request, applicant));
   }
 
-  async #issueToken(request: TokenRequest, applicant: Applicant): Promise<Result<IssuedToken>> {
+  async #issueToken(request: JoinTokenRequest, applicant: Applicant): Promise<Result<IssuedToken>> {
     const { clock, crypto, tokens, trustDomain, clusterId, record, holding, revoked } = this.#options;
     const { nodeId, ttlMs, dns, ip, replace = false } = request;
     const addresses = ip.map((text) => ipAddressBytes(text));
