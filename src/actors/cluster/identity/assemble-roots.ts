@@ -209,24 +209,30 @@ function rosterOf(
     });
 }
 
-function rotationOf({ roots, config, ports }: NodeBase, roster: readonly RosterEntry[]): RotationState | undefined {
+function rotationOf({ roots, config, ports, notices, revocations }: NodeBase, roster: readonly RosterEntry[]): RotationState | undefined {
   const { inForce } = roots;
   if (!inForce) return undefined;
   const now = ports.clock.now();
   const { id: clusterId, trustDomain } = config.cluster;
-  const judge = { clusterId, trustDomain, bundle: inForce, generation: inForce.generation, hash: inForce.hash, now };
+  const { shelves } = notices.state;
+  const hashes = shelves.roots ? [shelves.roots.current, ...shelves.roots.rivals].map(({ hash }) => hash) : [];
+  const { generation } = inForce;
+  const judge = { clusterId, trustDomain, bundle: inForce, generation, hashes, revoked: revocations.find, now };
   return {
     bundle: inForce.body,
-    generation: inForce.generation,
-    members: roster.map(({ nodeId, status, acknowledgement, certificate }) => ({
-      ...rotationMember(
-        nodeId,
-        acknowledgement === undefined ? [] : [acknowledgement],
-        certificate ? [certificate] : [],
-        judge,
-      ),
-      suspended: status === 'suspended',
-    })),
+    generation,
+    members: roster
+      .map(({ nodeId, status, acknowledgement, certificate }) => ({
+        ...rotationMember(
+          nodeId,
+          acknowledgement === undefined ? [] : [acknowledgement],
+          certificate ? [certificate] : [],
+          judge,
+        ),
+        suspended: status === 'suspended',
+      }))
+      // Of whom no certificate is known that counts nothing can be dropped.
+      .filter(({ endsAt }) => endsAt !== undefined),
     now,
   };
 }
