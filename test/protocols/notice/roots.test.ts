@@ -66,7 +66,12 @@ describe('a bundle of roots', () => {
     fc.assert(
       fc.property(anyBody, anyBody, anyBody, (a, b, c) => {
         const one = stricterRoots([a, b, c]);
-        for (const order of [[c, b, a], [b, a, c], [b, c, a]]) expect(stricterRoots(order)).toEqual(one);
+        for (const order of [
+          [c, b, a],
+          [b, a, c],
+          [b, c, a],
+        ])
+          expect(stricterRoots(order)).toEqual(one);
         const common = a.roots.filter((root) => b.roots.includes(root) && c.roots.includes(root));
         expect(one === undefined).toBe(common.length === 0);
         if (!one) return;

@@ -46,7 +46,7 @@ export function rotationMember(
     .sort((a, b) => a.said.generation - b.said.generation || a.said.at - b.said.at);
   const shown = distinct(certificates).flatMap((certificate) => {
     // For what it was when it ended, if that is over: a certificate that nobody can show any more says until when.
-    const at = Math.min(now, endOf(certificate) ?? now);
+    const at = Math.min(now, endOfCertificate(certificate) ?? now);
     const svid = verifyNodeSvid(certificate, { caPem, trustDomain, nodeId, now: at });
     return svid.ok ? [svid.value] : [];
   });
@@ -56,7 +56,8 @@ export function rotationMember(
   const standing = shown.filter((svid) => !isOut(svid));
   const all = [...words.map(({ svid }) => svid), ...standing];
   const isOfThis = (word: RootsAcknowledgement): boolean =>
-    word.generation < generation || (word.generation === generation && hashes.some((hash) => textOf(hash) === word.hash));
+    word.generation < generation ||
+    (word.generation === generation && hashes.some((hash) => textOf(hash) === word.hash));
   const acknowledged = words
     .filter(({ svid, said: word }) => svid.notAfter + limits.clockSkewMsMax >= now && isOfThis(word))
     .reduce((most, { said: word }) => Math.max(most, word.generation), 0);
@@ -81,7 +82,8 @@ function rootOf({ issuerSerials }: NodeSvid, { roots }: Pick<RootBundle, 'roots'
   return roots.find((root) => root.serial === serial)?.text;
 }
 
-function endOf(certificate: Uint8Array): number | undefined {
+/** When a certificate ends (DER, with its intermediates), milliseconds since 1970; undefined for what is none. */
+export function endOfCertificate(certificate: Uint8Array): number | undefined {
   const parts = splitChain(certificate);
   try {
     return parts.ok ? new X509Certificate(parts.value[0]!).validToDate.getTime() : undefined;

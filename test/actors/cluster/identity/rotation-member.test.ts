@@ -67,9 +67,11 @@ describe('a member’s word about the roots', () => {
   it('about any of several documents of the same generation acknowledges it', () => {
     const other = new Uint8Array(32).fill(8);
     for (const said of [hash, other])
-      expect(rotationMember(nodeOne, [word(3, { hash: said })], [], { ...judge, hashes: [hash, other] })).toMatchObject({
-        acknowledged: 3,
-      });
+      expect(rotationMember(nodeOne, [word(3, { hash: said })], [], { ...judge, hashes: [hash, other] })).toMatchObject(
+        {
+          acknowledged: 3,
+        },
+      );
   });
 
   it('with a certificate that has ended acknowledges nothing: its key may be anybody’s by now', () => {
