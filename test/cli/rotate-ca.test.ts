@@ -14,7 +14,7 @@ import { type IssuedCertificate, issueCa, issueNodeCertificate } from '../../src
 import { privateKeyToPem } from '../../src/crypto/keys.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { rootsInPem } from '../../src/crypto/root-bundle.ts';
-import { ok, unwrap } from '../../src/errors.ts';
+import { ok, refuse, unwrap } from '../../src/errors.ts';
 import type { NodeId, TrustDomain } from '../../src/names.ts';
 import type { RootsBody } from '../../src/protocols/notice/roots.ts';
 import { newKey, revocationOf, signNotice } from '../actors/notice-lab.ts';
@@ -73,7 +73,21 @@ async function cluster() {
   const lies = new Map<string, (members: readonly RootsMemberView[]) => readonly RootsMemberView[]>();
   const documents: string[] = [trust];
   const published: RootsBody[] = [];
-  const state = { oldLinks: [] as NodeId[], canSign: true, roots: unwrap(rootsInPem(old.certPem)).roots };
+  const state: {
+    oldLinks: NodeId[];
+    canSign: boolean;
+    roots: readonly string[];
+    /** What another operator publishes just before. */
+    faster: ((document: string) => string) | undefined;
+    /** Up to which generation another operator was faster. */
+    taken: number;
+  } = {
+    faster: undefined,
+    taken: 0,
+    oldLinks: [] as NodeId[],
+    canSign: true,
+    roots: unwrap(rootsInPem(old.certPem)).roots,
+  };
   const nodes = new Map(
     ids.map((id) => [id, { identity: identityOf(id), roots: new TrustedRoots(trustDomain, old.certPem), word: '' }]),
   );
@@ -117,7 +131,16 @@ async function cluster() {
             };
           },
           publishNotice: async (document) => {
+            if (state.faster) {
+              const rival = state.faster(document);
+              state.faster = undefined;
+              documents.push(rival);
+              obey(rival);
+              state.taken = viewOf(rival).generation;
+            }
             const view = viewOf(document);
+            if (state.taken >= view.generation)
+              return refuse('ALREADY_EXISTS', 'Another roots notice has this generation.');
             const at = documents.findIndex((text) => viewOf(text).kind === view.kind);
             if (at >= 0) documents.splice(at, 1);
             documents.push(document);
@@ -256,6 +279,23 @@ describe('caxton security rotate-ca', () => {
     expect(published).toHaveLength(2);
     state.oldLinks = [];
     expect((await go()).code).toBe(0);
+  });
+
+  it('goes on from what another operator has put in force meanwhile, and waits for no member that is only a name', async () => {
+    const { prepare, go, state, lies, published } = await cluster();
+    await prepare();
+    lies.set('node-2', (members) => [...members, { nodeId: 'ghost' as NodeId, status: 'alive' }]);
+    state.faster = (document) => {
+      const { notice } = unwrap(claimedNotice(document));
+      return signNotice(authority.key, {
+        ...{ kind: 'roots', generation: notice.generation, clusterId, body: notice.body as RootsBody },
+        issuedAt: notice.issuedAt + 1,
+      });
+    };
+    const ran = await go();
+    expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('generation 1 was put in force by somebody else')]);
+    expect(ran.out).toMatch(/No rotation is under way.*generation 3/);
+    expect(published).toHaveLength(2);
   });
 
   it('refuses a root that does not follow, nodes of other roots, and another one while a rotation is under way', async () => {

@@ -136,9 +136,18 @@ async function drive(plan: Plan, first: CliSurvey, waitMs: number): Promise<Exit
             ...{ v: 1, kind: 'roots', generation, clusterId: plan.profile.clusterId, issuedAt: nodeClock.now() },
             body: step.body,
           });
-          const { node, seenAt } = await putInForce(plan.profile, document, now.heard, now.heard);
+          const put = await putInForce(plan.profile, document, now.heard, now.heard).catch((error: unknown) => ({
+            error,
+          }));
+          if ('error' in put) {
+            const later = await survey(plan);
+            if (later.state.generation < generation) throw put.error;
+            // Another operator takes the same steps: what is in force now says what is to be done.
+            terminal.err(`  generation ${later.state.generation} was put in force by somebody else meanwhile\n`);
+            return;
+          }
           await keepCa(plan, now.bundle, unwrap(readRootBundle(step.body, now.state.bundle.trustDomain)));
-          terminal.err(`  in force at ${node}${seenAt === undefined ? '' : ` and ${seenAt}`}\n`);
+          terminal.err(`  in force at ${put.node}${put.seenAt === undefined ? '' : ` and ${put.seenAt}`}\n`);
         },
         finish: async ({ state }) => {
           const bundle = unwrap(readRootBundle(state.bundle, state.bundle.trustDomain));
