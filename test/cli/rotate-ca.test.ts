@@ -191,6 +191,20 @@ describe('caxton security rotate-ca', () => {
     expect((await prepare()).code).toBe(0);
     expect(await readFile(join(folder.root, 'root-2.crt'), 'utf8')).toBe(before);
     expect(await rotate('--prepare --ca-cert root.crt')).toMatchObject({ code: 2 });
+    // What is in the way is not the next root.
+    for (const [file, reason] of [
+      ['root.crt', /root\.crt holds the present root/],
+      ['.', /is a folder, not a file/],
+      ['authority.pub', /authority\.pub: It holds no whole PEM certificate/],
+    ] as const) {
+      const wrong = await rotate(
+        `--prepare --ca-cert root.crt --ca-key root.key --next-cert ${file} --next-key none.key`,
+      );
+      expect([wrong.code, wrong.err]).toEqual([1, expect.stringMatching(reason)]);
+    }
+    expect(await rotate('--ca-cert authority.pub --authority authority.pub --status')).toMatchObject({
+      ...{ code: 1, err: expect.stringMatching(/authority\.pub: It holds no whole PEM/) },
+    });
     const dry = await rotate(`${look} --next-cert root-2.crt --dry-run --output json`);
     const shown = JSON.parse(dry.out) as { stage: string; next: string; body: RootsBody };
     expect([shown.stage, shown.next, shown.body.roots.length]).toEqual(['settled', 'distribute', 2]);

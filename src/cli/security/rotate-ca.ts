@@ -18,7 +18,7 @@ import { authorityKey, signedBy } from '../notice/authority-key.ts';
 import { type AuthorityKeys, givenAuthorities } from '../notice/verified-notice.ts';
 import { writeJson } from '../output.ts';
 import { caPathOf, type Profile } from '../profile.ts';
-import { readPem, trustDomainOf } from './held-ca.ts';
+import { about, readPem, trustDomainOf } from './held-ca.ts';
 import { makeNextRoot, type RootPlaces, readNextRoot } from './next-root.ts';
 import { putInForce } from './put-in-force.ts';
 import { type CliSurvey, surveyRotation } from './rotation-survey.ts';
@@ -83,7 +83,7 @@ async function planOf(invocation: Invocation): Promise<Plan> {
     throw new UsageError('Name whom to believe: --authority-key FILE to go on, --authority FILE to look.', help);
   const caCert = given('ca-cert', 'ca', 'ca.crt');
   const oldPem = text('ca-cert') === undefined ? profile.caPem : await readPem(resolve(terminal.cwd, text('ca-cert')!));
-  const { roots } = unwrap(rootsInPem(oldPem));
+  const { roots } = about(caCert ?? profile.path, rootsInPem(oldPem));
   return {
     ...{ invocation, profile, anchors, development },
     first: {
