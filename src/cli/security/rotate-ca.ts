@@ -250,8 +250,17 @@ async function keepCa(plan: Plan, before: RootBundle, now: RootBundle): Promise<
   const known = [...before.roots, ...now.roots].map(({ text }) => text);
   const found = rootsInPem(plan.profile.caPem);
   if (!found.ok || !found.value.roots.every((text) => known.includes(text))) return;
-  await nodeDisk.writeFileAtomic(await caPathOf(plan.profile), utf8.encode(now.caPem), 0o644);
   plan.profile = { ...plan.profile, caPem: now.caPem };
+  const path = await caPathOf(plan.profile);
+  // The bundle is in force whether this file says so or not.
+  await nodeDisk
+    .writeFileAtomic(path, utf8.encode(now.caPem), 0o644)
+    .catch(({ code, message }: NodeJS.ErrnoException) => {
+      const why = code ?? message;
+      plan.invocation.terminal.err(
+        `  ${path} could not be brought up to date (${why}): put the roots there that a node has in its ca_certificate_path, or this profile reaches nobody once the old one is dropped\n`,
+      );
+    });
 }
 
 /** In a development cluster the next root’s key takes the old one’s place, unless a node was faster. */
