@@ -285,10 +285,10 @@ describe('the gossip of a node', () => {
       expect(again.heard.trouble).toEqual([]);
     });
 
-    it('finds a thousand members that it knew, and keeps all of them for the boot after', {
+    it('finds more members than one document holds, and keeps all of them for the boot after', {
       timeout: 60_000,
     }, async () => {
-      const others = Array.from({ length: 1_000 }, (_, at) => strangerNamed(`n${at + 1}`));
+      const others = Array.from({ length: 700 }, (_, at) => strangerNamed(`n${at + 1}`));
       const pages = encodePushPullPages(utf8, {
         directory: others.map(({ entry }) => entry),
         claims: others.map(({ alive }) => alive),
@@ -296,6 +296,7 @@ describe('the gossip of a node', () => {
       const store = new MemoryStore();
       for (const [page, bytes] of pages.entries())
         await store.put('gossip', page === 0 ? 'members' : `members-${page}`, bytes);
+      expect(pages.length).toBeGreaterThan(1);
       let life = gossiping(wire, 'node-3', 7_703, { store });
       for (let boot = 0; boot < 2; boot++) {
         await life.gossip.open();
