@@ -438,6 +438,8 @@ export const limits = {
   /** A checkpoint is kept for later after this long, if there is a new one, or after 1,000 records and this pause. */
   checkpointArchiveMs: 3_600_000,
   checkpointArchivePauseMs: 60_000,
+  /** The kept ones together. Past it: every second of the older half goes, until half of this is left. */
+  checkpointFileBytesMax: 8_388_608,
   /** How often those are taken out whose records retention removed. */
   checkpointPruneMs: 86_400_000,
   /** A checkpoint with all certificates, as one line. */

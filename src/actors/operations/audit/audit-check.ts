@@ -1,5 +1,6 @@
 import { sha256 } from '../../../crypto/port.ts';
 import type { VaultRing } from '../../../crypto/vault.ts';
+import { CaxtonError } from '../../../errors.ts';
 import { type CompactRange, emptyRange, GrowingTree } from '../../../protocols/audit/merkle.ts';
 import type { TreeHead } from '../../../protocols/audit/proof.ts';
 import { readAuditLine } from '../../../protocols/audit/record.ts';
@@ -26,22 +27,27 @@ export interface SegmentReport {
 }
 
 /**
- * Opens a segment’s blocks and grows its tree. Never throws for what the bytes hold: that is `bad`.
+ * Reads a segment, opens its blocks and grows its tree. Never throws for what stands in its place or what the bytes hold:
+ * that is `bad`. Rejects with other errors of `read`.
  *
+ * @param read as `readSegmentFile`.
  * @param sizes of which the roots are wanted, where they fall into this segment.
  */
 export async function checkSegment(
   segment: Segment,
-  bytes: Uint8Array,
+  read: () => Promise<Uint8Array>,
   vault: VaultRing,
   sizes: readonly number[] = [],
 ): Promise<SegmentReport> {
-  const opened = openSegment(segment, bytes, vault);
-  if (!opened.ok) {
-    const bad = { sequence: segment.first, reason: opened.refusal.reasons.join(' ') };
-    const nothing = { before: undefined, origin: undefined, after: emptyRange, roots: [], retiredThrough: 0 };
-    return { first: segment.first, ...nothing, bad };
+  let bytes: Uint8Array;
+  try {
+    bytes = await read();
+  } catch (error) {
+    if (error instanceof CaxtonError && error.code === 'MALFORMED') return notOne(segment, error.message);
+    throw error;
   }
+  const opened = openSegment(segment, bytes, vault);
+  if (!opened.ok) return notOne(segment, opened.refusal.reasons.join(' '));
   let retiredThrough = 0;
   const roots: TreeHead[] = [];
   const scan = await scanSegment(opened.value, bytes, (block, before, after) => {
@@ -59,6 +65,12 @@ export async function checkSegment(
     retiredThrough,
   };
 }
+
+/** Nothing of it can be believed. */
+const notOne = ({ first }: Segment, reason: string): SegmentReport => {
+  const nothing = { before: undefined, origin: undefined, after: emptyRange, roots: [], retiredThrough: 0 };
+  return { first, ...nothing, bad: { sequence: first, reason } };
+};
 
 /** The root of the tree when it had this size, which it reached within the block. */
 function rootWithin({ leaves }: Block, before: CompactRange, size: number): Uint8Array {
