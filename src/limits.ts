@@ -391,7 +391,7 @@ export const limits = {
   siemRepeatMs: 3_600_000,
   /** Records that a destination is told to leave out. More are refused in the configuration. */
   siemSkippedMax: 1_024,
-  /** What is read of a receiver’s answer. Past it: the rest is dropped. */
+  /** What is read of a receiver’s answer. Past it: the connection is cut. */
   siemAnswerBytesMax: 65_536,
   /** How long an act waits for its record while the audit writer restarts. Past it: AUDIT_BLOCKED. */
   auditWaitMsMax: 10_000,
