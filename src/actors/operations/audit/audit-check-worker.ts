@@ -4,7 +4,7 @@ import { unwrap } from '../../../errors.ts';
 import { readIntoSync } from '../node-disk.ts';
 import { checkSegment } from './audit-check.ts';
 import type { CheckAnswer, CheckRequest } from './audit-check-threads.ts';
-import { readSegmentWith, segmentBytesRead } from './audit-segment.ts';
+import { found, segmentBytesRead } from './audit-segment.ts';
 
 /** A thread that checks segments, one after the other, as `audit-check-threads.ts` asks. */
 
@@ -16,7 +16,7 @@ const room = new Uint8Array(segmentBytesRead);
 parentPort!.on('message', async ({ segment, bytes }: CheckRequest) => {
   let answer: CheckAnswer;
   try {
-    const read = () => readSegmentWith(segment, () => readIntoSync(segment.path, room)?.subarray(0, bytes));
+    const read = async () => found(segment, readIntoSync(segment.path, room)).subarray(0, bytes);
     answer = { report: await checkSegment(segment, read, vault) };
   } catch (error) {
     answer = { error: error instanceof Error ? error.message : String(error) };

@@ -1,6 +1,5 @@
 import { sha256 } from '../../../crypto/port.ts';
 import type { VaultRing } from '../../../crypto/vault.ts';
-import { CaxtonError } from '../../../errors.ts';
 import { type CompactRange, emptyRange, GrowingTree } from '../../../protocols/audit/merkle.ts';
 import type { TreeHead } from '../../../protocols/audit/proof.ts';
 import { readAuditLine } from '../../../protocols/audit/record.ts';
@@ -43,7 +42,8 @@ export async function checkSegment(
   try {
     bytes = await read();
   } catch (error) {
-    if (error instanceof CaxtonError && error.code === 'MALFORMED') return notOne(segment, error.message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (noFileCodes.has(code)) return notOne(segment, `It is no file: ${message}.`);
     throw error;
   }
   const opened = openSegment(segment, bytes, vault);
@@ -65,6 +65,9 @@ export async function checkSegment(
     retiredThrough,
   };
 }
+
+/** What the disk says of a folder, of a pipe or a device, and of links that lead nowhere. */
+const noFileCodes: ReadonlySet<string | undefined> = new Set(['EISDIR', 'EINVAL', 'ELOOP']);
 
 /** Nothing of it can be believed. */
 const notOne = ({ first }: Segment, reason: string): SegmentReport => {

@@ -110,32 +110,16 @@ const headerOf = (bytes: Uint8Array): ReturnType<typeof decodeSegmentHeader> =>
 /** More of a file is not read: who opens what is as long as this refuses it. */
 export const segmentBytesRead: number = limits.auditSegmentFileBytesMax + 1;
 
-/**
- * The bytes of a segment that was listed, as far as one can go. Throws FILE_UNREADABLE when it is gone, MALFORMED when a
- * folder, a pipe, a device or a circle of links stands in its place, and what the disk throws.
- */
-export const readSegmentFile = (disk: Disk, segment: Segment): Promise<Uint8Array> =>
-  readSegmentWith(segment, () => disk.readPart(segment.path, 0, segmentBytesRead));
+/** The bytes of a segment that was listed, as far as one can go. Throws FILE_UNREADABLE when it is gone. */
+export async function readSegmentFile(disk: Disk, segment: Segment): Promise<Uint8Array> {
+  return found(segment, await disk.readPart(segment.path, 0, segmentBytesRead));
+}
 
-/** As `readSegmentFile`; `read` gives what is there, undefined for nothing. */
-export async function readSegmentWith(
-  { path }: Segment,
-  read: () => Uint8Array | undefined | Promise<Uint8Array | undefined>,
-): Promise<Uint8Array> {
-  let bytes: Uint8Array | undefined;
-  try {
-    bytes = await read();
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (!noFileCodes.has(code)) throw error;
-    throw new CaxtonError('MALFORMED', `The audit segment ${path} is no file: ${message}.`, { cause: error });
-  }
+/** What was read where a segment was listed. Throws FILE_UNREADABLE for nothing. */
+export function found({ path }: Segment, bytes: Uint8Array | undefined): Uint8Array {
   if (!bytes) throw new CaxtonError('FILE_UNREADABLE', `The audit segment ${path} is gone.`);
   return bytes;
 }
-
-/** What the disk says of a folder, of a pipe or a device, and of links that lead nowhere. */
-const noFileCodes: ReadonlySet<string | undefined> = new Set(['EISDIR', 'EINVAL', 'ELOOP']);
 
 /** The header of a segment that was listed, not yet authenticated; undefined when it is gone or begins with none. */
 export async function readSegmentHeader(disk: Disk, segment: Segment): Promise<SegmentHeader | undefined> {
