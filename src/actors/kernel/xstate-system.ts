@@ -2,6 +2,7 @@ import type { AnyActorRef, InspectionEvent, Observer } from 'xstate';
 import { ChartTimers } from './chart-timers.ts';
 import type { Clock } from './ports.ts';
 import { type ActorInternals, EventListeners, type Inlet } from './xstate-internals.ts';
+import { ChartScope } from './xstate-scope.ts';
 
 /**
  * The actor system that the bridge gives to each chart in place of XState’s own, and by the same rules (its contract
@@ -61,6 +62,11 @@ export class ChartSystem {
   scheduleAtStart(event: Scheduled): void {
     this.#atStart ??= [];
     this.#atStart.push(event);
+  }
+
+  /** Somebody hears what is sent to `_sendInspectionEvent`. */
+  get inspected(): boolean {
+    return this.#inspectors !== undefined && this.#inspectors.size > 0;
   }
 
   // From here on as XState has it, by its names.
@@ -124,9 +130,9 @@ export class ChartSystem {
   _sendInspectionEvent(event: { readonly type: string; readonly actorRef: AnyActorRef }): void {
     // The first that it hears of an actor: it is made, and has no snapshot yet.
     if (event.type === '@xstate.actor') this.#adopt(event.actorRef as unknown as ActorInternals);
-    if (this.#inspectors === undefined || this.#inspectors.size === 0) return;
+    if (!this.inspected) return;
     const resolved = { ...event, rootId: this.#root?.sessionId } as InspectionEvent;
-    for (const inspector of this.#inspectors) inspector.next?.(resolved);
+    for (const inspector of this.#inspectors ?? []) inspector.next?.(resolved);
   }
 
   _relay(source: object | undefined, target: Inlet, event: object): void {
@@ -176,7 +182,7 @@ export class ChartSystem {
   }
 
   #pass(source: object | undefined, target: Inlet, event: object): void {
-    if (this.#inspectors !== undefined)
+    if (this.inspected)
       this._sendInspectionEvent({
         type: '@xstate.event',
         sourceRef: source,
@@ -198,6 +204,7 @@ export class ChartSystem {
     // All that is asked for later; the rest was taken out of it already.
     actor.options = { input: actor.options.input };
     actor.eventListeners = new EventListeners();
+    actor._actorScope = new ChartScope(actor);
   }
 }
 
