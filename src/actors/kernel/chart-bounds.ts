@@ -27,17 +27,18 @@ interface StateInternals {
 }
 
 /**
- * Whether some state of this logic names the order to shut down, by a wildcard too. A machine that does not would go on
- * as if nothing had been said until its time is over. Of other logic nobody can tell.
+ * Whether some state of this logic names the order to shut down, by a wildcard too. A machine that does not can heed it
+ * only there and then, in the guard of a transition without an event; if none lets it move, it would go on as if nothing
+ * had been said until its time is over. Of other logic nobody can tell: true.
  */
-export function canHeedShutdown(logic: AnyActorLogic): boolean {
+export function namesShutdown(logic: AnyActorLogic): boolean {
   const { root } = logic as { readonly root?: StateInternals };
-  return root === undefined || namesShutdown(root);
+  return root === undefined || isNamedIn(root);
 }
 
-const namesShutdown = ({ config, states }: StateInternals): boolean =>
+const isNamedIn = ({ config, states }: StateInternals): boolean =>
   Object.keys(config.on ?? {}).some((name) => name === '*' || name.startsWith('kernel.')) ||
-  Object.values(states).some(namesShutdown);
+  Object.values(states).some(isNamedIn);
 
 /**
  * A chart that goes round by itself (`always`, `raise`) holds up the whole process, and nobody could stop it: bounds the microsteps of one

@@ -10,6 +10,7 @@ export interface Inlet {
 export interface ActorInternals extends Inlet {
   readonly id: string;
   readonly sessionId: string;
+  readonly systemId: string | undefined;
   _parent: ActorInternals | undefined;
   options: { readonly input?: unknown };
   eventListeners: EventListeners;

@@ -33,6 +33,8 @@ export class ChartSystem {
   #named: Map<string, ActorInternals> | undefined;
   #inspectors: Set<Partial<Observer<InspectionEvent>>> | undefined;
   #scheduled: Map<string, Scheduled & { readonly id: string; readonly timer: unknown }> | undefined;
+  /** Timers that nobody can cancel by their id any more; they fire as well. */
+  #displaced: Set<unknown> | undefined;
   #atStart: Scheduled[] | undefined;
   #unnamed = 0;
   /** It handles a message although it is held: what follows from that at once is part of it. */
@@ -69,6 +71,15 @@ export class ChartSystem {
     return this.#inspectors !== undefined && this.#inspectors.size > 0;
   }
 
+  /** Nothing comes from a timer any more, and none stays armed. */
+  end(): void {
+    this.timers.end();
+    for (const { timer } of this.#scheduled?.values() ?? []) this.timers.clearTimeout(timer);
+    for (const timer of this.#displaced ?? []) this.timers.clearTimeout(timer);
+    this.#scheduled = undefined;
+    this.#displaced = undefined;
+  }
+
   // From here on as XState has it, by its names.
 
   get _clock(): ChartTimers {
@@ -99,7 +110,8 @@ export class ChartSystem {
 
   _unregister(actor: ActorInternals): void {
     this.#descendants?.delete(actor);
-    for (const [systemId, named] of this.#named ?? []) if (named === actor) this.#named?.delete(systemId);
+    const { systemId } = actor;
+    if (systemId !== undefined && this.#named?.get(systemId) === actor) this.#named.delete(systemId);
   }
 
   _set(systemId: string, actor: ActorInternals): void {
@@ -146,11 +158,13 @@ export class ChartSystem {
     const known = id ?? `unnamed.${this.#unnamed}`;
     const key = keyOf(source, known);
     const due = (): void => {
-      this.#scheduled?.delete(key);
+      if (this.#displaced?.delete(timer) === true) this.#displace(key);
+      else this.#scheduled?.delete(key);
       this._relay(source, target, event);
     };
     this.#scheduled ??= new Map();
-    const timer = this.timers.setTimeout(due, delay, this.#stored ? { source, target, event, id } : undefined);
+    this.#displace(key);
+    const timer: unknown = this.timers.setTimeout(due, delay, this.#stored ? { source, target, event, id } : undefined);
     this.#scheduled.set(key, { source, target, event, delay, id: known, timer });
   }
 
@@ -174,6 +188,15 @@ export class ChartSystem {
 
   getSnapshot(): { readonly _scheduledEvents: Readonly<Record<string, Scheduled>> } {
     return { _scheduledEvents: Object.fromEntries(this.#scheduled ?? []) };
+  }
+
+  /** XState knows one timer an id, and forgets that one when another of the same id fires. */
+  #displace(key: string): void {
+    const scheduled = this.#scheduled?.get(key);
+    if (scheduled === undefined) return;
+    this.#scheduled?.delete(key);
+    this.#displaced ??= new Set();
+    this.#displaced.add(scheduled.timer);
   }
 
   #isGone(target: Inlet): boolean {
