@@ -14,8 +14,48 @@ export function isEvent(message: object): boolean {
   return type !== shutdownMessage.type || message === shutdownMessage;
 }
 
-/** The part of a machine that says how far one event may take it. */
+/** Types of events that a machine has been given. */
+interface HeardTypes {
+  readonly names: Set<string>;
+  readonly namesMax: number;
+}
+
+const heardTypes = new WeakMap<AnyActorLogic, HeardTypes>();
+/** The same type comes again and again: then nothing is looked up. */
+let lastLogic: AnyActorLogic | undefined;
+let lastType: string | undefined;
+
+/**
+ * Whether this logic may be given an event of this type. XState keeps, for as long as the machine is there, each type
+ * that any of its states was ever asked about; whoever chooses the types could fill the memory. Of those that the machine
+ * names there is an end; of the others so many are let in, and no long ones.
+ */
+export function mayHear(logic: AnyActorLogic, type: string): boolean {
+  if (logic === lastLogic && type === lastType) return true;
+  if ((logic as Partial<MachineInternals>).root !== undefined && !hasRoomFor(logic, type)) return false;
+  lastLogic = logic;
+  lastType = type;
+  return true;
+}
+
+function hasRoomFor(logic: AnyActorLogic, type: string): boolean {
+  let heard = heardTypes.get(logic);
+  if (heard === undefined) {
+    const names = new Set((logic as unknown as MachineInternals).events);
+    heard = { names, namesMax: names.size + limits.chartEventTypesMax };
+    heardTypes.set(logic, heard);
+  }
+  if (heard.names.has(type)) return true;
+  if (heard.names.size >= heard.namesMax || type.length > limits.chartEventTypeCharsMax) return false;
+  heard.names.add(type);
+  return true;
+}
+
+/** The part of a machine that says what it names, and how far one event may take it. */
 interface MachineInternals {
+  readonly root: StateInternals;
+  /** What any of its states names in `on`. */
+  readonly events: readonly string[];
   readonly options: { maxIterations?: number };
   readonly implementations: { readonly actors: Readonly<Record<string, AnyActorLogic>> };
 }

@@ -1,10 +1,10 @@
 import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createActor, type Snapshot } from 'xstate';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
-import { boundSteps, isEvent } from './chart-bounds.ts';
+import { boundSteps, isEvent, mayHear } from './chart-bounds.ts';
 import { mustBeRestored, type StoredChart, type StoredTimer } from './chart-snapshot.ts';
 import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
 import type { Host, HostOptions } from './host.ts';
-import type { Ref } from './ref.ts';
+import type { Message, Ref } from './ref.ts';
 import type { ActorInternals, Inlet } from './xstate-internals.ts';
 import { ChartSystem } from './xstate-system.ts';
 
@@ -101,9 +101,9 @@ export class HostedActor {
     this.#system.timers.setTogether(() => this.#actor.start());
   }
 
-  /** Handles one message on this stack; false when it is no event, and nothing has happened. */
+  /** Handles one message on this stack; false when it is no event, or one type too many, and nothing has happened. */
   send(message: object): boolean {
-    if (!isEvent(message)) return false;
+    if (!isEvent(message) || !mayHear(this.#root.logic, (message as Message).type)) return false;
     const system = this.#system;
     // What `actor.send` does, less a bound function.
     if (system.timers.closed) system.inTurn(() => system._relay(undefined, this.#root, message));

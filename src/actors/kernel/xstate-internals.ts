@@ -1,3 +1,4 @@
+import type { AnyActorLogic } from 'xstate';
 import type { ChartSystem } from './xstate-system.ts';
 
 /** The shapes inside XState that the bridge relies on, whose tests fail when an upgrade changes any of them. */
@@ -9,6 +10,7 @@ export interface Inlet {
 
 export interface ActorInternals extends Inlet {
   readonly id: string;
+  readonly logic: AnyActorLogic;
   readonly sessionId: string;
   readonly systemId: string | undefined;
   _parent: ActorInternals | undefined;
