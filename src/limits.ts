@@ -169,6 +169,10 @@ export const limits = {
   sliceTurnsMax: 4_096,
   /** Steps that a chart may take by itself for one event, if it names no bound. Past it: it crashes. */
   chartStepsMax: 10_000,
+  /** Types of events that a machine nowhere names and is given all the same. Past it: a new one is a dead letter. */
+  chartEventTypesMax: 10_000,
+  /** Characters of such a type. Past it: the event is a dead letter. */
+  chartEventTypeCharsMax: 256,
   /** Children of one supervisor. Past it: a new one is refused with LIMIT_EXCEEDED. */
   childrenMax: 131_072,
   /** Specs in one tree that is started or added. Past it: refused with SUPERVISION. */
