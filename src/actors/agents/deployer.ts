@@ -25,6 +25,8 @@ export interface DeploymentFacts {
   readonly now: number;
   /** How long the capability is valid. */
   readonly validForMs: number;
+  /** How many times its capability may be handed on, by the agent with its own key; default 0. */
+  readonly delegations?: number;
 }
 
 /** Clocks differ: what was signed here a moment ago must be valid there. */
@@ -42,7 +44,8 @@ export function signDeployment(
     ...document: [kind: 'deployment' | 'capability', key: KeyObject, payload: Uint8Array]
   ) => string = signDocument,
 ): SignedDeployment {
-  const { agentId, kind, code, services, actions, agentKey, nodes, generation, policy, now, validForMs } = facts;
+  const { agentId, kind, code, services, actions, nodes, generation, policy, now, validForMs, delegations = 0 } = facts;
+  const agentKey = publicKeyToText(rawPublicKey(facts.agentKey));
   const tenant = tenantOf(agentId);
   const manifest = manifestPayload({
     v: 1,
@@ -52,7 +55,7 @@ export function signDeployment(
     tenant,
     services,
     capabilities: actions,
-    agentKey: publicKeyToText(rawPublicKey(agentKey)),
+    agentKey,
     placement: { nodes },
     generation,
     ...(policy && { policy }),
@@ -68,7 +71,8 @@ export function signDeployment(
     actions,
     notBefore: now - backdatedMs,
     expires: now + validForMs,
-    depth: 0,
+    depth: delegations,
+    ...(delegations > 0 && { holder: agentKey }),
     nonce: Buffer.from(crypto.randomBytes(16)).toString('base64url'),
   });
   return { manifest: signedManifest, capability: sign('capability', deployer, Buffer.from(capability)) };
