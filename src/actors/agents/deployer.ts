@@ -25,6 +25,8 @@ export interface DeploymentFacts {
   readonly now: number;
   /** How long the capability is valid. */
   readonly validForMs: number;
+  /** Who signs the capability; default: the deployer. */
+  readonly issuer?: KeyObject;
   /** How many times its capability may be handed on, by the agent with its own key; default 0. */
   readonly delegations?: number;
 }
@@ -34,7 +36,7 @@ const backdatedMs = 60_000;
 
 /**
  * Signs a manifest and the capability token beside it. `deployer` is the Ed25519 private key that the cluster’s trust
- * notice names as deployer and issuer; `sign` makes the documents. Throws MALFORMED or LIMIT_EXCEEDED when the facts would be refused by a node.
+ * notice names as deployer, and as issuer where the facts name none; `sign` makes the documents. Throws MALFORMED or LIMIT_EXCEEDED when the facts would be refused by a node.
  */
 export function signDeployment(
   deployer: KeyObject,
@@ -45,6 +47,7 @@ export function signDeployment(
   ) => string = signDocument,
 ): SignedDeployment {
   const { agentId, kind, code, services, actions, nodes, generation, policy, now, validForMs, delegations = 0 } = facts;
+  const { issuer = deployer } = facts;
   const agentKey = publicKeyToText(rawPublicKey(facts.agentKey));
   const tenant = tenantOf(agentId);
   const manifest = manifestPayload({
@@ -65,7 +68,7 @@ export function signDeployment(
   if (actions.length === 0) return { manifest: signedManifest, capability: '' };
   const capability = capabilityPayload({
     v: 1,
-    issuer: keyIdOf(deployer),
+    issuer: keyIdOf(issuer),
     subject: agentId,
     tenant,
     actions,
@@ -75,5 +78,5 @@ export function signDeployment(
     ...(delegations > 0 && { holder: agentKey }),
     nonce: Buffer.from(crypto.randomBytes(16)).toString('base64url'),
   });
-  return { manifest: signedManifest, capability: sign('capability', deployer, Buffer.from(capability)) };
+  return { manifest: signedManifest, capability: sign('capability', issuer, Buffer.from(capability)) };
 }

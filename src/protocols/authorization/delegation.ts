@@ -13,7 +13,7 @@ export type TokenChain = readonly [root: string, ...narrowed: string[]];
 const separator = '~';
 
 /** The text in which a chain travels. */
-export const chainText = (chain: TokenChain): string => chain.join(separator);
+export const chainText = (chain: readonly string[]): string => chain.join(separator);
 
 /**
  * Takes a presented token apart, before anything of it is decoded. LIMIT_EXCEEDED past `limits.tokenBytesMax` for all of
