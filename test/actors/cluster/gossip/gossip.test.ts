@@ -131,7 +131,9 @@ function strangerNamed(name: string) {
   const nodeId = name as NodeId;
   const key = crypto.generateKeyPair('p256');
   const claimKey = crypto.generateKeyPair('ed25519');
-  const plan = { ca, publicKey: key.publicKey, nodeId, trustDomain: domain, dns: [], ip: ['127.0.0.1'] };
+  // Long, so that few fill a page.
+  const dns = Array.from({ length: 12 }, (_, at) => `${'a'.repeat(60)}.${at}.example.org`);
+  const plan = { ca, publicKey: key.publicKey, nodeId, trustDomain: domain, dns, ip: ['127.0.0.1'] };
   const certPem = unwrap(issueNodeCertificate(crypto, { ...plan, notBefore: now - dayMs, notAfter: now + dayMs }));
   const svid = unwrap(verifyNodeSvid(derOf(certPem), { caPem: ca.certPem, trustDomain: domain, now }));
   const binding = bindClaimKey(key.privateKey, rawPublicKey(claimKey.publicKey), svid);
@@ -288,7 +290,7 @@ describe('the gossip of a node', () => {
     it('finds more members than one document holds, and keeps all of them for the boot after', {
       timeout: 60_000,
     }, async () => {
-      const others = Array.from({ length: 700 }, (_, at) => strangerNamed(`n${at + 1}`));
+      const others = Array.from({ length: 350 }, (_, at) => strangerNamed(`n${at + 1}`));
       const pages = encodePushPullPages(utf8, {
         directory: others.map(({ entry }) => entry),
         claims: others.map(({ alive }) => alive),
