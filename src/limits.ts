@@ -116,6 +116,8 @@ export const limits = {
   pushPullClaimsMax: 16_384,
   /** How often the members are written to the store at most, however much changes: a crash loses so much of them. */
   gossipSnapshotMs: 5_000,
+  /** Pages of members in the store, each half a push/pull document. Past it: a restart learns the rest from others. */
+  gossipSnapshotPagesMax: 128,
   /** Claims that wait to be gossiped. Past it: the one sent most often goes; push/pull still carries it. */
   broadcastsMax: 4_096,
   /** Probes under way, relayed ones included. Past it: requests to relay are ignored. */
