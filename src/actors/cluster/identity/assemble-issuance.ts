@@ -130,15 +130,14 @@ function createIssuer(
     caPem: () => identity.tls.caPem,
     revoked: (of) => revocations.ofCertificate(of),
     // Development’s key signs for its own node alone, and nobody enrols with it.
-    keep: async (svid) => (authority ? issued.keep(svid) : ok(undefined)),
-    forget: async (svid) => (authority ? issued.forget(svid) : undefined),
-    record: ({ spiffeId, sourceIp, serial, notAfter, replaces, purpose }: IssuanceRecord) =>
+    issued: authority && issued,
+    record: ({ spiffeId, sourceIp, serial, notAfter, replaces, purpose, again }: IssuanceRecord) =>
       audit.record({
         type: 'CertificateIssued',
         identity: spiffeId,
         sourceIp,
         outcome: 'success',
-        reasons: [],
+        reasons: again ? ['It was given once more: it was asked for again, with the same key.'] : [],
         certificateSerial: serial,
         metadata: {
           ...(replaces && { replaces }),
@@ -215,7 +214,6 @@ function createRenewal(base: NodeBase, sources: () => readonly CertificateSource
     certificatePath: node.certificatePath,
     privateKeyPath: node.privateKeyPath,
     jitter: () => ports.random.uint32() / 0x1_0000_0000,
-    mayEnrolAgain: node.rotation.caNodes.length > 0,
     sources,
     record,
     rotated: () => {

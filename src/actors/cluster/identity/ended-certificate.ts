@@ -1,5 +1,5 @@
-import { privateKeyFromPem, privateKeyToPem, publicHalf } from '../../../crypto/keys.ts';
-import type { Crypto, KeyPair } from '../../../crypto/port.ts';
+import { privateKeyToPem } from '../../../crypto/keys.ts';
+import type { Crypto } from '../../../crypto/port.ts';
 import { proveReEnrolment } from '../../../crypto/re-enrolment.ts';
 import { createSigningRequest } from '../../../crypto/signing-request.ts';
 import type { NodeSvid } from '../../../crypto/svid.ts';
@@ -14,6 +14,7 @@ import { namesOf } from './certificate-issuer.ts';
 import { type CertificatePair, type PairPaths, replacePair } from './certificate-pair.ts';
 import type { CertificateSource } from './certificate-renewal.ts';
 import { judgedAtItsEnd } from './issued-certificates.ts';
+import { dropKeptKey, keptKey } from './kept-key.ts';
 import { belongTogether, readPrivateKey, shownChain } from './pem.ts';
 import type { AskToEnrolAgain } from './re-enrolment-call.ts';
 
@@ -42,33 +43,6 @@ export function sourcesAgain(
     },
   }));
 }
-
-const againPath = ({ privateKeyPath }: Pick<PairPaths, 'privateKeyPath'>): string => `${privateKeyPath}.again`;
-
-/**
- * The new key of a node that enrols again, kept before anybody is asked: an answer that is lost leaves a certificate
- * behind, and only its own key gets it once more.
- */
-export async function keptKey(
-  disk: Disk,
-  paths: Pick<PairPaths, 'privateKeyPath'>,
-  crypto: Crypto,
-  inUsePem: string,
-): Promise<KeyPair> {
-  const found = await disk.readFile(againPath(paths));
-  const kept = found && privateKeyFromPem(Buffer.from(found).toString('latin1'));
-  // One that took its place already was left by a crash behind that.
-  const inUse = readPrivateKey(inUsePem);
-  if (kept?.ok && !(inUse.ok && kept.value.equals(inUse.value)))
-    return { privateKey: kept.value, publicKey: publicHalf(kept.value) };
-  const key = crypto.generateKeyPair('p256');
-  await disk.writeFileAtomic(againPath(paths), utf8.encode(privateKeyToPem(key.privateKey)), 0o600);
-  return key;
-}
-
-/** The key is in its place. */
-export const dropKeptKey = (disk: Disk, paths: Pick<PairPaths, 'privateKeyPath'>): Promise<void> =>
-  disk.remove(againPath(paths));
 
 export interface StartAgain extends PairPaths {
   readonly clock: Clock;

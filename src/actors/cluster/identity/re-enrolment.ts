@@ -95,17 +95,15 @@ export class ReEnrolment {
     if (!keyId.ok) return keyId;
     const certificates = await known(nodeId);
     const mine = certificates.find((held) => held.keyId === keyId.value && held.notAfter > clock.now());
-    const ofMine = mine && revoked({ nodeId, ...mine });
-    if (ofMine) return { ok: false, refusal: ofMine };
-    const newer = certificates.find((held) => held !== mine && isLater(held, holder));
+    // Not what its own key was certified with besides, by an answer that got lost.
+    const newer = certificates.find((held) => held !== mine && held.keyId !== holder.keyId && isLater(held, holder));
     if (newer)
       return refuse(
         'ALREADY_EXISTS',
         `${nodeId} has a newer certificate, ${newer.serial}, than ${serial}: only the last one lets it enrol again.`,
         newToken,
       );
-    if (mine) return ok(mine.chainPem);
-    if (isUp(nodeId)) return refuse('ALREADY_EXISTS', `${nodeId} is a member that is up.`);
+    if (!mine && isUp(nodeId)) return refuse('ALREADY_EXISTS', `${nodeId} is a member that is up.`);
     const issued = await issuer.renew(request, holder, applicant.sourceIp);
     if (!issued.ok) return issued;
     const { serial: next, chainPem } = issued.value;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createCertificateRenewal } from '../../../../src/actors/cluster/identity/certificate-renewal.ts';
 import {
-  keptKey,
   renewEnded,
   type StartAgain,
   sourcesAgain,
@@ -111,19 +110,6 @@ describe('the start of a node whose certificate has ended', () => {
   });
 });
 
-describe('the key that a node keeps while it asks', () => {
-  it('is the same until it is in its place, and never one that is in use', async () => {
-    const disk = new MemoryDisk();
-    const paths = { privateKeyPath: 'node.key' };
-    const first = await keptKey(disk, paths, crypto, 'none');
-    const again = await keptKey(disk, paths, crypto, 'none');
-    expect(again.publicKey.equals(first.publicKey)).toBe(true);
-    // A crash between the replacement and the removal.
-    const next = await keptKey(disk, paths, crypto, privateKeyToPem(first.privateKey));
-    expect(next.publicKey.equals(first.publicKey)).toBe(false);
-  });
-});
-
 describe('a node that runs while its certificate ends', () => {
   it('enrols again with the next attempt of its rotation, and keeps its key until the pair is in place', async () => {
     const { clock, disk, certPem, reEnrolment } = await stopped();
@@ -137,7 +123,7 @@ describe('a node that runs while its certificate ends', () => {
         ? reEnrolment.renew({ certificate, request: bytes(request), proof: bytes(proof) }, stranger)
         : refuse('UNREACHABLE', 'Nobody is there.');
     const renewal = createCertificateRenewal({
-      ...{ identity, clock, crypto, disk, mayEnrolAgain: true, renewalThresholdMs: undefined, jitter: () => 0 },
+      ...{ identity, clock, crypto, disk, renewalThresholdMs: undefined, jitter: () => 0 },
       ...{ certificatePath: 'node.crt', privateKeyPath: 'node.key' },
       isCurrent: () => true,
       sources: () => sourcesAgain({ ...identity.tls, svid: identity.svid, clusterId }, [{ host: 'ca', port: 1 }], ask),

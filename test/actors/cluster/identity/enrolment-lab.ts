@@ -57,8 +57,7 @@ export function lab(
     authority: async () => ok({ ca, chainPem: '', validityMsMax: dayMs }),
     caPem: () => ca.certPem,
     revoked: find,
-    keep: (svid) => issued.keep(svid),
-    forget: (svid) => issued.forget(svid),
+    issued,
     record: async () => {
       if (log.blocked) return refuse('AUDIT_BLOCKED', 'The disk is full.');
       records.push('issued');

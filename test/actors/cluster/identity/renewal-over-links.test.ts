@@ -115,6 +115,34 @@ describe('a certificate', () => {
     await cluster.until('it is whole', () => cluster.isWhole());
   });
 
+  it('is the same one when the answer was lost, and the node crashed before it asked again', async () => {
+    await wholeCluster();
+    await cluster.advance(10_000);
+    const before = serialOf('node-1');
+    const { disk } = cluster.machine('node-2');
+    // What is recorded is issued; the answer comes next.
+    disk.before = (act) => {
+      if (act !== 'append') return;
+      disk.before = () => {};
+      cluster.partition(['node-1'], ['node-2', 'node-3']);
+    };
+    tellRotator('node-1', 'cert.renew');
+    await cluster.until('it is issued', async () => (await recordsOf('node-2', 'CertificateIssued')).length === 1);
+    await cluster.advance(60_000);
+    expect(serialOf('node-1')).toBe(before);
+    cluster.crash('node-1');
+    cluster.heal();
+    await cluster.restart('node-1');
+    await cluster.until('it is whole', () => cluster.isWhole());
+    tellRotator('node-1', 'cert.renew');
+    await cluster.until('it is renewed', () => serialOf('node-1') !== before, 30_000);
+    const issued = await recordsOf('node-2', 'CertificateIssued');
+    expect(issued.map(({ certificateSerial, reasons }) => [certificateSerial, reasons.length])).toEqual([
+      [serialOf('node-1'), 0],
+      [serialOf('node-1'), 1],
+    ]);
+  });
+
   it('is given by another CA node when the first one refuses', async () => {
     cluster = await createTestCluster({ caNodes: ['node-2', 'node-3'] });
     await cluster.until('it is whole', () => cluster.isWhole());
