@@ -58,6 +58,7 @@ async function issuing(authority: Authority, quick: boolean): Promise<Table> {
     authority: async () => ok({ ca: authority, chainPem: '', validityMsMax: 90 * 86_400_000 }),
     caPem: () => authority.certPem,
     revoked: () => undefined,
+    revokedUntil: () => undefined,
     issued: undefined,
     record: async () => ok(undefined),
   });

@@ -90,12 +90,16 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
       return identity.tls.caPem;
     },
   };
-  const directory = new Directory(believed, revocations);
+  const issuance = assembleIssuance(base, links);
+  // Another CA node may have issued it.
+  const directory = new Directory(believed, revocations, (svid) => {
+    if (!issuance.issuer) return;
+    issuance.issued.see(svid).catch((error: unknown) => base.fault('a certificate could not be remembered', error));
+  });
   let made: Gossip | undefined;
   const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
   const gossip = createGossip({ base, links, directory, exchange, keys });
   made = gossip;
-  const issuance = assembleIssuance(base, links);
   const roots = await assembleRoots(base, links, directory, issuance, () => gossip.members());
   if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
   base.transport.connect({

@@ -129,6 +129,7 @@ function createIssuer(
     authority: () => authorities.present(),
     caPem: () => identity.tls.caPem,
     revoked: (of) => revocations.ofCertificate(of),
+    revokedUntil: (node) => revocations.until(node),
     // Development’s key signs for its own node alone, and nobody enrols with it.
     issued: authority && issued,
     record: ({ spiffeId, sourceIp, serial, notAfter, replaces, purpose, again }: IssuanceRecord) =>

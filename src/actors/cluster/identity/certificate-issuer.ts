@@ -68,6 +68,8 @@ export interface CertificateIssuerOptions {
   readonly caPem: () => string;
   /** Why nobody may have a certificate of this name, or go on from this one, or believe its CA, if it is revoked. */
   readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
+  /** As `Revocations.until`. */
+  readonly revokedUntil: (nodeId: NodeId) => number | undefined;
   /**
    * A node’s is kept for whoever must revoke it one day, before it leaves; one that did not leave is forgotten, since
    * nobody has it and it would be in the way of the next. Undefined where one node alone has certificates.
@@ -105,6 +107,8 @@ export class CertificateIssuer {
     sourceIp: string,
     purpose: Purpose = 'node',
   ): Promise<Result<Issued>> {
+    const refusal = this.#options.revoked(holder);
+    if (refusal) return { ok: false, refusal };
     const asked = this.#judge(request, holder);
     if (!asked.ok) return asked;
     const validityMs = holder.notAfter - holder.notBefore;
@@ -132,13 +136,13 @@ export class CertificateIssuer {
     sourceIp: string,
     replaces: string | undefined,
   ): Promise<Result<Issued>> {
-    const { clock, trustDomain, revoked } = this.#options;
-    const refusal = revoked({ nodeId: entitled.nodeId, serial: replaces ?? '' });
+    const { clock, trustDomain, revoked, revokedUntil } = this.#options;
+    const refusal = revoked({ nodeId: entitled.nodeId, serial: '' });
     if (refusal) return { ok: false, refusal };
     const authority = await this.#options.authority();
     if (!authority.ok) return authority;
     const { ca, validityMsMax } = authority.value;
-    const policy = { ca: certificatePeriod(ca.certPem), validityMsMax };
+    const policy = { ca: certificatePeriod(ca.certPem), validityMsMax, revokedUntil: revokedUntil(entitled.nodeId) };
     const granted = grantCertificate(asked, { ...entitled, trustDomain }, policy, clock.now());
     if (!granted.ok) return granted;
     const issued =

@@ -5,12 +5,12 @@ import type { NodeSvid } from '../../../crypto/svid.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId, TrustDomain } from '../../../names.ts';
+import { isLater } from '../../../protocols/issuance/renewal-time.ts';
 import type { Clock } from '../../kernel/ports.ts';
 import type { RevocableCertificate } from '../notices/revocations.ts';
 import type { CertificateIssuer } from './certificate-issuer.ts';
 import type { Applicant, RecordEnrolment } from './enrolment.ts';
 import { type HeldCertificate, judgedAtItsEnd } from './issued-certificates.ts';
-import { certificatePeriod } from './pem.ts';
 
 export interface ReEnrolmentRequest {
   /** The certificate that has ended, with those between it and the root, PEM. */
@@ -132,10 +132,6 @@ export class ReEnrolment {
     );
   }
 }
-
-/** All that a CA signs shortly before its own end ends with it: of such ones the beginning says which came later. */
-const isLater = ({ notAfter, chainPem }: HeldCertificate, than: NodeSvid): boolean =>
-  notAfter > than.notAfter || (notAfter === than.notAfter && certificatePeriod(chainPem).notBefore > than.notBefore);
 
 function keyIdOf(request: Uint8Array): Result<string> {
   const read = readSigningRequest(request);

@@ -67,6 +67,7 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     authority: () => authorities.present(),
     caPem: () => ca.certPem,
     revoked: () => undefined,
+    revokedUntil: () => undefined,
     issued: undefined,
     record: async () => ok(undefined),
   });

@@ -78,6 +78,7 @@ function lab({
       [nodeId, serial, ...issuerSerials].some((one) => one !== undefined && revoked.has(one))
         ? refuse('REVOKED', 'Revoked.').refusal
         : undefined,
+    revokedUntil: () => undefined,
     issued,
     record: async (issued) => {
       order.push('recorded');

@@ -128,6 +128,20 @@ describe('a node whose certificate has ended', () => {
     expect((await reEnrolment.renew(last, stranger)).ok).toBe(true);
   });
 
+  it('is refused with an older certificate than one of another CA node that was seen here', async () => {
+    const { reEnrolment, ask, clock, svid, issued, live } = await enrolled();
+    const elsewhere = lab();
+    elsewhere.clock.advance(60_000);
+    unwrap(await elsewhere.enrolment.enrol(shown(await elsewhere.tokenFor()), operator));
+    const [renewed] = await elsewhere.issued.of(nine);
+    await issued.see(unwrap(judgedAtItsEnd(renewed!.chainPem, { caPem: ca.certPem, trustDomain: domain }, nine)));
+    clock.advance(2 * dayMs);
+    live.clear();
+    const refused = refusalOf(await reEnrolment.renew(ask(), stranger));
+    expect([refused.code, refused.text]).toEqual(['ALREADY_EXISTS', expect.stringContaining(renewed!.serial)]);
+    expect(refused.text).toContain(svid.serial);
+  });
+
   it('is refused with an older certificate also when its last ended in the same second, as they do at a CA’s end', async () => {
     const { reEnrolment, ask, clock, svid, issued } = await enrolled();
     const second = crypto.generateKeyPair('p256');

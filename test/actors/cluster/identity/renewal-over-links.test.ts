@@ -154,5 +154,11 @@ describe('a certificate', () => {
       await cluster.until('it is renewed', () => serialOf('node-1') !== before, 120_000);
     }
     expect(await recordsOf('node-3', 'CertificateIssued')).toHaveLength(4);
+    // So the first one knows whose key is not the last.
+    const seen = async () => {
+      const kept = await cluster.machine('node-2').store.get('seen-certificates', 'node-1');
+      return kept && Buffer.from(kept).toString().includes(serialOf('node-1'));
+    };
+    await cluster.until('the other CA node has seen the last one', async () => (await seen()) === true);
   });
 });
