@@ -10,9 +10,13 @@ import { LinkRenewal } from '../links/link-renewal.ts';
 import type { Links } from '../links/links.ts';
 import { ApiCertificate } from './api-certificate.ts';
 import { rotatorPaths } from './assemble-roots.ts';
-import type { CertificateRenewal, CertRotatorEvent } from './cert-rotator.ts';
+import type { CertRotatorEvent } from './cert-rotator.ts';
 import { CertificateIssuer, type IssuanceRecord } from './certificate-issuer.ts';
-import { type CertificateSource, createCertificateRenewal } from './certificate-renewal.ts';
+import {
+  type CertificateSource,
+  createCertificateRenewal,
+  type NodeCertificateRenewal,
+} from './certificate-renewal.ts';
 import { CertificateRequests } from './certificate-requests.ts';
 import { CertificateService } from './certificate-service.ts';
 import { sourcesAgain } from './ended-certificate.ts';
@@ -23,7 +27,7 @@ import { askToEnrolAgain } from './re-enrolment-call.ts';
 const frameOf = { node: 'certificate-request', server: 'server-certificate-request' } as const;
 
 export interface IssuanceParts {
-  readonly renewal: CertificateRenewal;
+  readonly renewal: NodeCertificateRenewal;
   /** Signs for others: a CA node’s. */
   readonly issuer: CertificateIssuer | undefined;
   /** What this node has issued to others; empty on one that is no CA node. */
@@ -191,7 +195,7 @@ function endedSources({ config, files, ports }: NodeBase): readonly CertificateS
   return sourcesAgain({ ...tls, svid, clusterId: config.cluster.id }, config.node.rotation.caNodes, askToEnrolAgain);
 }
 
-function createRenewal(base: NodeBase, sources: () => readonly CertificateSource[]): CertificateRenewal {
+function createRenewal(base: NodeBase, sources: () => readonly CertificateSource[]): NodeCertificateRenewal {
   const { config, ports, files, audit, events, nodeId, fault, roots } = base;
   const { node } = config;
   const { identity } = files;

@@ -42,14 +42,20 @@ export interface RenewalDependencies {
   readonly warn: (urgency: Urgency, leftMs: number) => void;
 }
 
+export interface NodeCertificateRenewal extends CertificateRenewal {
+  /** Why the certificate, which has ended, could not be renewed; undefined while it holds. */
+  ended(): Refusal | undefined;
+}
+
 /** Renews this node’s certificate: a new key each time, which leaves neither the process nor its own file. */
-export function createCertificateRenewal(deps: RenewalDependencies): CertificateRenewal {
+export function createCertificateRenewal(deps: RenewalDependencies): NodeCertificateRenewal {
   const { identity, clock } = deps;
   // One after the other: a rotator that is restarted knows nothing of the files that its last life is still writing, and
   // the key of one renewal beside the certificate of another would keep the node from its next start.
   let turn: Promise<unknown> = Promise.resolve();
   let jitter = deps.jitter();
   let told: Urgency = 'none';
+  let failure = 'Nobody was asked: node.rotation.enabled is off.';
   identity.onInstalled(() => {
     jitter = deps.jitter();
     told = 'none';
@@ -58,6 +64,16 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
   const dueAt = () => (deps.isCurrent(identity.svid.issuerSerials) ? dueByAge() : clock.now());
   const leftMs = () => identity.svid.notAfter - clock.now();
   return {
+    ended() {
+      const { nodeId, notAfter } = identity.svid;
+      if (clock.now() <= notAfter + limits.clockSkewMsMax) return undefined;
+      const end = new Date(notAfter).toISOString();
+      return refuse(
+        'CERTIFICATE_REFUSED',
+        `The certificate of ${nodeId} ended at ${end}, and was not renewed.`,
+        failure,
+      ).refusal;
+    },
     dueInMs: () => dueAt() - clock.now(),
     leftMs,
     renew: () => renewed(deps, dueByAge() <= clock.now()),
@@ -68,6 +84,7 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
     },
     failed(error, attempt) {
       const reason = error instanceof Error ? error.message : String(error);
+      failure = reason;
       void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
       const urgency = urgencyAt(dueByAge(), identity.svid.notAfter, clock.now());
       if (urgencies.indexOf(urgency) <= urgencies.indexOf(told)) return;

@@ -4,7 +4,7 @@ import { proveReEnrolment } from '../../../crypto/re-enrolment.ts';
 import { createSigningRequest } from '../../../crypto/signing-request.ts';
 import type { NodeSvid } from '../../../crypto/svid.ts';
 import { verifyNodeSvid } from '../../../crypto/svid.ts';
-import { type Refusal, type Result, refuse } from '../../../errors.ts';
+import { type ErrorCode, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId, TrustDomain } from '../../../names.ts';
 import { addressText } from '../../address.ts';
@@ -54,7 +54,11 @@ export interface StartAgain extends PairPaths {
   readonly clusterId: string;
   readonly caCertificatePath: string;
   readonly addresses: readonly Address[];
+  /** It can renew its certificate itself, unless another CA node says who has its place, or that it is out. */
+  readonly renewsItself: boolean;
 }
+
+const finalCodes: readonly ErrorCode[] = ['REVOKED', 'SUSPENDED', 'ALREADY_EXISTS'];
 
 /**
  * At a start: when the certificate has ended, asks CA nodes for another one and puts it in its place. Undefined when there
@@ -86,6 +90,7 @@ export async function renewEnded(options: StartAgain): Promise<Result<string> | 
     }
     refusals.push(judged.ok ? refuse('CERTIFICATE_REFUSED', `${name} certified another key.`).refusal : judged.refusal);
   }
+  if (options.renewsItself && !refusals.some(({ code }) => finalCodes.includes(code))) return undefined;
   return refuse(
     'CERTIFICATE_REFUSED',
     `The certificate of ${nodeId} ended at ${new Date(old.value.notAfter).toISOString()}, and no CA node gave it another one.`,

@@ -46,9 +46,11 @@ async function stopped() {
       privateKeyPath: 'node.key',
       caCertificatePath: 'ca.crt',
       addresses: [{ host: '10.0.0.1', port: 7_801 }],
+      renewsItself: false,
       ...more,
     });
-  return { ...made, disk, start, certPem, asked: () => asked };
+  const svid = unwrap(judgedAtItsEnd(certPem, { caPem: ca.certPem, trustDomain: domain }));
+  return { ...made, disk, start, certPem, svid, asked: () => asked };
 }
 
 describe('the start of a node whose certificate has ended', () => {
@@ -99,6 +101,18 @@ describe('the start of a node whose certificate has ended', () => {
       expect(refused.text).toContain('docs/operations/joining.md');
     }
     expect(textOf(disk, 'node.crt')).toBe(certPem);
+  });
+
+  it('goes on to its own CA when no other says that it is out or has been replaced', async () => {
+    const { clock, start, enrolment, tokenFor, revoked, svid } = await stopped();
+    clock.advance(2 * dayMs);
+    expect(await start({ renewsItself: true, ask: async () => refuse('UNREACHABLE', 'Nobody is there.') })).toBe(
+      undefined,
+    );
+    unwrap(await enrolment.enrol(shown(await tokenFor()), operator));
+    expect(refusalOf((await start({ renewsItself: true }))!).text).toContain('has a newer certificate');
+    revoked.add(svid.serial);
+    expect(refusalOf((await start({ renewsItself: true }))!).text).toContain('Revoked.');
   });
 
   it('says what each CA node said when none helps', async () => {

@@ -4,6 +4,7 @@ import { unwrap } from '../../../../src/errors.ts';
 import type { AuditRecord } from '../../../../src/protocols/audit/record.ts';
 import { createTestCluster, type TestCluster } from '../../../../src/testing/test-cluster.ts';
 import { SteadyLoad } from '../../../scenarios/crashes/steady-load.ts';
+import { authorityOf, clusterIdOf, operator, revocationOf, signNotice } from '../../notice-lab.ts';
 
 const dayMs = 86_400_000;
 let cluster: TestCluster;
@@ -101,6 +102,44 @@ describe('a certificate', () => {
     expect(cluster.isWhole()).toBe(false);
     cluster.heal();
     await cluster.until('it is whole', () => cluster.isWhole());
+  });
+
+  it('of the only CA node, which was off past its end, is renewed with its own CA before its first link', async () => {
+    await wholeCluster();
+    const before = serialOf('node-2');
+    cluster.crash('node-2');
+    for (const id of cluster.nodes) cluster.skew(id, 89 * dayMs);
+    await cluster.until('others wait', () => cluster.node('node-1').control.links().length === 1);
+    cluster.skew('node-2', 2 * dayMs);
+    cluster.skew('node-1', 2 * dayMs);
+    await cluster.restart('node-2');
+    expect(serialOf('node-2')).not.toBe(before);
+    const records = unwrap(await cluster.settled(cluster.node('node-2').control.auditTail({ limit: 1_000 })));
+    const ofNode = (records as readonly AuditRecord[]).filter(({ metadata }) => metadata.purpose !== 'server');
+    const all = ofNode.map(({ type }) => type);
+    const told: readonly string[] = ['CertificateIssued', 'CertificateRotated', 'NodeStarted', 'LinkEstablished'];
+    const types = all.filter((type) => told.includes(type));
+    expect(types.slice(types.indexOf('CertificateIssued'), types.indexOf('CertificateIssued') + 3)).toEqual(
+      told.slice(0, 3),
+    );
+  });
+
+  it('of a CA node that was revoked meanwhile is not renewed: the start fails, and says why', async () => {
+    await wholeCluster();
+    const { serial } = cluster.node('node-2').control.status().certificate;
+    const revoking = signNotice(await authorityOf(cluster), {
+      ...{ kind: 'revocations', generation: 1, clusterId: clusterIdOf(cluster) },
+      body: { revocations: [revocationOf('serial', serial)] },
+    });
+    unwrap(await cluster.settled(cluster.node('node-1').control.publishNotice(revoking, operator)));
+    await cluster.until('it knows', () => cluster.node('node-2').control.notices().length > 1);
+    await cluster.advance(1_000);
+    cluster.crash('node-2');
+    cluster.skew('node-2', 91 * dayMs);
+    await expect(cluster.restart('node-2')).rejects.toThrow(/ended at .*not renewed/);
+    cluster.skew('node-2', -91 * dayMs);
+    await cluster.restart('node-2');
+    expect(serialOf('node-2')).toBe(serial);
   });
 
   it('survives a crash of its node: it starts with the one that it was given', async () => {
