@@ -38,7 +38,7 @@ export class Directory {
   readonly #trust: DirectoryTrust;
   readonly #revocations: Revocations;
   readonly #onTaken: (svid: NodeSvid) => void;
-  /** Nodes whose entry was dropped because it is revoked, until they show a better one. */
+  /** Nodes whose entry was dropped as revoked or untrusted, until they show a better one. */
   readonly #cut = new Set<NodeId>();
 
   /** `onTaken` hears of each certificate that counts from now on. */
@@ -67,10 +67,12 @@ export class Directory {
     for (const [node, known] of this.#known) {
       if (this.#judge(known, now).ok) continue;
       this.#known.delete(node);
+      // One that has ended is renewed; what its CA is worth is another matter.
+      if (!this.#judge(known, Math.min(now, known.svid.notAfter)).ok) this.#cut.add(node);
     }
   }
 
-  /** Whether the node, or the certificate or claim key by which it was known, is revoked. */
+  /** Whether the node, or the certificate or claim key by which it was known, is revoked, or stands under no root any more. */
   isCut(node: NodeId): boolean {
     return this.#cut.has(node) || this.#revocations.ofNode(node) !== undefined;
   }
