@@ -249,7 +249,7 @@ describe('caxton security revoke', () => {
   it('revokes all certificates of a node up to now, and the keys of certificates by their hash', async () => {
     const { revoke, revoked, serial } = await cluster();
     const begun = Date.now();
-    const hash = 'AB:'.repeat(31) + 'CD';
+    const hash = `${'AB:'.repeat(31)}CD`;
     expect((await revoke(`--certificates node-3 --key ${hash}`)).code).toBe(0);
     const [all, ...more] = revoked();
     expect(Number(/^certificates node-3@(\d+)$/.exec(all!)?.[1])).toBeGreaterThanOrEqual(begun - 30_000);
