@@ -243,6 +243,8 @@ export const limits = {
   signingRequestBytesMax: 4_096,
   /** How long a CA node may take to answer. Past it: the next one is asked. */
   issuanceAnswerMsMax: 10_000,
+  /** How long a start waits for the certificate of a node that may give itself one. Past it: the start fails. */
+  ownCertificateStartMs: 60_000,
   /** Certificates that one CA node issues to one peer in a minute, and at once after a pause. Past it: refused. */
   issuancesPerMinuteMax: 60,
   issuancesAtOnceMax: 20,

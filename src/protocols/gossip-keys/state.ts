@@ -25,7 +25,7 @@ export interface RotationView {
   readonly majority: boolean;
   /** How many members must hold a key before it may seal. */
   readonly quorum: number;
-  /** Grows with each document of revocations and suspensions, and with each rival of one. */
+  /** Grows with each document of revocations and suspensions, with each rival of one, and with each root that is dropped. */
   readonly revocations: number;
   /** Whoever is revoked now: nothing is taken from them, and no key given. */
   readonly revoked: readonly NodeId[];

@@ -70,6 +70,24 @@ describe('the directory of claim keys', () => {
     expect(directory.entryOf(nodeOne, now)).toEqual(whole);
   });
 
+  it('drops what stands under no root any more, and hears nothing from that node until it shows another', () => {
+    const trust = { caPem: ca.certPem, trustDomain: domain };
+    const other = makeCa();
+    const directory = new Directory(trust);
+    const { entry } = made();
+    expect(directory.add(entry, now).ok).toBe(true);
+    trust.caPem = other.certPem;
+    directory.dropUntrusted(now);
+    expect([directory.entryOf(nodeOne, now), directory.isCut(nodeOne)]).toEqual([undefined, true]);
+    expect(directory.add(entry, now).ok).toBe(false);
+    expect(directory.isCut(nodeOne)).toBe(true);
+    expect(directory.add(made({}, other).entry, now).ok).toBe(true);
+    expect(directory.isCut(nodeOne)).toBe(false);
+    // Whose certificate has ended alone may renew it: that is no reason.
+    directory.dropUntrusted(now + 5 * dayMs);
+    expect([directory.entryOf(nodeOne, now), directory.isCut(nodeOne)]).toEqual([undefined, false]);
+  });
+
   it('drops, and takes no more, what stands below a CA that is revoked', () => {
     const revocations = new Revocations();
     const directory = new Directory(trusted, revocations);
