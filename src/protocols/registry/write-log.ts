@@ -68,8 +68,13 @@ export class WriteLog {
     this.#put(agent, version, before);
     this.#gone.set(agent, version);
     if (this.#gone.size <= this.#goneMax) return;
-    const [oldest] = this.#gone;
-    if (oldest) this.#forget(...oldest);
+    // Several at once: to find the oldest is a walk over those that went before it.
+    let left = Math.ceil(this.#goneMax / 16) || 1;
+    for (const [oldest, number] of this.#gone) {
+      this.#forget(oldest, number);
+      left -= 1;
+      if (left === 0) return;
+    }
   }
 
   /** Everybody has heard of what was removed up to this number. */

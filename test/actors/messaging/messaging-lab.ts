@@ -281,6 +281,7 @@ export function messagingLab(options: LabOptions = {}) {
     emitted,
     broadcasts,
     refusedRecords,
+    trust: world,
     /** Members that are alive, as gossip would know. */
     live,
     postponed,

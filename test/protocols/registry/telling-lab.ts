@@ -78,6 +78,11 @@ export class TellingLab {
     this.newest.set(agent, version);
   }
 
+  /** What a disk keeps in truth. */
+  forgetGenerations(): void {
+    this.#generations.clear();
+  }
+
   /** A number is used up by a record that the writer itself refuses. */
   waste(): void {
     this.log.next();
