@@ -1,3 +1,5 @@
+import { deploymentVerbs } from './agent/verbs.ts';
+import { capabilityVerbs } from './capability/verbs.ts';
 import type { Options, RawVerb, Verb } from './command.ts';
 import { nodeOptions } from './node-options.ts';
 import { revocationOptions } from './notice/revocation-options.ts';
@@ -121,7 +123,7 @@ want to wait. The new key seals as soon as all live members hold it: see caxton 
     noun: 'agent',
     verb: 'inspect',
     summary: 'show one agent: where it lives, what it offers, and whether others claim its name',
-    argument: { name: 'agent', value: 'AGENT', about: 'the agent, as TENANT/NAME' },
+    argument: { name: 'agent', value: 'TENANT/NAME', about: 'the agent' },
     options: nodeOptions,
     examples: ['caxton agent inspect default/echo', 'caxton agent inspect shop/till-1 --node node-2 --output json'],
     run: async (invocation) => (await import('./agent/inspect.ts')).inspect(invocation),
@@ -276,6 +278,8 @@ again goes on where it was cut short.`,
     ],
     run: async (invocation) => (await import('./server/join.ts')).join(invocation),
   },
+  ...deploymentVerbs,
+  ...capabilityVerbs,
   ...noticeVerbs,
   ...securityVerbs,
   {

@@ -33,8 +33,8 @@ import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import { Announcements } from './announcements.ts';
-import { keptDocuments } from './kept-documents.ts';
 import type { Trust } from './trust.ts';
+import { verifiedDocuments } from './verified-documents.ts';
 
 export interface FoundAgent {
   readonly nodeId: NodeId;
@@ -260,15 +260,8 @@ export class AgentRegistry {
     return ok(undefined);
   }
 
-  readonly #verify = (documents: SignedDocuments): Result<VerifiedDocuments> => {
-    const manifest = this.#options.trust.manifest(documents.manifest);
-    if (!manifest.ok) return manifest;
-    const kept = keptDocuments(documents, manifest.value);
-    if (documents.capability === '') return ok({ manifest: manifest.value, capability: undefined, kept });
-    const capability = this.#options.trust.capability(documents.capability);
-    if (!capability.ok) return refuse('DEPLOYMENT_REFUSED', ...capability.refusal.reasons);
-    return ok({ manifest: manifest.value, capability: capability.value, kept });
-  };
+  readonly #verify = (documents: SignedDocuments): Result<VerifiedDocuments> =>
+    verifiedDocuments(this.#options.trust, documents);
 
   #take(step: Result<RegistryStep>): void {
     if (!step.ok) return;

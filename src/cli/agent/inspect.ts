@@ -1,16 +1,15 @@
-import { isAgentId } from '../../names.ts';
-import { type ExitCode, type Invocation, UsageError } from '../command.ts';
+import type { ExitCode, Invocation } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
 import { styleFor } from '../style.ts';
 import { fields } from '../table.ts';
+import { agentGiven } from './agent-argument.ts';
 
 /** One agent, as the node that is asked knows it. */
 export async function inspect(invocation: Invocation): Promise<ExitCode> {
-  const { terminal, text, json } = invocation;
-  const agentId = text('agent') ?? '';
-  if (!isAgentId(agentId)) throw new UsageError('AGENT is TENANT/NAME.', 'caxton agent inspect --help');
-  const view = await withNode(invocation, ({ client }) => client.agent(agentId));
+  const { terminal, json } = invocation;
+  const agent = agentGiven(invocation);
+  const view = await withNode(invocation, ({ client }) => client.agent(agent));
   if (json) {
     writeJson(terminal, view);
     return 0;
