@@ -160,7 +160,10 @@ describe('a message to a service', () => {
     await cluster.advance(1_000);
     cluster.node('node-2').kernel.resume('/node/agents/default');
     expect(await cluster.settled(waiting)).toMatchObject({ ok: true, value: { content: 'node-2' } });
-    await cluster.until('it is known to go on', () => cluster.node('node-1').lookup('default/on-node-2')?.state === 'remote');
+    await cluster.until(
+      'it is known to go on',
+      () => cluster.node('node-1').lookup('default/on-node-2')?.state === 'remote',
+    );
     expect(cluster.node('node-3').agents({ service: 'echo', node: 'node-2' as never })).toMatchObject([
       { agentId: 'default/on-node-2' },
     ]);
