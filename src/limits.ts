@@ -310,6 +310,15 @@ export const limits = {
   rateCountMax: 1_000_000,
   /** Nodes in a manifest’s placement. */
   placementNodesMax: 256,
+  /**
+   * Removals of its own agents that a node remembers for members who have not heard of them. Past it: the oldest is
+   * forgotten, and who has not heard of it by then is told everything anew.
+   */
+  registryRemovalsMax: 65_536,
+  /** How long a node collects before it acknowledges registry records. */
+  registryAckMs: 50,
+  /** From one time that a peer is told registry records again, because it asked, to the next. */
+  registryRepeatMs: 1_000,
   /** Services that one agent offers. */
   servicesMax: 32,
   /** Services whose turn (`?pick=rr`) a node remembers. Past it: the one asked for longest ago begins anew. */

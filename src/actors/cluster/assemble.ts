@@ -5,6 +5,9 @@ import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
 import { gossipKeysFeature } from '../../protocols/link/key-frame.ts';
 import { noticesFeature } from '../../protocols/link/notice-frame.ts';
 import { acknowledgementFeature } from '../../protocols/notice/acknowledgement.ts';
+import { registryFeature } from '../../protocols/registry/record.ts';
+import type { Member } from '../../protocols/swim/member.ts';
+import { type Hearers, hearers } from '../hearers.ts';
 import type { Address } from '../kernel/ports.ts';
 import type { NodeBase } from '../node-base.ts';
 import { Directory } from './directory.ts';
@@ -31,6 +34,8 @@ export interface ClusterParts {
   readonly identity: NodeIdentity;
   readonly links: Links;
   readonly gossip: Gossip;
+  /** Hears of each member that has changed. */
+  readonly onMember: Hearers<Member>['add'];
   /** The keys that the gossip is sealed with. */
   readonly keys: KeyRotation;
   readonly directory: Directory;
@@ -104,7 +109,8 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   });
   let made: Gossip | undefined;
   const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
-  const gossip = createGossip({ base, links, directory, exchange, keys });
+  const members = hearers<Member>();
+  const gossip = createGossip({ base, links, directory, exchange, keys, members });
   made = gossip;
   const roots = await assembleRoots(base, links, directory, issuance, () => gossip.members());
   if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
@@ -117,6 +123,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     identity,
     links,
     gossip,
+    onMember: members.add,
     keys,
     directory,
     exchange,
@@ -169,6 +176,7 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
       gossipKeysFeature,
       acknowledgementFeature,
       gossipFeature,
+      registryFeature,
       ...(files.authority ? [issuerFeature] : []),
     ],
     addresses: [config.cluster.advertise],
