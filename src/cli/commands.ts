@@ -1,3 +1,4 @@
+import { accessVerbs } from './access/verbs.ts';
 import type { Options, RawVerb, Verb } from './command.ts';
 import { nodeOptions } from './node-options.ts';
 import { revocationOptions } from './notice/revocation-options.ts';
@@ -258,6 +259,7 @@ again goes on where it was cut short.`,
     ],
     run: async (invocation) => (await import('./server/join.ts')).join(invocation),
   },
+  ...accessVerbs,
   ...noticeVerbs,
   ...securityVerbs,
   {

@@ -3,7 +3,7 @@ import { createClient } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import { malformed, readShape } from '../../protocols/json/shape.ts';
-import { revocationsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
+import { type NoticesState, revocationsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
 import { leftOut, type Revocation, revocationsBody, unionOf } from '../../protocols/notice/revocation.ts';
 import type { Suspension } from '../../protocols/notice/suspension.ts';
 import { printable } from '../../protocols/printable.ts';
@@ -24,7 +24,9 @@ import type { Profile, ProfileNode } from '../profile.ts';
  */
 export interface KnownRevocations {
   readonly profile: Profile;
-  /** Of the newest verified notice; 0 when there is none. */
+  /** What all verified notices of the cluster come to. */
+  readonly state: NoticesState;
+  /** Of the newest verified notice of revocations; 0 when there is none. */
   readonly generation: number;
   /** What verified notices revoke. */
   readonly revocations: readonly Revocation[];
@@ -54,7 +56,8 @@ interface Answer {
   readonly node: ProfileNode;
   readonly trust: string | undefined;
   readonly document: string | undefined;
-  readonly suspensions: string | undefined;
+  /** All that it shows. */
+  readonly documents: readonly string[];
   readonly body: readonly Revocation[];
   readonly members: readonly MemberView[];
 }
@@ -80,16 +83,14 @@ export async function knownRevocations(
     throw new CaxtonError('UNREACHABLE', ['No node of the profile answers as a node should.', ...reasons]);
   }
   const believed = anchors ?? authoritiesOfAll(all);
-  const documents = all.flatMap(({ trust, document, suspensions }) =>
-    [trust, document, suspensions].filter((text) => text !== undefined),
-  );
+  const documents = all.flatMap((answer) => answer.documents);
   const { state, keys } = verifiedNotices(profile.clusterId, believed, documents);
   const revocations = revocationsInForce(state);
   // Whoever is revoked already has no say either.
   const heard = all.filter(({ node }) => !revocations.some(({ kind, id }) => kind === 'node' && id === node.id));
   const claims = heard.map(({ body }) => leftOut(body, revocations));
   return {
-    ...{ profile, revocations },
+    ...{ profile, revocations, state },
     generation: state.shelves.revocations?.current.notice.generation ?? 0,
     suspended: {
       generation: state.shelves.suspensions?.current.notice.generation ?? 0,
@@ -128,8 +129,8 @@ async function ask({ caPem, apiKey }: Profile, node: ProfileNode): Promise<Answe
     const [trust, view] = [viewOf('trust'), viewOf('revocations')];
     const body =
       view && unwrap(readShape(revocationsBody, view.body, malformed('What the node says is revoked'))).revocations;
-    const suspensions = viewOf('suspensions')?.document;
-    return { node, trust: trust?.document, document: view?.document, suspensions, body: body ?? [], members };
+    const documents = views.map((one) => one.document);
+    return { node, trust: trust?.document, document: view?.document, documents, body: body ?? [], members };
   } catch (error) {
     if (error instanceof CaxtonError) return error;
     throw error;

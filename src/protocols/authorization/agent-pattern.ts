@@ -29,3 +29,14 @@ export function matchesAgent(pattern: AgentPattern, agent: AgentId): boolean {
 /** Whether the agent is in one of the sets. */
 export const matchesAny = (patterns: readonly AgentPattern[], agent: AgentId): boolean =>
   patterns.some((pattern) => matchesAgent(pattern, agent));
+
+/** Whether every agent of `narrow` is in `wide`. */
+export function containsPattern(wide: AgentPattern, narrow: AgentPattern): boolean {
+  if (wide === '*' || wide === narrow) return true;
+  // A tenant’s set holds its agents; one agent holds nothing but itself.
+  return wide.endsWith('/*') && narrow !== '*' && narrow.startsWith(wide.slice(0, -1));
+}
+
+/** Whether any agent is in both. */
+export const overlapsPattern = (one: AgentPattern, other: AgentPattern): boolean =>
+  containsPattern(one, other) || containsPattern(other, one);
