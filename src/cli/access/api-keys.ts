@@ -8,12 +8,7 @@ import { osCrypto } from '../../crypto/port.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { isName } from '../../names.ts';
-import {
-  type ApiKeyEntry,
-  type ApiKeySecret,
-  type ApiKeysBody,
-  apiKeysInOrder,
-} from '../../protocols/access/api-keys.ts';
+import type { ApiKeyEntry, ApiKeySecret, ApiKeysBody } from '../../protocols/access/api-keys.ts';
 import { parseResource, type Resource } from '../../protocols/access/resource.ts';
 import { isBuiltInRole } from '../../protocols/access/roles.ts';
 import { bodiesInForce, type NoticesState } from '../../protocols/notice/reconciliation.ts';
@@ -95,6 +90,7 @@ export async function revoke(invocation: Invocation): Promise<ExitCode> {
   const id = idOf(invocation);
   const published = await publishNext(invocation, {
     kind: 'api-keys',
+    changes: true,
     via: invocation.text('node'),
     body: async (state) => {
       const keys = await heldKeys(invocation, state);
@@ -115,15 +111,12 @@ const notThere = (id: string): CaxtonError =>
   new CaxtonError('NOT_FOUND', `There is no key ${id} in the cluster’s document: see caxton api-key list.`);
 
 /**
- * The keys that the next document goes on from. While two of one generation are about, those that both have alike. Before there is
- * one, the key that this command uses: nodes go by the document alone as soon as they hold it.
+ * The keys that the next document goes on from; before there is one, the key that this command uses: nodes go by the document alone
+ * as soon as they hold it.
  */
 async function heldKeys(invocation: Invocation, state: NoticesState): Promise<readonly ApiKeyEntry[]> {
-  const [first, ...rivals] = bodiesInForce(state, 'api-keys');
-  if (!first) return [await ownKey(invocation)];
-  const textOf = (key: ApiKeyEntry): string => JSON.stringify(apiKeysInOrder({ keys: [key] }));
-  const others = rivals.map(({ keys }) => new Set(keys.map(textOf)));
-  return first.keys.filter((key) => others.every((other) => other.has(textOf(key))));
+  const [held] = bodiesInForce(state, 'api-keys');
+  return held ? held.keys : [await ownKey(invocation)];
 }
 
 async function ownKey(invocation: Invocation): Promise<ApiKeyEntry> {
@@ -132,12 +125,18 @@ async function ownKey(invocation: Invocation): Promise<ApiKeyEntry> {
   const node = nodes.find(({ id }) => id === named) ?? nodes[0]!;
   const client = createClient({ address: node.api, caPem, apiKey });
   try {
-    const { identity, roles } = await client.whoami();
+    const { identity } = await client.whoami();
     const id = identity.replace(/^apikey:/, '');
-    invocation.terminal.err(`It is the first document of keys: ${id}, which this command uses, is in it too.\n`);
+    if (!isName(id))
+      throw new CaxtonError('PROTOCOL_VIOLATION', 'The node does not say whose the key is that this command uses.');
     const { hash } = unwrap(readApiKey(apiKey));
+    // Whoever has the authority’s key may say so; what the node says of its roles nobody has signed.
+    const roles = ['admin'];
+    invocation.terminal.err(
+      `It is the first document of keys: ${id}, which this command uses, is in it too, as admin.\n`,
+    );
     return {
-      ...{ id, name: id, roles: roles.map(({ role }) => role), resources: ['*'] },
+      ...{ id, name: id, roles, resources: ['*'] },
       secrets: [{ hash, notBefore: 0 }],
     };
   } finally {
@@ -164,6 +163,7 @@ async function withKey(
   try {
     published = await publishNext(invocation, {
       kind: 'api-keys',
+      changes: true,
       via: text('node'),
       body: async (state) => {
         const { secret, keys } = await next(state);

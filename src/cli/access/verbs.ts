@@ -15,8 +15,8 @@ const secret: Options = {
   out: { type: 'string', value: 'FILE', about: 'write the key there, mode 0600 (default: print it)' },
 };
 
-const inForce = `Signs the next generation of the cluster’s document, puts it in force at one node and reads it back from another. Every
-node obeys it at once, without a restart; it goes on from what authorities have signed, never from the word of a node.`;
+const inForce = `Signs the next generation of the cluster’s document, puts it in force at one node and reads it back from another.
+Every node obeys it at once, without a restart. It goes on from what authorities have signed, never from a node’s word.`;
 
 /** Who may say what to whom, and who may use the management API: documents of the whole cluster. */
 export const accessVerbs: readonly Verb[] = [
@@ -92,7 +92,8 @@ One that would take the permission to publish from whoever publishes it is refus
     noun: 'api-key',
     verb: 'create',
     summary: 'make an API key that counts at every node',
-    details: `The key is made here and shown once; nodes get its hash. ${inForce}`,
+    details: `The key is made here and shown once; nodes get its hash.
+${inForce}`,
     argument: keyId,
     options: {
       role: {
@@ -143,7 +144,8 @@ One that would take the permission to publish from whoever publishes it is refus
     noun: 'api-key',
     verb: 'revoke',
     summary: 'take an API key out, at every node at once',
-    details: `Requests under way with it are cut. ${inForce}`,
+    details: `Requests under way with it are cut.
+${inForce}`,
     argument: keyId,
     options: publishing,
     examples: ['caxton api-key revoke ci --authority-key authority.key'],

@@ -14,6 +14,11 @@ export interface NextDocument<K extends NoticeKind> {
   readonly kind: K;
   /** What the next one says, of what verified ones come to; undefined when it would say nothing new. */
   readonly body: (state: NoticesState) => NoticeBodies[K] | undefined | Promise<NoticeBodies[K] | undefined>;
+  /**
+   * It changes what is held and replaces nothing: not while several of one generation are about, of which nodes show one. What
+   * it had more than the others would be signed for good.
+   */
+  readonly changes?: true;
   /** A node that has no say in it. */
   readonly except?: NodeId;
   /** The node that is given it; undefined: the first that takes it. */
@@ -32,12 +37,17 @@ export interface Published extends InForce {
  */
 export async function publishNext<K extends NoticeKind>(
   invocation: Invocation,
-  { kind, body: next, except, via }: NextDocument<K>,
+  { kind, body: next, changes, except, via }: NextDocument<K>,
 ): Promise<Published | undefined> {
   const key = await authorityKey(invocation);
   const publicKey = publicHalf(key);
   const anchors = new Map([...(await givenAuthorities(invocation)), [keyIdOf(publicKey), publicKey] as const]);
   const known = await knownRevocations(invocation, { anchors, except: except === undefined ? [] : [except] });
+  if (changes && known.forked.has(kind))
+    throw new CaxtonError('PROTOCOL_VIOLATION', [
+      `There are several documents of the ${kind} with one generation: an authority key is misused.`,
+      `Look at them (caxton notice show ${kind}), and sign the next one whole: caxton notice sign, caxton notice publish.`,
+    ]);
   const body = await next(known.state);
   if (body === undefined) return undefined;
   const generation = (known.state.shelves[kind]?.current.notice.generation ?? 0) + 1;

@@ -3,6 +3,7 @@ import { createClient } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import { malformed, readShape } from '../../protocols/json/shape.ts';
+import { type NoticeKind, noticeKinds } from '../../protocols/notice/notice.ts';
 import { type NoticesState, revocationsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
 import { leftOut, type Revocation, revocationsBody, unionOf } from '../../protocols/notice/revocation.ts';
 import type { Suspension } from '../../protocols/notice/suspension.ts';
@@ -34,6 +35,8 @@ export interface KnownRevocations {
   readonly suspended: { readonly generation: number; readonly suspensions: readonly Suspension[] };
   /** What nodes say is in force besides, without a document that shows it. */
   readonly claimed: readonly Revocation[];
+  /** Kinds of which a node holds several documents of one generation. */
+  readonly forked: ReadonlySet<NoticeKind>;
   /** Which node says so, or shows a document of a signer that is not known as an authority: sentences for people. */
   readonly doubts: readonly string[];
   /** Those that answered and are not revoked. */
@@ -58,6 +61,7 @@ interface Answer {
   readonly document: string | undefined;
   /** All that it shows. */
   readonly documents: readonly string[];
+  readonly forked: readonly NoticeKind[];
   readonly body: readonly Revocation[];
   readonly members: readonly MemberView[];
 }
@@ -97,6 +101,10 @@ export async function knownRevocations(
       suspensions: suspensionsInForce(state),
     },
     claimed: claims.reduce(unionOf, []),
+    forked: new Set([
+      ...all.flatMap((answer) => answer.forked),
+      ...noticeKinds.filter((kind) => (state.shelves[kind]?.rivals.length ?? 0) > 0),
+    ]),
     doubts: heard.flatMap(({ node, document }, at) => doubtsOf(node.id, document, keys, claims[at]!.length)),
     heard: heard.map(({ node }) => node),
     silent: asked.filter((_, at) => answers[at] instanceof CaxtonError).map(({ id }) => id),
@@ -130,7 +138,8 @@ async function ask({ caPem, apiKey }: Profile, node: ProfileNode): Promise<Answe
     const body =
       view && unwrap(readShape(revocationsBody, view.body, malformed('What the node says is revoked'))).revocations;
     const documents = views.map((one) => one.document);
-    return { node, trust: trust?.document, document: view?.document, documents, body: body ?? [], members };
+    const forked = views.filter(({ rivals }) => rivals > 0).map(({ kind }) => kind);
+    return { node, trust: trust?.document, document: view?.document, documents, forked, body: body ?? [], members };
   } catch (error) {
     if (error instanceof CaxtonError) return error;
     throw error;

@@ -31,7 +31,7 @@ export interface ApiKeysBody {
 }
 
 /** ASCII and lower case alone, so that two ids that look alike are the same one. */
-export const apiKeyId = name((written): written is string => isName(written), 'the id of a key, [a-z0-9][a-z0-9_-]*');
+const apiKeyId = name((written): written is string => isName(written), 'the id of a key, [a-z0-9][a-z0-9_-]*');
 
 const hash = text(64, /^[0-9a-f]{64}$/, '64 digits in lower-case hex, the SHA-256 of the key');
 const secret: Shape<ApiKeySecret> = (value, path, problems) => {
