@@ -206,6 +206,8 @@ async function openNotices(
     ...{ store, trust, revocations, roots, policies, access, files, seal },
     trouble: (error) => fault('a cluster document that is in force could not be kept', error),
   });
+  if (!access.hasKeys)
+    fault('no API key counts here: there is no api_keys_path, and this node holds no document of keys yet', undefined);
   return { revocations, roots, policies, access, notices };
 }
 

@@ -106,8 +106,9 @@ function tellNews(base: NodeBase, news: NoticeNews): void {
     generation: notice.generation,
     change: news.type,
   });
-  // What was published here is recorded with the name of whoever did it; what the files brought, at the boot.
-  if (news.type !== 'installed' || news.origin.type === 'peer') audit.note(recordOf(base, news));
+  // What was published here is recorded with the name of whoever did it; the trust notice of the files, at the boot.
+  const isRecorded = news.origin.type === 'api' || (news.origin.type === 'files' && notice.kind === 'trust');
+  if (news.type !== 'installed' || !isRecorded) audit.note(recordOf(base, news));
   const unsigned = viewsOf(base).filter(({ signerTrusted }) => !signerTrusted);
   if (news.type === 'installed' && notice.kind === 'trust' && unsigned.length > 0)
     fault(

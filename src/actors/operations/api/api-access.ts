@@ -71,6 +71,11 @@ export class ApiAccess {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Whether there is any key with which somebody could come in, now or later. */
+  get hasKeys(): boolean {
+    return this.#world.keys.size > 0;
+  }
+
   /** Hears that keys or roles are others now. */
   onChanged(listener: () => void): void {
     this.#listeners.push(listener);
