@@ -4,6 +4,7 @@ import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.t
 import type { Crypto, KeyPair } from '../crypto/port.ts';
 import { signDocument } from '../crypto/signed-document.ts';
 import { createVaultRing } from '../crypto/vault.ts';
+import { limits } from '../limits.ts';
 import type { ApiKeysBody } from '../protocols/access/api-keys.ts';
 import { type Notice, type NoticeBodies, type NoticeKind, noticePayload } from '../protocols/notice/notice.ts';
 
@@ -75,10 +76,12 @@ export interface NewApiKey {
 export function newApiKey(crypto: Crypto, id: string, now: number): NewApiKey {
   const { key, hash } = createApiKey(crypto);
   const roles = ['admin'];
+  // From before now, since the clocks of the nodes are not this one.
+  const notBefore = Math.max(0, now - limits.clockSkewMsMax);
   return {
     key: `${key}\n`,
     hashes: `${JSON.stringify([{ name: id, hash, roles }], undefined, 2)}\n`,
-    document: { keys: [{ id, name: id, roles, resources: ['*'], secrets: [{ hash, notBefore: now }] }] },
+    document: { keys: [{ id, name: id, roles, resources: ['*'], secrets: [{ hash, notBefore }] }] },
   };
 }
 
