@@ -76,7 +76,10 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   // First of all to everybody, whoever is revoked included: the proof is the kindest way to learn of it.
   exchange.spread(links.all(), document, origin.type === 'peer' ? origin.peer : undefined);
   const { kind } = document.notice;
-  if (kind === 'roots') cluster.roots.changed();
+  if (kind === 'roots') {
+    cluster.roots.changed();
+    cluster.keys.viewChanged();
+  }
   if (!barring.has(kind)) return;
   gossip.revoke();
   directory.dropRevoked();

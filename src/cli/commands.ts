@@ -1,4 +1,6 @@
 import { accessVerbs } from './access/verbs.ts';
+import { deploymentVerbs } from './agent/verbs.ts';
+import { capabilityVerbs } from './capability/verbs.ts';
 import type { Options, RawVerb, Verb } from './command.ts';
 import { nodeOptions } from './node-options.ts';
 import { revocationOptions } from './notice/revocation-options.ts';
@@ -260,6 +262,8 @@ again goes on where it was cut short.`,
     run: async (invocation) => (await import('./server/join.ts')).join(invocation),
   },
   ...accessVerbs,
+  ...deploymentVerbs,
+  ...capabilityVerbs,
   ...noticeVerbs,
   ...securityVerbs,
   {

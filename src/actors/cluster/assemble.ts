@@ -1,4 +1,5 @@
 import { sealReady } from '../../crypto/seal.ts';
+import { CaxtonError } from '../../errors.ts';
 import { issuerFeature, renewalFeature } from '../../protocols/link/certificate-frame.ts';
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
 import { gossipKeysFeature } from '../../protocols/link/key-frame.ts';
@@ -69,7 +70,13 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   });
   exchange.listen(links);
   watchLinks(base, links);
+  const issuance = assembleIssuance(base, links);
+  let opened = false;
   const port = new LinkPort(async () => {
+    // Once it has been up, it goes on whatever becomes of its certificate: peers refuse that, and it may be renewed.
+    const ended = opened ? undefined : issuance.renewal.ended();
+    if (ended) throw CaxtonError.from(ended);
+    opened = true;
     const { tls } = identity;
     const server = await ports.network.listenLinks({
       address: config.cluster.bind,
@@ -90,12 +97,15 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
       return identity.tls.caPem;
     },
   };
-  const directory = new Directory(believed, revocations);
+  // Another CA node may have issued it.
+  const directory = new Directory(believed, revocations, (svid) => {
+    if (!issuance.issuer) return;
+    issuance.issued.see(svid).catch((error: unknown) => base.fault('a certificate could not be remembered', error));
+  });
   let made: Gossip | undefined;
   const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
   const gossip = createGossip({ base, links, directory, exchange, keys });
   made = gossip;
-  const issuance = assembleIssuance(base, links);
   const roots = await assembleRoots(base, links, directory, issuance, () => gossip.members());
   if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
   base.transport.connect({

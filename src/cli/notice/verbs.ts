@@ -1,8 +1,24 @@
-import type { Verb } from '../command.ts';
+import type { Options, Verb } from '../command.ts';
 import { nodeOptions } from '../node-options.ts';
 import { authorities, authorityKey } from './authority-options.ts';
 
 const kinds = 'trust, revocations, suspensions, roots, policies, roles or api-keys';
+
+/** Of every verb that revokes. */
+export const revokeOptions: Options = {
+  reason: {
+    type: 'string',
+    value: 'REASON',
+    about: 'as in RFC 5280, such as keyCompromise (default unspecified)',
+  },
+  ...authorityKey,
+  ...authorities,
+  'include-unverified': { type: 'boolean', about: 'sign also what nodes claim without a signed document' },
+  'dry-run': { type: 'boolean', about: 'only say what would be signed' },
+  via: { type: 'string', value: 'ID', about: 'publish at this node (default: the first that answers)' },
+  output: nodeOptions.output!,
+  profile: nodeOptions.profile!,
+};
 
 /** Cluster documents, and what is made of them. */
 export const noticeVerbs: readonly Verb[] = [
@@ -72,21 +88,21 @@ that is being revoked has no say. With a node the certificate that it shows is r
     options: {
       node: { type: 'string', value: 'ID,…', about: 'nodes, whatever certificate they show', multiple: true },
       serial: { type: 'string', value: 'HEX,…', about: 'certificates', multiple: true },
-      key: { type: 'string', value: 'ID,…', about: 'keys of deployers, issuers or authorities', multiple: true },
+      certificates: {
+        type: 'string',
+        value: 'ID,…',
+        about: 'all certificates of nodes that were issued up to now, known or not',
+        multiple: true,
+      },
+      key: {
+        type: 'string',
+        value: 'ID,…',
+        about: 'keys of deployers, issuers or authorities; or of certificates, by their SHA-256',
+        multiple: true,
+      },
       token: { type: 'string', value: 'ID|@FILE,…', about: 'capability tokens', multiple: true },
       deployment: { type: 'string', value: 'ID|@FILE,…', about: 'deployments, by their manifests', multiple: true },
-      reason: {
-        type: 'string',
-        value: 'REASON',
-        about: 'as in RFC 5280, such as keyCompromise (default unspecified)',
-      },
-      ...authorityKey,
-      ...authorities,
-      'include-unverified': { type: 'boolean', about: 'sign also what nodes claim without a signed document' },
-      'dry-run': { type: 'boolean', about: 'only say what would be signed' },
-      via: { type: 'string', value: 'ID', about: 'publish at this node (default: the first that answers)' },
-      output: nodeOptions.output!,
-      profile: nodeOptions.profile!,
+      ...revokeOptions,
     },
     examples: [
       'caxton security revoke --node node-3 --reason keyCompromise --authority-key .caxton/keys/authority.key',

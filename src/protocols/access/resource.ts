@@ -1,8 +1,8 @@
 import { ok, type Result, refuse } from '../../errors.ts';
 import {
   type AgentPattern,
-  containsPattern,
-  overlapsPattern,
+  containsAgents,
+  overlapsAgents,
   parseAgentPattern,
 } from '../authorization/agent-pattern.ts';
 import { parsed, type Shape, text } from '../json/shape.ts';
@@ -32,12 +32,12 @@ const agentsOf = (of: Resource): AgentPattern | undefined =>
 export function coversResource(granted: Resource, wanted: Resource): boolean {
   if (granted === '*' || granted === wanted) return true;
   const [wide, narrow] = [agentsOf(granted), agentsOf(wanted)];
-  return wide !== undefined && narrow !== undefined && containsPattern(wide, narrow);
+  return wide !== undefined && narrow !== undefined && containsAgents(wide, narrow);
 }
 
 /** Whether anything of `wanted` is in `denied`. */
 export function touchesResource(denied: Resource, wanted: Resource): boolean {
   if (denied === '*' || wanted === '*' || denied === wanted) return true;
   const [one, other] = [agentsOf(denied), agentsOf(wanted)];
-  return one !== undefined && other !== undefined && overlapsPattern(one, other);
+  return one !== undefined && other !== undefined && overlapsAgents(one, other);
 }

@@ -30,13 +30,12 @@ export function matchesAgent(pattern: AgentPattern, agent: AgentId): boolean {
 export const matchesAny = (patterns: readonly AgentPattern[], agent: AgentId): boolean =>
   patterns.some((pattern) => matchesAgent(pattern, agent));
 
-/** Whether every agent of `narrow` is in `wide`. */
-export function containsPattern(wide: AgentPattern, narrow: AgentPattern): boolean {
+/** Whether every agent of the set `narrow` is in the set `wide`. A partial order: reflexive and transitive. */
+export function containsAgents(wide: AgentPattern, narrow: AgentPattern): boolean {
   if (wide === '*' || wide === narrow) return true;
-  // A tenant’s set holds its agents; one agent holds nothing but itself.
-  return wide.endsWith('/*') && narrow !== '*' && narrow.startsWith(wide.slice(0, -1));
+  return narrow !== '*' && wide.endsWith('/*') && narrow.startsWith(wide.slice(0, -1));
 }
 
 /** Whether any agent is in both. */
-export const overlapsPattern = (one: AgentPattern, other: AgentPattern): boolean =>
-  containsPattern(one, other) || containsPattern(other, one);
+export const overlapsAgents = (one: AgentPattern, other: AgentPattern): boolean =>
+  containsAgents(one, other) || containsAgents(other, one);
