@@ -136,7 +136,9 @@ describe('a role on some agents', () => {
   const apiKey = createApiKey(osCrypto);
   const shop = () => documents([], apiKey.hash, { roles: ['operator'], resources: ['agent:shop/*'] });
   const other = { ...agentEcho, agentId: 'shop/cart' as AgentId };
-  const over: Partial<NodeControl> = { agents: () => [agentEcho, other] };
+  const over: Partial<NodeControl> = {
+    agents: (_query, isVisible = () => true) => [agentEcho, other].filter(({ agentId }) => isVisible(agentId)),
+  };
   const send = (lab: ApiLab, to: string) =>
     lab.ask('POST', '/api/v1/messages', post({ to, performative: 'request', content: 'x', timeoutMs: 0 }));
 
