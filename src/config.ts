@@ -80,6 +80,8 @@ export interface NodeConfig {
       readonly capabilityEnforcement: 'strict' | 'permissive' | 'off';
       readonly rateLimit: Rate;
       readonly policyPath: string | undefined;
+      /** The issuer’s private key, with which the node renews capabilities. */
+      readonly issuerKeyPath: string | undefined;
     };
     /** Where the vault’s key ring comes from. */
     readonly vault: VaultSource;
@@ -249,6 +251,7 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         capabilityEnforcement: security.agents.capability_enforcement,
         rateLimit: security.agents.rate_limit,
         policyPath: maybe(security.agents.policy_path),
+        issuerKeyPath: maybe(security.agents.issuer_key_path),
       },
       vault: vaultSource(file, from),
       audit: {

@@ -105,6 +105,16 @@ export class AgentRegistry {
     return [...agents].sort().flatMap((agent) => lookup(this.#state, agent) ?? []);
   }
 
+  /** The agents of this node. */
+  own(): Iterable<Registration> {
+    return this.#state.nodes.get(this.#options.nodeId)?.live.values() ?? [];
+  }
+
+  /** An agent of this node. Keeps nothing either. */
+  ownRegistration(agentId: AgentId): Registration | undefined {
+    return this.#state.nodes.get(this.#options.nodeId)?.live.get(agentId);
+  }
+
   /** The two documents of an agent of this node, as they were signed. */
   ownDocuments(agentId: AgentId): Pick<RegistryRecord, 'manifest' | 'capability'> | undefined {
     return this.#state.nodes.get(this.#options.nodeId)?.live.get(agentId)?.record;

@@ -129,6 +129,10 @@ export interface AgentView {
   /** The ids by which its manifest and its capability token can be revoked; it may have no token. */
   readonly deploymentId?: string;
   readonly tokenId?: string;
+  /** When the token ends. */
+  readonly tokenExpires?: string;
+  /** Of an agent of this node: whether it renews the token, for it holds who signed it. */
+  readonly tokenRenewed?: boolean;
   readonly services: readonly string[];
   /** Other nodes that claim the agent too, and do not count. */
   readonly rivals?: readonly NodeId[];
@@ -271,6 +275,17 @@ export type NodeEvent =
     }
   /** Renewals fail, and the certificate nears its end; told at half and at a tenth of the time, and at the end. */
   | { readonly type: 'certificate.expiring'; readonly nodeId: NodeId; readonly leftMs: number }
+  /** Capabilities of agents here end soon and are not renewed; told as for the certificate. */
+  | {
+      readonly type: 'capability.expiring';
+      readonly nodeId: NodeId;
+      /** The one that ends first. */
+      readonly agentId: AgentId;
+      readonly leftMs: number;
+      /** How many there are, this one included. */
+      readonly agents: number;
+      readonly reason: string;
+    }
   | {
       readonly type: 'certificate.rotated';
       readonly nodeId: NodeId;
