@@ -5,6 +5,7 @@ import type { AgentId } from '../../names.ts';
 import { type Capability, capabilityPayload } from '../../protocols/authorization/capability.ts';
 import {
   isRenewalDue,
+  nextRenewalUrgencyAt,
   renewalDueAt,
   renewalUrgency,
   renewedCapability,
@@ -137,7 +138,7 @@ export class CapabilityRenewal implements CapabilityRenewals {
       const { capability, record } = registration;
       if (!capability) continue;
       const issuer = this.#issuerOf(capability);
-      if (!issuer) soon.look(record.agentId, capability, 'absent');
+      if (!issuer) this.#warn(soon, record.agentId, capability, 'absent');
       else if (!this.#isDue(capability, issuer, now, record.agentId, soon)) continue;
       else if (isActive(record.agentId)) due.push({ registration, capability, issuer });
     }
@@ -155,9 +156,14 @@ export class CapabilityRenewal implements CapabilityRenewals {
       return false;
     }
     // The first attempt failed after what it was about had been looked at.
-    soon.look(agentId, capability, 'fails', failing.attempt === 1);
+    this.#warn(soon, agentId, capability, 'fails', failing.attempt === 1);
     if (!isRenewalDue(capability, now)) this.#next = Math.min(this.#next, renewalDueAt(capability));
     return now >= failing.retryAt && isRenewalDue(capability, now);
+  }
+
+  #warn(soon: ExpiringSoon, agentId: AgentId, capability: Capability, why: 'absent' | 'fails', isNew = false): void {
+    soon.look(agentId, capability, why, isNew);
+    this.#next = Math.min(this.#next, nextRenewalUrgencyAt(capability, soon.now));
   }
 
   /** Who ends first comes first. */
@@ -247,19 +253,19 @@ const unkept = (error: unknown): Result<void> =>
 /** Gathers those that have come under a threshold between two looks; nothing is remembered of each. */
 class ExpiringSoon {
   readonly #before: number;
-  readonly #now: number;
+  readonly now: number;
   readonly #found = new Map<'absent' | 'fails', { agentId: AgentId; leftMs: number; agents: number }>();
 
   constructor(before: number, now: number) {
     this.#before = before;
-    this.#now = now;
+    this.now = now;
   }
 
   /** `isNew`: nobody was told of it before, however urgent it is. */
-  look(agentId: AgentId, capability: Capability, why: 'absent' | 'fails', isNew = false): void {
+  look(agentId: AgentId, capability: Capability, why: 'absent' | 'fails', isNew: boolean): void {
     const level = (at: number) => urgencies.indexOf(renewalUrgency(capability, at));
-    if (level(this.#now) <= (isNew ? 0 : level(this.#before))) return;
-    const leftMs = capability.expires - this.#now;
+    if (level(this.now) <= (isNew ? 0 : level(this.#before))) return;
+    const leftMs = capability.expires - this.now;
     const known = this.#found.get(why);
     if (!known) this.#found.set(why, { agentId, leftMs, agents: 1 });
     else if (leftMs < known.leftMs) this.#found.set(why, { agentId, leftMs, agents: known.agents + 1 });

@@ -1,5 +1,5 @@
 import { limits } from '../../limits.ts';
-import { renewalAt, type Urgency, urgencyAt } from '../issuance/renewal-time.ts';
+import { nextUrgencyAt, renewalAt, type Urgency, urgencyAt } from '../issuance/renewal-time.ts';
 import type { Capability } from './capability.ts';
 
 /**
@@ -19,6 +19,10 @@ export const isRenewalDue = (capability: Capability, now: number): boolean =>
 /** How urgent it is at `now` that it is renewed. */
 export const renewalUrgency = (capability: Capability, now: number): Urgency =>
   urgencyAt(renewalDueAt(capability), capability.expires, now);
+
+/** When that is another one; infinite at its end. */
+export const nextRenewalUrgencyAt = (capability: Capability, now: number): number =>
+  nextUrgencyAt(renewalDueAt(capability), capability.expires, now);
 
 /** Of a life, what may be put before the moment of the issue at most. */
 const backdatedPart = 1 / 10;
