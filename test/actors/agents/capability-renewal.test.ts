@@ -1,11 +1,15 @@
-import { sign as signBytes } from 'node:crypto';
+import { createHash, sign as signBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { readStored } from '../../../src/actors/agents/stored-deployment.ts';
 import { keyIdOf } from '../../../src/crypto/keys.ts';
 import { documentId } from '../../../src/crypto/signed-document.ts';
 import { refuse, unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { AgentId } from '../../../src/names.ts';
-import { alice, bob, textOf } from '../messaging/messaging-lab.ts';
+import { alice, bob, signedCapability, signedManifest, textOf } from '../messaging/messaging-lab.ts';
+import { memoryStore } from './agent-lab.ts';
 import { deployer, dueMs, issuer, lifeMs, type RenewalLabOptions, renewalLab } from './renewal-lab.ts';
 
 let stops: (() => Promise<unknown>)[] = [];
@@ -176,6 +180,54 @@ describe('a capability is not renewed', () => {
     unwrap(await deploy(alice));
     expect(renewal.renews(capabilityOf(alice)!)).toBe(true);
     expect(renewal.renews({ ...capabilityOf(alice)!, parent: documentId('a token') })).toBe(false);
+  });
+});
+
+describe('the renewed capability of a deployment that is kept', () => {
+  const modulesPath = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'dev', 'agents');
+  const digest = createHash('sha256').update(readFileSync(join(modulesPath, 'echo.ts'))).digest('hex');
+  const signed = (at: number) => ({
+    manifest: signedManifest(alice, { code: { module: 'echo.ts', digest: `sha256:${digest}` } }, deployer.privateKey),
+    capability: signedCapability(
+      alice,
+      ['request agent:default/*'],
+      { notBefore: at, expires: at + lifeMs },
+      issuer.privateKey,
+    ),
+  });
+  const kept = (store: ReturnType<typeof memoryStore>) =>
+    unwrap(readStored(store.held.get(alice)!)).capability;
+
+  it('is what it comes back with', async () => {
+    const store = memoryStore();
+    const { deployments, pass, tokenOf, clock } = await lab({ store, modulesPath });
+    const first = signed(clock.now());
+    unwrap(await deployments.deploy(first));
+    await pass(dueMs);
+    expect(tokenOf(alice)).not.toBe(first.capability);
+    expect(kept(store)).toBe(tokenOf(alice));
+    const later = await lab({ store, modulesPath });
+    await later.deployments.restore((_, result) => unwrap(result));
+    expect(later.tokenOf(alice)).toBe(tokenOf(alice));
+  });
+
+  it('is made again where a crash came between its record and its place on the disk', async () => {
+    const store = memoryStore();
+    const { deployments, pass, acts, tokenOf, clock } = await lab({ store, modulesPath });
+    const first = signed(clock.now());
+    unwrap(await deployments.deploy(first));
+    const { put } = store;
+    store.put = () => new Promise(() => {});
+    await pass(dueMs);
+    expect([acts('TokenRefresh'), tokenOf(alice), kept(store)]).toEqual([[alice], first.capability, first.capability]);
+    store.put = put;
+    const later = await lab({ store, modulesPath });
+    await later.pass(dueMs);
+    await later.deployments.restore((_, result) => unwrap(result));
+    expect(later.tokenOf(alice)).toBe(first.capability);
+    await later.pass(limits.renewalPauseMsMax);
+    expect(later.tokenOf(alice)).not.toBe(first.capability);
+    expect(kept(store)).toBe(later.tokenOf(alice));
   });
 });
 

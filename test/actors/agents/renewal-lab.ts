@@ -33,7 +33,7 @@ const bundle = {
 };
 
 /** A node’s agents, and what renews their capabilities, in virtual time. `held`: the issuers that the node has. */
-export async function renewalLab({ held = [issuer.privateKey], store = memoryStore() }: RenewalLabOptions = {}) {
+export async function renewalLab({ held = [issuer.privateKey], store = memoryStore(), modulesPath }: RenewalLabOptions = {}) {
   const { clock, kernel, host } = await hosting();
   const body: NoticeOf<'trust'> = { v: 1, kind: 'trust', generation: 1, clusterId: 'cluster-1', issuedAt: now, body: bundle };
   const trust = new Trust(body, '');
@@ -56,7 +56,7 @@ export async function renewalLab({ held = [issuer.privateKey], store = memorySto
   };
   const deployments = new Deployments({
     ...{ nodeId: one, disk: nodeDisk, clock, store, trust, registry, host, record },
-    modulesPath: undefined,
+    modulesPath,
     announced: (agent) => {
       const capability = registry.ownRegistration(agent)?.capability;
       if (capability) renewal.noticed(capability);
@@ -118,6 +118,7 @@ export async function renewalLab({ held = [issuer.privateKey], store = memorySto
 export interface RenewalLabOptions {
   readonly held?: readonly SigningKey[];
   readonly store?: ReturnType<typeof memoryStore>;
+  readonly modulesPath?: string;
 }
 
 interface DeployFacts {
