@@ -8,6 +8,7 @@ import { documentId } from '../../../src/crypto/signed-document.ts';
 import { refuse, unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { AgentId } from '../../../src/names.ts';
+import { parseAgentPattern } from '../../../src/protocols/authorization/agent-pattern.ts';
 import { alice, bob, signedCapability, signedManifest, textOf } from '../messaging/messaging-lab.ts';
 import { memoryStore } from './agent-lab.ts';
 import { deployer, dueMs, issuer, lifeMs, type RenewalLabOptions, renewalLab } from './renewal-lab.ts';
@@ -42,7 +43,7 @@ describe('the capability of a running agent', () => {
     const { deploy, pass, capabilityOf, tokenOf, acts, recorded, link, host } = await lab();
     unwrap(
       await deploy(alice, {
-        capability: { audience: 'default/bob', depth: 1, holder: textOf(issuer.publicKey) },
+        capability: { audience: unwrap(parseAgentPattern('default/bob')), depth: 1, holder: textOf(issuer.publicKey) },
         manifest: { agentKey: textOf(issuer.publicKey) },
       }),
     );
@@ -135,7 +136,9 @@ describe('a capability is not renewed', () => {
   };
 
   it('when its issuer is revoked', async () => {
-    const { failures, expiring } = await never(({ enforce }) => enforce({ revoked: [`key ${keyIdOf(issuer.publicKey)}`] }));
+    const { failures, expiring } = await never(({ enforce }) =>
+      enforce({ revoked: [`key ${keyIdOf(issuer.publicKey)}`] }),
+    );
     // Who revoked it knows.
     expect(failures).toEqual([]);
     expect(expiring).toEqual([]);
@@ -185,7 +188,9 @@ describe('a capability is not renewed', () => {
 
 describe('the renewed capability of a deployment that is kept', () => {
   const modulesPath = join(import.meta.dirname, '..', '..', '..', 'src', 'cli', 'dev', 'agents');
-  const digest = createHash('sha256').update(readFileSync(join(modulesPath, 'echo.ts'))).digest('hex');
+  const digest = createHash('sha256')
+    .update(readFileSync(join(modulesPath, 'echo.ts')))
+    .digest('hex');
   const signed = (at: number) => ({
     manifest: signedManifest(alice, { code: { module: 'echo.ts', digest: `sha256:${digest}` } }, deployer.privateKey),
     capability: signedCapability(
@@ -195,8 +200,7 @@ describe('the renewed capability of a deployment that is kept', () => {
       issuer.privateKey,
     ),
   });
-  const kept = (store: ReturnType<typeof memoryStore>) =>
-    unwrap(readStored(store.held.get(alice)!)).capability;
+  const kept = (store: ReturnType<typeof memoryStore>) => unwrap(readStored(store.held.get(alice)!)).capability;
 
   it('is what it comes back with', async () => {
     const store = memoryStore();
@@ -283,7 +287,12 @@ describe('a renewal that fails', () => {
       expect(expiring.length).toBeLessThan(20);
       state.how = 'signs';
       await pass(60_000);
-      expect(agents.slice(1).map(tokenOf).filter((token) => tokens.includes(token))).toEqual([]);
+      expect(
+        agents
+          .slice(1)
+          .map(tokenOf)
+          .filter((token) => tokens.includes(token)),
+      ).toEqual([]);
     }
   });
 

@@ -33,9 +33,20 @@ const bundle = {
 };
 
 /** A node’s agents, and what renews their capabilities, in virtual time. `held`: the issuers that the node has. */
-export async function renewalLab({ held = [issuer.privateKey], store = memoryStore(), modulesPath }: RenewalLabOptions = {}) {
+export async function renewalLab({
+  held = [issuer.privateKey],
+  store = memoryStore(),
+  modulesPath,
+}: RenewalLabOptions = {}) {
   const { clock, kernel, host } = await hosting();
-  const body: NoticeOf<'trust'> = { v: 1, kind: 'trust', generation: 1, clusterId: 'cluster-1', issuedAt: now, body: bundle };
+  const body: NoticeOf<'trust'> = {
+    v: 1,
+    kind: 'trust',
+    generation: 1,
+    clusterId: 'cluster-1',
+    issuedAt: now,
+    body: bundle,
+  };
   const trust = new Trust(body, '');
   const link = fakeLink('node-2' as never);
   const registry = new AgentRegistry({
@@ -106,7 +117,13 @@ export async function renewalLab({ held = [issuer.privateKey], store = memorySto
       await settle();
     },
     /** From now on these are the issuers, and what `revoked` names counts no more. */
-    enforce: ({ issuers = bundle.issuers, revoked = [] }: { issuers?: readonly string[]; revoked?: readonly string[] }) =>
+    enforce: ({
+      issuers = bundle.issuers,
+      revoked = [],
+    }: {
+      issuers?: readonly string[];
+      revoked?: readonly string[];
+    }) =>
       trust.enforce({ notice: trust.notice, text: '' }, { ...bundle, issuers }, (kind, id) =>
         revoked.includes(`${kind} ${id}`) ? { kind: kind as 'key', id, reason: 'keyCompromise', at: now } : undefined,
       ),
