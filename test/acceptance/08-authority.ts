@@ -183,11 +183,13 @@ claim(
   now.tokenId !== first.tokenId,
   `${said} questions answered`,
 );
-const tail = async (node: string, type: string) =>
-  (await done('audit', 'tail', '--node', node, '--type', type, '--limit', '1000', '--output', 'json'))
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => JSON.parse(line) as { identity: string; outcome: string; metadata: Record<string, unknown> });
+interface Row {
+  readonly identity: string;
+  readonly outcome: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+const tail = async (node: string, type: string): Promise<readonly Row[]> =>
+  JSON.parse(await done('audit', 'tail', '--node', node, '--type', type, '--limit', '1000', '--output', 'json')).items;
 const refreshed = (await tail('node-1', 'TokenRefresh')).filter(({ metadata }) => metadata.by === 'renewal');
 claim('each renewal is in the audit log', refreshed.length >= 2, `${refreshed.length} TokenRefresh by renewal`);
 claim('and the last one is the token that it has', refreshed.at(-1)?.metadata.token === now.tokenId);
