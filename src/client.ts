@@ -1,6 +1,7 @@
 import type { LinkView } from './actors/cluster/links/link-view.ts';
 import type { ActorView } from './actors/kernel/kernel.ts';
 import type { MetricSample } from './actors/kernel/ports.ts';
+import type { AccessView } from './actors/operations/api/api-access.ts';
 import type {
   AgentView,
   AuditCheckpointView,
@@ -24,9 +25,11 @@ import type { GossipKeysView } from './actors/operations/gossip-key-view.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
 import type { RootsView } from './actors/operations/roots-view.ts';
 import type { WitnessedLogView } from './actors/operations/witnessed-log-view.ts';
+import { agentPages } from './client/agent-pages.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';
+import type { AgentQuery } from './protocols/registry/agent-query.ts';
 
 export interface ClientOptions {
   /** `https://host:port`; an IPv6 host in brackets. */
@@ -56,7 +59,10 @@ export interface Client {
   status(options?: CallOptions): Promise<NodeStatus>;
   members(options?: CallOptions): Promise<readonly MemberView[]>;
   links(options?: CallOptions): Promise<readonly LinkView[]>;
-  agents(options?: CallOptions): Promise<readonly AgentView[]>;
+  /** The agents that are asked for, as the node knows them, by name; without a `limit` all of them, page by page. */
+  agents(query?: AgentQuery & CallOptions): Promise<readonly AgentView[]>;
+  /** One of them; UNKNOWN_AGENT when no node hosts it. */
+  agent(agent: AgentId, options?: CallOptions): Promise<AgentView>;
   deploy(request: DeployRequest, options?: CallOptions): Promise<AgentView>;
   remove(agent: AgentId, options?: CallOptions): Promise<void>;
   /** Sends as the node’s console agent; waits `request.timeoutMs` for the reply, 0 for none. */
@@ -82,6 +88,8 @@ export interface Client {
   ): Promise<AuditConsistencyView>;
   /** Lets the node take a log that does not continue its own past for what it says now. */
   auditAccept(log: NodeId, options?: CallOptions): Promise<void>;
+  /** What the key of this client may do. */
+  whoami(options?: CallOptions): Promise<AccessView>;
   /** The cluster’s documents that are in force at the node. */
   notices(options?: CallOptions): Promise<readonly NoticeView[]>;
   /** The roots of the cluster, and how far a rotation of them is. */
@@ -141,11 +149,11 @@ export function createClient(options: ClientOptions): Client {
     status: (call) => get('/api/v1/status', answers.status, call),
     members: (call) => list('/api/v1/cluster/members', answers.members, call),
     links: (call) => list('/api/v1/cluster/links', answers.links, call),
-    agents: (call) => list('/api/v1/agents', answers.agents, call),
+    agents: (query = {}) => agentPages(query, (path) => get(path, answers.agents, callOf(query))),
+    agent: (agent, call) => get(agentPath(agent), answers.agent, call),
     deploy: (request, call) => post('/api/v1/agents', request, answers.agent, call),
     async remove(agent, call) {
-      const path = `/api/v1/agents/${encodeURIComponent(tenantOf(agent))}/${encodeURIComponent(localNameOf(agent))}`;
-      await connection.request({ method: 'DELETE', path, shape: answers.done, timeoutMs, ...call });
+      await connection.request({ method: 'DELETE', path: agentPath(agent), shape: answers.done, timeoutMs, ...call });
     },
     send: (request, call) =>
       post('/api/v1/messages', request, answers.sent, { timeoutMs: request.timeoutMs + marginMs, ...call }),
@@ -165,6 +173,7 @@ export function createClient(options: ClientOptions): Client {
     async auditAccept(log, call) {
       await post('/api/v1/audit/acceptances', { log }, answers.done, call);
     },
+    whoami: (call) => get('/api/v1/auth/whoami', answers.whoami, call),
     notices: (call) => list('/api/v1/notices', answers.notices, call),
     roots: (call) => get('/api/v1/security/roots', answers.roots, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),
@@ -190,6 +199,15 @@ export function createClient(options: ClientOptions): Client {
     close: () => connection.close(),
   };
 }
+
+const agentPath = (agent: AgentId): string =>
+  `/api/v1/agents/${encodeURIComponent(tenantOf(agent))}/${encodeURIComponent(localNameOf(agent))}`;
+
+/** What is about the call and not about agents. */
+const callOf = ({ signal, timeoutMs }: CallOptions): CallOptions => ({
+  ...(signal === undefined ? {} : { signal }),
+  ...(timeoutMs === undefined ? {} : { timeoutMs }),
+});
 
 const queryOf = (part: { readonly from: number; readonly to?: number }): string =>
   new URLSearchParams(Object.entries(part).map(([key, value]): [string, string] => [key, String(value)])).toString();

@@ -116,6 +116,8 @@ export const limits = {
   pushPullClaimsMax: 16_384,
   /** How often the members are written to the store at most, however much changes: a crash loses so much of them. */
   gossipSnapshotMs: 5_000,
+  /** Pages of members in the store, each half a push/pull document. Past it: a restart learns the rest from others. */
+  gossipSnapshotPagesMax: 128,
   /** Claims that wait to be gossiped. Past it: the one sent most often goes; push/pull still carries it. */
   broadcastsMax: 4_096,
   /** Probes under way, relayed ones included. Past it: requests to relay are ignored. */
@@ -241,6 +243,8 @@ export const limits = {
   signingRequestBytesMax: 4_096,
   /** How long a CA node may take to answer. Past it: the next one is asked. */
   issuanceAnswerMsMax: 10_000,
+  /** How long a start waits for the certificate of a node that may give itself one. Past it: the start fails. */
+  ownCertificateStartMs: 60_000,
   /** Certificates that one CA node issues to one peer in a minute, and at once after a pause. Past it: refused. */
   issuancesPerMinuteMax: 60,
   issuancesAtOnceMax: 20,
@@ -306,6 +310,15 @@ export const limits = {
   rateCountMax: 1_000_000,
   /** Nodes in a manifest’s placement. */
   placementNodesMax: 256,
+  /**
+   * Removals of its own agents that a node remembers for members who have not heard of them. Past it: the oldest is
+   * forgotten, and who has not heard of it by then is told everything anew.
+   */
+  registryRemovalsMax: 65_536,
+  /** How long a node collects before it acknowledges registry records. */
+  registryAckMs: 50,
+  /** From one time that a peer is told registry records again, because it asked, to the next. */
+  registryRepeatMs: 1_000,
   /** Services that one agent offers. */
   servicesMax: 32,
   /** Services whose turn (`?pick=rr`) a node remembers. Past it: the one asked for longest ago begins anew. */
@@ -316,6 +329,13 @@ export const limits = {
   noticeBytesMax: 1_000_000,
   /** Revocations in one notice, and all that are in force. Past it: the notice is refused, and what is in force stays. */
   revocationsMax: 4_096,
+  /** Roles of the cluster, beside the built-in ones. Past it: the notice is refused. */
+  rolesMax: 1_024,
+  /** Bindings of roles to subjects; subjects and resources of one binding; a subject as text. */
+  roleBindingsMax: 1_024,
+  roleSubjectsMax: 256,
+  roleResourcesMax: 32,
+  roleSubjectCharsMax: 2_048,
   /** Nodes that may be suspended at once. */
   suspendedNodesMax: 1_024,
   /**
@@ -494,8 +514,13 @@ export const limits = {
   apiRecordsMax: 1_000,
   /** Logins remembered, so that one is not audited with each request. Past it: the oldest is audited again. */
   apiLoginsMax: 4_096,
-  /** API keys that one node knows; each request is compared with all of them. */
+  /** API keys of a file, and of the cluster. Past it: the file, or the notice, is refused. */
   apiKeysMax: 1_024,
+  /** Secrets of one API key: the present one, and those before it that still count. */
+  apiKeySecretsMax: 4,
+  /** Roles that an API key brings, and its name for people, in UTF-16 units. */
+  apiKeyRolesMax: 16,
+  apiKeyNameCharsMax: 128,
   /** An answer that the client reads. Past it: LIMIT_EXCEEDED. */
   apiAnswerBytesMax: 67_108_864,
   /** A client’s profile.json, CA or API-key file. */
@@ -543,7 +568,7 @@ const relations: readonly [string, boolean][] = [
   ],
   [
     'all that is kept of one kind of notice fits an answer and the state database',
-    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 3 * (limits.noticeRivalsMax + 1) &&
+    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 7 * (limits.noticeRivalsMax + 1) &&
       limits.storeValueBytesMax >= (limits.noticeRivalsMax + 2) * limits.noticeBytesMax,
   ],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],

@@ -11,13 +11,16 @@ import { NoticeBoard } from './cluster/notices/notice-board.ts';
 import { Revocations } from './cluster/notices/revocations.ts';
 import { createNodeEvents, type NodeEvents } from './events.ts';
 import { type ExposedActor, exposedActors } from './exposed-actors.ts';
+import { hearers } from './hearers.ts';
 import { createKernel } from './kernel/create-kernel.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { describe } from './kernel/occupant.ts';
 import type { Address, Ports } from './kernel/ports.ts';
 import type { ChildSpec } from './kernel/spec.ts';
 import { kernelWarnings } from './kernel-warnings.ts';
+import { MessagePolicies } from './messaging/message-policies.ts';
 import type { NodeFiles } from './node-files.ts';
+import { ApiAccess } from './operations/api/api-access.ts';
 import { AuditLog } from './operations/audit/audit-log.ts';
 import { AuditUpkeep } from './operations/audit/audit-upkeep.ts';
 import type { Caller, NodeEvent } from './operations/control.ts';
@@ -77,14 +80,20 @@ export interface NodeBase {
   readonly revocations: Revocations;
   /** Whose certificates count. */
   readonly roots: TrustedRoots;
-  /** The cluster’s documents; keeps `files.trust`, `revocations` and `roots` at what is in force. */
+  /** The cluster’s documents; keeps `files.trust`, `revocations`, `roots`, `policies` and `access` at what is in force. */
   readonly notices: NoticeBoard;
+  /** By what messages are judged. */
+  readonly policies: MessagePolicies;
+  /** Who may use the management API, and for what. */
+  readonly access: ApiAccess;
   readonly events: NodeEvents;
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
   readonly seeds: readonly Address[];
   /** The program’s own. */
   readonly actors: readonly ChildSpec[];
+  /** Hears of each order to suspend a place that is given or taken back. */
+  readonly onSuspension: (listener: (path: string) => void) => void;
   /** Where faults that nobody else hears of are told. */
   readonly fault: (message: string, error: unknown, about?: Readonly<Record<string, string>>) => void;
 }
@@ -123,12 +132,14 @@ export async function assembleBase(
   });
   const transport = new LinkTransport({ nodeId, clock, metrics });
   const warn = (message: string): void => options.onWarning?.(message);
+  const suspensions = hearers<string>();
   const kernel: Kernel = createKernel({
     clock,
     metrics,
     transport,
     ...kernelWarnings(warn, () => kernel.stopping),
     exposed: exposedActors(options.expose ?? []),
+    onSuspension: suspensions.tell,
     tap: () => ports.tap,
     // The others are tenants; all that keeps the node itself alive has its turn before the next of them.
     weightOf: (group) => (group === '' ? ownActorsMax : 1),
@@ -170,6 +181,7 @@ export async function assembleBase(
     bootEpoch: await nextBootEpoch(store),
     seeds: [...config.cluster.join, ...(options.join ?? []).map(seedOf)],
     actors: options.actors ?? [],
+    onSuspension: suspensions.add,
     fault,
   };
 }
@@ -192,22 +204,23 @@ function thrown(error: unknown): string {
 async function openNotices(
   config: NodeConfig,
   { store, clock }: Ports,
-  { trust, vault, identity }: NodeFiles,
+  { trust, vault, identity, policies: local, apiKeys, notices: files }: NodeFiles,
   fault: NodeBase['fault'],
-): Promise<Pick<NodeBase, 'revocations' | 'roots' | 'notices'>> {
+): Promise<Pick<NodeBase, 'revocations' | 'roots' | 'policies' | 'access' | 'notices'>> {
   const revocations = new Revocations();
   const roots = new TrustedRoots(config.cluster.trustDomain, identity.tls.caPem);
   roots.onChanged(() => void identity.believe(roots.caPem, clock.now()));
+  const seal = (text: string): string => vault.ring.hash(text);
+  const policies = new MessagePolicies({ local, clusterRequired: config.security.agents.clusterPolicy === 'required' });
+  const access = new ApiAccess({ fileKeys: apiKeys, blind: (hash) => seal(`api key ${hash}`) });
   const notices = await NoticeBoard.open({
     clusterId: config.cluster.id,
-    store,
-    trust,
-    revocations,
-    roots,
-    seal: (text) => vault.ring.hash(text),
+    ...{ store, trust, revocations, roots, policies, access, files, seal },
     trouble: (error) => fault('a cluster document that is in force could not be kept', error),
   });
-  return { revocations, roots, notices };
+  if (!access.hasKeys)
+    fault('no API key counts here: there is no api_keys_path, and this node holds no document of keys yet', undefined);
+  return { revocations, roots, policies, access, notices };
 }
 
 function seedOf(text: string): Address {

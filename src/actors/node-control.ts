@@ -7,6 +7,7 @@ import type { AgentHost } from './agents/agent-host.ts';
 import type { ReceivedMessage } from './agents/behaviour.ts';
 import type { CapabilityRenewal } from './agents/capability-renewal.ts';
 import type { Deployments } from './agents/deployments.ts';
+import type { AgentMode } from './agents/lifecycle.ts';
 import type { Gossip } from './cluster/gossip/gossip.ts';
 import type { RootsParts } from './cluster/identity/assemble-roots.ts';
 import type { NodeIdentity } from './cluster/identity/node-identity.ts';
@@ -71,18 +72,19 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     status: () => statusOf(parts),
     members: () => gossip.members().map((member) => memberView(parts, member)),
     links: () => links.all().map(linkView),
-    agents: () =>
+    agent: (agent) => agentView(parts, agent),
+    agents: (query, isVisible) =>
       registry
-        .all()
-        .map(({ record }) => agentView(parts, record.agentId))
+        .all(query, isVisible)
+        .map(({ manifest }) => agentView(parts, manifest.agentId))
         .filter((view) => view !== undefined),
     actors: () => parts.kernel.tree(),
     metrics: () => parts.metrics.read(),
-    async deploy(request, caller) {
+    async deploy(request, caller, may) {
       // A minority must not decide what the majority may decide otherwise.
       if (gossip.partition() !== 'majority')
         return refuse('PARTITION_MINORITY', 'This node sees no quorum of the cluster, so it deploys nothing now.');
-      const deployed = await deployments.deploy(request, caller);
+      const deployed = await deployments.deploy(request, caller, may);
       if (!deployed.ok) return deployed;
       return ok(agentView(parts, deployed.value.agentId)!);
     },
@@ -107,13 +109,14 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     enrolmentCa: () => parts.enrolment.enrolmentCa(),
     enrol: (request, caller) => parts.enrolment.enrol(request, caller),
     enrolAgain: (request, caller) => parts.enrolment.enrolAgain(request, caller),
-    async audit({ type, caller, reasons, credential }) {
+    async audit({ type, caller, reasons, code, credential }) {
       const event = {
         type,
         identity: caller.identity,
         sourceIp: caller.sourceIp,
         outcome: type === 'LoginSuccess' ? ('success' as const) : ('refused' as const),
         reasons,
+        ...(code === undefined ? {} : { code }),
         requestId: caller.requestId,
         metadata: credential === undefined ? {} : { credential },
       };
@@ -191,7 +194,7 @@ export function agentView(
     agentId,
     node: found.nodeId,
     kind: found.manifest.kind,
-    state: local ? (host.modeOf(agentId) ?? 'stopped') : reachable ? 'remote' : 'unreachable',
+    state: local ? localState(host.modeOf(agentId), found.suspended) : remoteState(reachable, found.suspended),
     generation: found.manifest.generation,
     deployer: found.deployer,
     deploymentId: documentId(found.signed.manifest),
@@ -205,6 +208,13 @@ export function agentView(
     reachable,
   };
 }
+
+/** An order to suspend may be about its place: then its mode is still that it runs. */
+const localState = (mode: AgentMode | undefined, suspended: boolean): string =>
+  mode === 'running' && suspended ? 'suspended' : (mode ?? 'stopped');
+
+const remoteState = (reachable: boolean, suspended: boolean): string =>
+  reachable ? (suspended ? 'suspended' : 'remote') : 'unreachable';
 
 async function send(host: AgentHost, consoleAgent: AgentId, request: SendRequest): Promise<Result<SendOutcome>> {
   const agent = host.contextOf(consoleAgent);

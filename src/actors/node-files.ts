@@ -11,17 +11,19 @@ import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
 import { CaxtonError, refuse, unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
+import type { ApiKeysBody } from '../protocols/access/api-keys.ts';
+import { type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { readApiKeys } from './api-key-file.ts';
 import type { CertificateAuthority } from './cluster/identity/certificate-issuer.ts';
 import { type CertificatePair, pairAtStart } from './cluster/identity/certificate-pair.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/identity/node-identity.ts';
-import { checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
+import { certificatePeriod, checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
 import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
 import { inFile, type NamedFile } from './named-file.ts';
 import { checkCaKey, readAuthority } from './node-authority.ts';
+import { type NoticeFile, readNoticeFiles } from './notice-files.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { readSiemFiles } from './operations/siem/siem-files.ts';
 import type { SiemSecrets } from './operations/siem/siem-sinks.ts';
@@ -38,10 +40,14 @@ export interface NodeFiles {
   readonly authority: CertificateAuthority | undefined;
   readonly keyring: Keyring;
   readonly trust: Trust;
-  readonly policies: PolicySet;
   /** The issuer’s private key, where the node is given one. */
   readonly issuer: KeyObject | undefined;
-  readonly apiKeys: readonly { readonly name: string; readonly hash: string }[];
+  /** Of its own policy file; undefined without one. */
+  readonly policies: PolicySet | undefined;
+  /** Of its own file of keys; none without one. */
+  readonly apiKeys: ApiKeysBody;
+  /** Cluster documents that lie beside the trust notice, not yet verified. */
+  readonly notices: readonly NoticeFile[];
   /** For the receivers of the audit log, in the configuration’s order. */
   readonly siem: readonly SiemSecrets[];
   readonly vault: NodeVault;
@@ -75,14 +81,15 @@ export async function readNodeFiles(
   });
   const leaf = await partOfPair(disk, certificate, () => text(certificate));
   const files = { nodeId: node.id, trustDomain: cluster.trustDomain, caPem, claimKey };
-  const read = await readNodeIdentity(disk, node, { ...files, keyPem: key.pem, certPem: leaf.pem }, now);
+  const orEnded = renewsItself(config);
+  const read = await readNodeIdentity(disk, node, { ...files, keyPem: key.pem, certPem: leaf.pem }, now, orEnded);
   const fault = key.fault ?? leaf.fault;
   if (!read.ok && fault) throw fault;
   const pair = { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` };
   const { identity, mended: identityMended } = inFile(pair, read);
   await checkCaKey(config, (file) => readSecret(disk, file), caPem, identity.tls.certPem);
   const gossipKey = { path: security.gossip.keyPath, key: 'security.cluster.gossip.key_path' };
-  const apiKeys = { path: security.api.apiKeysPath, key: 'security.api.authentication.api_keys_path' };
+  const apiKeys = { path: security.api.apiKeysPath ?? '', key: 'security.api.authentication.api_keys_path' };
   return {
     identity,
     identityMended,
@@ -94,12 +101,20 @@ export async function readNodeFiles(
       text({ path, key: 'security.agents.policy_path' }),
     ),
     issuer: await readIssuer(disk, security.agents.issuerKeyPath),
-    apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
+    apiKeys:
+      security.api.apiKeysPath === undefined
+        ? { keys: [] }
+        : inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
+    notices: await readNoticeFiles(disk, cluster.noticesPath, text),
     vault: await readVault(disk, security.vault),
     apiTls: await readApiPair(config, disk, now, true),
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
 }
+
+/** Whether the node holds a CA’s key: a certificate that ended while it was off is renewed with it, before any link. */
+export const renewsItself = ({ node: { rotation, ca } }: NodeConfig): boolean =>
+  rotation.enabled && (ca ?? rotation.caKeyPath) !== undefined;
 
 const anybodyWrites = 0o002;
 
@@ -201,18 +216,23 @@ async function readTrust({ cluster }: NodeConfig, text: (file: NamedFile) => Pro
  * the two files; later somebody may be between them still. Throws a CaxtonError as `readNodeFiles`.
  */
 export async function readApiPair(
-  { security }: NodeConfig,
+  config: NodeConfig,
   disk: Disk,
   now: number,
   atStart: boolean,
 ): Promise<CertificatePair> {
+  const { security } = config;
   const certificate = { path: security.api.certPath, key: 'security.api.tls.cert' };
   const { certPath: certificatePath, keyPath: privateKeyPath } = security.api;
   const found = {
     certPem: await readText(disk, certificate),
     keyPem: await readSecret(disk, { path: privateKeyPath, key: 'security.api.tls.key' }),
   };
-  const judge = (one: CertificatePair) => checkServerPair({ ...one, keyPath: privateKeyPath, now });
+  const orEnded = atStart && renewsItself(config);
+  const judge = (one: CertificatePair) => {
+    const { notAfter } = certificatePeriod(one.certPem);
+    return checkServerPair({ ...one, keyPath: privateKeyPath, now: orEnded ? Math.min(now, notAfter) : now });
+  };
   const paths = { certificatePath, privateKeyPath };
   const pair = atStart ? await pairAtStart(disk, paths, found, (one) => judge(one).ok) : found;
   inFile(certificate, judge(pair));
@@ -244,12 +264,12 @@ export async function checkNodeFolders({ node, security, agents }: NodeConfig): 
   if (fault !== '') throw new CaxtonError('FILE_UNREADABLE', `agents.modules_path: ${fault}`);
 }
 
-/** For `readNodeFiles`: the receivers’ policies, none without a path. CONFIG_INVALID names the file and the line. */
+/** For `readNodeFiles`: the receivers’ policies, undefined without a path. CONFIG_INVALID names the file and the line. */
 export async function readPolicies(
   path: string | undefined,
   text: (path: string) => Promise<string>,
-): Promise<PolicySet> {
-  if (path === undefined) return emptyPolicySet;
+): Promise<PolicySet | undefined> {
+  if (path === undefined) return undefined;
   const content = await text(path);
   if (content.length > limits.configBytesMax)
     throw new CaxtonError('CONFIG_INVALID', `${path} is over ${limits.configBytesMax} bytes.`);

@@ -1,3 +1,4 @@
+import { accessVerbs } from './access/verbs.ts';
 import { deploymentVerbs } from './agent/verbs.ts';
 import { capabilityVerbs } from './capability/verbs.ts';
 import type { Options, RawVerb, Verb } from './command.ts';
@@ -106,9 +107,27 @@ want to wait. The new key seals as soon as all live members hold it: see caxton 
     noun: 'agent',
     verb: 'list',
     summary: 'list the agents and where they live',
-    options: nodeOptions,
-    examples: ['caxton agent list', 'caxton agent list --output json'],
+    options: {
+      service: { type: 'string', value: 'NAME', about: 'only those that offer it: NAME in any tenant, or TENANT/NAME' },
+      host: { type: 'string', value: 'ID', about: 'only those that this node hosts' },
+      tenant: { type: 'string', value: 'NAME', about: 'only those of this tenant' },
+      ...nodeOptions,
+    },
+    examples: [
+      'caxton agent list',
+      'caxton agent list --service shop/payments --output json',
+      'caxton agent list --host node-2 --tenant shop',
+    ],
     run: async (invocation) => (await import('./agent/list.ts')).list(invocation),
+  },
+  {
+    noun: 'agent',
+    verb: 'inspect',
+    summary: 'show one agent: where it lives, what it offers, and whether others claim its name',
+    argument: { name: 'agent', value: 'TENANT/NAME', about: 'the agent' },
+    options: nodeOptions,
+    examples: ['caxton agent inspect default/echo', 'caxton agent inspect shop/till-1 --node node-2 --output json'],
+    run: async (invocation) => (await import('./agent/inspect.ts')).inspect(invocation),
   },
   {
     noun: 'audit',
@@ -260,6 +279,7 @@ again goes on where it was cut short.`,
     ],
     run: async (invocation) => (await import('./server/join.ts')).join(invocation),
   },
+  ...accessVerbs,
   ...deploymentVerbs,
   ...capabilityVerbs,
   ...noticeVerbs,

@@ -138,7 +138,7 @@ export const answers = {
       },
     ],
   },
-  agents: { items: [agent] },
+  agents: { items: [agent], 'next?': 'text' },
   agent,
   sent: {
     messageId: 'text',
@@ -170,6 +170,12 @@ export const answers = {
         'fork?': { kind: 'text', size: 'number', root: 'text' },
       },
     ],
+  },
+  whoami: {
+    identity: 'text',
+    'expiresAt?': 'text',
+    roles: [{ role: 'text', resources: ['text'] }],
+    permissions: ['text'],
   },
   notices: { items: [notice] },
   notice,

@@ -117,7 +117,7 @@ const authentication = z.strictObject({
     1,
     4,
   ).default(['api_key']),
-  api_keys_path: path,
+  api_keys_path: path.optional(),
   jwt: z.looseObject({}).optional(),
   oauth2: z.looseObject({}).optional(),
 });
@@ -133,6 +133,7 @@ const agents = z.strictObject({
   rate_limit: rate.default({ count: 100, periodMs: 1_000, burst: 100 }),
   policy_path: path.optional(),
   issuer_key_path: path.optional(),
+  cluster_policy: z.enum(['optional', 'required'], { error: 'expected optional or required' }).default('optional'),
 });
 
 const auditLevel = z.enum(auditLevels, { error: `expected ${auditLevels.join(', ')}` });
@@ -179,7 +180,7 @@ const security = z.strictObject({
   cluster: z.strictObject({ mtls: mtls.prefault({}), gossip }),
   api: z.strictObject({
     tls: apiTls,
-    authentication,
+    authentication: authentication.prefault({}),
     rate_limiting: z
       .strictObject({
         enabled: flag.default(true),

@@ -49,12 +49,16 @@ export function assembleAgents(
     monotonic: () => clock.monotonic(),
     voice: messaging.voice,
     onMode: (agent, mode) => {
+      messaging.registry.suspend(agent, !host.handles(agent));
       changed(agent);
       // Protective, so nobody waits for the record: the cell takes no message from now on.
       if (mode === 'compromised') noteCompromised(base, agent);
       // One that goes on after it was suspended may have a capability that is due, or over.
       if (mode === 'running') noticed(agent);
     },
+  });
+  base.onSuspension((path) => {
+    for (const agent of host.below(path)) messaging.registry.suspend(agent, !host.handles(agent));
   });
   const deployments = new Deployments({
     ...{ nodeId, disk, clock, store, host, record },

@@ -135,12 +135,12 @@ export class CapabilityRenewal implements CapabilityRenewals {
       seen += 1;
       if (seen % limits.renewalLooksPerRoundMax === 0) await new Promise<void>((resolve) => nodeLoop.later(resolve));
       if (signal.aborted) return;
-      const { capability, record } = registration;
+      const { capability, manifest } = registration;
       if (!capability) continue;
       const issuer = this.#issuerOf(capability);
-      if (!issuer) this.#warn(soon, record.agentId, capability, 'absent');
-      else if (!this.#isDue(capability, issuer, now, record.agentId, soon)) continue;
-      else if (isActive(record.agentId)) due.push({ registration, capability, issuer });
+      if (!issuer) this.#warn(soon, manifest.agentId, capability, 'absent');
+      else if (!this.#isDue(capability, issuer, now, manifest.agentId, soon)) continue;
+      else if (isActive(manifest.agentId)) due.push({ registration, capability, issuer });
     }
     this.#lookedAt = now;
     for (const news of soon.news()) expiring(news);
@@ -184,7 +184,8 @@ export class CapabilityRenewal implements CapabilityRenewals {
   async #renew(due: Due): Promise<Result<void>> {
     const { clock, trust, deployments, isActive } = this.#options;
     const { issuer, registration } = due;
-    const { agentId, capability: before } = registration.record;
+    const { agentId } = registration.manifest;
+    const { capability: before } = registration.signed;
     // It failed in this very batch: who comes behind waits for the next attempt with the others.
     if ((this.#failing.get(issuer.keyId)?.retryAt ?? 0) > clock.now()) return ok(undefined);
     const present = trust.capability(before);

@@ -6,7 +6,7 @@ import type { Clock, Disk, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
-import type { Caller } from '../operations/control.ts';
+import type { Caller, MayDeploy } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
 import type { AgentKey } from './agent-keys.ts';
 import { loadAgentModule, type ModuleRefusal } from './agent-modules.ts';
@@ -67,12 +67,16 @@ export class Deployments {
 
   /**
    * Deploys an agent whose code lies in the agents folder. An agent that runs already is replaced by a higher
-   * generation. DEPLOYMENT_REFUSED, ALREADY_EXISTS, AUDIT_BLOCKED, NOT_SUPPORTED, LIMIT_EXCEEDED, STOPPED. Many at once
+   * generation. DEPLOYMENT_REFUSED, ALREADY_EXISTS, AUDIT_BLOCKED, NOT_SUPPORTED, LIMIT_EXCEEDED, STOPPED, and what `may` refuses with. Many at once
    * wait for each other in the order in which they were asked for; so do those below.
    */
-  deploy(signed: SignedDeployment, caller?: Caller): Promise<Result<Manifest>> {
+  deploy(signed: SignedDeployment, caller?: Caller, may?: MayDeploy): Promise<Result<Manifest>> {
     return this.#line.run(() =>
       this.#exclusively(signed, async (manifest) => {
+        const { agentId } = manifest;
+        const isThere = this.#known.has(agentId) || this.#options.registry.find(agentId) !== undefined;
+        const permitted = may?.(isThere ? 'UpdateAgent' : 'DeployAgent', agentId);
+        if (permitted?.ok === false) return permitted;
         const behaviour = await this.#load(manifest);
         if (!behaviour.ok) return behaviour;
         return this.#carryOut({ manifest, signed, behaviour: behaviour.value, key: undefined, kept: true, caller });
@@ -139,40 +143,36 @@ export class Deployments {
   }
 
   /**
-   * Gives an agent that runs here the token `after`, which grants what `before` does for a later time: recorded before it is
-   * kept, kept before it is announced, and the agent goes on meanwhile. UNKNOWN_AGENT when it has not `before` any more,
-   * REVOKED, ALREADY_EXISTS, AUDIT_BLOCKED, STOPPED. Rejects with what the store throws.
+   * Gives an agent that runs on the token `after`, which grants what `before` does, later: recorded, then kept, then
+   * announced. UNKNOWN_AGENT (has not `before` any more), REVOKED, AUDIT_BLOCKED, STOPPED. Rejects as the store does.
    */
   renew(agent: AgentId, before: string, after: string): Promise<Result<void>> {
     return this.#line.run(() => this.#oneAtATime(agent, () => this.#renew(agent, before, after)));
   }
 
   async #renew(agent: AgentId, before: string, after: string): Promise<Result<void>> {
-    const { record, registry } = this.#options;
+    const { record, registry, host } = this.#options;
     const known = this.#known.get(agent);
     if (known?.signed.capability !== before)
       return refuse('UNKNOWN_AGENT', `${agent} does not run here with this capability any more.`);
     const { manifest } = known;
     const next: Deployed = { ...known, signed: { manifest: known.signed.manifest, capability: after } };
-    const [tokenBefore, token] = [documentId(before), documentId(after)];
-    const fallen = () => this.#revocationOf(known.signed) ?? this.#revocationOf(next.signed);
-    const refused = fallen();
-    if (refused) return { ok: false, refusal: refused };
-    const detail = { by: 'renewal', tokenBefore, token };
+    const revoked = this.#revocationOf(known.signed) ?? this.#revocationOf(next.signed);
+    if (revoked) return { ok: false, refusal: revoked };
+    const detail = { by: 'renewal', tokenBefore: documentId(before), token: documentId(after) };
     const recorded = await record({ type: 'TokenRefresh', manifest, caller: undefined, detail });
     if (!recorded.ok) return recorded;
     await this.#keep(agent, next);
     // Whoever revoked it meanwhile has stopped it, and left what is kept to this.
     if (this.#known.get(agent) !== known) {
       await this.#keep(agent, undefined);
-      return { ok: false, refusal: fallen() ?? refuse('UNKNOWN_AGENT', `${agent} is gone.`).refusal };
+      return refuse('UNKNOWN_AGENT', `${agent} is gone.`);
     }
     const announced = registry.announce(agent, next.signed.manifest, after);
-    if (!announced.ok) {
-      await this.#keep(agent, known);
-      return announced;
-    }
-    this.#renewed.add(tokenBefore, manifest);
+    if (!announced.ok) await this.#keep(agent, known);
+    if (!announced.ok) return announced;
+    registry.suspend(agent, !host.handles(agent));
+    this.#renewed.add(detail.tokenBefore, manifest);
     this.#known.set(agent, { ...next, signed: registry.ownDocuments(agent) ?? next.signed });
     return ok(undefined);
   }
@@ -214,9 +214,8 @@ export class Deployments {
     signed: SignedDeployment,
     act: (manifest: Manifest) => Promise<Result<Manifest>>,
   ): Promise<Result<Manifest>> {
-    const { nodeId, trust, host } = this.#options;
-    const running = (agent: AgentId) => this.#known.get(agent)?.manifest;
-    const judged = judgeDeployment(signed, { nodeId, trust, isFull: host.isFull, running });
+    const running = (agent: AgentId) => this.manifestOf(agent);
+    const judged = judgeDeployment(signed, { ...this.#options, isFull: this.#options.host.isFull, running });
     if (!judged.ok) return judged;
     return this.#oneAtATime(judged.value.agentId, () => act(judged.value));
   }
@@ -285,6 +284,7 @@ export class Deployments {
     this.#known.set(agentId, deployed);
     const announced = registry.announce(agentId, signed.manifest, signed.capability);
     // The registry keeps the documents: once is enough.
+    registry.suspend(agentId, !host.handles(agentId));
     if (announced.ok) this.#known.set(agentId, { ...deployed, signed: registry.ownDocuments(agentId) ?? signed });
     if (announced.ok) this.#options.announced(agentId);
     if (announced.ok) return ok(manifest);

@@ -1,10 +1,12 @@
-import type { Refusal, Result } from '../../errors.ts';
+import type { ErrorCode, Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
+import type { AgentQuery } from '../../protocols/registry/agent-query.ts';
 import type { AgentAddress } from '../agents/behaviour.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
+import type { CapabilityEvent } from './capability-event.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
 import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
 import type { NoticeControl, NoticeEvent, RevokedView } from './notice-view.ts';
@@ -19,12 +21,18 @@ export interface NodeControl extends EnrolmentControl, NoticeControl, RootsContr
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
-  agents(): readonly AgentView[];
+  /** The agents of the cluster that are asked for, as this node knows them, by name; without a query all of them. */
+  agents(query?: AgentQuery, isVisible?: (agent: AgentId) => boolean): readonly AgentView[];
+  /** One of them; `undefined` when no node hosts it. */
+  agent(agent: AgentId): AgentView | undefined;
   /** The supervision tree. */
   actors(): readonly ActorView[];
   metrics(): readonly MetricSample[];
-  /** Deploys from a signed manifest; class A audited before it answers. */
-  deploy(request: DeployRequest, caller: Caller): Promise<Result<AgentView>>;
+  /**
+   * Deploys from a signed manifest; class A audited before it answers. `may` is asked whether the caller may deploy, or, where
+   * the agent is there already, update it.
+   */
+  deploy(request: DeployRequest, caller: Caller, may?: MayDeploy): Promise<Result<AgentView>>;
   remove(agent: AgentId, caller: Caller): Promise<Result<void>>;
   /** Sends as this node’s console agent and, if asked, waits for the answer. */
   send(request: SendRequest, caller: Caller): Promise<Result<SendOutcome>>;
@@ -47,12 +55,17 @@ export interface NodeControl extends EnrolmentControl, NoticeControl, RootsContr
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
     caller: Caller;
     reasons: readonly string[];
+    /** Of a denial. */
+    code?: ErrorCode;
     /** A keyed hash of what was presented: attempts with one credential can be told, and nobody learns it. */
     credential?: string;
   }): Promise<Result<void>>;
   /** Begins an orderly stop; the answer is given before the API closes. */
   shutdown(caller: Caller): Promise<Result<void>>;
 }
+
+/** Judges what a deployment turns out to be, once its manifest is verified. */
+export type MayDeploy = (permission: 'DeployAgent' | 'UpdateAgent', agent: AgentId) => Result<void>;
 
 /** Who calls, as authenticated; `identity` such as `apikey:dev`, or `anonymous` with a refused credential. */
 export interface Caller {
@@ -122,6 +135,10 @@ export interface AgentView {
   readonly agentId: AgentId;
   readonly node: NodeId;
   readonly kind: string;
+  /**
+   * Of an agent of the node that is asked what it is doing: `running`, `suspended`, `compromised` and the like. Of another
+   * one `remote`, `suspended` when it handles nothing now, `unreachable` when its node has no link.
+   */
   readonly state: string;
   readonly generation: number;
   /** The id of the key that signed its manifest. */
@@ -275,21 +292,6 @@ export type NodeEvent =
     }
   /** Renewals fail, and the certificate nears its end; told at half and at a tenth of the time, and at the end. */
   | { readonly type: 'certificate.expiring'; readonly nodeId: NodeId; readonly leftMs: number }
-  /** Capabilities of agents here end soon and are not renewed; told as for the certificate. */
-  | {
-      readonly type: 'capability.expiring';
-      readonly nodeId: NodeId;
-      /** The one that ends first. */
-      readonly agentId: AgentId;
-      readonly leftMs: number;
-      /** How many there are, this one included. */
-      readonly agents: number;
-      readonly reason: string;
-    }
-  | {
-      readonly type: 'certificate.rotated';
-      readonly nodeId: NodeId;
-      readonly serial: string;
-      readonly notAfter: string;
-    }
+  | CapabilityEvent
+  | { readonly type: 'certificate.rotated'; readonly nodeId: NodeId; readonly serial: string; readonly notAfter: string }
   | { readonly type: 'actor.restarted'; readonly nodeId: NodeId; readonly path: string; readonly reason: string };

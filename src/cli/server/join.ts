@@ -21,7 +21,8 @@ import { CaxtonError, unwrap } from '../../errors.ts';
 import type { JoinFacts } from '../../protocols/link/join-frame.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { writeJson } from '../output.ts';
-import { emptyPolicy, strictConfig } from './strict-config.ts';
+import { about } from '../security/held-ca.ts';
+import { strictConfig } from './strict-config.ts';
 
 const help = 'caxton server join --help';
 
@@ -64,6 +65,7 @@ export async function join(invocation: Invocation): Promise<ExitCode> {
     join: facts.members,
     authorityFiles,
     caNodes: [token.enrolment],
+    apiKeysFile: 'api-keys.json',
   };
   const yaml = strictConfig({ madeBy: 'caxton server join', nodeId, clusterId, trustDomain, ...own, ...sizes(facts) });
   // What another node sent stands in it: refused here rather than at the first start.
@@ -131,8 +133,11 @@ function pinnedRoot(caPem: string, hash: string): string | undefined {
 }
 
 async function ownKey(folder: string): Promise<KeyPair> {
-  if (await nodeDisk.stat(pathJoin(folder, 'node.key'))) {
-    const privateKey = unwrap(privateKeyFromPem(await read(folder, 'node.key')));
+  const path = pathJoin(folder, 'node.key');
+  if (await nodeDisk.stat(path)) {
+    // As a start will judge it: who else can read it must not learn at that time only, with the token used up.
+    const pem = Buffer.from(unwrap(await readKeyFile(path))).toString('latin1');
+    const privateKey = about(path, privateKeyFromPem(pem));
     return { privateKey, publicKey: publicHalf(privateKey) };
   }
   const key = osCrypto.generateKeyPair('p256');
@@ -151,13 +156,12 @@ async function writeFacts(folder: string, facts: JoinFacts): Promise<readonly st
 
 /** What is this node’s alone. */
 async function writeOwnKeys(folder: string): Promise<void> {
-  const apiKey = newApiKey(osCrypto, 'joined');
+  const apiKey = newApiKey(osCrypto, 'joined', nodeClock.now());
   const { claimKey, vaultKey } = newNodeKeys(osCrypto);
   await write(folder, 'claim.key', claimKey, 0o600);
   await write(folder, 'vault.key', vaultKey, 0o600);
   await write(folder, 'api.key', apiKey.key, 0o600);
   await write(folder, 'api-keys.json', apiKey.hashes, 0o600);
-  await write(folder, 'policy.yaml', emptyPolicy, 0o644);
 }
 
 const write = (folder: string, name: string, text: string, mode: number): Promise<void> =>

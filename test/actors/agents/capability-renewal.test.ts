@@ -89,6 +89,7 @@ describe('the capability of a running agent', () => {
     const token = tokenOf(alice);
     const gate = Promise.withResolvers<{ ok: true; value: undefined }>();
     world.audit = () => gate.promise;
+    await pass(1_000);
     link.sent.length = 0;
     await pass(dueMs);
     expect([tokenOf(alice), link.sent]).toEqual([token, []]);

@@ -49,15 +49,20 @@ export async function renewalLab({
   };
   const trust = new Trust(body, '');
   const link = fakeLink('node-2' as never);
+  const patience = () => new Patience(clock, { count: 10_000, periodMs: 1_000, burst: 400_000 });
   const registry = new AgentRegistry({
     nodeId: one,
     bootEpoch: 1,
     trust,
-    links: () => [link.link],
-    patience: new Patience(clock, { count: 100, periodMs: 1_000, burst: 10_000 }),
+    clock,
+    linkTo: (node) => (node === link.link.nodeId ? link.link : undefined),
+    isLive: () => true,
+    patience: { refused: patience(), heard: patience(), repeated: patience() },
+    onPostponed: () => {},
     onChanges: () => {},
     onRefused: () => {},
   });
+  registry.linkReady(link.link);
   const recorded: DeploymentAct[] = [];
   const world = { audit: async (): Promise<Result<unknown>> => ok(undefined) };
   const record = async (act: DeploymentAct): Promise<Result<unknown>> => {
