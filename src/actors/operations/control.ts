@@ -6,10 +6,10 @@ import type { AgentAddress } from '../agents/behaviour.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
 import type { MetricSample } from '../kernel/ports.ts';
-import type { CapabilityEvent } from './capability-event.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
 import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
 import type { NoticeControl, NoticeEvent, RevokedView } from './notice-view.ts';
+import type { RenewalEvent } from './renewal-event.ts';
 import type { RootsControl, RootsEvent } from './roots-view.ts';
 import type { WitnessedLogView } from './witnessed-log-view.ts';
 
@@ -290,8 +290,5 @@ export type NodeEvent =
       readonly kind: string;
       readonly size: number;
     }
-  /** Renewals fail, and the certificate nears its end; told at half and at a tenth of the time, and at the end. */
-  | { readonly type: 'certificate.expiring'; readonly nodeId: NodeId; readonly leftMs: number }
-  | CapabilityEvent
-  | { readonly type: 'certificate.rotated'; readonly nodeId: NodeId; readonly serial: string; readonly notAfter: string }
+  | RenewalEvent
   | { readonly type: 'actor.restarted'; readonly nodeId: NodeId; readonly path: string; readonly reason: string };
