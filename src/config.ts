@@ -81,6 +81,7 @@ export interface NodeConfig {
       readonly capabilityEnforcement: 'strict' | 'permissive' | 'off';
       readonly rateLimit: Rate;
       readonly policyPath: string | undefined;
+      readonly issuerKeyPath: string | undefined;
       /** Whether anything is permitted before the cluster’s policies are held. */
       readonly clusterPolicy: 'optional' | 'required';
     };
@@ -251,7 +252,7 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
       agents: {
         capabilityEnforcement: security.agents.capability_enforcement,
         rateLimit: security.agents.rate_limit,
-        policyPath: maybe(security.agents.policy_path),
+        ...{ policyPath: maybe(security.agents.policy_path), issuerKeyPath: maybe(security.agents.issuer_key_path) },
         clusterPolicy: security.agents.cluster_policy,
       },
       vault: vaultSource(file, from),
@@ -275,7 +276,6 @@ function keysAt(path: readonly PropertyKey[]): readonly string[] {
 interface SchemaDef {
   readonly shape?: Record<string, z.core.$ZodType>;
   readonly innerType?: z.core.$ZodType;
-  /** Of a record with named keys. */
   readonly keyType?: z.core.$ZodType;
   readonly valueType?: z.core.$ZodType;
   readonly entries?: Readonly<Record<string, string>>;

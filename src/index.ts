@@ -30,6 +30,7 @@ export type {
   PerformativeOf,
 } from './actors/agents/contract.ts';
 export { type DeploymentFacts, signDeployment } from './actors/agents/deployer.ts';
+export type { Signer, SigningKey } from './actors/agents/document-signer.ts';
 export type { AgentCode, AgentPolicy, CheckedHandler, Deploy, DeployOptions } from './actors/agents/embedding.ts';
 export type { SignedDeployment } from './actors/agents/stored-deployment.ts';
 export { type ExposedActor, programPath } from './actors/exposed-actors.ts';

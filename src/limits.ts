@@ -368,6 +368,18 @@ export const limits = {
   deploymentsAtOnceMax: 1_024,
   /** Of these that begin in one round of the event loop: some milliseconds of signatures. Past it: the next round. */
   deploymentsPerRoundMax: 32,
+  /** Signatures that are asked of one signer outside the process at once. Past it: they wait, within their time. */
+  signaturesAtOnceMax: 64,
+  /** From when a signature is asked of a signer outside the process until it has come. Past it: refused. */
+  signatureMsMax: 10_000,
+  /** Between two looks for capabilities that are due. A look sees at once what fell due since the last one. */
+  renewalPauseMsMin: 1_000,
+  /** The same, where nothing is due: what an operator resumed, or a clock that was set, is seen by then. */
+  renewalPauseMsMax: 30_000,
+  /** Capabilities that are looked at in one round of the event loop: a millisecond’s worth. Past it: the next round. */
+  renewalLooksPerRoundMax: 4_096,
+  /** Tokens remembered that were renewed, for one of them may be revoked still. Past it: the one renewed first goes. */
+  renewedTokensMax: 20_000,
   /** From the import of an agent’s module until it has loaded. Past it: the deployment is refused. */
   agentLoadMsMax: 5_000,
   /** Keys in the rate limiter’s table. Past it: newcomers are refused. */

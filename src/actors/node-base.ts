@@ -1,9 +1,9 @@
-import type { KeyObject } from 'node:crypto';
 import { parseHostPort } from '../config/quantity.ts';
 import type { NodeConfig } from '../config.ts';
 import { CaxtonError, type Result } from '../errors.ts';
 import type { NodeId } from '../names.ts';
 import type { AgentAddress } from './agents/behaviour.ts';
+import type { SigningKey } from './agents/document-signer.ts';
 import { nextBootEpoch } from './boot-epoch.ts';
 import { TrustedRoots } from './cluster/identity/trusted-roots.ts';
 import { LinkTransport } from './cluster/links/link-transport.ts';
@@ -32,10 +32,16 @@ export interface CreateNodeOptions {
   /** Link addresses of members, beside those of the configuration. */
   readonly join?: readonly string[];
   /**
-   * The Ed25519 private key that the cluster’s trust notice names as deployer and issuer: with it `node.deploy` signs.
-   * Give it only to programs that may decide which agents exist and what they may do.
+   * The Ed25519 private key that the cluster’s trust notice names as deployer, or who signs with it elsewhere: with it
+   * `node.deploy` signs. Give it only to programs that may decide which agents exist.
    */
-  readonly deployer?: KeyObject;
+  readonly deployer?: SigningKey;
+  /**
+   * The same for a key that it names as issuer: with it `node.deploy` signs what agents may do, and the node renews the
+   * capabilities of its agents that were signed with it. Default: that of `security.agents.issuer_key_path`, else the
+   * deployer’s.
+   */
+  readonly issuer?: SigningKey;
   /**
    * The agent in whose name this program writes to its agents; default `default/program-<node id>`. Must be its own on
    * each node of the cluster.

@@ -5,6 +5,7 @@ import type { Member } from '../protocols/swim/member.ts';
 import { addressText } from './address.ts';
 import type { AgentHost } from './agents/agent-host.ts';
 import type { ReceivedMessage } from './agents/behaviour.ts';
+import type { CapabilityRenewal } from './agents/capability-renewal.ts';
 import type { Deployments } from './agents/deployments.ts';
 import type { AgentMode } from './agents/lifecycle.ts';
 import type { Gossip } from './cluster/gossip/gossip.ts';
@@ -50,6 +51,7 @@ export interface NodeControlParts {
   readonly registry: AgentRegistry;
   readonly host: AgentHost;
   readonly deployments: Deployments;
+  readonly renewals: Pick<CapabilityRenewal, 'renews'>;
   readonly audit: AuditLog;
   readonly siem: () => readonly SiemView[];
   readonly proofs: AuditProofs;
@@ -179,10 +181,10 @@ export function memberView(
 }
 
 export function agentView(
-  parts: Pick<NodeControlParts, 'registry' | 'host' | 'links' | 'identity'>,
+  parts: Pick<NodeControlParts, 'registry' | 'host' | 'links' | 'identity' | 'renewals'>,
   agentId: AgentId,
 ): AgentView | undefined {
-  const { registry, host, links, identity } = parts;
+  const { registry, host, links, identity, renewals } = parts;
   const found = registry.find(agentId);
   if (!found) return undefined;
   const local = found.nodeId === identity.nodeId;
@@ -196,7 +198,11 @@ export function agentView(
     generation: found.manifest.generation,
     deployer: found.deployer,
     deploymentId: documentId(found.signed.manifest),
-    ...(found.signed.capability === '' ? {} : { tokenId: documentId(found.signed.capability) }),
+    ...(found.capability && {
+      tokenId: documentId(found.signed.capability),
+      tokenExpires: iso(found.capability.expires),
+      ...(local && { tokenRenewed: renewals.renews(found.capability) }),
+    }),
     services: found.manifest.services,
     ...(rivals.length > 0 && { rivals }),
     reachable,

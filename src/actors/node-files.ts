@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkDataFolder } from '../config/data-folder.ts';
@@ -39,6 +40,8 @@ export interface NodeFiles {
   readonly authority: CertificateAuthority | undefined;
   readonly keyring: Keyring;
   readonly trust: Trust;
+  /** The issuer’s private key, where the node is given one. */
+  readonly issuer: KeyObject | undefined;
   /** Of its own policy file; undefined without one. */
   readonly policies: PolicySet | undefined;
   /** Of its own file of keys; none without one. */
@@ -68,7 +71,7 @@ export async function readNodeFiles(
   const caPem = await text(ca);
   inFile(ca, checkCaCertificate(caPem));
   const claim = { path: node.claimKeyPath, key: 'node.claim_key_path' };
-  const claimKey = inFile(claim, claimKeyFromPem(await readSecret(disk, claim)));
+  const claimKey = inFile(claim, signingKeyFromPem('A claim key', await readSecret(disk, claim)));
   const certificate = { path: node.certificatePath, key: 'node.certificate_path' };
   const privateKey = { path: node.privateKeyPath, key: 'node.private_key_path' };
   const key = await partOfPair(disk, privateKey, async () => {
@@ -97,6 +100,7 @@ export async function readNodeFiles(
     policies: await readPolicies(security.agents.policyPath, (path) =>
       text({ path, key: 'security.agents.policy_path' }),
     ),
+    issuer: await readIssuer(disk, security.agents.issuerKeyPath),
     apiKeys:
       security.api.apiKeysPath === undefined
         ? { keys: [] }
@@ -168,10 +172,16 @@ function decoded({ path, key }: NamedFile, bytes: Uint8Array): string {
   }
 }
 
-function claimKeyFromPem(pem: string): ReturnType<typeof privateKeyFromPem> {
+function signingKeyFromPem(what: string, pem: string): ReturnType<typeof privateKeyFromPem> {
   const key = privateKeyFromPem(pem);
   if (!key.ok || key.value.asymmetricKeyType === 'ed25519') return key;
-  return refuse('MALFORMED', `A claim key is Ed25519, and this one is ${key.value.asymmetricKeyType ?? 'another'}.`);
+  return refuse('MALFORMED', `${what} is Ed25519, and this one is ${key.value.asymmetricKeyType ?? 'another'}.`);
+}
+
+async function readIssuer(disk: Disk, path: string | undefined): Promise<KeyObject | undefined> {
+  if (path === undefined) return undefined;
+  const file = { path, key: 'security.agents.issuer_key_path' };
+  return inFile(file, signingKeyFromPem('An issuer’s key', await readSecret(disk, file)));
 }
 
 /** A vault without its file is the first thing that whoever sets up a node by hand meets: it says how to make one. */

@@ -1,11 +1,7 @@
 import type { NodeConfig } from '../config.ts';
 import type { AgentId } from '../names.ts';
 import { version } from '../version.ts';
-import { AgentHost } from './agents/agent-host.ts';
-import { AgentKeys } from './agents/agent-keys.ts';
-import type { DeploymentAct } from './agents/deployment-act.ts';
-import { Deployments } from './agents/deployments.ts';
-import { Embedding } from './agents/embedding.ts';
+import { type AgentsParts, assembleAgents } from './agents/assemble.ts';
 import { assembleEnrolment } from './assemble-enrolment.ts';
 import { assembleCluster, type ClusterParts } from './cluster/assemble.ts';
 import type { Ports } from './kernel/ports.ts';
@@ -17,19 +13,15 @@ import { assembleGossipKeys } from './node-gossip-keys.ts';
 import { assembleNotices, type NodeNotices } from './node-notices.ts';
 import { type ApiParts, assembleApi } from './operations/api/assemble.ts';
 import { assembleWitness, notaryPath, type WitnessParts } from './operations/audit/assemble-witness.ts';
-import type { AuditDraft } from './operations/audit/audit-draft.ts';
 import type { AuditNotaryEvent } from './operations/audit/audit-notary.ts';
 import { AuditProofs } from './operations/audit/audit-proofs.ts';
 import type { Caller, NodeControl, NodeStatus } from './operations/control.ts';
 import { assembleSiem, type SiemParts } from './operations/siem/assemble.ts';
 
 /** A node taken apart: what the supervision tree runs, and what the node’s handle offers. */
-export interface NodeParts extends NodeBase {
+export interface NodeParts extends NodeBase, AgentsParts {
   readonly cluster: ClusterParts;
   readonly messaging: MessagingParts;
-  readonly host: AgentHost;
-  readonly deployments: Deployments;
-  readonly embedding: Embedding;
   readonly witness: WitnessParts;
   readonly control: NodeControl;
   readonly api: ApiParts;
@@ -47,7 +39,7 @@ export async function assemble(
   options: CreateNodeOptions,
 ): Promise<NodeParts> {
   const base = await assembleBase(config, ports, files, options);
-  const { kernel, events, audit, nodeId } = base;
+  const { events, nodeId } = base;
   const cluster = await assembleCluster(base);
   const messaging = assembleMessaging(base, cluster, {
     deliver: (message) => host.deliver(message),
@@ -58,63 +50,25 @@ export async function assemble(
     const view = agentView({ ...parts, ...cluster, ...messaging }, agent);
     if (view) events.emit({ type: 'agent.changed', nodeId, agent: view });
   };
-  const host = new AgentHost({
-    kernel,
-    keys: new AgentKeys(ports.crypto),
-    monotonic: () => ports.clock.monotonic(),
-    voice: messaging.voice,
-    onMode: (agent, mode) => {
-      messaging.registry.suspend(agent, !host.handles(agent));
-      changed(agent);
-      // Protective, so nobody waits for the record: the cell takes no message from now on.
-      if (mode === 'compromised') noteCompromised(base, agent);
-    },
-  });
-  base.onSuspension((path) => {
-    for (const agent of host.below(path)) messaging.registry.suspend(agent, !host.handles(agent));
-  });
-  const deployments = new Deployments({
-    nodeId,
-    disk: ports.disk,
-    clock: ports.clock,
-    store: ports.store,
-    trust: base.files.trust,
-    registry: messaging.registry,
-    host,
-    modulesPath: config.agents.modulesPath,
-    record: async (act) => {
-      const fact = deploymentFact(act);
-      const recorded = await audit.record(fact);
-      // What the node did to protect itself is done, so its record waits for a log that is blocked.
-      if (!recorded.ok && act.because) audit.note(fact);
-      return recorded;
-    },
-  });
-  const embedding = new Embedding({
-    nodeId,
-    clock: ports.clock,
-    crypto: ports.crypto,
-    trust: base.files.trust,
-    deployments,
-    host,
-    deployer: options.deployer,
-    program: options.program,
-  });
+  const rooms = assembleAgents(base, messaging, options, changed);
+  const { host, deployments, renewals } = rooms;
   const nodeNotices = assembleNotices({ base, cluster, messaging, deployments });
   const release = await version();
   const witness = assembleWitness(base, cluster);
   const siem = assembleSiem(base, release, witness.forSiem);
   const control = createNodeControl(
-    controlParts({ ...base, cluster, messaging, host, deployments, siem, witness, nodeNotices }, release, () => parts),
+    controlParts(
+      { ...base, cluster, messaging, host, deployments, renewals, siem, witness, nodeNotices },
+      release,
+      () => parts,
+    ),
   );
   const api = assembleApi(base, cluster.apiCertificate, control);
   const parts: NodeParts = {
     ...base,
     cluster,
     messaging,
-    host,
-    deployments,
-    embedding,
+    ...rooms,
     witness,
     control,
     api,
@@ -123,31 +77,6 @@ export async function assemble(
     requestStop: () => {},
   };
   return parts;
-}
-
-const deploymentFact = (act: DeploymentAct): AuditDraft => {
-  const { type, manifest, caller, failure, because, detail } = act;
-  return {
-    type,
-    identity: manifest.agentId,
-    sourceIp: caller?.sourceIp ?? '',
-    outcome: failure ? 'failure' : 'success',
-    reasons: (failure ?? because)?.reasons ?? [],
-    ...(failure ? { code: failure.code } : {}),
-    ...(caller ? { requestId: caller.requestId } : {}),
-    metadata: { generation: manifest.generation, kind: manifest.kind, by: caller?.identity ?? 'program', ...detail },
-  };
-};
-
-function noteCompromised({ audit }: NodeBase, agent: AgentId): void {
-  audit.note({
-    type: 'AgentCompromised',
-    identity: agent,
-    sourceIp: '',
-    outcome: 'success',
-    reasons: ['The agent was marked as compromised: it takes no messages and is kept for those who look into it.'],
-    metadata: { mode: 'compromised' },
-  });
 }
 
 /**
@@ -162,7 +91,7 @@ export async function closeSockets({ messaging, cluster, api, siem, transport }:
 
 type BuiltParts = Pick<
   NodeParts,
-  keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments' | 'siem' | 'witness'
+  keyof NodeBase | 'cluster' | 'messaging' | 'host' | 'deployments' | 'renewals' | 'siem' | 'witness'
 > & { readonly nodeNotices: NodeNotices };
 
 /** `whole` gives what is made after the control: it is asked only while the node runs. */
@@ -186,6 +115,7 @@ function controlParts(built: BuiltParts, release: string, whole: () => NodeParts
     registry: messaging.registry,
     host: built.host,
     deployments: built.deployments,
+    renewals: built.renewals,
     audit: built.audit,
     siem: () => built.siem.views(),
     proofs: new AuditProofs({

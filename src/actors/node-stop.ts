@@ -95,6 +95,8 @@ export async function stopInPhases(stopping: Stopping): Promise<void> {
   const { clock } = parts.ports;
   parts.state = 'draining';
   parts.deployments.close();
+  parts.embedding.close();
+  parts.renewals.close();
   parts.cluster.links.stop();
   parts.kernel.beginStop();
   for (const { name, ms, steps } of phasesOf(stopping)) {

@@ -1,4 +1,5 @@
 import { limits } from '../limits.ts';
+import { capabilityRenewer } from './agents/capability-renewer.ts';
 import { gossipMember } from './cluster/gossip/gossip-member.ts';
 import { keyRotator } from './cluster/gossip/key-rotator.ts';
 import { apiCertificateWatch } from './cluster/identity/api-certificate-watch.ts';
@@ -102,6 +103,7 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       },
       supervisor('operations', 'one-for-one', [
         ...(parts.siem.workers.length === 0 ? [] : [supervisor('siem', 'one-for-one', parts.siem.workers)]),
+        worker('capability-renewer', capabilityRenewer, { renewals: parts.renewals }),
         worker('audit-notary', auditNotary, parts.witness),
         ...(apiRenewal ? [worker('api-certificate', apiCertificateWatch, { certificate: apiCertificate })] : []),
         worker('management-api', managementApi, { api: parts.api.api }, { startedWhen: inState('serving') }),

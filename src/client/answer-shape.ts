@@ -52,6 +52,8 @@ const agent = {
   deployer: 'text',
   'deploymentId?': 'text',
   'tokenId?': 'text',
+  'tokenExpires?': 'text',
+  'tokenRenewed?': 'flag',
   services: ['text'],
   'rivals?': ['text'],
   reachable: 'flag',

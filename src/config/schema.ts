@@ -132,6 +132,7 @@ const agents = z.strictObject({
     .default('strict'),
   rate_limit: rate.default({ count: 100, periodMs: 1_000, burst: 100 }),
   policy_path: path.optional(),
+  issuer_key_path: path.optional(),
   cluster_policy: z.enum(['optional', 'required'], { error: 'expected optional or required' }).default('optional'),
 });
 

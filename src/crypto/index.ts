@@ -45,10 +45,12 @@ export {
 export { signNote, verifyNoteSignature } from './note.ts';
 export { type Crypto, type KeyPair, type KeyType, osCrypto, sha256 } from './port.ts';
 export {
+  bytesToSign,
   type DocumentKind,
   decodeDocument,
   type SignedDocument,
   signDocument,
+  signedElsewhere,
   type VerifiedDocument,
   verifyDocument,
 } from './signed-document.ts';

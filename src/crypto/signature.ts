@@ -43,6 +43,9 @@ export function verifyWith(
 const keyFor = ({ keyType }: SignatureAlgorithm, key: KeyObject): VerifyKeyObjectInput | KeyObject =>
   keyType === 'ec' ? { key, dsaEncoding: 'ieee-p1363' } : key;
 
-// No domain contains a zero byte, so no domain and bytes can be read as another domain and other bytes.
-const coveredBytes = (domain: SignatureDomain, bytes: Uint8Array): Uint8Array =>
+/**
+ * What a signature of a domain covers: the domain, a zero byte, and the bytes. No domain contains a zero byte, so none of
+ * it can be read as another domain and other bytes.
+ */
+export const coveredBytes = (domain: SignatureDomain, bytes: Uint8Array): Uint8Array =>
   Buffer.concat([Buffer.from(`${domain}\0`, 'utf8'), bytes]);

@@ -6,7 +6,7 @@ import type { SignatureDomain } from './algorithms.ts';
 import { fromBase64url, toBase64url } from './base64url.ts';
 import { keyIdOf } from './keys.ts';
 import { sha256 } from './port.ts';
-import { signatureBytes, signWith, verifyWith } from './signature.ts';
+import { coveredBytes, signatureBytes, signWith, verifyWith } from './signature.ts';
 
 /** Capability tokens, deployment manifests and cluster notices share one envelope. */
 export type DocumentKind = 'capability' | 'deployment' | 'notice';
@@ -54,13 +54,37 @@ export interface VerifiedDocument {
  * @param privateKey Ed25519. Throws for another type, and for a payload too long for the kind.
  */
 export function signDocument(kind: DocumentKind, privateKey: KeyObject, payload: Uint8Array): string {
-  const { prefix, domain, bytesMax } = kinds[kind];
-  const signature = signWith(privateKey, domain, payload);
-  // Joined, because a template leaves its parts as they are, each with a node of its own.
-  const text = [prefix, toBase64url(payload), keyIdOf(privateKey), toBase64url(signature)].join('.');
-  if (text.length > bytesMax) throw new RangeError(`A ${kind} document may have ${bytesMax} bytes at most.`);
+  const text = joined(kind, payload, keyIdOf(privateKey), signWith(privateKey, kinds[kind].domain, payload));
+  if (text.length > kinds[kind].bytesMax) throw new RangeError(tooLong(kind));
   return text;
 }
+
+/** Exactly what a signature under a document covers, for who signs elsewhere: the domain, a zero byte, the payload. */
+export const bytesToSign = (kind: DocumentKind, payload: Uint8Array): Uint8Array =>
+  coveredBytes(kinds[kind].domain, payload);
+
+/**
+ * The document of a signature that was made elsewhere, over `bytesToSign`. SIGNATURE_INVALID when it is none of this
+ * key’s over exactly these bytes; LIMIT_EXCEEDED when the payload is too long for the kind.
+ */
+export function signedElsewhere(
+  kind: DocumentKind,
+  publicKey: KeyObject,
+  payload: Uint8Array,
+  signature: Uint8Array,
+): Result<string> {
+  const signer = keyIdOf(publicKey);
+  if (!verifyWith(publicKey, kinds[kind].domain, payload, signature))
+    return refuse('SIGNATURE_INVALID', `It is no signature of the key ${signer} over this ${kind} document.`);
+  const text = joined(kind, payload, signer, signature);
+  return text.length > kinds[kind].bytesMax ? refuse('LIMIT_EXCEEDED', tooLong(kind)) : ok(text);
+}
+
+/** Joined, because a template leaves its parts as they are, each with a node of its own. */
+const joined = (kind: DocumentKind, payload: Uint8Array, signer: string, signature: Uint8Array): string =>
+  [kinds[kind].prefix, toBase64url(payload), signer, toBase64url(signature)].join('.');
+
+const tooLong = (kind: DocumentKind): string => `A ${kind} document may have ${kinds[kind].bytesMax} bytes at most.`;
 
 /**
  * Takes a document’s text apart, strictly: the size before anything else, four parts, canonical base64url.

@@ -32,7 +32,7 @@ export interface DeploymentFacts {
 }
 
 /** Clocks differ: what was signed here a moment ago must be valid there. */
-const backdatedMs = 60_000;
+export const backdatedMs = 60_000;
 
 /**
  * Signs a manifest and the capability token beside it. `deployer` is the Ed25519 private key that the cluster’s trust
@@ -46,37 +46,52 @@ export function signDeployment(
     ...document: [kind: 'deployment' | 'capability', key: KeyObject, payload: Uint8Array]
   ) => string = signDocument,
 ): SignedDeployment {
-  const { agentId, kind, code, services, actions, nodes, generation, policy, now, validForMs, delegations = 0 } = facts;
   const { issuer = deployer } = facts;
-  const agentKey = publicKeyToText(rawPublicKey(facts.agentKey));
-  const tenant = tenantOf(agentId);
-  const manifest = manifestPayload({
-    v: 1,
-    agentId,
-    kind,
-    code,
-    tenant,
-    services,
-    capabilities: actions,
-    agentKey,
-    placement: { nodes },
-    generation,
-    ...(policy && { policy }),
-    issuedAt: now,
-  });
-  const signedManifest = sign('deployment', deployer, Buffer.from(manifest));
-  if (actions.length === 0) return { manifest: signedManifest, capability: '' };
-  const capability = capabilityPayload({
-    v: 1,
-    issuer: keyIdOf(issuer),
-    subject: agentId,
-    tenant,
-    actions,
-    notBefore: now - backdatedMs,
-    expires: now + validForMs,
-    depth: delegations,
-    ...(delegations > 0 && { holder: agentKey }),
-    nonce: Buffer.from(crypto.randomBytes(16)).toString('base64url'),
-  });
-  return { manifest: signedManifest, capability: sign('capability', issuer, Buffer.from(capability)) };
+  const manifest = sign('deployment', deployer, manifestBytes(facts));
+  const capability = capabilityBytes(facts, keyIdOf(issuer), crypto);
+  return { manifest, capability: capability ? sign('capability', issuer, capability) : '' };
 }
+
+/** The payload of the manifest that the facts amount to. Throws as `signDeployment`. */
+export function manifestBytes(facts: DeploymentFacts): Uint8Array {
+  const { agentId, kind, code, services, actions, nodes, generation, policy, now } = facts;
+  return Buffer.from(
+    manifestPayload({
+      v: 1,
+      agentId,
+      kind,
+      code,
+      tenant: tenantOf(agentId),
+      services,
+      capabilities: actions,
+      agentKey: publicKeyToText(rawPublicKey(facts.agentKey)),
+      placement: { nodes },
+      generation,
+      ...(policy && { policy }),
+      issuedAt: now,
+    }),
+  );
+}
+
+/** The payload of its capability, for the issuer whose key has this id; undefined for an agent that only answers. */
+export function capabilityBytes(facts: DeploymentFacts, issuer: string, crypto: Crypto): Uint8Array | undefined {
+  const { agentId, actions, now, validForMs, delegations = 0 } = facts;
+  if (actions.length === 0) return undefined;
+  return Buffer.from(
+    capabilityPayload({
+      v: 1,
+      issuer,
+      subject: agentId,
+      tenant: tenantOf(agentId),
+      actions,
+      notBefore: now - backdatedMs,
+      expires: now + validForMs,
+      depth: delegations,
+      ...(delegations > 0 && { holder: publicKeyToText(rawPublicKey(facts.agentKey)) }),
+      nonce: newNonce(crypto),
+    }),
+  );
+}
+
+/** 16 unpredictable bytes in base64url. */
+export const newNonce = (crypto: Crypto): string => Buffer.from(crypto.randomBytes(16)).toString('base64url');

@@ -1,7 +1,7 @@
+import { documentId } from '../../crypto/signed-document.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
-import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
-import { type Manifest, placementAllows } from '../../protocols/deployment/manifest.ts';
+import type { Manifest } from '../../protocols/deployment/manifest.ts';
 import type { Clock, Disk, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { AgentRegistry } from '../messaging/agent-registry.ts';
@@ -12,8 +12,10 @@ import type { AgentKey } from './agent-keys.ts';
 import { loadAgentModule, type ModuleRefusal } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { DeploymentAct } from './deployment-act.ts';
+import { judgeDeployment } from './deployment-judgement.ts';
 import { DeploymentLine } from './deployment-line.ts';
-import { newRights } from './new-rights.ts';
+import { rightsOfReplacement } from './new-rights.ts';
+import { RenewedTokens } from './renewed-tokens.ts';
 import { type EmbeddedAgent, readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
 
 export interface DeploymentsOptions {
@@ -28,6 +30,8 @@ export interface DeploymentsOptions {
   readonly modulesPath: string | undefined;
   /** Class A: AgentDeployed and AgentRemoved are durable before the agent starts or stops. */
   readonly record: (act: DeploymentAct) => Promise<Result<unknown>>;
+  /** An agent runs, and the others are told of it. */
+  readonly announced: (agent: AgentId) => void;
 }
 
 interface Deployed {
@@ -51,6 +55,7 @@ export class Deployments {
   /** Deployments of one agent are carried out one after the other. */
   readonly #busy = new Set<AgentId>();
   readonly #line = new DeploymentLine();
+  readonly #renewed = new RenewedTokens();
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
@@ -107,8 +112,9 @@ export class Deployments {
    */
   async stopRevoked(): Promise<void> {
     const { record, store } = this.#options;
+    const renewed = this.#renewed.revoked((tokenId) => this.#options.trust.revocationOf('token', tokenId));
     const fallen = [...this.#known.values()].flatMap((deployed) => {
-      const refusal = this.#revocationOf(deployed.signed);
+      const refusal = this.#revocationOf(deployed.signed) ?? renewed.get(deployed.manifest);
       return refusal ? [{ deployed, refusal }] : [];
     });
     await Promise.all(
@@ -134,6 +140,41 @@ export class Deployments {
   /** The node stops: who waits is refused with STOPPED, and nothing is begun any more. What is under way goes on. */
   close(): void {
     this.#line.close();
+  }
+
+  /**
+   * Gives an agent that runs on the token `after`, which grants what `before` does, later: recorded, then kept, then
+   * announced. UNKNOWN_AGENT (has not `before` any more), REVOKED, AUDIT_BLOCKED, STOPPED. Rejects as the store does.
+   */
+  renew(agent: AgentId, before: string, after: string): Promise<Result<void>> {
+    return this.#line.run(() => this.#oneAtATime(agent, () => this.#renew(agent, before, after)));
+  }
+
+  async #renew(agent: AgentId, before: string, after: string): Promise<Result<void>> {
+    const { record, registry, host } = this.#options;
+    const known = this.#known.get(agent);
+    if (known?.signed.capability !== before)
+      return refuse('UNKNOWN_AGENT', `${agent} does not run here with this capability any more.`);
+    const { manifest } = known;
+    const next: Deployed = { ...known, signed: { manifest: known.signed.manifest, capability: after } };
+    const revoked = this.#revocationOf(known.signed) ?? this.#revocationOf(next.signed);
+    if (revoked) return { ok: false, refusal: revoked };
+    const detail = { by: 'renewal', tokenBefore: documentId(before), token: documentId(after) };
+    const recorded = await record({ type: 'TokenRefresh', manifest, caller: undefined, detail });
+    if (!recorded.ok) return recorded;
+    await this.#keep(agent, next);
+    // Whoever revoked it meanwhile has stopped it, and left what is kept to this.
+    if (this.#known.get(agent) !== known) {
+      await this.#keep(agent, undefined);
+      return refuse('UNKNOWN_AGENT', `${agent} is gone.`);
+    }
+    const announced = registry.announce(agent, next.signed.manifest, after);
+    if (!announced.ok) await this.#keep(agent, known);
+    if (!announced.ok) return announced;
+    registry.suspend(agent, !host.handles(agent));
+    this.#renewed.add(detail.tokenBefore, manifest);
+    this.#known.set(agent, { ...next, signed: registry.ownDocuments(agent) ?? next.signed });
+    return ok(undefined);
   }
 
   async #remove(agent: AgentId, caller: Caller | undefined): Promise<Result<void>> {
@@ -173,7 +214,8 @@ export class Deployments {
     signed: SignedDeployment,
     act: (manifest: Manifest) => Promise<Result<Manifest>>,
   ): Promise<Result<Manifest>> {
-    const judged = this.#judge(signed);
+    const running = (agent: AgentId) => this.manifestOf(agent);
+    const judged = judgeDeployment(signed, { ...this.#options, isFull: this.#options.host.isFull, running });
     if (!judged.ok) return judged;
     return this.#oneAtATime(judged.value.agentId, () => act(judged.value));
   }
@@ -186,32 +228,6 @@ export class Deployments {
     } finally {
       this.#busy.delete(agent);
     }
-  }
-
-  #judge({ manifest: text, capability: token }: SignedDeployment): Result<Manifest> {
-    const { trust, nodeId } = this.#options;
-    const manifest = trust.manifest(text);
-    if (!manifest.ok) return manifest;
-    const { agentId, generation } = manifest.value;
-    if (!placementAllows(manifest.value, nodeId))
-      return refuse('DEPLOYMENT_REFUSED', `The manifest of ${agentId} does not place it on ${nodeId}.`);
-    const known = this.#known.get(agentId)?.manifest;
-    if (known && generation <= known.generation)
-      return refuse(
-        'ALREADY_EXISTS',
-        `${agentId} runs here with generation ${known.generation}; a replacement needs a higher one than ${generation}.`,
-      );
-    if (!known && this.#options.host.isFull)
-      return refuse('LIMIT_EXCEEDED', `${nodeId} hosts ${limits.agentsMax} agents already: remove some first.`);
-    if (token === '') return manifest;
-    const capability = trust.capability(token);
-    if (!capability.ok) return refuse('DEPLOYMENT_REFUSED', ...capability.refusal.reasons);
-    if (capability.value.subject !== agentId)
-      return refuse(
-        'DEPLOYMENT_REFUSED',
-        `The capability token is for ${capability.value.subject}, not for ${agentId}.`,
-      );
-    return manifest;
   }
 
   #load(manifest: Manifest): Promise<Result<Behaviour, ModuleRefusal>> {
@@ -231,8 +247,11 @@ export class Deployments {
         'DEPLOYMENT_REFUSED',
         `${agentId} was deployed here with generation ${highest} already; ${manifest.generation} is older.`,
       );
-    const recorded = await this.#recordAll([act, ...(running ? this.#newRights(running, deployed) : [])]);
-    if (!recorded.ok) return recorded;
+    const rights = running ? rightsOfReplacement(this.#options.trust, running, deployed) : [];
+    for (const each of [act, ...rights]) {
+      const recorded = await this.#options.record(each);
+      if (!recorded.ok) return recorded;
+    }
     // Asked for together, so that both are written or none.
     await Promise.all([
       this.#options.store.put(generations, agentId, utf8.encode(String(manifest.generation))),
@@ -247,25 +266,6 @@ export class Deployments {
     // It was recorded as deployed, so that it did not come about belongs there too.
     await this.#options.record({ ...act, failure: started.refusal });
     return started;
-  }
-
-  async #recordAll(acts: readonly DeploymentAct[]): Promise<Result<unknown>> {
-    for (const act of acts) {
-      const recorded = await this.#options.record(act);
-      if (!recorded.ok) return recorded;
-    }
-    return ok(undefined);
-  }
-
-  /** What a replacement changes in the agent’s rights: all of it in full, because rights grow without much noise. */
-  #newRights(before: Deployed, after: Deployed): readonly DeploymentAct[] {
-    const { manifest, caller, signed } = after;
-    const added = newRights(this.#options.trust, before.signed.capability, signed.capability);
-    if (added === undefined) return [];
-    const refreshed: DeploymentAct = { type: 'TokenRefresh', manifest, caller };
-    return added.length === 0
-      ? [refreshed]
-      : [refreshed, { type: 'PrivilegeEscalation', manifest, caller, detail: { added: added.join(', ') } }];
   }
 
   async #keep(agent: AgentId, deployed: Deployed | undefined): Promise<void> {
@@ -286,6 +286,7 @@ export class Deployments {
     // The registry keeps the documents: once is enough.
     registry.suspend(agentId, !host.handles(agentId));
     if (announced.ok) this.#known.set(agentId, { ...deployed, signed: registry.ownDocuments(agentId) ?? signed });
+    if (announced.ok) this.#options.announced(agentId);
     if (announced.ok) return ok(manifest);
     await this.#takeDown(agentId);
     return announced;

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { AnyStateMachine } from 'xstate';
 import type { Crypto } from '../../crypto/port.ts';
-import { CaxtonError, unwrap } from '../../errors.ts';
+import { CaxtonError, ok, type Result, unwrap } from '../../errors.ts';
 import { type AgentId, isAgentId, type NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
 import { inlinePolicy, type PolicyRules } from '../../protocols/authorization/policy-rules.ts';
@@ -10,6 +10,7 @@ import type { Check } from '../kernel/check.ts';
 import type { Clock } from '../kernel/ports.ts';
 import type { Trust } from '../messaging/trust.ts';
 import type { AgentHost } from './agent-host.ts';
+import type { AgentKey } from './agent-keys.ts';
 import type { AgentAddress, AgentContext, AgentHandler, Behaviour, HandlerModule } from './behaviour.ts';
 import {
   type AgentRef,
@@ -21,9 +22,11 @@ import {
   type PerformativeOf,
   performativesOf,
 } from './contract.ts';
-import { signDeployment } from './deployer.ts';
+import { capabilityBytes, type DeploymentFacts, manifestBytes } from './deployer.ts';
+import { DeploymentLine } from './deployment-line.ts';
 import type { Deployments } from './deployments.ts';
-import type { EmbeddedAgent } from './stored-deployment.ts';
+import type { DocumentSigner } from './document-signer.ts';
+import type { EmbeddedAgent, SignedDeployment } from './stored-deployment.ts';
 
 /** The code of an agent: a function, or an XState machine whose input is `{ agent }` (see `ChartModule`). */
 export type AgentCode = AgentHandler | AnyStateMachine;
@@ -67,7 +70,10 @@ export interface DeployOptions {
   readonly key?: KeyObject;
   /** How many times what it may send can be handed on to other agents of its tenant; default 0. See `agent.delegate`. */
   readonly delegations?: number;
-  /** How long its capability is valid, in milliseconds; default 90 days. After that it can only answer. */
+  /**
+   * How long its capability is valid, in milliseconds; default 90 days. The node renews it for the same time while the
+   * agent stands, as long as it holds the issuer; one that is not renewed can only answer after its end.
+   */
   readonly validForMs?: number;
 }
 
@@ -94,8 +100,10 @@ export interface EmbeddingParts {
   readonly trust: Trust;
   readonly deployments: Deployments;
   readonly host: AgentHost;
-  /** The deployer’s private key; without it nothing can be signed here. */
-  readonly deployer: KeyObject | undefined;
+  /** Who signs manifests; without it nothing can be deployed here that was not signed elsewhere. */
+  readonly deployer: DocumentSigner | undefined;
+  /** Who signs capabilities; default: the deployer. */
+  readonly issuer: DocumentSigner | undefined;
   /** Under which name the program around the node writes to its agents; checked here. */
   readonly program: string | undefined;
 }
@@ -106,6 +114,8 @@ const defaultValidForMs = 90 * dayMs;
 /** What a program does with the agents of the node that it embeds. */
 export class Embedding {
   readonly #parts: EmbeddingParts;
+  /** Who waits for a signature from elsewhere must not keep others from being deployed or removed. */
+  readonly #signing = new DeploymentLine();
   #program: Promise<AgentContext> | undefined;
 
   /** Throws MALFORMED when the program’s name is none. */
@@ -142,55 +152,98 @@ export class Embedding {
     return this.#program;
   }
 
+  /** The node stops: nothing is signed any more. */
+  close(): void {
+    this.#signing.close();
+  }
+
   async #embed(
     agentId: AgentId,
     behaviour: Behaviour,
     options: DeployOptions & { accepts?: Checks },
   ): Promise<AgentContext> {
-    const { deployments, host, deployer } = this.#parts;
-    if (!deployer)
+    const { deployments, host, deployer, issuer = deployer } = this.#parts;
+    if (!deployer || !issuer)
       throw new CaxtonError(
         'DEPLOYMENT_REFUSED',
         'This node was made without a deployer’s key, so it signs nothing: createNode(config, { deployer }).',
       );
-    unwrap(await deployments.embed(() => this.#sign(deployer, agentId, behaviour, options)));
+    const draft = () => this.#draft(agentId, behaviour, options);
+    // With keys that are here a deployment is signed when its turn has come: many at once must not all be signed first.
+    if (deployer.privateKey && issuer.privateKey) {
+      const [manifestKey, capabilityKey] = [deployer.privateKey, issuer.privateKey];
+      const signed = ({ facts, key }: Drafted): EmbeddedAgent => {
+        const { trust, crypto } = this.#parts;
+        const manifest = trust.sign('deployment', manifestKey, manifestBytes(facts));
+        const payload = capabilityBytes(facts, issuer.keyId, crypto);
+        const capability = payload ? trust.sign('capability', capabilityKey, payload) : '';
+        return { signed: { manifest, capability }, behaviour, key };
+      };
+      unwrap(await deployments.embed(() => signed(draft())));
+    } else {
+      const brought = unwrap(
+        await this.#signing.run(async () => {
+          const { facts, key } = draft();
+          const signed = await this.#signedBy(deployer, issuer, facts);
+          return signed.ok ? ok({ signed: signed.value, behaviour, key }) : signed;
+        }),
+      );
+      unwrap(await deployments.embed(() => brought));
+    }
     return host.contextOf(agentId)!;
   }
 
-  #sign(
-    deployer: KeyObject,
-    agentId: AgentId,
-    behaviour: Behaviour,
-    options: DeployOptions & { accepts?: Checks },
-  ): EmbeddedAgent {
-    const { nodeId, clock, crypto, trust, deployments, host } = this.#parts;
+  /** Nothing is deployed before both documents are there. */
+  async #signedBy(
+    deployer: DocumentSigner,
+    issuer: DocumentSigner,
+    facts: DeploymentFacts,
+  ): Promise<Result<SignedDeployment>> {
+    const { trust, crypto } = this.#parts;
+    const sign = async (kind: 'deployment' | 'capability', signer: DocumentSigner, payload: Uint8Array) => {
+      const text = await signer.sign(kind, payload);
+      if (text.ok) trust.noteVerified(text.value, { kind, payload, keyId: signer.keyId });
+      return text;
+    };
+    const payload = capabilityBytes(facts, issuer.keyId, crypto);
+    const [manifest, capability] = await Promise.all([
+      sign('deployment', deployer, manifestBytes(facts)),
+      payload ? sign('capability', issuer, payload) : ok(''),
+    ]);
+    if (!manifest.ok) return manifest;
+    return capability.ok ? ok({ manifest: manifest.value, capability: capability.value }) : capability;
+  }
+
+  #draft(agentId: AgentId, behaviour: Behaviour, options: DeployOptions & { accepts?: Checks }): Drafted {
+    const { nodeId, clock, deployments, host } = this.#parts;
     const { actions = [], services = [], validForMs = defaultValidForMs, delegations = 0 } = options;
     const key = options.key ?? host.keys.make(agentId);
     const now = clock.now();
     const known = deployments.manifestOf(agentId)?.generation ?? 0;
     const policy = options.policy && policyOf(agentId, options.policy, options.accepts);
-    const signed = signDeployment(
-      deployer,
-      {
-        agentId,
-        kind: behaviour.kind,
-        code: behaviour.kind === 'console' ? null : 'embedded',
-        services,
-        actions,
-        agentKey: host.keys.object(agentId, key),
-        nodes: [nodeId],
-        // Embedded agents are not kept on disk: the clock tells a later run’s deployment from an earlier one’s.
-        generation: Math.max(Math.floor(now), known + 1),
-        ...(policy && { policy }),
-        now,
-        validForMs,
-        delegations,
-      },
-      crypto,
-      (...document) => trust.sign(...document),
-    );
-    return { signed, behaviour, key };
+    const facts: DeploymentFacts = {
+      agentId,
+      kind: behaviour.kind,
+      code: behaviour.kind === 'console' ? null : 'embedded',
+      services,
+      actions,
+      agentKey: host.keys.object(agentId, key),
+      nodes: [nodeId],
+      // Embedded agents are not kept on disk: the clock tells a later run’s deployment from an earlier one’s.
+      generation: Math.max(Math.floor(now), known + 1),
+      ...(policy && { policy }),
+      now,
+      validForMs,
+      delegations,
+    };
+    return { facts, key };
   }
+}
+
+/** What is to be signed, and the agent’s own key. */
+interface Drafted {
+  readonly facts: DeploymentFacts;
+  readonly key: AgentKey;
 }
 
 function programAgentOf({ nodeId, program = `default/program-${nodeId}` }: EmbeddingParts): AgentId {

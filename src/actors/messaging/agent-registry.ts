@@ -133,9 +133,19 @@ export class AgentRegistry {
     return this.#announcements.removals;
   }
 
+  /** The agents of this node. */
+  own(): Iterable<Registration> {
+    return this.#state.nodes.get(this.#options.nodeId)?.live.values() ?? [];
+  }
+
+  /** An agent of this node. Keeps nothing either. */
+  ownRegistration(agentId: AgentId): Registration | undefined {
+    return this.#state.nodes.get(this.#options.nodeId)?.live.get(agentId);
+  }
+
   /** The two documents of an agent of this node, as they were signed. */
   ownDocuments(agentId: AgentId): SignedDocuments | undefined {
-    return this.#own(agentId)?.signed;
+    return this.ownRegistration(agentId)?.signed;
   }
 
   /** Announces an agent that runs here now. Refused with what the documents lack. */
@@ -145,14 +155,14 @@ export class AgentRegistry {
 
   /** Announces that an agent of this node handles nothing now, or goes on. */
   suspend(agentId: AgentId, suspended: boolean): void {
-    const own = this.#own(agentId);
+    const own = this.ownRegistration(agentId);
     if (!own || own.suspended === suspended) return;
     this.#write({ agentId, state: suspended ? 'suspended' : 'live', manifest: '', capability: '' }, own.documents);
   }
 
   /** Announces that an agent is gone. */
   withdraw(agentId: AgentId): void {
-    if (this.#own(agentId)) this.#write({ agentId, state: 'gone', manifest: '', capability: '' });
+    if (this.ownRegistration(agentId)) this.#write({ agentId, state: 'gone', manifest: '', capability: '' });
   }
 
   /** A link came up: its node starts over if it booted anew, and is told about the agents of this one. */
@@ -241,13 +251,9 @@ export class AgentRegistry {
     return ok(undefined);
   }
 
-  #own(agentId: AgentId): Registration | undefined {
-    return this.#state.nodes.get(this.#options.nodeId)?.live.get(agentId);
-  }
-
   #write(draft: Pick<RegistryRecord, 'agentId' | 'state' | keyof SignedDocuments>, documents?: number): Result<void> {
     const { nodeId } = this.#options;
-    const before = this.#own(draft.agentId)?.version;
+    const before = this.ownRegistration(draft.agentId)?.version;
     const version = this.#announcements.next();
     const record = { ...draft, node: nodeId, version, documents: documents ?? version };
     const above = positionIn(this.#state, nodeId).upTo;

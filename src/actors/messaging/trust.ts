@@ -75,6 +75,12 @@ export class Trust {
     this.#capabilities.clear();
   }
 
+  /** Why a document, by its id, does not count any more; undefined when nobody revoked it. */
+  revocationOf(kind: 'deployment' | 'token', id: string): Refusal | undefined {
+    const found = this.#revoked(kind, id);
+    return found && revokedRefusal(found);
+  }
+
   /** Whether a key, by its id, may sign notices now. */
   isAuthority(signer: string): boolean {
     return this.#authorities.has(signer) && !this.#revoked('key', signer);
@@ -119,12 +125,17 @@ export class Trust {
    */
   sign(kind: 'deployment' | 'capability', privateKey: KeyObject, payload: Uint8Array): string {
     const text = signDocument(kind, privateKey, payload);
-    const signed = { kind, payload, keyId: keyIdOf(privateKey) };
-    // Whoever signs with a revoked key finds out like everybody else.
-    if (this.#revoked('key', signed.keyId)) return text;
-    if (kind === 'deployment' && this.#deployers.has(signed.keyId)) this.#manifests.set(text, this.#manifestIn(signed));
-    if (kind === 'capability' && this.#issuers.has(signed.keyId)) this.#capabilities.set(text, capabilityIn(signed));
+    this.noteVerified(text, { kind, payload, keyId: keyIdOf(privateKey) });
     return text;
+  }
+
+  /** The text was signed here, or verified just now, with this very key over this very payload. */
+  noteVerified(text: string, signed: SignedPayload): void {
+    const { kind, keyId: signer } = signed;
+    // Whoever signs with a revoked key finds out like everybody else.
+    if (this.#revoked('key', signer)) return;
+    if (kind === 'deployment' && this.#deployers.has(signer)) this.#manifests.set(text, this.#manifestIn(signed));
+    if (kind === 'capability' && this.#issuers.has(signer)) this.#capabilities.set(text, capabilityIn(signed));
   }
 
   #manifestIn(signed: SignedPayload): Result<Manifest> {

@@ -9,6 +9,7 @@ import type { MetricSample } from '../kernel/ports.ts';
 import type { EnrolmentControl } from './enrolment-control.ts';
 import type { GossipKeyControl, GossipKeyEvent } from './gossip-key-view.ts';
 import type { NoticeControl, NoticeEvent, RevokedView } from './notice-view.ts';
+import type { RenewalEvent } from './renewal-event.ts';
 import type { RootsControl, RootsEvent } from './roots-view.ts';
 import type { WitnessedLogView } from './witnessed-log-view.ts';
 
@@ -145,6 +146,10 @@ export interface AgentView {
   /** The ids by which its manifest and its capability token can be revoked; it may have no token. */
   readonly deploymentId?: string;
   readonly tokenId?: string;
+  /** When the token ends. */
+  readonly tokenExpires?: string;
+  /** Of an agent of this node: whether it renews the token, for it holds who signed it. */
+  readonly tokenRenewed?: boolean;
   readonly services: readonly string[];
   /** Other nodes that claim the agent too, and do not count. */
   readonly rivals?: readonly NodeId[];
@@ -285,12 +290,5 @@ export type NodeEvent =
       readonly kind: string;
       readonly size: number;
     }
-  /** Renewals fail, and the certificate nears its end; told at half and at a tenth of the time, and at the end. */
-  | { readonly type: 'certificate.expiring'; readonly nodeId: NodeId; readonly leftMs: number }
-  | {
-      readonly type: 'certificate.rotated';
-      readonly nodeId: NodeId;
-      readonly serial: string;
-      readonly notAfter: string;
-    }
+  | RenewalEvent
   | { readonly type: 'actor.restarted'; readonly nodeId: NodeId; readonly path: string; readonly reason: string };

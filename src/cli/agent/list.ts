@@ -28,12 +28,21 @@ export async function list(invocation: Invocation): Promise<ExitCode> {
     { title: 'REACHABLE', cell: (row: AgentView) => (row.reachable ? 'yes' : 'no') },
     { title: 'GENERATION', cell: (row: AgentView) => String(row.generation) },
     { title: 'SERVICES', cell: (row: AgentView) => row.services.join(', ') },
+    { title: 'TOKEN', cell: tokenOf },
     { title: 'DEPLOYER', cell: (row: AgentView) => row.deployer },
   ];
   if (agents.length === 0)
     terminal.out(Object.keys(query).length === 0 ? 'No agents are deployed.\n' : 'No agent is like that.\n');
   else terminal.out(table(columns, agents, { width: terminal.columns, head: dim }));
   return 0;
+}
+
+/** When its capability ends, unless the node that was asked renews it. */
+function tokenOf({ tokenExpires, tokenRenewed }: AgentView): string {
+  if (tokenExpires === undefined) return '';
+  if (tokenRenewed === true) return 'renewed here';
+  const until = `until ${tokenExpires.slice(0, 16)}Z`;
+  return tokenRenewed === false ? `${until}, not renewed` : until;
 }
 
 const help = 'caxton agent list --help';

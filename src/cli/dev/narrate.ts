@@ -109,6 +109,10 @@ function describe(event: NodeEvent, p: Paint): string | undefined {
       return `AUDIT LOG OF ${event.log} DOES NOT CONTINUE record ${event.size} (${event.kind}): caxton audit verify`;
     case 'certificate.expiring':
       return `the certificate cannot be renewed and ends in ${Math.ceil(event.leftMs / 60_000)} min`;
+    case 'capability.expiring': {
+      const others = event.agents === 1 ? '' : ` and ${event.agents - 1} more`;
+      return `the capability of ${event.agentId}${others} ends in ${Math.ceil(event.leftMs / 60_000)} min: ${event.reason}`;
+    }
     case 'certificate.rotated':
       return `certificate rotated: serial ${shorten(event.serial)} until ${event.notAfter.slice(0, 10)}`;
     case 'actor.restarted':

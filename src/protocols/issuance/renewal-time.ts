@@ -37,6 +37,13 @@ export function urgencyAt(dueAt: number, notAfter: number, now: number): Urgency
   return left * 2 <= window ? 'half' : 'none';
 }
 
+/** When it becomes more urgent than it is at `now`; infinite when it is over. */
+export function nextUrgencyAt(dueAt: number, notAfter: number, now: number): number {
+  const window = Math.max(0, notAfter - dueAt);
+  const thresholds = [notAfter - window / 2, notAfter - window / 10, notAfter];
+  return thresholds.find((at) => at > now) ?? Number.POSITIVE_INFINITY;
+}
+
 const pauses = { firstMs: 10_000, maxMs: 3_600_000 } as const;
 
 /**

@@ -64,6 +64,7 @@ async function lab({ store = memoryStore(), trusted = trust(), modulesPath = fol
     registry,
     host,
     modulesPath,
+    announced: () => {},
     record: async ({ type, manifest: { agentId, generation }, caller, failure }) => {
       const more = `${caller ? ` by ${caller.identity}` : ''}${failure ? ` failed: ${failure.code}` : ''}`;
       recorded.push(`${type} ${agentId} ${generation} ${host.modeOf(agentId) ?? 'absent'}${more}`);

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign as signBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { assign, setup } from 'xstate';
 import type { ChartAgentEvent, ChartAgentInput, ReceivedMessage } from '../../../src/actors/agents/behaviour.ts';
 import { signDeployment } from '../../../src/actors/agents/deployer.ts';
 import { createNode, type Node } from '../../../src/actors/node.ts';
+import { publicKeyToText, rawPublicKey } from '../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { type DevelopmentCluster, developmentCluster } from '../../../src/development/development-cluster.ts';
 import { CaxtonError } from '../../../src/errors.ts';
@@ -287,6 +288,63 @@ describe('deploying', () => {
     const named = createNode(cluster.config(), { deployer: cluster.deployer, program: 'Ops/Desk' });
     expect((await refusal(named)).message).toContain('Ops/Desk');
     node = await createNode(cluster.config(), { deployer: cluster.deployer });
+  });
+});
+
+describe('a node whose keys are held elsewhere', () => {
+  it('deploys what they sign, and half of nothing where one of them does not', async () => {
+    const own = await developmentCluster({ folder: join(folder, 'elsewhere') });
+    const publicKey = publicKeyToText(rawPublicKey(own.deployer));
+    const purposes: string[] = [];
+    const state = { fails: '' };
+    const signer = {
+      publicKey,
+      sign: async (bytes: Uint8Array) => {
+        const [purpose = ''] = Buffer.from(bytes).toString('latin1').split('\0', 1);
+        purposes.push(purpose);
+        if (purpose === state.fails) throw new Error('the HSM is locked');
+        return new Uint8Array(signBytes(null, bytes, own.deployer));
+      },
+    };
+    const held = await createNode(own.config(), { deployer: signer, issuer: signer });
+    try {
+      const echo = await held.deploy('default/echo', answering('here'), { policy: open });
+      expect((await echo.ask({ performative: 'request', content: 'hi' })).content).toBe('here');
+      expect(new Set(purposes)).toEqual(new Set(['caxton deployment v1', 'caxton capability v1']));
+      for (const fails of ['caxton deployment v1', 'caxton capability v1']) {
+        state.fails = fails;
+        const refused = await refusal(held.deploy('default/other', () => {}, { actions: ['request agent:default/*'] }));
+        expect([refused.code, refused.message]).toEqual(['UNREACHABLE', expect.stringContaining('the HSM is locked')]);
+      }
+      expect(held.control.agents().map(({ agentId }) => agentId)).toEqual(['default/echo', 'default/program-node-1']);
+      state.fails = '';
+      const again = await held.deploy('default/other', () => {}, { actions: ['request agent:default/*'] });
+      expect(await again.agent.ask({ to: 'default/echo', performative: 'request', content: 1 })).toMatchObject({
+        ok: true,
+      });
+      const view = held.control.agents().find(({ agentId }) => agentId === 'default/other');
+      expect(view).toMatchObject({ tokenRenewed: true, tokenExpires: expect.any(String) });
+    } finally {
+      await held.stop();
+    }
+  });
+
+  it('stops while one of them never answers', async () => {
+    const own = await developmentCluster({ folder: join(folder, 'hanging') });
+    const publicKey = publicKeyToText(rawPublicKey(own.deployer));
+    const held = await createNode(own.config(), { deployer: { publicKey, sign: () => new Promise(() => {}) } });
+    const all = Promise.allSettled(
+      Array.from({ length: 2_000 }, (_, n) => held.deploy(`default/agent-${n}`, () => {})),
+    );
+    await held.stop();
+    const codes = new Set((await all).map((result) => (result.status === 'rejected' ? result.reason.code : 'runs')));
+    for (const code of codes) expect(['STOPPED', 'TIMED_OUT']).toContain(code);
+  }, 30_000);
+
+  it('is not made with what cannot sign', async () => {
+    const own = await developmentCluster({ folder: join(folder, 'elsewhere') });
+    const { publicKey } = generateKeyPairSync('ed25519');
+    expect((await refusal(createNode(own.config(), { issuer: publicKey }))).code).toBe('MALFORMED');
   });
 });
 

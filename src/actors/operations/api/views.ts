@@ -128,6 +128,8 @@ export const agentView: z.ZodType<AgentView> = z.object({
   deployer: z.string(),
   deploymentId: z.string().exactOptional(),
   tokenId: z.string().exactOptional(),
+  tokenExpires: z.string().exactOptional(),
+  tokenRenewed: z.boolean().exactOptional(),
   services: z.array(z.string()),
   rivals: z.array(nodeId).exactOptional(),
   reachable: z.boolean(),
