@@ -25,6 +25,7 @@ import type { Unverified } from '../../../unverified.ts';
 import type { Address, DatagramSocket } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 import type { PeerLink } from '../links/links.ts';
+import { AwakeTime } from './awake-time.ts';
 import { plaintextBytesMax } from './gossip-datagram.ts';
 import { GossipIntake, type HeardPacket } from './gossip-intake.ts';
 import type { GossipOptions } from './gossip-options.ts';
@@ -37,7 +38,8 @@ import { PacketSender } from './packet-sender.ts';
  */
 export class Gossip {
   readonly #options: GossipOptions;
-  readonly #timers = new Set<unknown>();
+  /** What the rules count on; certificates are judged by the wall’s. */
+  readonly #time: AwakeTime;
   readonly #swim: SwimState;
   readonly #intake: GossipIntake;
   readonly #sender: PacketSender;
@@ -53,6 +55,7 @@ export class Gossip {
   constructor(options: GossipOptions) {
     const { identity } = options;
     this.#options = options;
+    this.#time = new AwakeTime(options.clock, options.later);
     this.#swim = createSwim({
       self: {
         nodeId: identity.nodeId,
@@ -90,16 +93,17 @@ export class Gossip {
   }
 
   members(): readonly Member[] {
-    return members(this.#swim);
+    return members(this.#swim).map((member) => this.#time.dated(member));
   }
 
   member(nodeId: NodeId): Member | undefined {
-    return memberOf(this.#swim, nodeId);
+    const member = memberOf(this.#swim, nodeId);
+    return member && this.#time.dated(member);
   }
 
   /** Others are revoked now: they are members no more. */
   revoke(): void {
-    this.#input({ type: 'revoked', nodes: this.#options.revoked?.() ?? [], now: this.#now() });
+    this.#input({ type: 'revoked', nodes: this.#options.revoked?.() ?? [], now: this.#time.now() });
   }
 
   partition(): PartitionMode {
@@ -119,7 +123,7 @@ export class Gossip {
       // A bug in a timer belongs to the member, whoever’s frame or datagram it was that set it.
       this.#asMember = AsyncLocalStorage.snapshot();
       await this.#snapshot.recall((kept) => this.#restore(kept));
-      this.#input({ type: 'start', now: this.#now() });
+      this.#input({ type: 'start', now: this.#time.now() });
       // What it missed while it was closed.
       this.revoke();
     });
@@ -128,7 +132,7 @@ export class Gossip {
   /** Twice, because verdicts are news only about members that are known. */
   #restore(kept: Uint8Array): void {
     for (let pass = 0; pass < 2; pass++)
-      this.#input({ type: 'restored', claims: unwrap(this.#intake.remembered(kept)), now: this.#now() });
+      this.#input({ type: 'restored', claims: unwrap(this.#intake.remembered(kept)), now: this.#time.now() });
   }
 
   /** Dials the seeds; what they answer to a push/pull makes this node a member. */
@@ -141,7 +145,7 @@ export class Gossip {
 
   /** Says goodbye: the leave claim spreads by gossip and over the links. */
   leave(): void {
-    this.#input({ type: 'leave', now: this.#now() });
+    this.#input({ type: 'leave', now: this.#time.now() });
     for (const link of this.#options.links.all()) this.#sendPushPull(link, 'push-pull');
   }
 
@@ -159,8 +163,7 @@ export class Gossip {
   }
 
   async #release(): Promise<void> {
-    for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
-    this.#timers.clear();
+    this.#time.clear();
     const socket = this.#socket;
     this.#socket = undefined;
     await socket?.close();
@@ -176,12 +179,7 @@ export class Gossip {
     links.onFrame('push-pull', (link, frame) => this.#answerPushPull(link, frame));
     links.onFrame('push-pull-reply', (link, frame) => this.#takePushPull(link, frame));
     links.onReady((link) => this.#linkReady(link));
-    links.onClosed((link) => this.#input({ type: 'link.lost', peer: link.nodeId, now: this.#now() }));
-  }
-
-  /** The rules count on a clock that never goes back; certificates are judged by the other one. */
-  #now(): number {
-    return this.#options.clock.monotonic();
+    links.onClosed((link) => this.#input({ type: 'link.lost', peer: link.nodeId, now: this.#time.now() }));
   }
 
   #input(input: SwimInput): void {
@@ -190,24 +188,20 @@ export class Gossip {
   }
 
   #perform(effect: SwimEffect): void {
-    const { clock, links, onMember, onPartition, onEpochStale, onLeft, onPushPull } = this.#options;
+    const { links, onMember, onPartition, onEpochStale, onLeft, onPushPull } = this.#options;
     switch (effect.type) {
       case 'send':
         this.#sender.send(effect, this.#socket);
         return;
       case 'schedule': {
-        const due = (): void => {
-          this.#timers.delete(timer);
-          this.#input({ type: 'timer', timer: effect.timer, now: this.#now() });
-        };
-        const timer = this.#asMember(() => clock.setTimeout(due, effect.delayMs));
-        this.#timers.add(timer);
+        const due = (): void => this.#input({ type: 'timer', timer: effect.timer, now: this.#time.now() });
+        this.#asMember(() => this.#time.setTimeout(due, effect.delayMs));
         return;
       }
       case 'member.changed':
         this.#memberChanged(effect.member);
         this.#asMember(() => this.#snapshot.changed());
-        onMember(effect.member);
+        onMember(this.#time.dated(effect.member));
         return;
       case 'partition.changed':
         onPartition(effect.mode);
@@ -240,6 +234,7 @@ export class Gossip {
   }
 
   #receive(datagram: Uint8Array, source: Address): void {
+    this.#time.heard();
     const heard = this.#intake.datagram(datagram);
     if (!heard) return;
     this.#sender.heard(heard.from, source, datagram.length);
@@ -247,18 +242,19 @@ export class Gossip {
   }
 
   #receiveFrame(link: PeerLink, frame: Frame): void {
+    this.#time.heard();
     const [heard, known] = [this.#intake.framed(link, frame), this.member(link.nodeId)];
     // What one boot says shows no life of another. Of a newer one the push/pull comes first.
     if (heard && known && known.bootEpoch === link.hello.bootEpoch) this.#hear(heard, 'link');
   }
 
   #hear({ from, packet, refusals }: HeardPacket, via: Via): void {
-    this.#input({ type: 'packet', from, packet, via, now: this.#now() });
+    this.#input({ type: 'packet', from, packet, via, now: this.#time.now() });
     this.#askForMissing(from, refusals);
   }
 
   #linkReady(link: PeerLink): void {
-    this.#input({ type: 'link.ready', peer: link.nodeId, bootEpoch: link.hello.bootEpoch, now: this.#now() });
+    this.#input({ type: 'link.ready', peer: link.nodeId, bootEpoch: link.hello.bootEpoch, now: this.#time.now() });
     // Both ends would do; the dialer begins, so that one exchange is enough.
     if (link.side === 'dialer') this.#sendPushPull(link, 'push-pull');
   }
@@ -284,7 +280,7 @@ export class Gossip {
     const heard = this.#intake.document(link, frame);
     if (!heard) return false;
     const { from, claims, refusals } = heard;
-    this.#input({ type: 'claims', from, claims, now: this.#now() });
+    this.#input({ type: 'claims', from, claims, now: this.#time.now() });
     this.#askForMissing(from, refusals);
     if (!this.#joined) {
       this.#joined = true;
@@ -295,6 +291,6 @@ export class Gossip {
 
   #askForMissing(from: NodeId, refusals: readonly ClaimRefusal[]): void {
     for (const { missing } of refusals)
-      if (missing !== undefined) this.#input({ type: 'directory.missing', from, node: missing, now: this.#now() });
+      if (missing !== undefined) this.#input({ type: 'directory.missing', from, node: missing, now: this.#time.now() });
   }
 }
