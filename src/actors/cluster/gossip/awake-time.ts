@@ -44,10 +44,15 @@ export class AwakeTime {
     return { ...thing, sinceMs: thing.sinceMs + this.#lostMs };
   }
 
-  setTimeout(act: () => void, delayMs: number): void {
+  setTimeout(act: () => void, delayMs: number): unknown {
     const timer: Timer = { act, dueMs: this.now() + delayMs, handle: undefined };
     this.#timers.add(timer);
     this.#arm(timer, delayMs);
+    return timer;
+  }
+
+  clearTimeout(timer: unknown): void {
+    if (this.#timers.delete(timer as Timer)) this.#clock.clearTimeout((timer as Timer).handle);
   }
 
   /** No timer that was set before fires any more. */

@@ -31,6 +31,7 @@ import { GossipIntake, type HeardPacket } from './gossip-intake.ts';
 import type { GossipOptions } from './gossip-options.ts';
 import { MemberSnapshot } from './member-snapshot.ts';
 import { PacketSender } from './packet-sender.ts';
+import { RuleTimers } from './rule-timers.ts';
 
 /**
  * The shell around the SWIM rules: performs their effects with datagrams, timers and links, and gives them nothing
@@ -40,6 +41,7 @@ export class Gossip {
   readonly #options: GossipOptions;
   /** What the rules count on; certificates are judged by the wall’s. */
   readonly #time: AwakeTime;
+  readonly #timers: RuleTimers;
   readonly #swim: SwimState;
   readonly #intake: GossipIntake;
   readonly #sender: PacketSender;
@@ -53,9 +55,10 @@ export class Gossip {
   #asMember: <R>(body: () => R) => R = (body) => body();
 
   constructor(options: GossipOptions) {
-    const { identity } = options;
+    const { identity, directory, clock, store, onTrouble } = options;
     this.#options = options;
     this.#time = new AwakeTime(options.clock, options.later);
+    this.#timers = new RuleTimers(this.#time, (timer) => this.#input({ type: 'timer', timer, now: this.#time.now() }));
     this.#swim = createSwim({
       self: {
         nodeId: identity.nodeId,
@@ -71,7 +74,6 @@ export class Gossip {
       plaintextBytesMax,
       overLinks: true,
     });
-    const { directory, clock, store, onTrouble } = options;
     const isNewsHere = (claim: Unverified<SignedClaim>): boolean => isNews(this.#swim, claim);
     this.#intake = new GossipIntake({ ...options, self: identity.nodeId, isNews: isNewsHere });
     this.#sender = new PacketSender(options);
@@ -163,7 +165,7 @@ export class Gossip {
   }
 
   async #release(): Promise<void> {
-    this.#time.clear();
+    this.#timers.clear();
     const socket = this.#socket;
     this.#socket = undefined;
     await socket?.close();
@@ -193,11 +195,12 @@ export class Gossip {
       case 'send':
         this.#sender.send(effect, this.#socket);
         return;
-      case 'schedule': {
-        const due = (): void => this.#input({ type: 'timer', timer: effect.timer, now: this.#time.now() });
-        this.#asMember(() => this.#time.setTimeout(due, effect.delayMs));
+      case 'schedule':
+        this.#asMember(() => this.#timers.schedule(effect));
         return;
-      }
+      case 'cancel':
+        this.#timers.cancel(effect);
+        return;
       case 'member.changed':
         this.#memberChanged(effect.member);
         this.#asMember(() => this.#snapshot.changed());

@@ -128,6 +128,18 @@ describe('time that the process ran in', () => {
     expect(fired).toEqual([]);
   });
 
+  it('never fires what was cancelled, though it waits for the sockets already', () => {
+    const early = time.setTimeout(() => fired.push('early'), 50);
+    const late = time.setTimeout(() => fired.push('late'), 100);
+    time.clearTimeout(early);
+    stall(10_000);
+    time.clearTimeout(late);
+    turnUntilIdle();
+    world.advance(60_000);
+    expect(fired).toEqual([]);
+    expect(world.pending).toBe(0);
+  });
+
   it('takes a little lateness for what it is', () => {
     timer('due', 100);
     stall(100 + limits.stallMsMin - 1);
