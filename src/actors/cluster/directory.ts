@@ -22,6 +22,8 @@ export interface DirectoryTrust {
   readonly trustDomain: TrustDomain;
 }
 
+const goldenPart = (Math.sqrt(5) - 1) / 2;
+
 /** How long a refusal is remembered: a certificate that is not valid yet will be, and clocks get set. */
 const refusedMs = 60_000;
 
@@ -91,11 +93,14 @@ export class Directory {
     return known && !isOver(known, now) ? known.svid : undefined;
   }
 
-  /** All that count, from another one on at each call: what a document has no room for travels with a later one. */
+  /**
+   * All that count, from another one on at each call: what a document has no room for travels with a later one. The
+   * beginnings are spread over all as evenly as can be (by the golden ratio), so that the next few bring the rest.
+   */
   entries(now: number): readonly DirectoryEntry[] {
     this.#dropOver(now);
     const all = [...this.#known.values()].map(({ nodeId, certificate, binding }) => ({ nodeId, certificate, binding }));
-    const start = all.length === 0 ? 0 : this.#turn++ % all.length;
+    const start = Math.floor(((this.#turn++ * goldenPart) % 1) * all.length);
     return [...all.slice(start), ...all.slice(0, start)];
   }
 
