@@ -78,6 +78,10 @@ export const limits = {
   /** Entries in what a node opens to others. Past it: the node does not start. */
   exposedActorsMax: 1_024,
 
+  /** So late must a timer of the gossip come for the process to have stood still: what is in the sockets is read first. */
+  stallMsMin: 50,
+  /** Turns of the event loop after a stall in which something was read. Past it: judged with what was read until then. */
+  stallTurnsMax: 64,
   /** A gossip datagram, sealed. Past it: not sent; received ones are dropped unread. */
   datagramBytesMax: 1_400,
   /**

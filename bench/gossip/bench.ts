@@ -116,9 +116,12 @@ function anomalyTable(grid: Grid, full: boolean): Table {
         'unreachable, about a member with no anomaly, at whichever observer; “certified” are those that carry three ' +
         'signatures, or the one that SWIM’s own belief asks for. First detection: one anomaly of ' +
         `${Math.max(...grid.durations)} ms, at an observer without one.`,
-      'A member with an anomaly stops just before it sends and just after it receives, and its loops stop with it, as ' +
-        'the paper’s agents did. “Sending never waits”: its timers run on meanwhile and its datagrams are held, which ' +
-        'Caxton’s shell is nearer to, and which no published figure stands beside.',
+      'A member with an anomaly stops just before it sends and just after it receives, as the paper’s agents did: its ' +
+        'loops stop there, the deadlines of its suspicions run on. Freed, each loop first goes on where it stood; what has ' +
+        'arrived is read beside them, at 50 µs a packet (our assumption). The last two rows are other faults, beside which ' +
+        'no published figure stands. “Its process stands still”: all of it, which is what blocks a program without ' +
+        'threads; a node leaves that time out (`AwakeTime`). “Its network is held”: everything goes on but what is sent ' +
+        'and received, so a member comes to the finding that the others are unreachable, which to it they are.',
       ...verdicts(rows, total),
     ],
   };
@@ -148,6 +151,11 @@ function verdicts(rows: readonly Row[], total: (row: Row, quantity: Parameters<t
       `our default (α=${swimProfiles.lan.suspicionMult} β=${swimProfiles.lan.suspicionMaxMult}): first detection ≤ 6.5 s with at most 5,193`,
       falsePositives(lan) <= publishedTotals.Lifeguard.falsePositives && median(lan) <= 6.5,
       shown(lan),
+    ),
+    verdict(
+      'our default: nobody who ran is found failed by one whose process stood still',
+      total(named('Caxton, profile lan, its process stands still'), 'falsePositives') === 0,
+      shortNumber(falsePositives('Caxton, profile lan, its process stands still')),
     ),
     verdict('our default: at most 1.1 times Lifeguard’s datagrams here', messages <= 1.1, messages.toFixed(2)),
   ];

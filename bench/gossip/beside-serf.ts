@@ -16,6 +16,8 @@ export interface BesideSerfPlan {
   readonly stopMs: number;
   readonly starvedMs: number;
   readonly idleMs: number;
+  /** Before that, for a runtime to be through with what it does after a start (V8 makes its heap smaller, once). */
+  readonly idleRestMs: number;
   readonly profile: 'local' | 'lan';
 }
 
@@ -51,6 +53,7 @@ export async function besideSerf(plan: BesideSerfPlan, say: (text: string) => vo
     for (const cluster of both) for (const name of cluster.names) cluster.start(name);
     await settled(both);
     say(`${plan.members} nodes and ${plan.members} serf agents are whole`);
+    await pause(plan.idleRestMs);
     const idle = await idleOf(both, plan.idleMs);
     say(`idle: ${idle.map((all) => spreadOf(all).median.toFixed(1)).join(' and ')} ‰ of a core each`);
     const kills = await killRounds(both, plan.rounds, say);
@@ -184,7 +187,9 @@ export function besideSerfTable(plan: BesideSerfPlan, found: BesideSerf, serf: s
       'Medians, with the least and the greatest. The same signal goes to one of each in the same moment. A survivor of ' +
         'ours knows when it finds the member `unreachable` or `dead` and routes nothing to it; one of serf’s when its log ' +
         'says `EventMemberFailed`. Wrong is a verdict about a member that lived, by a member that was not stopped. ' +
-        `Starvation: ${found.spinners} processes that only turn, beside all of them.`,
+        `Starvation: ${found.spinners} processes that only turn, beside all of them. Idle: over ` +
+        `${Math.round(plan.idleMs / 1_000)} s, which begin ${Math.round(plan.idleRestMs / 1_000)} s after all saw all; before ` +
+        'that V8 makes the heap of the start smaller, once.',
     ],
   };
 }

@@ -22,8 +22,17 @@ if (unknown.length > 0) {
 const quick = words.includes('--quick');
 
 const plan: BesideSerfPlan = quick
-  ? { members: 4, rounds: 1, stops: 1, stopMs: 8_000, starvedMs: 3_000, idleMs: 3_000, profile: 'lan' }
-  : { members: 10, rounds: 9, stops: 5, stopMs: 15_000, starvedMs: 120_000, idleMs: 60_000, profile: 'lan' };
+  ? { members: 4, rounds: 1, stops: 1, stopMs: 8_000, starvedMs: 3_000, idleMs: 3_000, idleRestMs: 0, profile: 'lan' }
+  : {
+      members: 10,
+      rounds: 9,
+      stops: 5,
+      stopMs: 15_000,
+      starvedMs: 120_000,
+      idleMs: 60_000,
+      idleRestMs: 60_000,
+      profile: 'lan',
+    };
 
 async function besideSerfTables(): Promise<readonly Table[]> {
   const version = serfVersion();

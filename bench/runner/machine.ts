@@ -30,7 +30,7 @@ function system(): string {
 export function machine(): readonly string[] {
   const processors = cpus();
   // The results themselves may differ from the commit: they are what is being written.
-  const changes = git('status', '--porcelain', '--', '.', ':!bench/RESULTS.md');
+  const changes = git('status', '--porcelain', '--', '.', ':!bench/RESULTS*.md');
   const commit = git('rev-parse', '--short=12', 'HEAD') || 'no commit';
   return [
     `Date: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`,

@@ -141,9 +141,10 @@ export class TestNode {
     this.#world.network.pause(this.config.node.id);
   }
 
+  /** In Node’s order: whatever fell due, then what has arrived. */
   resume(): void {
-    this.#world.network.resume(this.config.node.id);
     this.#boot?.clock.release();
+    this.#world.network.resume(this.config.node.id);
   }
 
   /** Sets the wall clock of this machine forward or back; it stays so over restarts. */

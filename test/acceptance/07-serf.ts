@@ -25,6 +25,7 @@ const plan = {
   stopMs: 15_000,
   starvedMs: starvedS * 1_000,
   idleMs: 20_000,
+  idleRestMs: 60_000,
   profile,
 } as const;
 const found = await besideSerf(plan, (text) => console.log(text));

@@ -88,6 +88,25 @@ describe('no verdict without a death', () => {
   });
 });
 
+test.each([4, 100, 1_500])('members that stand still again and again, %i ms awake, blame nobody who ran', (awakeMs) => {
+  const wronged: string[] = [];
+  const slow = ['node-2', 'node-3', 'node-4', 'node-5'];
+  const cluster = new SwimCluster({
+    size: 16,
+    seed: 11,
+    config: swimProfiles.lan,
+    onMember: (observer, { nodeId, status }) => {
+      if (status !== 'alive' && !slow.includes(nodeId)) wronged.push(`${observer}: ${nodeId} ${status}`);
+    },
+  });
+  cluster.run(10_000);
+  for (let round = 0; round < 20; round++) {
+    for (const id of slow) cluster.freeze(id, 12_000);
+    cluster.run(12_000 + awakeMs);
+  }
+  expect(wronged).toEqual([]);
+});
+
 test('two halves that both certified each other dead find together again', () => {
   const cluster = new SwimCluster({ size: 6, seed: 9 });
   cluster.run(5_000);

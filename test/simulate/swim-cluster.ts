@@ -39,6 +39,8 @@ export interface SwimClusterOptions extends NetworkOptions {
   readonly encoded?: boolean;
   /** A member that is blocked goes no further than its next send. Default false: sending never waits. */
   readonly blockingSends?: boolean;
+  /** How many packets that have piled up a member reads in a millisecond. Default: all at once. */
+  readonly readsPerMs?: number;
   /** A member that learns that its counter was lost starts again by itself. Default false. */
   readonly restartsWhenStale?: boolean;
   /** Called when a member’s view of another changes. */
@@ -64,9 +66,16 @@ interface Host {
   /** Its probing loop waits for a send. */
   stuck: boolean;
   waiting: (() => void)[];
+  /** What has arrived meanwhile. */
+  unread: (() => void)[];
+  /** It is catching up with them. */
+  reads: boolean;
   /** Until then nothing runs at all. */
   frozenUntilMs: number;
-  backlog: Happening[];
+  /** What happened to it meanwhile, and when. */
+  backlog: { readonly atMs: number; readonly happening: Happening }[];
+  /** How long it stood still after a timer had come due: no time of its rules. */
+  lostMs: number;
   /** What it was told, through all its boots, for `replay`. */
   readonly heard: SignedClaim[];
 }
@@ -149,8 +158,11 @@ export class SwimCluster {
       blockedUntilMs: 0,
       stuck: false,
       waiting: [],
+      unread: [],
+      reads: false,
       frozenUntilMs: 0,
       backlog: [],
+      lostMs: 0,
       heard: before?.heard ?? [],
     };
     this.#hosts.set(id, host);
@@ -222,7 +234,8 @@ export class SwimCluster {
   /**
    * A member’s process stops just before it sends and just after it receives, for a while: what Lifeguard calls an
    * anomaly. With `blockingSends`, as in the program that the paper measured, the loops that send stop there too: only the
-   * deadlines of suspicions run on. Without, all timers do, and what they send is held.
+   * deadlines of suspicions run on. Freed, each loop goes on where it stood, with its own clock’s time-outs long past, and
+   * beside them what has arrived is read. Without, all timers run, and what they send is held.
    */
   block(id: string, durationMs: number): void {
     const host = this.#host(id);
@@ -232,24 +245,34 @@ export class SwimCluster {
       host.stuck = false;
       // Of a dead boot nothing is sent any more.
       for (const act of host.waiting.splice(0)) if (this.#hosts.get(id) === host) act();
+      if (!host.reads) this.#readOn(host);
     });
   }
 
-  /** A member’s process stands still, timers and all, and then catches up. */
+  /** A member’s process stands still, timers and all, and goes on as the shell does (`AwakeTime`). */
   freeze(id: string, durationMs: number): void {
     const host = this.#host(id);
     this.#note(id, `freezes for ${durationMs} ms`);
     host.frozenUntilMs = Math.max(host.frozenUntilMs, this.now + durationMs);
     this.#agenda.add(host.frozenUntilMs, () => {
-      if (host.frozenUntilMs > this.now) return;
-      for (const input of host.backlog.splice(0)) this.#feed(host, input);
+      if (host.frozenUntilMs <= this.now) this.#thaw(host);
     });
+  }
+
+  /** The time after the first timer that it slept through is lost; what has arrived is read before any of them counts. */
+  #thaw(host: Host): void {
+    const backlog = host.backlog.splice(0);
+    const timers = backlog.filter(({ happening }) => happening.type === 'timer');
+    const fromMs = timers[0]?.atMs ?? this.now;
+    host.lostMs += this.now - fromMs;
+    for (const { happening } of backlog) if (happening.type !== 'timer') this.#feed(host, happening);
+    for (const { atMs, happening } of timers) this.#later(host, atMs - fromMs, happening);
   }
 
   /** From now on a member’s clock goes so many times as fast as time. */
   skew(id: string, rate: number): void {
     const host = this.#host(id);
-    Object.assign(host, { rate, offsetMs: this.#clock(host) - this.now * rate });
+    Object.assign(host, { rate, offsetMs: this.#clock(host) - (this.now - host.lostMs) * rate });
   }
 
   /** A member repeats old gossip to another in a fresh packet, as one that was told late or means ill might. */
@@ -335,13 +358,13 @@ export class SwimCluster {
   }
 
   #clock(host: Host): number {
-    return host.rate === 1 ? this.now + host.offsetMs : this.now * host.rate + host.offsetMs;
+    return (this.now - host.lostMs) * host.rate + host.offsetMs;
   }
 
   #feed(host: Host, happening: Happening): void {
     if (!host.running) return;
     if (host.frozenUntilMs > this.now) {
-      host.backlog.push(happening);
+      host.backlog.push({ atMs: this.now, happening });
       return;
     }
     if (this.#isHeld(host, happening)) {
@@ -409,17 +432,34 @@ export class SwimCluster {
     });
   }
 
-  /** Now, or when the host is no longer blocked. */
+  /** Something to send: now, or when the host is no longer blocked. */
   #unblocked(host: Host, act: () => void): void {
     if (host.blockedUntilMs > this.now) host.waiting.push(act);
     else act();
   }
 
+  /** Something that has arrived: now, or when the host has read what came before it. */
+  #read(host: Host, act: () => void): void {
+    if (host.blockedUntilMs > this.now || host.unread.length > 0) host.unread.push(act);
+    else act();
+  }
+
+  #readOn(host: Host): void {
+    host.reads = host.blockedUntilMs <= this.now && host.unread.length > 0;
+    if (!host.reads) return;
+    const { readsPerMs = Number.POSITIVE_INFINITY } = this.#options;
+    for (const act of host.unread.splice(0, readsPerMs)) if (this.#hosts.get(host.id) === host) act();
+    this.#agenda.add(this.now + 1, () => this.#readOn(host));
+  }
+
   /** An input for this boot of a host, in a while. */
   #later(host: Host, delayMs: number, happening: Happening): void {
-    const { state } = host;
+    const { state, lostMs } = host;
     this.#agenda.add(this.now + delayMs, () => {
-      if (host.running && host.state === state) this.#feed(host, happening);
+      if (!host.running || host.state !== state) return;
+      const owedMs = happening.type === 'timer' ? host.lostMs - lostMs : 0;
+      if (owedMs > 0) this.#later(host, owedMs, happening);
+      else this.#feed(host, happening);
     });
   }
 
@@ -449,7 +489,7 @@ export class SwimCluster {
       if (host.heard.length < heardMax) host.heard.push(...read.claims);
       this.#feed(host, { type: 'packet', from: from.id, packet: read, via });
     };
-    this.#agenda.add(this.now + delayMs, () => this.#unblocked(host, receive));
+    this.#agenda.add(this.now + delayMs, () => this.#read(host, receive));
   }
 
   /** One direction of a push/pull over a link; the first asks for the other. */
@@ -465,7 +505,7 @@ export class SwimCluster {
       this.#feed(host, { type: 'claims', from: from.id, claims });
       if (first) this.#exchange(host, from.id, false);
     };
-    this.#agenda.add(this.now + this.network.delayMs(), () => this.#unblocked(host, receive));
+    this.#agenda.add(this.now + this.network.delayMs(), () => this.#read(host, receive));
   }
 
   #save(host: Host): void {

@@ -203,7 +203,10 @@ function isVouchedFor(record: MemberRecord, { middlemen }: Probe): boolean {
 function succeed(turn: Turn, probe: Probe): void {
   const { probes, roster, awareness } = turn.state;
   probes.delete(probe.seq);
-  if (probe.purpose === 'accuse' && !probe.requester) adjustAwareness(awareness, -1);
+  if (probe.purpose === 'accuse') {
+    turn.effects.push({ type: 'cancel', timer: { type: 'probe.timeout', seq: probe.seq } });
+    if (!probe.requester) adjustAwareness(awareness, -1);
+  }
   const requester = probe.requester && roster.records.get(probe.requester.node);
   if (!probe.requester || !requester) return;
   sendPacket(turn, requester, { kind: 'ack', seq: probe.requester.seq }, { via: channelTo(requester) });

@@ -143,8 +143,10 @@ export type SwimEffect =
       readonly packet: Packet;
       readonly via: Via;
     }
-  /** Answer with the input `timer` after the delay. Timers are never cancelled; stale ones are ignored. */
+  /** Answer with the input `timer` after the delay. Stale timers are ignored. */
   | { readonly type: 'schedule'; readonly timer: SwimTimer; readonly delayMs: number }
+  /** That timer has nothing to say any more. It is ignored anyway: to cancel it spares an idle process the waking. */
+  | { readonly type: 'cancel'; readonly timer: Extract<SwimTimer, { type: 'probe.timeout' }> }
   /** A newcomer, or a change of a member’s status, counters or addresses. */
   | { readonly type: 'member.changed'; readonly member: Member }
   | { readonly type: 'partition.changed'; readonly mode: PartitionMode }

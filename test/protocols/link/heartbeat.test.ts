@@ -1,8 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../../src/limits.ts';
-import { heartbeat } from '../../../src/protocols/link/heartbeat.ts';
+import { heartbeat, nextLookMs } from '../../../src/protocols/link/heartbeat.ts';
 
 const config = { heartbeatMs: 5_000, silenceMsMax: 15_000 };
+
+test.each([0, 1, 1_249, 1_250, 1_251, 2_499, 2_500.4, 7_777.7])(
+  'links that came up at different times look at the same moments (from %f)',
+  (upAt) => {
+    const first = nextLookMs(upAt, 5_000);
+    expect(first).toBeGreaterThanOrEqual(1_250);
+    expect(first).toBeLessThanOrEqual(3_750);
+    // Node counts whole milliseconds.
+    const lookedAt = upAt + first;
+    expect((lookedAt % 2_500) % 2_499).toBeLessThanOrEqual(1);
+    expect(nextLookMs(lookedAt, 5_000)).toBeGreaterThanOrEqual(2_499);
+    expect(nextLookMs(lookedAt, 5_000)).toBeLessThanOrEqual(2_500);
+  },
+);
 
 describe('heartbeat', () => {
   test.each([

@@ -34,6 +34,15 @@ describe('a probe', () => {
     expect(stage.takeSent('ping-req')).toEqual([]);
   });
 
+  test('that is acked wakes nobody for its time-out', () => {
+    const stage = new Stage(['node-2', 'node-3']);
+    const seq = probing(stage);
+    const cancelled = () => stage.effects.filter(({ type }) => type === 'cancel');
+    expect(cancelled()).toEqual([]);
+    stage.receives('node-2', { kind: 'ack', seq, claims: [] });
+    expect(cancelled()).toEqual([{ type: 'cancel', timer: { type: 'probe.timeout', seq } }]);
+  });
+
   test('that is late goes to others as well, and an ack through one of them is enough', () => {
     const stage = new Stage(['node-2', 'node-3', 'node-4']);
     const seq = probing(stage);

@@ -2,6 +2,7 @@ import type { NodeId } from '../../../names.ts';
 import type { SwimConfig } from '../../../protocols/swim/config.ts';
 import type { Member } from '../../../protocols/swim/member.ts';
 import type { PartitionMode } from '../../../protocols/swim/partition.ts';
+import type { Defer } from '../../kernel/event-loop.ts';
 import type { Address, Clock, Metrics, Network, Store } from '../../kernel/ports.ts';
 import type { Directory } from '../directory.ts';
 import type { NodeIdentity } from '../identity/node-identity.ts';
@@ -16,6 +17,8 @@ export interface GossipOptions {
   readonly seals: PairSeals;
   readonly network: Network;
   readonly clock: Clock;
+  /** Runs what it is given after the sockets had a turn; default Node’s event loop. */
+  readonly later?: Defer;
   readonly metrics: Metrics;
   readonly store: Store;
   readonly bind: Address;

@@ -25,11 +25,13 @@ import type { Unverified } from '../../../unverified.ts';
 import type { Address, DatagramSocket } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 import type { PeerLink } from '../links/links.ts';
+import { AwakeTime } from './awake-time.ts';
 import { plaintextBytesMax } from './gossip-datagram.ts';
 import { GossipIntake, type HeardPacket } from './gossip-intake.ts';
 import type { GossipOptions } from './gossip-options.ts';
 import { MemberSnapshot } from './member-snapshot.ts';
 import { PacketSender } from './packet-sender.ts';
+import { RuleTimers } from './rule-timers.ts';
 
 /**
  * The shell around the SWIM rules: performs their effects with datagrams, timers and links, and gives them nothing
@@ -37,7 +39,9 @@ import { PacketSender } from './packet-sender.ts';
  */
 export class Gossip {
   readonly #options: GossipOptions;
-  readonly #timers = new Set<unknown>();
+  /** What the rules count on; certificates are judged by the wall’s. */
+  readonly #time: AwakeTime;
+  readonly #timers: RuleTimers;
   readonly #swim: SwimState;
   readonly #intake: GossipIntake;
   readonly #sender: PacketSender;
@@ -51,8 +55,10 @@ export class Gossip {
   #asMember: <R>(body: () => R) => R = (body) => body();
 
   constructor(options: GossipOptions) {
-    const { identity } = options;
+    const { identity, directory, clock, store, onTrouble } = options;
     this.#options = options;
+    this.#time = new AwakeTime(options.clock, options.later);
+    this.#timers = new RuleTimers(this.#time, (timer) => this.#input({ type: 'timer', timer, now: this.#time.now() }));
     this.#swim = createSwim({
       self: {
         nodeId: identity.nodeId,
@@ -68,7 +74,6 @@ export class Gossip {
       plaintextBytesMax,
       overLinks: true,
     });
-    const { directory, clock, store, onTrouble } = options;
     const isNewsHere = (claim: Unverified<SignedClaim>): boolean => isNews(this.#swim, claim);
     this.#intake = new GossipIntake({ ...options, self: identity.nodeId, isNews: isNewsHere });
     this.#sender = new PacketSender(options);
@@ -91,16 +96,17 @@ export class Gossip {
   }
 
   members(): readonly Member[] {
-    return members(this.#swim);
+    return members(this.#swim).map((member) => this.#time.dated(member));
   }
 
   member(nodeId: NodeId): Member | undefined {
-    return memberOf(this.#swim, nodeId);
+    const member = memberOf(this.#swim, nodeId);
+    return member && this.#time.dated(member);
   }
 
   /** Others are revoked now: they are members no more. */
   revoke(): void {
-    this.#input({ type: 'revoked', nodes: this.#options.revoked?.() ?? [], now: this.#now() });
+    this.#input({ type: 'revoked', nodes: this.#options.revoked?.() ?? [], now: this.#time.now() });
   }
 
   partition(): PartitionMode {
@@ -120,14 +126,14 @@ export class Gossip {
       // A bug in a timer belongs to the member, whoever’s frame or datagram it was that set it.
       this.#asMember = AsyncLocalStorage.snapshot();
       await this.#snapshot.recall((kept) => this.#restore(kept));
-      this.#input({ type: 'start', now: this.#now() });
+      this.#input({ type: 'start', now: this.#time.now() });
       // What it missed while it was closed.
       this.revoke();
     });
   }
 
   #restore(kept: Uint8Array): void {
-    this.#input({ type: 'restored', claims: unwrap(this.#intake.remembered(kept)), now: this.#now() });
+    this.#input({ type: 'restored', claims: unwrap(this.#intake.remembered(kept)), now: this.#time.now() });
   }
 
   /** Dials the seeds; what they answer to a push/pull makes this node a member. */
@@ -140,7 +146,7 @@ export class Gossip {
 
   /** Says goodbye: the leave claim spreads by gossip and over the links. */
   leave(): void {
-    this.#input({ type: 'leave', now: this.#now() });
+    this.#input({ type: 'leave', now: this.#time.now() });
     for (const link of this.#options.links.all()) this.#sendPushPull(link, 'push-pull');
   }
 
@@ -158,7 +164,6 @@ export class Gossip {
   }
 
   async #release(): Promise<void> {
-    for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
     this.#timers.clear();
     const socket = this.#socket;
     this.#socket = undefined;
@@ -175,12 +180,7 @@ export class Gossip {
     links.onFrame('push-pull', (link, frame) => this.#answerPushPull(link, frame));
     links.onFrame('push-pull-reply', (link, frame) => this.#takePushPull(link, frame));
     links.onReady((link) => this.#linkReady(link));
-    links.onClosed((link) => this.#input({ type: 'link.lost', peer: link.nodeId, now: this.#now() }));
-  }
-
-  /** The rules count on a clock that never goes back; certificates are judged by the other one. */
-  #now(): number {
-    return this.#options.clock.monotonic();
+    links.onClosed((link) => this.#input({ type: 'link.lost', peer: link.nodeId, now: this.#time.now() }));
   }
 
   #input(input: SwimInput): void {
@@ -189,24 +189,21 @@ export class Gossip {
   }
 
   #perform(effect: SwimEffect): void {
-    const { clock, links, onMember, onPartition, onEpochStale, onLeft, onPushPull } = this.#options;
+    const { links, onMember, onPartition, onEpochStale, onLeft, onPushPull } = this.#options;
     switch (effect.type) {
       case 'send':
         this.#sender.send(effect, this.#socket);
         return;
-      case 'schedule': {
-        const due = (): void => {
-          this.#timers.delete(timer);
-          this.#input({ type: 'timer', timer: effect.timer, now: this.#now() });
-        };
-        const timer = this.#asMember(() => clock.setTimeout(due, effect.delayMs));
-        this.#timers.add(timer);
+      case 'schedule':
+        this.#asMember(() => this.#timers.schedule(effect));
         return;
-      }
+      case 'cancel':
+        this.#timers.cancel(effect);
+        return;
       case 'member.changed':
         this.#memberChanged(effect.member);
         this.#asMember(() => this.#snapshot.changed());
-        onMember(effect.member);
+        onMember(this.#time.dated(effect.member));
         return;
       case 'partition.changed':
         onPartition(effect.mode);
@@ -239,6 +236,7 @@ export class Gossip {
   }
 
   #receive(datagram: Uint8Array, source: Address): void {
+    this.#time.heard();
     const heard = this.#intake.datagram(datagram);
     if (!heard) return;
     this.#sender.heard(heard.from, source, datagram.length);
@@ -246,18 +244,19 @@ export class Gossip {
   }
 
   #receiveFrame(link: PeerLink, frame: Frame): void {
+    this.#time.heard();
     const [heard, known] = [this.#intake.framed(link, frame), this.member(link.nodeId)];
     // What one boot says shows no life of another. Of a newer one the push/pull comes first.
     if (heard && known && known.bootEpoch === link.hello.bootEpoch) this.#hear(heard, 'link');
   }
 
   #hear({ from, packet, refusals }: HeardPacket, via: Via): void {
-    this.#input({ type: 'packet', from, packet, via, now: this.#now() });
+    this.#input({ type: 'packet', from, packet, via, now: this.#time.now() });
     this.#askForMissing(from, refusals);
   }
 
   #linkReady(link: PeerLink): void {
-    this.#input({ type: 'link.ready', peer: link.nodeId, bootEpoch: link.hello.bootEpoch, now: this.#now() });
+    this.#input({ type: 'link.ready', peer: link.nodeId, bootEpoch: link.hello.bootEpoch, now: this.#time.now() });
     // Both ends would do; the dialer begins, so that one exchange is enough.
     if (link.side === 'dialer') this.#sendPushPull(link, 'push-pull');
   }
@@ -283,7 +282,7 @@ export class Gossip {
     const heard = this.#intake.document(link, frame);
     if (!heard) return false;
     const { from, claims, refusals } = heard;
-    this.#input({ type: 'claims', from, claims, now: this.#now() });
+    this.#input({ type: 'claims', from, claims, now: this.#time.now() });
     this.#askForMissing(from, refusals);
     if (!this.#joined) {
       this.#joined = true;
@@ -294,6 +293,6 @@ export class Gossip {
 
   #askForMissing(from: NodeId, refusals: readonly ClaimRefusal[]): void {
     for (const { missing } of refusals)
-      if (missing !== undefined) this.#input({ type: 'directory.missing', from, node: missing, now: this.#now() });
+      if (missing !== undefined) this.#input({ type: 'directory.missing', from, node: missing, now: this.#time.now() });
   }
 }

@@ -10,7 +10,7 @@ import {
   type HandshakeState,
   handshakeStep,
 } from '../../../protocols/link/handshake.ts';
-import { heartbeat } from '../../../protocols/link/heartbeat.ts';
+import { heartbeat, nextLookMs } from '../../../protocols/link/heartbeat.ts';
 import type { Hello } from '../../../protocols/link/hello.ts';
 import type { LinkChannel } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
@@ -262,7 +262,7 @@ export class LinkSession {
       return;
     }
     if (act === 'ping') this.#outbound.send('ping', noBytes, noBytes);
-    this.#timer = clock.setTimeout(() => this.#beat(), limits.linkHeartbeatMs / 2);
+    this.#timer = clock.setTimeout(() => this.#beat(), nextLookMs(now, limits.linkHeartbeatMs));
   }
 
   /** The peer’s word for why it closed; that it is this node, which ends a dialler for good, its certificate must say. */

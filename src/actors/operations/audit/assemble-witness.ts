@@ -14,6 +14,7 @@ import { AuditWitness } from './audit-witness.ts';
 import { CheckpointFile } from './checkpoint-file.ts';
 import type { CheckpointNews } from './checkpoint-news.ts';
 import { noteCrypto } from './proof-check.ts';
+import { Rest } from './rest.ts';
 
 /** Where the notary lives in the tree. */
 export const notaryPath = '/node/operations/audit-notary';
@@ -76,9 +77,16 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     if (!taken.ok) link.violated(taken.refusal.reasons[0]);
   });
   const notary = kernel.ref<AuditNotaryEvent>(notaryPath);
+  const rest = new Rest();
+  const stir = (): void => {
+    if (rest.stir()) notary.tell({ type: 'audit.stirred' }, 'control');
+  };
   audit.listeners.add(() => {
+    stir();
     if (checkpoints.hasMany) notary.tell({ type: 'audit.grown' }, 'control');
   });
+  links.onReady(stir);
+  links.onClosed(stir);
   let told = '';
   const trouble = (error: unknown): void => {
     const why = error instanceof Error ? error.message : String(error);
@@ -96,7 +104,7 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
       return { size: shown.size, line: encodeCheckpointEvidence({ note: encodeNote(shown.note), keys }) };
     },
   };
-  return { checkpoints, witness, trouble, keyEntryOf, forSiem };
+  return { checkpoints, witness, rest, trouble, keyEntryOf, forSiem };
 }
 
 function signersOf(

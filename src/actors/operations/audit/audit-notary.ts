@@ -2,10 +2,12 @@ import { fromPromise, setup } from 'xstate';
 import { limits } from '../../../limits.ts';
 import type { AuditCheckpoints } from './audit-checkpoints.ts';
 import type { AuditWitness } from './audit-witness.ts';
+import type { Rest } from './rest.ts';
 
 export interface AuditNotaryInput {
   readonly checkpoints: AuditCheckpoints;
   readonly witness: AuditWitness;
+  readonly rest: Rest;
   /** Hears why a round did not come to its end: it is tried again. */
   readonly trouble: (error: unknown) => void;
 }
@@ -13,14 +15,16 @@ export interface AuditNotaryInput {
 export type AuditNotaryEvent =
   /** Many records have come since the last checkpoint. */
   | { readonly type: 'audit.grown' }
+  /** Something may be due now, after a rest in which nothing was. */
+  | { readonly type: 'audit.stirred' }
   /** A person takes the log as it is. */
   | { readonly type: 'audit.accepted' }
   | { readonly type: 'kernel.shutdown' };
 
 /**
- * Has the audit log countersigned: a round each second, or sooner when many records came. A log that does not continue
- * what was signed of it before is `forked`: nothing of it is signed until a person says so. Other nodes’ checkpoints are
- * countersigned in every state but the first.
+ * Has the audit log countersigned: a round each second while there is something to sign, or sooner when many records came.
+ * A log that does not continue what was signed of it before is `forked`: nothing of it is signed until a person says so.
+ * Other nodes’ checkpoints are countersigned in every state but the first.
  */
 export const auditNotary = setup({
   types: {
@@ -34,6 +38,7 @@ export const auditNotary = setup({
     hasMany: ({ context }) => context.checkpoints.hasMany,
   },
   actions: {
+    rest: ({ context }) => context.rest.begin(),
     tellTrouble: ({ context }, params: { error: unknown }) => context.trouble(params.error),
   },
   actors: {
@@ -72,7 +77,9 @@ export const auditNotary = setup({
           on: { 'audit.grown': '#audit-notary.signing' },
           after: { [limits.checkpointMs - limits.checkpointPauseMs]: 'looking' },
         },
-        looking: { always: [{ guard: 'isDue', target: '#audit-notary.signing' }, { target: 'ready' }] },
+        looking: { always: [{ guard: 'isDue', target: '#audit-notary.signing' }, { target: 'idle' }] },
+        // Without a timer: a node with nothing to do is not woken each second to find that out.
+        idle: { entry: 'rest', on: { 'audit.stirred': 'ready' } },
       },
     },
     signing: {

@@ -7,7 +7,7 @@ import { PairSeals } from '../../../../src/actors/cluster/gossip/pair-seals.ts';
 import { createNodeIdentity } from '../../../../src/actors/cluster/identity/node-identity.ts';
 import type { Links, PeerLink } from '../../../../src/actors/cluster/links/links.ts';
 import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
-import type { Address, DatagramSocket, Metrics, Network } from '../../../../src/actors/kernel/ports.ts';
+import type { Address, Clock, DatagramSocket, Metrics, Network } from '../../../../src/actors/kernel/ports.ts';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
 import { issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
 import { bindClaimKey } from '../../../../src/crypto/identity.ts';
@@ -23,6 +23,7 @@ import type { Frame, FrameKind } from '../../../../src/protocols/link/frame.ts';
 import { encodePushPullPages } from '../../../../src/protocols/link/push-pull-frame.ts';
 import { signAlive } from '../../../../src/protocols/swim/claim.ts';
 import { swimProfiles } from '../../../../src/protocols/swim/config.ts';
+import { HostClock } from '../../../../src/testing/host-clock.ts';
 import { ManualClock, settle } from '../../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { crypto, dayMs, derOf, domain, makeCa, now } from '../../../crypto/fixtures.ts';
@@ -68,8 +69,14 @@ class FakeLinks {
   onClosed = (listener: (link: PeerLink, reason: string) => void) => void this.closed.push(listener);
 }
 
-function gossiping(wire: Wire, name: string, port: number, life: { store?: MemoryStore; bootEpoch?: number } = {}) {
-  const { store = new MemoryStore(), bootEpoch = 1 } = life;
+interface Life {
+  readonly store?: MemoryStore;
+  readonly bootEpoch?: number;
+  readonly clock?: Clock;
+}
+
+function gossiping(wire: Wire, name: string, port: number, life: Life = {}) {
+  const { store = new MemoryStore(), bootEpoch = 1, clock = wire.clock } = life;
   const nodeId = name as NodeId;
   const key = crypto.generateKeyPair('p256');
   const period = { notBefore: now - dayMs, notAfter: now + dayMs };
@@ -100,7 +107,7 @@ function gossiping(wire: Wire, name: string, port: number, life: { store?: Memor
     links: links as unknown as Links,
     seals,
     network: wire.network,
-    clock: wire.clock,
+    clock,
     metrics,
     store,
     bind: address,
@@ -249,6 +256,36 @@ describe('the gossip of a node', () => {
     for (const { links } of [a, b]) links.frames.clear();
     await wire.clock.advanceAsync(20_000);
     expect(statuses(a)).toEqual(['node-1 alive', 'node-2 unreachable']);
+  });
+
+  it('accuses nobody whose answer lies in its socket when it goes on after a standstill', async () => {
+    const clock = new HostClock(wire.clock);
+    const slow = gossiping(wire, 'node-3', 7_703, { clock });
+    await slow.gossip.open();
+    connect(slow, b);
+    // For the news to be over.
+    await wire.clock.advanceAsync(5_000);
+    const receive = wire.sockets.get(7_703)!;
+    const unread: (() => void)[] = [];
+    wire.sockets.set(7_703, (bytes, from) => void unread.push(() => receive(bytes, from)));
+    const handlers = [...slow.links.frames];
+    for (const [kind, take] of handlers)
+      slow.links.frames.set(kind, (link, frame) => void unread.push(() => take(link, frame)));
+    // It reads nothing, so what it sends is a ping.
+    const begun = wire.datagrams.length;
+    const pings = () => wire.datagrams.slice(begun).filter(({ to }) => to === 7_702).length;
+    for (let waitedMs = 0; pings() === 0 && waitedMs < 2_000; waitedMs += 10) await wire.clock.advanceAsync(10);
+    expect(unread.length).toBeGreaterThan(0);
+    clock.hold();
+    await wire.clock.advanceAsync(30_000);
+    // Node’s order: all timers that are due, then the sockets.
+    clock.release();
+    wire.sockets.set(7_703, receive);
+    for (const [kind, take] of handlers) slow.links.frames.set(kind, take);
+    for (const read of unread) read();
+    await wire.clock.advanceAsync(5_000);
+    expect(slow.heard.members.filter((change) => !change.endsWith(' alive'))).toEqual([]);
+    expect(statuses(slow)).toEqual(['node-3 alive', 'node-2 alive']);
   });
 
   it('sends no datagram by the link while datagrams get through', async () => {

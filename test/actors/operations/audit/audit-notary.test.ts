@@ -49,6 +49,17 @@ describe('the audit logs of a cluster', () => {
     expect(unwrap(verifyAuditProof(proof.proof, trust))).toMatchObject({ sequence: 1, record: { seq: 1 } });
   });
 
+  it('are countersigned within two seconds when they grow after a time in which nothing happened', async () => {
+    const running = await whole();
+    await running.until('node-1 is witnessed', isWitnessed(running, 'node-1', 2));
+    await running.advance(120_000);
+    const before = checkpointOf(running, 'node-1').witnessedSize;
+    await grow(running, 'node-1');
+    await running.advance(2_000);
+    expect(checkpointOf(running, 'node-1').witnessedSize).toBeGreaterThan(before);
+    expect(isWitnessed(running, 'node-1', 2)()).toBe(true);
+  });
+
   it('are found out when one is set back, on both sides, and go on once people accept it', async () => {
     const running = await whole();
     await running.until('node-1 is witnessed', isWitnessed(running, 'node-1', 2));
