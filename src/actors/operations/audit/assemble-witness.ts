@@ -75,6 +75,7 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     const taken = checkpoints.takeAnswer(link.nodeId, frame);
     if (!taken.ok) link.violated(taken.refusal.reasons[0]);
   });
+  links.onClosed((link) => checkpoints.linkLost(link.nodeId));
   const notary = kernel.ref<AuditNotaryEvent>(notaryPath);
   audit.listeners.add(() => {
     if (checkpoints.hasMany) notary.tell({ type: 'audit.grown' }, 'control');

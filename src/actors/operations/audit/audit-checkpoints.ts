@@ -135,6 +135,11 @@ export class AuditCheckpoints {
     return this.#requests.take(peer, frame);
   }
 
+  /** Who was asked and has no link any more does not answer. */
+  linkLost(peer: NodeId): void {
+    this.#requests.lost(peer);
+  }
+
   /** Compares the log with what was signed of it last; `fork` says what came of it. Rejects when it cannot be read. */
   recover(): Promise<void> {
     return this.#acts.run('', () => this.#recover());
