@@ -156,7 +156,7 @@ export class ManualClock implements Clock {
 const isBefore = (a: Timer, b: Timer): boolean => a.due < b.due || (a.due === b.due && a.order < b.order);
 
 /** What goes on and on by itself, such as two actors that never stop writing to each other, holds time for so long. */
-const roundsMax = 2_000;
+const roundsMax = 128;
 /** Real milliseconds that a file of the real disk is waited for. */
 const fileMsMax = 2_000;
 

@@ -40,7 +40,7 @@ async function runNodes(schedule: NodeSchedule): Promise<Outcome> {
 function fail<S>(seed: number, result: fc.RunDetails<[schedule: S]>): never {
   console.error(`seed ${seed}, path ${result.counterexamplePath}, shrunk ${result.numShrinks} times`);
   console.error(JSON.stringify(result.counterexample?.[0], undefined, 1));
-  console.error(result.errorInstance);
+  console.error((result.errorInstance as Error).stack);
   process.exit(1);
 }
 
@@ -92,7 +92,7 @@ async function repeat(file: string): Promise<void> {
     console.error(`all promises kept: ${line(outcome)}`);
   } catch (error) {
     console.log(((error as { trace?: readonly string[] }).trace ?? []).join('\n'));
-    console.error(error);
+    console.error((error as Error).stack);
     process.exitCode = 1;
   }
 }

@@ -70,8 +70,8 @@ const acts: readonly (readonly [number, fc.Arbitrary<NodeAct>])[] = [
 ];
 
 const sizes: readonly (readonly [number, number, number])[] = [
-  [20, 3, 6],
-  [4, 7, 12],
+  [40, 3, 6],
+  [6, 7, 12],
   [1, 13, 30],
 ];
 

@@ -4,6 +4,7 @@ import type { AgentId, NodeId } from '../../../src/names.ts';
 import type { AuditRecord } from '../../../src/protocols/audit/record.ts';
 import type { NoticeBodies } from '../../../src/protocols/notice/notice.ts';
 import { Broken } from '../checkers.ts';
+import type { NodeAct } from './acts.ts';
 import type { EchoName } from './load.ts';
 import type { Stage } from './stage.ts';
 
@@ -22,6 +23,11 @@ const refusals = new Set([
   'STOPPED',
   'DEPLOYMENT_REFUSED',
 ]);
+
+type OperatorAct = Extract<
+  NodeAct,
+  { do: 'deploy' | 'remove' | 'move' | 'rotate-key' | 'renew' | 'suspend' | 'revoke' | 'resume' }
+>;
 
 interface UnderWay {
   readonly node: NodeId;
@@ -74,6 +80,46 @@ export class Operators {
 
   stoodStill(node: NodeId, ms: number): void {
     for (const act of this.#underWay) if (act.node === node) act.deadlineMs += ms;
+  }
+
+  perform(act: OperatorAct): void {
+    const { load, suspended } = this.#stage;
+    switch (act.do) {
+      case 'deploy':
+      case 'move':
+        this[act.do](this.#stage.agent(act.agent), this.#stage.name(act.at));
+        return;
+      case 'remove': {
+        const name = this.#stage.agent(act.agent);
+        for (const host of load.hostsOf(name)) this.remove(name, host);
+        return;
+      }
+      case 'rotate-key':
+      case 'renew':
+        this[act.do === 'renew' ? 'renew' : 'rotateKey'](this.#stage.name(act.at));
+        return;
+      case 'resume':
+        suspended.clear();
+        this.publishSuspensions(this.#stage.name(act.via));
+        return;
+      case 'suspend':
+      case 'revoke':
+        this.#putOut(act.do, this.#stage.name(act.at), this.#stage.name(act.via));
+    }
+  }
+
+  #putOut(how: 'suspend' | 'revoke', node: NodeId, via: NodeId): void {
+    const { suspended, revoked, disturbed, machines, world } = this.#stage;
+    if (node === via || revoked.has(node) || !machines.runs(via)) return;
+    // One revocation is enough: it is for good. Where it leaves no quorum nobody could resume who is suspended.
+    const left = world.names.length - suspended.size - 1;
+    if (how === 'revoke' && (revoked.size > 0 || 2 * left <= world.names.length)) return;
+    disturbed.add(node);
+    if (how === 'revoke') this.#revoke(node, via);
+    else {
+      suspended.add(node);
+      this.publishSuspensions(via);
+    }
   }
 
   deploy(name: EchoName, node: NodeId, then: () => void = () => {}): void {
@@ -129,8 +175,7 @@ export class Operators {
     this.#publish(via, 'suspensions', { suspensions }, done);
   }
 
-  /** Revokes a node for good; `done` once it is. */
-  revoke(node: NodeId, via: NodeId): void {
+  #revoke(node: NodeId, via: NodeId): void {
     const { world, revoked, suspended } = this.#stage;
     const at = world.cluster.clock.now();
     const body: NoticeBodies['revocations'] = {

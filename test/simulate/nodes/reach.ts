@@ -18,17 +18,11 @@ export class Reach {
   readonly #goodSinceMs = new Map<string, number>();
   readonly #goneSinceMs = new Map<string, number>();
   #sides: number | undefined;
-  #disturbed = new Set<NodeId>();
   #everywhere = false;
 
   constructor(stage: Stage, boundMs: number) {
     this.#stage = stage;
     this.#boundMs = boundMs;
-  }
-
-  /** Nothing is asked about it until the network heals. */
-  disturb(id: NodeId): void {
-    this.#disturbed.add(id);
   }
 
   /** What it now has to find out, it has to find out anew. */
@@ -59,7 +53,7 @@ export class Reach {
         return;
       case 'cut': {
         const [from, to] = [this.#stage.name(act.at), this.#stage.name(act.to)];
-        this.#disturbed.add(from).add(to);
+        this.#stage.disturbed.add(from).add(to);
         network.cut(from, to, act.what === 'all' ? undefined : act.what);
         return;
       }
@@ -79,11 +73,12 @@ export class Reach {
 
   /** Ends all that is wrong with the network. */
   heal(): void {
-    const { world, suspended } = this.#stage;
+    const { world, suspended, disturbed } = this.#stage;
     const { network } = world.cluster;
     this.#sides = undefined;
     this.#newsMayCome();
-    this.#disturbed = new Set(suspended);
+    disturbed.clear();
+    for (const id of suspended) disturbed.add(id);
     this.#everywhere = false;
     network.heal();
     network.setConditions(usualPath);
@@ -115,7 +110,7 @@ export class Reach {
 
   #slow(id: NodeId, ms: number): void {
     const { names, cluster } = this.#stage.world;
-    this.#disturbed.add(id);
+    this.#stage.disturbed.add(id);
     for (const other of names) {
       cluster.network.setConditions({ latencyMs: 1 + ms }, id, other);
       cluster.network.setConditions({ latencyMs: 1 + ms }, other, id);
@@ -123,8 +118,8 @@ export class Reach {
   }
 
   #isGood(id: NodeId): boolean {
-    const { machines, revoked } = this.#stage;
-    return machines.runs(id) && !this.#disturbed.has(id) && !machines.isStalled(id) && !revoked.has(id);
+    const { machines, revoked, disturbed } = this.#stage;
+    return machines.runs(id) && !disturbed.has(id) && !machines.isStalled(id) && !revoked.has(id);
   }
 
   #side(index: number): number {

@@ -134,53 +134,7 @@ class NodeRun {
       case 'slow':
         return this.#reach.change(act);
       default:
-        this.#operate(act);
-    }
-  }
-
-  #operate(
-    act: Extract<
-      NodeAct,
-      { do: 'deploy' | 'remove' | 'move' | 'rotate-key' | 'renew' | 'suspend' | 'revoke' | 'resume' }
-    >,
-  ): void {
-    const { load, suspended } = this.#stage;
-    switch (act.do) {
-      case 'deploy':
-      case 'move':
-        this.#operators[act.do](this.#stage.agent(act.agent), this.#stage.name(act.at));
-        return;
-      case 'remove': {
-        const name = this.#stage.agent(act.agent);
-        for (const host of load.hostsOf(name)) this.#operators.remove(name, host);
-        return;
-      }
-      case 'rotate-key':
-        this.#operators.rotateKey(this.#stage.name(act.at));
-        return;
-      case 'renew':
-        this.#operators.renew(this.#stage.name(act.at));
-        return;
-      case 'resume':
-        suspended.clear();
-        this.#operators.publishSuspensions(this.#stage.name(act.via));
-        return;
-      case 'suspend':
-      case 'revoke':
-        this.#putOut(act.do, this.#stage.name(act.at), this.#stage.name(act.via));
-    }
-  }
-
-  #putOut(how: 'suspend' | 'revoke', node: NodeId, via: NodeId): void {
-    const { suspended, revoked, machines } = this.#stage;
-    if (node === via || revoked.has(node) || !machines.runs(via)) return;
-    // Of few nodes none can be spared, and one revocation is enough: it is for good.
-    if (how === 'revoke' && (revoked.size > 0 || this.#world.names.length < 4)) return;
-    this.#reach.disturb(node);
-    if (how === 'revoke') this.#operators.revoke(node, via);
-    else {
-      suspended.add(node);
-      this.#operators.publishSuspensions(via);
+        this.#operators.perform(act);
     }
   }
 

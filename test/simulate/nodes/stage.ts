@@ -27,6 +27,8 @@ export class Stage {
   /** Revoked, and suspended or about to be. */
   readonly revoked = new Set<NodeId>();
   readonly suspended = new Set<NodeId>();
+  /** Machines with something wrong about them until the network heals: nothing is asked about how they are seen. */
+  readonly disturbed = new Set<NodeId>();
   /** Nodes that asked to be started again. */
   readonly stale = new Set<NodeId>();
   readonly #hash: Hash = createHash('sha256');
