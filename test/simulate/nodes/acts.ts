@@ -17,11 +17,16 @@ export type NodeAct =
   | { readonly do: 'slow'; readonly at: number; readonly ms: number }
   | { readonly do: 'replay'; readonly at: number; readonly count: number }
   | { readonly do: 'fill-disk'; readonly at: number; readonly ms: number }
+  /** Its disk or its state database fails at what it is told to do. */
+  | { readonly do: 'break-disk'; readonly at: number; readonly what: BrokenPart; readonly ms: number }
   | { readonly do: 'crash-actor'; readonly at: number; readonly actor: number }
   | { readonly do: 'deploy' | 'remove' | 'move'; readonly at: number; readonly agent: number }
   | { readonly do: 'rotate-key' | 'renew'; readonly at: number }
   | { readonly do: 'suspend' | 'revoke'; readonly at: number; readonly via: number }
   | { readonly do: 'resume'; readonly via: number };
+
+/** What fails of a machine’s storage. */
+export type BrokenPart = 'append' | 'sync' | 'write' | 'truncate' | 'store';
 
 /** A cluster of complete nodes and what happens to it. */
 export interface NodeSchedule {
@@ -61,6 +66,15 @@ const acts: readonly (readonly [number, fc.Arbitrary<NodeAct>])[] = [
   [1, fc.record({ do: fc.constant('slow' as const), at, ms: fc.nat({ max: 1_500 }) })],
   [1, fc.record({ do: fc.constant('replay' as const), at, count: fc.integer({ min: 1, max: 200 }) })],
   [1, fc.record({ do: fc.constant('fill-disk' as const), at, ms: stallMs })],
+  [
+    2,
+    fc.record({
+      do: fc.constant('break-disk' as const),
+      at,
+      what: fc.constantFrom<BrokenPart>('append', 'sync', 'write', 'truncate', 'store'),
+      ms: stallMs,
+    }),
+  ],
   [2, fc.record({ do: fc.constant('crash-actor' as const), at, actor: fc.nat({ max: 999 }) })],
   [5, fc.record({ do: fc.constantFrom('deploy' as const, 'remove', 'move', 'move'), at, agent: at })],
   [3, fc.record({ do: fc.constantFrom('rotate-key' as const, 'renew'), at })],

@@ -1,7 +1,7 @@
 import type { NodeId } from '../../../src/names.ts';
 import type { Traffic } from '../../../src/testing/network/world.ts';
 import { Broken } from '../checkers.ts';
-import type { NodeAct } from './acts.ts';
+import type { BrokenPart } from './acts.ts';
 import type { Operators } from './operators.ts';
 import type { Stage } from './stage.ts';
 
@@ -100,7 +100,7 @@ export class Mishaps {
   }
 
   /** Holds up a node for a while: all of it, what it sends, what it receives, or both. */
-  stall(id: NodeId, how: Extract<NodeAct, { ms: number; at: number }>['do'], ms: number): void {
+  stall(id: NodeId, how: 'freeze' | 'mute' | 'deafen' | 'block', ms: number): void {
     const { machines, world, load } = this.#stage;
     const { network, clock } = world.cluster;
     if (machines.conditionOf(id) === 'down' || machines.isStalled(id)) return;
@@ -139,8 +139,21 @@ export class Mishaps {
     world.cluster.clock.setTimeout(() => this.mendDisk(id), ms);
   }
 
+  /** One part of what a machine keeps things on fails for a while. */
+  breakDisk(id: NodeId, what: BrokenPart, ms: number): void {
+    const { machines, world } = this.#stage;
+    if (!machines.runs(id)) return;
+    const { disk, store } = world.cluster.machine(id);
+    if (what === 'store') store.fault = new Error('EIO: the disk of the state database fails');
+    else disk.fail(what, 'EIO');
+    world.cluster.clock.setTimeout(() => this.mendDisk(id), ms);
+  }
+
   mendDisk(id: NodeId): void {
-    this.#stage.world.cluster.machine(id).disk.capacityBytes = Number.POSITIVE_INFINITY;
+    const { disk, store } = this.#stage.world.cluster.machine(id);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    disk.mend();
+    store.fault = undefined;
   }
 
   /** Crashes one of the actors of a node, not the root: its end is that of the node. */

@@ -121,6 +121,8 @@ class NodeRun {
         return this.#mishaps.skew(at!, act.ms);
       case 'fill-disk':
         return this.#mishaps.fillDisk(at!, act.ms);
+      case 'break-disk':
+        return this.#mishaps.breakDisk(at!, act.what, act.ms);
       case 'crash-actor':
         return this.#mishaps.crashActor(at!, act.actor);
       case 'replay':
