@@ -169,6 +169,10 @@ export const limits = {
   sliceTurnsMax: 4_096,
   /** Steps that a chart may take by itself for one event, if it names no bound. Past it: it crashes. */
   chartStepsMax: 10_000,
+  /** Types of events that a machine nowhere names and is given all the same. Past it: a new one is a dead letter. */
+  chartEventTypesMax: 10_000,
+  /** Characters of such a type. Past it: the event is a dead letter. */
+  chartEventTypeCharsMax: 256,
   /** Children of one supervisor. Past it: a new one is refused with LIMIT_EXCEEDED. */
   childrenMax: 131_072,
   /** Specs in one tree that is started or added. Past it: refused with SUPERVISION. */
@@ -391,7 +395,7 @@ export const limits = {
   siemRepeatMs: 3_600_000,
   /** Records that a destination is told to leave out. More are refused in the configuration. */
   siemSkippedMax: 1_024,
-  /** What is read of a receiver’s answer. Past it: the rest is dropped. */
+  /** What is read of a receiver’s answer. Past it: the connection is cut. */
   siemAnswerBytesMax: 65_536,
   /** How long an act waits for its record while the audit writer restarts. Past it: AUDIT_BLOCKED. */
   auditWaitMsMax: 10_000,
@@ -403,6 +407,10 @@ export const limits = {
   auditStretchRecordsMax: 2_048,
   /** A segment file of the audit log. Past it: the next one begins. */
   auditSegmentBytesMax: 8_388_608,
+  /** What is read of a segment file. Past it: it is none, for a segment ends with the first block past its bound. */
+  auditSegmentFileBytesMax: 12_582_912,
+  /** Sealed bytes that are tried behind a block that does not open, to tell whether a crash tore it. Past it: it was changed. */
+  auditTriedBytesMax: 67_108_864,
   /** Disk that is kept free for class A; given to it when the disk is full. */
   auditReserveBytes: 1_048_576,
   /** How often a log that lives on its reserve looks whether there is room again. */
@@ -434,6 +442,8 @@ export const limits = {
   /** A checkpoint is kept for later after this long, if there is a new one, or after 1,000 records and this pause. */
   checkpointArchiveMs: 3_600_000,
   checkpointArchivePauseMs: 60_000,
+  /** The kept ones together. Past it: every second of the older half goes, until half of this is left. */
+  checkpointFileBytesMax: 8_388_608,
   /** How often those are taken out whose records retention removed. */
   checkpointPruneMs: 86_400_000,
   /** A checkpoint with all certificates, as one line. */
@@ -547,6 +557,14 @@ const relations: readonly [string, boolean][] = [
   [
     'an answer holds the largest content, every character escaped',
     limits.apiAnswerBytesMax >= 6 * limits.contentBytesMax,
+  ],
+  [
+    'a segment file that is read holds a segment with the largest block behind it',
+    limits.auditSegmentFileBytesMax >= limits.auditSegmentBytesMax + 2 * limits.auditBlockBytesMax,
+  ],
+  [
+    'behind a torn block, what a whole segment holds is tried',
+    limits.auditTriedBytesMax >= limits.auditSegmentFileBytesMax,
   ],
   ['a block holds the longest record', limits.auditBlockBytesMax >= 8 * limits.auditRecordBytesMax],
   [

@@ -52,7 +52,7 @@ export async function assemble(
   const messaging = assembleMessaging(base, cluster, {
     deliver: (message) => host.deliver(message),
     refused: (agent, refusal, messageId) => host.refused(agent, refusal, messageId),
-    sign: (agent, bytes) => host.sign(agent, bytes),
+    keyOf: (agent) => host.keyOf(agent),
   });
   const changed = (agent: AgentId) => {
     const view = agentView({ ...parts, ...cluster, ...messaging }, agent);

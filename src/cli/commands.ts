@@ -1,3 +1,5 @@
+import { deploymentVerbs } from './agent/verbs.ts';
+import { capabilityVerbs } from './capability/verbs.ts';
 import type { Options, RawVerb, Verb } from './command.ts';
 import { nodeOptions } from './node-options.ts';
 import { revocationOptions } from './notice/revocation-options.ts';
@@ -258,6 +260,8 @@ again goes on where it was cut short.`,
     ],
     run: async (invocation) => (await import('./server/join.ts')).join(invocation),
   },
+  ...deploymentVerbs,
+  ...capabilityVerbs,
   ...noticeVerbs,
   ...securityVerbs,
   {

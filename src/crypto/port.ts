@@ -38,13 +38,17 @@ export const sha256 = (...parts: Uint8Array[]): Uint8Array => {
   return new Uint8Array(joined.digest());
 };
 
-/**
- * The audit log hashes each record twice. Measured on Node 24: 0.6 µs for 65 bytes this way, against 2 µs for a digest
- * that Node hands out as a Buffer.
- */
 function sha256AtOnce(bytes: Uint8Array): Uint8Array {
-  const units = hash('sha256', bytes, 'binary');
-  const digest = new Uint8Array(units.length);
-  for (let i = 0; i < digest.length; i++) digest[i] = units.charCodeAt(i);
+  const digest = new Uint8Array(32);
+  sha256Into(bytes, digest, 0);
   return digest;
+}
+
+/**
+ * SHA-256 of bytes, its 32 bytes written into a place. The audit log hashes each record twice, and Node hands a digest
+ * out as text several times faster than as a Buffer.
+ */
+export function sha256Into(bytes: Uint8Array, into: Uint8Array, at: number): void {
+  const units = hash('sha256', bytes, 'binary');
+  for (let i = 0; i < units.length; i++) into[at + i] = units.charCodeAt(i);
 }

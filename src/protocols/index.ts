@@ -4,15 +4,24 @@
  * outsider. No input or output: UTF-8 and SHA-256 are passed in.
  */
 export { type ConversationState, conversationStep, startConversation } from './acl/conversation.ts';
+export {
+  contractNet,
+  interactionProtocols,
+  iteratedContractNet,
+  propose,
+  protocolTable,
+  query,
+  request,
+  subscribe,
+} from './acl/interaction-protocols.ts';
 export { toMermaid } from './acl/mermaid.ts';
 export type { Guarantee, MessageHeader } from './acl/message.ts';
 export { isPerformative, type Performative, performatives } from './acl/performative.ts';
 export {
-  contractNet,
+  type ProjectedTransition,
   type ProtocolTable,
-  protocolTable,
+  projected,
   type Role,
-  request,
   type Transition,
 } from './acl/protocol-table.ts';
 export {
@@ -50,7 +59,7 @@ export { decodeProofFile, type RecordProof } from './audit/proof-file.ts';
 export { type AuditEvent, type AuditMetadata, type AuditRecord, type Outcome, readAuditLine } from './audit/record.ts';
 export type { NoteCrypto, NoteKey, NoteSignature, SignedNote } from './audit/signed-note.ts';
 export { type Action, actionOfMessage, actionText, covers, parseAction } from './authorization/action.ts';
-export { type AgentPattern, matchesAgent, parseAgentPattern } from './authorization/agent-pattern.ts';
+export { type AgentPattern, containsAgents, matchesAgent, parseAgentPattern } from './authorization/agent-pattern.ts';
 export { type AuthorizationRequest, authorize, type Decision, type Layer } from './authorization/authorize.ts';
 export {
   type Capability,
@@ -60,6 +69,14 @@ export {
   isMeantFor,
   readCapability,
 } from './authorization/capability.ts';
+export {
+  chainText,
+  type Narrowing,
+  narrowed,
+  readChain,
+  type TokenChain,
+  wideningReasons,
+} from './authorization/delegation.ts';
 export { explain } from './authorization/explain.ts';
 export {
   denyAll,

@@ -1,11 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { loadConfig, type NodeConfig } from '../config.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { initialiseCluster } from '../development/initialise.ts';
 import { clusterLayout } from '../development/layout.ts';
-import { unwrap } from '../errors.ts';
 import type { NodeId } from '../names.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
@@ -13,7 +11,8 @@ import type { MemoryDisk } from './memory-disk.ts';
 export interface ClusterFiles {
   /** Writes all of them on a disk. */
   putOn(disk: MemoryDisk): void;
-  configOf(id: NodeId): NodeConfig;
+  /** Of a node’s configuration on that disk. */
+  configPathOf(id: NodeId): string;
   /** The private key whose deployments the cluster trusts, PEM. */
   readonly deployerPem: string;
 }
@@ -66,10 +65,7 @@ function filesOf(files: Files): ClusterFiles {
     putOn(disk) {
       for (const [path, { bytes, mode }] of files) disk.put(path, bytes, mode);
     },
-    configOf(id) {
-      const file = layout.node(id).config;
-      return unwrap(loadConfig(textOf(file), { file }));
-    },
+    configPathOf: (id) => layout.node(id).config,
     deployerPem: textOf(layout.deployerKey),
   };
 }

@@ -78,7 +78,7 @@ export async function createTestCluster(options: TestClusterOptions = {}): Promi
     return known.map((id) => {
       const disk = new MemoryDisk({ random: seededRandom(random.uint32()) });
       files.putOn(disk);
-      return new TestNode(world, files.configOf(id), disk);
+      return new TestNode(world, files.configPathOf(id), disk);
     });
   });
   try {
@@ -196,7 +196,7 @@ export class TestCluster {
     await this.settled(this.machine(id).stop());
   }
 
-  /** Starts a node that was crashed or stopped, with the disk that it left; stops it first when it runs. */
+  /** Starts a node that was crashed or stopped, with the disk that it left, its configuration on it; stops it first when it runs. */
   async restart(id: string): Promise<Node> {
     const machine = this.machine(id);
     if (machine.node) await this.stop(id);

@@ -5,8 +5,8 @@ import { createNode, type Node } from '../actors/node.ts';
 import type { CreateNodeOptions } from '../actors/node-base.ts';
 import type { NodeEvent } from '../actors/operations/control.ts';
 import type { ManagementApi } from '../actors/operations/management-api.ts';
-import type { NodeConfig } from '../config.ts';
-import { CaxtonError } from '../errors.ts';
+import { loadConfig, type NodeConfig } from '../config.ts';
+import { CaxtonError, unwrap } from '../errors.ts';
 import type { NodeId } from '../names.ts';
 import { FaultInjector } from './faults.ts';
 import { HostClock } from './host-clock.ts';
@@ -37,18 +37,26 @@ interface Boot {
 
 /** A machine of a test cluster: its disk and store, and the node that runs on it, over all its boots. */
 export class TestNode {
-  readonly config: NodeConfig;
+  /** The file of its configuration on its disk, YAML; each boot reads it again. */
+  readonly configPath: string;
   readonly #world: TestWorld;
+  #config: NodeConfig;
   #disk: MemoryDisk;
   #store = new MemoryStore();
   #boot: Boot | undefined;
   #faults: FaultInjector | undefined;
   #skewMs = 0;
 
-  constructor(world: TestWorld, config: NodeConfig, disk: MemoryDisk) {
+  constructor(world: TestWorld, configPath: string, disk: MemoryDisk) {
     this.#world = world;
-    this.config = config;
+    this.configPath = configPath;
     this.#disk = disk;
+    this.#config = this.#readConfig();
+  }
+
+  /** That of the newest boot. */
+  get config(): NodeConfig {
+    return this.#config;
   }
 
   get disk(): MemoryDisk {
@@ -78,6 +86,7 @@ export class TestNode {
   async start(): Promise<Node> {
     const { id } = this.config.node;
     if (this.#boot) throw new CaxtonError('ALREADY_EXISTS', `${id} is running.`);
+    this.#config = this.#readConfig();
     const { network, random, deployer, expose, onEvent, onFault } = this.#world;
     const boot: Boot = { clock: new HostClock(this.#world.clock, this.#skewMs), node: undefined, alive: true };
     this.#boot = boot;
@@ -141,6 +150,11 @@ export class TestNode {
     if (this.#boot) throw new CaxtonError('ALREADY_EXISTS', `${this.config.node.id} is running.`);
     this.#disk = disk;
     this.#store = new MemoryStore();
+  }
+
+  #readConfig(): NodeConfig {
+    const text = Buffer.from(this.#disk.peek(this.configPath) ?? []).toString('utf8');
+    return unwrap(loadConfig(text, { file: this.configPath }));
   }
 
   pause(): void {

@@ -26,6 +26,8 @@ beforeAll(async () => {
       gossipKeys: () => current().gossipKeys(),
       rotateGossipKey: (caller) => current().rotateGossipKey(caller),
       agents: () => current().agents(),
+      deploy: (request, caller) => current().deploy(request, caller),
+      remove: (agent, caller) => current().remove(agent, caller),
       send: (request, caller) => current().send(request, caller),
       metrics: () => current().metrics(),
       auditTail: (options) => current().auditTail(options),
@@ -52,6 +54,44 @@ afterAll(async () => {
 
 const caxton = (argv: readonly string[], terminal: Parameters<typeof run>[1] = {}) =>
   run(argv, { cwd: folder.root, ...terminal });
+
+describe('caxton agent deploy and remove', () => {
+  const signed = { manifest: 'cxdep1.a.b.c', capability: '' };
+
+  it('hands a signed deployment from a file or standard input to the node, and says where it runs', async () => {
+    const taken: unknown[] = [];
+    node = {
+      deploy: async (request) => {
+        taken.push(request);
+        return ok(agentEcho);
+      },
+    };
+    await writeFile(join(folder.root, 'echo.deployment'), JSON.stringify(signed));
+    const ran = await caxton(['agent', 'deploy', 'echo.deployment']);
+    expect(ran).toMatchObject({ code: 0, out: expect.stringContaining(`${agentEcho.agentId} runs on node-1`) });
+    await caxton(['agent', 'deploy', '-'], { input: JSON.stringify(signed) });
+    expect(taken).toEqual([signed, signed]);
+  });
+
+  it('asks no node for what is no deployment', async () => {
+    for (const input of ['', '[]', '{"manifest":1,"capability":""}', 'x'.repeat(limits.manifestBytesMax * 2)])
+      expect(await caxton(['agent', 'deploy', '-'], { input })).toMatchObject({ code: 1, out: '' });
+  });
+
+  it('passes on why the node refuses', async () => {
+    node = { remove: async () => refuse('UNKNOWN_AGENT', 'default/echo is not deployed on this node.') };
+    expect(await caxton(['agent', 'remove', 'default/echo'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('UNKNOWN_AGENT'),
+    });
+    node = { remove: async () => ok(undefined) };
+    expect(await caxton(['agent', 'remove', 'default/echo'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('gone'),
+    });
+    expect(await caxton(['agent', 'remove', 'echo'])).toMatchObject({ code: 2 });
+  });
+});
 
 describe('caxton message send', () => {
   const sent: SendRequest[] = [];

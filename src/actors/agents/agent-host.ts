@@ -1,5 +1,5 @@
+import type { KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { signWith } from '../../crypto/signature.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type AgentId, localNameOf, tenantOf } from '../../names.ts';
@@ -141,10 +141,10 @@ export class AgentHost {
     this.#hosted.get(agent)?.self.tell({ type: 'agent.refused', refusal, messageId });
   }
 
-  /** The agent’s signature over a message; undefined when its key is not held here. */
-  sign(agent: AgentId, bytes: Uint8Array): Uint8Array | undefined {
+  /** The agent’s private key; undefined when it is not held here. */
+  keyOf(agent: AgentId): KeyObject | undefined {
     const key = this.#hosted.get(agent)?.key;
-    return key === undefined ? undefined : signWith(this.#options.keys.object(agent, key), 'caxton message v1', bytes);
+    return key === undefined ? undefined : this.#options.keys.object(agent, key);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { refuse } from '../../errors.ts';
 import { type AgentId, tenantOf } from '../../names.ts';
-import type { AgentContext, Draft, ReceivedMessage } from './behaviour.ts';
+import type { AgentContext, Draft, Grant, ReceivedMessage } from './behaviour.ts';
 import { isAbandoned } from './cell.ts';
 import type { Seat } from './seat.ts';
 
@@ -9,6 +9,7 @@ export interface Voice {
   tell(sender: AgentId, draft: Draft): ReturnType<AgentContext['tell']>;
   ask(sender: AgentId, draft: Draft, options?: Parameters<AgentContext['ask']>[1]): ReturnType<AgentContext['ask']>;
   find(service: string, tenant: string): readonly AgentId[];
+  delegate(holder: AgentId, grant: Grant): ReturnType<AgentContext['delegate']>;
 }
 
 /**
@@ -36,6 +37,10 @@ export class AgentVoice implements AgentContext {
 
   get find(): AgentContext['find'] {
     return (service) => this.#voice.find(service, tenantOf(this.id));
+  }
+
+  get delegate(): AgentContext['delegate'] {
+    return (grant) => this.#voice.delegate(this.id, grant);
   }
 
   get reply(): AgentContext['reply'] {

@@ -3,6 +3,7 @@ import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId } from '../../names.ts';
 import type { MessageHeader } from '../../protocols/acl/message.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
+import type { AgentPattern } from '../../protocols/authorization/agent-pattern.ts';
 import type { Checks } from './contract.ts';
 
 /**
@@ -51,6 +52,22 @@ export interface Draft {
   readonly sign?: boolean;
 }
 
+/** What an agent hands on of what it may do itself. */
+export interface Grant {
+  readonly to: AgentAddress;
+  /** Default: all that the token grants. */
+  readonly actions?: readonly string[];
+  /** Receivers for whom it is meant: `default/echo`, `default/*`. Default: as the token. */
+  readonly audience?: AgentPattern;
+  /** Milliseconds since 1970; default: as the token. */
+  readonly notBefore?: number;
+  readonly expires?: number;
+  /** How many times the other may hand it on; default 0. */
+  readonly depth?: number;
+  /** A token that was handed to this agent, instead of its own. */
+  readonly token?: string;
+}
+
 export interface AskOptions {
   /** Milliseconds to wait for the answer; default 30,000. */
   readonly timeoutMs?: number;
@@ -66,6 +83,12 @@ export interface AgentContext {
   ask(draft: Draft, options?: AskOptions): Promise<Result<ReceivedMessage>>;
   /** The agents that offer a service and can be reached now, in a stable order. */
   find(service: string): readonly AgentId[];
+  /**
+   * Makes a token for another agent of the tenant, no wider than what this one may do, for `token` of its drafts. It is
+   * text: how it gets there is up to the agents. UNAUTHORIZED with every reason, where it may not be delegated or would
+   * be wider.
+   */
+  delegate(grant: Grant): Result<string>;
   /** Answers a message in its conversation. */
   reply(
     to: ReceivedMessage,

@@ -25,6 +25,10 @@ export interface DeploymentFacts {
   readonly now: number;
   /** How long the capability is valid. */
   readonly validForMs: number;
+  /** Who signs the capability; default: the deployer. */
+  readonly issuer?: KeyObject;
+  /** How many times its capability may be handed on, by the agent with its own key; default 0. */
+  readonly delegations?: number;
 }
 
 /** Clocks differ: what was signed here a moment ago must be valid there. */
@@ -32,7 +36,7 @@ const backdatedMs = 60_000;
 
 /**
  * Signs a manifest and the capability token beside it. `deployer` is the Ed25519 private key that the cluster’s trust
- * notice names as deployer and issuer; `sign` makes the documents. Throws MALFORMED or LIMIT_EXCEEDED when the facts would be refused by a node.
+ * notice names as deployer, and as issuer where the facts name none; `sign` makes the documents. Throws MALFORMED or LIMIT_EXCEEDED when the facts would be refused by a node.
  */
 export function signDeployment(
   deployer: KeyObject,
@@ -42,7 +46,9 @@ export function signDeployment(
     ...document: [kind: 'deployment' | 'capability', key: KeyObject, payload: Uint8Array]
   ) => string = signDocument,
 ): SignedDeployment {
-  const { agentId, kind, code, services, actions, agentKey, nodes, generation, policy, now, validForMs } = facts;
+  const { agentId, kind, code, services, actions, nodes, generation, policy, now, validForMs, delegations = 0 } = facts;
+  const { issuer = deployer } = facts;
+  const agentKey = publicKeyToText(rawPublicKey(facts.agentKey));
   const tenant = tenantOf(agentId);
   const manifest = manifestPayload({
     v: 1,
@@ -52,7 +58,7 @@ export function signDeployment(
     tenant,
     services,
     capabilities: actions,
-    agentKey: publicKeyToText(rawPublicKey(agentKey)),
+    agentKey,
     placement: { nodes },
     generation,
     ...(policy && { policy }),
@@ -62,14 +68,15 @@ export function signDeployment(
   if (actions.length === 0) return { manifest: signedManifest, capability: '' };
   const capability = capabilityPayload({
     v: 1,
-    issuer: keyIdOf(deployer),
+    issuer: keyIdOf(issuer),
     subject: agentId,
     tenant,
     actions,
     notBefore: now - backdatedMs,
     expires: now + validForMs,
-    depth: 0,
+    depth: delegations,
+    ...(delegations > 0 && { holder: agentKey }),
     nonce: Buffer.from(crypto.randomBytes(16)).toString('base64url'),
   });
-  return { manifest: signedManifest, capability: sign('capability', deployer, Buffer.from(capability)) };
+  return { manifest: signedManifest, capability: sign('capability', issuer, Buffer.from(capability)) };
 }

@@ -65,6 +65,8 @@ export interface DeployOptions {
   readonly onRefused?: HandlerModule['onRefused'];
   /** Its own Ed25519 private key, for `sign: true`. Default: a new one. */
   readonly key?: KeyObject;
+  /** How many times what it may send can be handed on to other agents of its tenant; default 0. See `agent.delegate`. */
+  readonly delegations?: number;
   /** How long its capability is valid, in milliseconds; default 90 days. After that it can only answer. */
   readonly validForMs?: number;
 }
@@ -162,7 +164,7 @@ export class Embedding {
     options: DeployOptions & { accepts?: Checks },
   ): EmbeddedAgent {
     const { nodeId, clock, crypto, trust, deployments, host } = this.#parts;
-    const { actions = [], services = [], validForMs = defaultValidForMs } = options;
+    const { actions = [], services = [], validForMs = defaultValidForMs, delegations = 0 } = options;
     const key = options.key ?? host.keys.make(agentId);
     const now = clock.now();
     const known = deployments.manifestOf(agentId)?.generation ?? 0;
@@ -182,6 +184,7 @@ export class Embedding {
         ...(policy && { policy }),
         now,
         validForMs,
+        delegations,
       },
       crypto,
       (...document) => trust.sign(...document),

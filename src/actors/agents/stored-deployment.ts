@@ -23,8 +23,8 @@ export interface EmbeddedAgent {
 export const storedBytes = ({ manifest, capability }: SignedDeployment): Uint8Array =>
   utf8.encode(JSON.stringify({ manifest, capability }));
 
-/** Reads what `storedBytes` wrote; its documents are judged again by the caller. MALFORMED. */
-export function readStored(bytes: Uint8Array): Result<SignedDeployment> {
+/** Reads what `storedBytes` wrote; its documents are judged by the caller. `where` is for the reason. MALFORMED. */
+export function readStored(bytes: Uint8Array, where = 'the state database'): Result<SignedDeployment> {
   try {
     const stored = JSON.parse(utf8.decode(bytes)) as Partial<SignedDeployment> | null;
     if (typeof stored?.manifest === 'string' && typeof stored.capability === 'string')
@@ -32,5 +32,5 @@ export function readStored(bytes: Uint8Array): Result<SignedDeployment> {
   } catch {
     // Refused below like any other form.
   }
-  return refuse('MALFORMED', 'What the state database keeps of the deployment is not in its form.');
+  return refuse('MALFORMED', `What ${where} keeps of the deployment is not in its form.`);
 }

@@ -14,8 +14,48 @@ export function isEvent(message: object): boolean {
   return type !== shutdownMessage.type || message === shutdownMessage;
 }
 
-/** The part of a machine that says how far one event may take it. */
+/** Types of events that a machine has been given. */
+interface HeardTypes {
+  readonly names: Set<string>;
+  readonly namesMax: number;
+}
+
+const heardTypes = new WeakMap<AnyActorLogic, HeardTypes>();
+/** The same type comes again and again: then nothing is looked up. */
+let lastLogic: AnyActorLogic | undefined;
+let lastType: string | undefined;
+
+/**
+ * Whether this logic may be given an event of this type. XState keeps, for as long as the machine is there, each type
+ * that any of its states was ever asked about; whoever chooses the types could fill the memory. Of those that the machine
+ * names there is an end; of the others so many are let in, and no long ones.
+ */
+export function mayHear(logic: AnyActorLogic, type: string): boolean {
+  if (logic === lastLogic && type === lastType) return true;
+  if ((logic as Partial<MachineInternals>).root !== undefined && !hasRoomFor(logic, type)) return false;
+  lastLogic = logic;
+  lastType = type;
+  return true;
+}
+
+function hasRoomFor(logic: AnyActorLogic, type: string): boolean {
+  let heard = heardTypes.get(logic);
+  if (heard === undefined) {
+    const names = new Set((logic as unknown as MachineInternals).events);
+    heard = { names, namesMax: names.size + limits.chartEventTypesMax };
+    heardTypes.set(logic, heard);
+  }
+  if (heard.names.has(type)) return true;
+  if (heard.names.size >= heard.namesMax || type.length > limits.chartEventTypeCharsMax) return false;
+  heard.names.add(type);
+  return true;
+}
+
+/** The part of a machine that says what it names, and how far one event may take it. */
 interface MachineInternals {
+  readonly root: StateInternals;
+  /** What any of its states names in `on`. */
+  readonly events: readonly string[];
   readonly options: { maxIterations?: number };
   readonly implementations: { readonly actors: Readonly<Record<string, AnyActorLogic>> };
 }
@@ -27,17 +67,18 @@ interface StateInternals {
 }
 
 /**
- * Whether some state of this logic names the order to shut down, by a wildcard too. A machine that does not would go on
- * as if nothing had been said until its time is over. Of other logic nobody can tell.
+ * Whether some state of this logic names the order to shut down, by a wildcard too. A machine that does not can heed it
+ * only there and then, in the guard of a transition without an event; if none lets it move, it would go on as if nothing
+ * had been said until its time is over. Of other logic nobody can tell: true.
  */
-export function canHeedShutdown(logic: AnyActorLogic): boolean {
+export function namesShutdown(logic: AnyActorLogic): boolean {
   const { root } = logic as { readonly root?: StateInternals };
-  return root === undefined || namesShutdown(root);
+  return root === undefined || isNamedIn(root);
 }
 
-const namesShutdown = ({ config, states }: StateInternals): boolean =>
+const isNamedIn = ({ config, states }: StateInternals): boolean =>
   Object.keys(config.on ?? {}).some((name) => name === '*' || name.startsWith('kernel.')) ||
-  Object.values(states).some(namesShutdown);
+  Object.values(states).some(isNamedIn);
 
 /**
  * A chart that goes round by itself (`always`, `raise`) holds up the whole process, and nobody could stop it: bounds the microsteps of one

@@ -1,7 +1,7 @@
 import type { AnyActorLogic, AnyMachineSnapshot } from 'xstate';
 import { CaxtonError, type Result, refuse } from '../../errors.ts';
 import { exitOf } from './actor-exit.ts';
-import { canHeedShutdown } from './chart-bounds.ts';
+import { namesShutdown } from './chart-bounds.ts';
 import { ChartKeeper } from './chart-keeper.ts';
 import { NotRestored, type StoredChart } from './chart-snapshot.ts';
 import type { ChartTransition } from './chart-transitions.ts';
@@ -249,11 +249,12 @@ export class Worker implements Occupant, Host, HandlerHost {
       return;
     }
     this.#keeper?.shutDown();
-    if (this.#body instanceof HostedActor && !canHeedShutdown(this.#spec.logic as AnyActorLogic)) {
+    const body = this.#body;
+    if (!(body instanceof HostedActor) || namesShutdown(this.#spec.logic as AnyActorLogic)) body.send(message);
+    else if (!body.movedBy(message)) {
       this.kill({ reason: 'shutdown' });
       return;
     }
-    this.#body.send(message);
     this.#letGo();
   }
 

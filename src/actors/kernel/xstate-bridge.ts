@@ -1,16 +1,16 @@
 import { type AnyActorLogic, type AnyActorRef, type AnyMachineSnapshot, createActor, type Snapshot } from 'xstate';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
-import { boundSteps, isEvent } from './chart-bounds.ts';
+import { boundSteps, isEvent, mayHear } from './chart-bounds.ts';
 import { mustBeRestored, type StoredChart, type StoredTimer } from './chart-snapshot.ts';
 import { type TransitionOptions, TransitionWatch } from './chart-transitions.ts';
 import type { Host, HostOptions } from './host.ts';
-import type { Ref } from './ref.ts';
+import type { Message, Ref } from './ref.ts';
 import type { ActorInternals, Inlet } from './xstate-internals.ts';
 import { ChartSystem } from './xstate-system.ts';
 
 /**
- * This file and `xstate-system.ts` are the only ones that rely on how XState works inside; their test fails when an
- * upgrade changes any of it.
+ * This file, `xstate-system.ts` and `xstate-scope.ts` are the only ones that rely on how XState works inside; their
+ * tests fail when an upgrade changes any of it.
  *
  * Each worker is the root of an XState system of its own. So an error comes with the very actor that threw it and not
  * as an event that carries only an id; a chart has no `sendParent` to forge its siblings’ events with; a stop walks
@@ -101,13 +101,25 @@ export class HostedActor {
     this.#system.timers.setTogether(() => this.#actor.start());
   }
 
-  /** Handles one message on this stack; false when it is no event, and nothing has happened. */
+  /** Handles one message on this stack; false when it is no event, or one type too many, and nothing has happened. */
   send(message: object): boolean {
-    if (!isEvent(message)) return false;
-    const event = message as Parameters<AnyActorRef['send']>[0];
-    if (this.#system.timers.closed) this.#system.inTurn(() => this.#actor.send(event));
-    else this.#actor.send(event);
+    if (!isEvent(message) || !mayHear(this.#root.logic, (message as Message).type)) return false;
+    const system = this.#system;
+    // What `actor.send` does, less a bound function.
+    if (system.timers.closed) system.inTurn(() => system._relay(undefined, this.#root, message));
+    else system._relay(undefined, this.#root, message);
     return true;
+  }
+
+  /** As `send`; whether the chart has taken a transition in answer. */
+  movedBy(message: object): boolean {
+    let moved = false;
+    const watching = this.#actor.system.inspect((event) => {
+      if (event.type === '@xstate.microstep' && event.actorRef === this.#actor) moved ||= event._transitions.length > 0;
+    });
+    this.send(message);
+    watching.unsubscribe();
+    return moved;
   }
 
   /**
@@ -210,7 +222,7 @@ export class HostedActor {
 
   /** Nothing of it is left: no delay, and nobody that it invoked or spawned. */
   #endAll(): void {
-    this.#system.timers.end();
+    this.#system.end();
     for (const descendant of this.#system.descendants) {
       try {
         descendant._stop();

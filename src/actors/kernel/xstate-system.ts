@@ -2,6 +2,7 @@ import type { AnyActorRef, InspectionEvent, Observer } from 'xstate';
 import { ChartTimers } from './chart-timers.ts';
 import type { Clock } from './ports.ts';
 import { type ActorInternals, EventListeners, type Inlet } from './xstate-internals.ts';
+import { ChartScope } from './xstate-scope.ts';
 
 /**
  * The actor system that the bridge gives to each chart in place of XState’s own, and by the same rules (its contract
@@ -32,6 +33,8 @@ export class ChartSystem {
   #named: Map<string, ActorInternals> | undefined;
   #inspectors: Set<Partial<Observer<InspectionEvent>>> | undefined;
   #scheduled: Map<string, Scheduled & { readonly id: string; readonly timer: unknown }> | undefined;
+  /** Timers that nobody can cancel by their id any more; they fire as well. */
+  #displaced: Set<unknown> | undefined;
   #atStart: Scheduled[] | undefined;
   #unnamed = 0;
   /** It handles a message although it is held: what follows from that at once is part of it. */
@@ -61,6 +64,20 @@ export class ChartSystem {
   scheduleAtStart(event: Scheduled): void {
     this.#atStart ??= [];
     this.#atStart.push(event);
+  }
+
+  /** Somebody hears what is sent to `_sendInspectionEvent`. */
+  get inspected(): boolean {
+    return this.#inspectors !== undefined && this.#inspectors.size > 0;
+  }
+
+  /** Nothing comes from a timer any more, and none stays armed. */
+  end(): void {
+    this.timers.end();
+    for (const { timer } of this.#scheduled?.values() ?? []) this.timers.clearTimeout(timer);
+    for (const timer of this.#displaced ?? []) this.timers.clearTimeout(timer);
+    this.#scheduled = undefined;
+    this.#displaced = undefined;
   }
 
   // From here on as XState has it, by its names.
@@ -93,7 +110,8 @@ export class ChartSystem {
 
   _unregister(actor: ActorInternals): void {
     this.#descendants?.delete(actor);
-    for (const [systemId, named] of this.#named ?? []) if (named === actor) this.#named?.delete(systemId);
+    const { systemId } = actor;
+    if (systemId !== undefined && this.#named?.get(systemId) === actor) this.#named.delete(systemId);
   }
 
   _set(systemId: string, actor: ActorInternals): void {
@@ -124,9 +142,9 @@ export class ChartSystem {
   _sendInspectionEvent(event: { readonly type: string; readonly actorRef: AnyActorRef }): void {
     // The first that it hears of an actor: it is made, and has no snapshot yet.
     if (event.type === '@xstate.actor') this.#adopt(event.actorRef as unknown as ActorInternals);
-    if (this.#inspectors === undefined || this.#inspectors.size === 0) return;
+    if (!this.inspected) return;
     const resolved = { ...event, rootId: this.#root?.sessionId } as InspectionEvent;
-    for (const inspector of this.#inspectors) inspector.next?.(resolved);
+    for (const inspector of this.#inspectors ?? []) inspector.next?.(resolved);
   }
 
   _relay(source: object | undefined, target: Inlet, event: object): void {
@@ -140,11 +158,13 @@ export class ChartSystem {
     const known = id ?? `unnamed.${this.#unnamed}`;
     const key = keyOf(source, known);
     const due = (): void => {
-      this.#scheduled?.delete(key);
+      if (this.#displaced?.delete(timer) === true) this.#displace(key);
+      else this.#scheduled?.delete(key);
       this._relay(source, target, event);
     };
     this.#scheduled ??= new Map();
-    const timer = this.timers.setTimeout(due, delay, this.#stored ? { source, target, event, id } : undefined);
+    this.#displace(key);
+    const timer: unknown = this.timers.setTimeout(due, delay, this.#stored ? { source, target, event, id } : undefined);
     this.#scheduled.set(key, { source, target, event, delay, id: known, timer });
   }
 
@@ -170,13 +190,22 @@ export class ChartSystem {
     return { _scheduledEvents: Object.fromEntries(this.#scheduled ?? []) };
   }
 
+  /** XState knows one timer an id, and forgets that one when another of the same id fires. */
+  #displace(key: string): void {
+    const scheduled = this.#scheduled?.get(key);
+    if (scheduled === undefined) return;
+    this.#scheduled?.delete(key);
+    this.#displaced ??= new Set();
+    this.#displaced.add(scheduled.timer);
+  }
+
   #isGone(target: Inlet): boolean {
     const { system } = target as { readonly system?: unknown };
     return system === this && target !== this.#root && this.#descendants?.has(target as ActorInternals) !== true;
   }
 
   #pass(source: object | undefined, target: Inlet, event: object): void {
-    if (this.#inspectors !== undefined)
+    if (this.inspected)
       this._sendInspectionEvent({
         type: '@xstate.event',
         sourceRef: source,
@@ -198,6 +227,7 @@ export class ChartSystem {
     // All that is asked for later; the rest was taken out of it already.
     actor.options = { input: actor.options.input };
     actor.eventListeners = new EventListeners();
+    actor._actorScope = new ChartScope(actor);
   }
 }
 

@@ -197,6 +197,12 @@ export class AgentRegistry {
     if (record.capability === '') return ok({ manifest: manifest.value, capability: undefined, kept });
     const capability = this.#options.trust.capability(record.capability);
     if (!capability.ok) return refuse('DEPLOYMENT_REFUSED', ...capability.refusal.reasons);
+    const { holder = manifest.value.agentKey } = capability.value;
+    if (holder !== manifest.value.agentKey)
+      return refuse(
+        'DEPLOYMENT_REFUSED',
+        `The capability token names another key of ${record.agentId} than the manifest.`,
+      );
     return ok({ manifest: manifest.value, capability: capability.value, kept });
   };
 

@@ -6,11 +6,13 @@ import type { NodeBase } from '../node-base.ts';
 import { Admission } from './admission.ts';
 import { AgentRegistry } from './agent-registry.ts';
 import { Conversations } from './conversations.ts';
+import { delegate } from './delegation.ts';
+import type { LocalAgents } from './local-agents.ts';
 import { MessageAuthority } from './message-authority.ts';
 import { createMessageIds } from './message-ids.ts';
 import { PendingAsks } from './pending-asks.ts';
 import { RateLimiter } from './rate-limiter.ts';
-import { type LocalAgents, Routing } from './routing.ts';
+import { Routing } from './routing.ts';
 import { ServiceChoice } from './service-choice.ts';
 import { SupersededAgents } from './superseded-agents.ts';
 
@@ -87,6 +89,12 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
     tell: (sender, draft) => routing.tell(sender, draft),
     ask: (sender, draft, options) => routing.ask(sender, draft, options),
     find: (service, tenant) => services.reachable(`${tenant}/${service}`),
+    delegate: (holder, grant) =>
+      delegate(
+        { trust: files.trust, registry, crypto: ports.crypto, keyOf: (agent) => agents.keyOf(agent) },
+        holder,
+        grant,
+      ),
   };
   return { registry, routing, asks, limiter, voice };
 }

@@ -1,8 +1,8 @@
 import { ok, type Result, refuse } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import { type ConversationState, conversationStep, startConversation } from '../../protocols/acl/conversation.ts';
+import { protocolTable } from '../../protocols/acl/interaction-protocols.ts';
 import type { MessageHeader } from '../../protocols/acl/message.ts';
-import { protocolTable } from '../../protocols/acl/protocol-table.ts';
 import type { Clock } from '../kernel/ports.ts';
 import { RecentMap } from './recent-map.ts';
 

@@ -64,6 +64,7 @@ export class MessageAuthority {
   decide(header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
     const decision = this.#decide(header, isReply, proof);
     if (decision.effect === 'deny') this.#denials.set(decision.refusal, decision);
+    if (decision.effect === 'deny' && header.token !== '') this.#noteWidening(header);
     return decision;
   }
 
@@ -110,6 +111,24 @@ export class MessageAuthority {
       ...this.#judgement(header, denial),
       reasons: refusal.reasons,
       metadata: { receiver: header.receiver, operation: header.performative, enforcement: 'permissive' },
+    });
+  }
+
+  /**
+   * Somebody signed away more than he had. Noted like a denial, beside that of the message: whoever presents it can do so
+   * without end.
+   */
+  #noteWidening(header: MessageHeader): void {
+    const token = this.#options.trust.capability(header.token);
+    if (token.ok || token.refusal.widenedBy === undefined) return;
+    this.#options.audit.note({
+      type: 'PrivilegeEscalation',
+      identity: header.sender,
+      sourceIp: '',
+      outcome: 'refused',
+      code: token.refusal.code,
+      reasons: token.refusal.reasons,
+      metadata: { signer: token.refusal.widenedBy, receiver: header.receiver, operation: header.performative },
     });
   }
 

@@ -1,4 +1,6 @@
+import type { KeyObject } from 'node:crypto';
 import { sha256 } from '../../crypto/port.ts';
+import { signWith } from '../../crypto/signature.ts';
 
 /** A message’s signature and what it should cover, as they were carried. */
 export interface SignatureProof {
@@ -15,3 +17,10 @@ export function signedMessage(headerBytes: Uint8Array, content: Uint8Array): Uin
   covered.set(hash, headerBytes.length);
   return covered;
 }
+
+/** Signs a message with the sender’s Ed25519 private key. */
+export const signMessage = (key: KeyObject, signedBytes: Uint8Array, contentBytes: Uint8Array): SignatureProof => ({
+  signature: signWith(key, 'caxton message v1', signedMessage(signedBytes, contentBytes)),
+  signedBytes,
+  contentBytes,
+});

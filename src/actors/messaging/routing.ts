@@ -17,23 +17,14 @@ import type { AgentRegistry } from './agent-registry.ts';
 import { ComposedMessage } from './composed-message.ts';
 import { Content } from './content.ts';
 import type { Conversations } from './conversations.ts';
+import type { LocalAgents } from './local-agents.ts';
 import type { MessageAuthority } from './message-authority.ts';
-import { type SignatureProof, signedMessage } from './message-signature.ts';
+import { type SignatureProof, signMessage } from './message-signature.ts';
 import type { PendingAsks } from './pending-asks.ts';
 import type { ServiceChoice, Told } from './service-choice.ts';
 
 /** What the router’s chart says that the path below may do. */
 export type RouterMode = 'starting' | 'routing' | 'draining' | 'stopped';
-
-/** Where messages for local agents end. */
-export interface LocalAgents {
-  /** INBOX_FULL, STOPPED (suspended agents still take), UNKNOWN_AGENT. */
-  deliver(message: ReceivedMessage): Result<void>;
-  /** Tells a local agent that a message of its was refused after `tell` had accepted it. */
-  refused(agent: AgentId, refusal: Refusal, messageId: string): void;
-  /** Signs with the agent’s key; undefined when the node does not hold it. */
-  sign(agent: AgentId, bytes: Uint8Array): Uint8Array | undefined;
-}
 
 export interface RoutingDependencies {
   readonly nodeId: NodeId;
@@ -203,9 +194,9 @@ export class Routing {
   #sign(message: ComposedMessage): Result<SignatureProof> {
     const signedBytes = encodeMessageHeader(utf8, message.header);
     const contentBytes = message.bytes;
-    const signature = this.#deps.agents.sign(message.header.sender, signedMessage(signedBytes, contentBytes));
-    if (!signature) return refuse('SIGNATURE_INVALID', `This node holds no key of ${message.sender} to sign with.`);
-    return ok({ signature, signedBytes, contentBytes });
+    const key = this.#deps.agents.keyOf(message.header.sender);
+    if (!key) return refuse('SIGNATURE_INVALID', `This node holds no key of ${message.sender} to sign with.`);
+    return ok(signMessage(key, signedBytes, contentBytes));
   }
 
   #judgeRemote(

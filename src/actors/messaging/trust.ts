@@ -9,7 +9,7 @@ import {
   type VerifiedDocument,
   verifyDocument,
 } from '../../crypto/signed-document.ts';
-import { ok, type Result, refuse } from '../../errors.ts';
+import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type Capability, readCapability } from '../../protocols/authorization/capability.ts';
 import { type Manifest, readManifest, sharing } from '../../protocols/deployment/manifest.ts';
@@ -17,7 +17,8 @@ import { type Notice, type NoticeOf, readNotice } from '../../protocols/notice/n
 import type { SignedNotice } from '../../protocols/notice/reconciliation.ts';
 import { type FindRevocation, revokedRefusal } from '../../protocols/notice/revocation.ts';
 import type { TrustBody } from '../../protocols/notice/trust.ts';
-import { utf8 } from '../kernel/utf8.ts';
+import { readPayload, type SignedPayload } from './document-payload.ts';
+import { type ChainRefusal, grantedBy, verifyChain } from './token-chain.ts';
 
 /** Of a manifest: it is judged twice while it is deployed or announced, and hardly ever again. */
 const manifestsMax = 2 * limits.deploymentsAtOnceMax;
@@ -42,7 +43,7 @@ export class Trust {
   #authorities: ReadonlyMap<string, KeyObject>;
   readonly #manifests = new LRUCache<string, Result<Manifest>>({ ...cacheBounds, max: manifestsMax });
   #latest: Manifest | undefined;
-  readonly #capabilities = new LRUCache<string, Result<Capability>>(cacheBounds);
+  readonly #capabilities = new LRUCache<string, Result<Capability, ChainRefusal>>(cacheBounds);
 
   constructor(notice: NoticeOf<'trust'>, text: string) {
     this.#notice = notice;
@@ -100,11 +101,14 @@ export class Trust {
     });
   }
 
-  /** A capability token signed by a trusted issuer, from its text form. Says nothing about its times. */
-  capability(text: string): Result<Capability> {
+  /**
+   * What a presented token grants: one signed by a trusted issuer, or a chain that narrows one (`verifyChain`). Says
+   * nothing about its times.
+   */
+  capability(text: string): Result<Capability, ChainRefusal> {
     return cached(this.#capabilities, text, () => {
-      const signed = this.#verified('capability', text, limits.tokenBytesMax, this.#issuers);
-      return signed.ok ? capabilityIn(signed.value) : signed;
+      const chain = verifyChain(text, { issuer: (id) => this.#issuers.get(id), revoked: this.#revoked });
+      return chain.ok ? ok(grantedBy(chain.value)) : chain;
     });
   }
 
@@ -140,20 +144,16 @@ export class Trust {
     const signed = verified(kind, text, bytesMax, keys);
     if (!signed.ok) return signed;
     const { keyId: signer, id } = signed.value;
-    const found = this.#revoked('key', signer) ?? (kind === 'notice' ? undefined : this.#revoked(revocable[kind], id));
+    const found = this.#revoked('key', signer) ?? (kind === 'deployment' ? this.#revoked(kind, id) : undefined);
     return found ? { ok: false, refusal: revokedRefusal(found) } : signed;
   }
 }
-
-const revocable = { capability: 'token', deployment: 'deployment' } as const;
 
 /** What a notice looks like to the rules; its text was verified. */
 export function signedNotice(notice: Notice, text: string): SignedNotice {
   const [, payload = '', signer = ''] = text.split('.');
   return { notice, text, hash: sha256(Buffer.from(payload, 'base64url')), signer };
 }
-
-type SignedPayload = Pick<VerifiedDocument, 'kind' | 'payload' | 'keyId'>;
 
 const capabilityIn = (signed: SignedPayload): Result<Capability> =>
   readPayload(signed, (payload) => readCapability(payload, signed.keyId));
@@ -184,17 +184,6 @@ function verified(
   return decoded.ok ? verifyDocument(kind, decoded.value, (id) => keys.get(id)) : decoded;
 }
 
-/** A trusted key may have signed anything, also what is no text. */
-function readPayload<T>({ kind, payload }: SignedPayload, read: (text: string) => Result<T>): Result<T> {
-  let text: string;
-  try {
-    text = utf8.decode(payload);
-  } catch {
-    return refuse('MALFORMED', `The payload of the ${kind} document is not UTF-8.`);
-  }
-  return read(text);
-}
-
 function keysOf(texts: readonly string[]): ReadonlyMap<string, KeyObject> {
   const keys = new Map<string, KeyObject>();
   for (const text of texts) {
@@ -206,7 +195,11 @@ function keysOf(texts: readonly string[]): ReadonlyMap<string, KeyObject> {
   return keys;
 }
 
-function cached<T>(cache: LRUCache<string, Result<T>>, text: string, make: () => Result<T>): Result<T> {
+function cached<T, R extends Refusal>(
+  cache: LRUCache<string, Result<T, R>>,
+  text: string,
+  make: () => Result<T, R>,
+): Result<T, R> {
   const known = cache.get(text);
   if (known) return known;
   const made = make();

@@ -1,4 +1,4 @@
-import { constants, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { AppendFile, Disk } from '../kernel/ports.ts';
@@ -19,9 +19,9 @@ export const nodeDisk: Disk = {
   readFile: (path) => reading(path, readWhole),
 
   readPart: (path, from, bytes) =>
-    reading(path, async (file) => {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, from);
-      return buffer.subarray(0, bytesRead);
+    reading(path, (file, size) => {
+      const part = Buffer.allocUnsafeSlow(Math.max(0, Math.min(bytes, size - from)));
+      return filled(file, part, from);
     }),
 
   async writeFileAtomic(path, bytes, mode) {
@@ -163,14 +163,41 @@ async function reading<T>(path: string, read: (file: FileHandle, bytes: number) 
  */
 async function readWhole(file: FileHandle, bytes: number): Promise<Uint8Array> {
   // Files of the system (procfs) say that they are empty and are not.
-  if (bytes === 0) return file.readFile();
-  const whole = Buffer.allocUnsafeSlow(bytes);
-  for (let at = 0; at < bytes; ) {
-    const { bytesRead } = await file.read(whole, at, bytes - at, at);
-    if (bytesRead === 0) return whole.subarray(0, at);
+  return bytes === 0 ? file.readFile() : filled(file, Buffer.allocUnsafeSlow(bytes), 0);
+}
+
+/** Fills a buffer with a file’s bytes from a place on; its beginning, where the file ends before. */
+async function filled(file: FileHandle, buffer: Buffer, from: number): Promise<Uint8Array> {
+  for (let at = 0; at < buffer.length; ) {
+    const { bytesRead } = await file.read(buffer, at, buffer.length - at, from + at);
+    if (bytesRead === 0) return buffer.subarray(0, at);
     at += bytesRead;
   }
-  return whole;
+  return buffer;
+}
+
+/**
+ * The beginning of a regular file, as much as a buffer holds; a part of that buffer. Undefined when there is no such file.
+ * For threads that have nothing else to do: they wait for the disk. Throws as `nodeDisk.readPart` rejects.
+ */
+export function readIntoSync(path: string, buffer: Uint8Array): Uint8Array | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const status = fstatSync(file);
+    if (!status.isFile()) throw noFile(path, status);
+    let at = 0;
+    for (let read = -1; at < buffer.length && read !== 0; at += read)
+      read = readSync(file, buffer, at, buffer.length - at, at);
+    return buffer.subarray(0, at);
+  } finally {
+    closeSync(file);
+  }
 }
 
 const noFile = (path: string, status: Stats): NodeJS.ErrnoException =>

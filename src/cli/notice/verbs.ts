@@ -20,6 +20,22 @@ const authorities: Options = {
   },
 };
 
+/** Of every verb that revokes. */
+export const revokeOptions: Options = {
+  reason: {
+    type: 'string',
+    value: 'REASON',
+    about: 'as in RFC 5280, such as keyCompromise (default unspecified)',
+  },
+  ...authorityKey,
+  ...authorities,
+  'include-unverified': { type: 'boolean', about: 'sign also what nodes claim without a signed document' },
+  'dry-run': { type: 'boolean', about: 'only say what would be signed' },
+  via: { type: 'string', value: 'ID', about: 'publish at this node (default: the first that answers)' },
+  output: nodeOptions.output!,
+  profile: nodeOptions.profile!,
+};
+
 /** Cluster documents, and what is made of them. */
 export const noticeVerbs: readonly Verb[] = [
   {
@@ -85,18 +101,7 @@ that is being revoked has no say. With a node the certificate that it shows is r
       key: { type: 'string', value: 'ID,…', about: 'keys of deployers, issuers or authorities', multiple: true },
       token: { type: 'string', value: 'ID|@FILE,…', about: 'capability tokens', multiple: true },
       deployment: { type: 'string', value: 'ID|@FILE,…', about: 'deployments, by their manifests', multiple: true },
-      reason: {
-        type: 'string',
-        value: 'REASON',
-        about: 'as in RFC 5280, such as keyCompromise (default unspecified)',
-      },
-      ...authorityKey,
-      ...authorities,
-      'include-unverified': { type: 'boolean', about: 'sign also what nodes claim without a signed document' },
-      'dry-run': { type: 'boolean', about: 'only say what would be signed' },
-      via: { type: 'string', value: 'ID', about: 'publish at this node (default: the first that answers)' },
-      output: nodeOptions.output!,
-      profile: nodeOptions.profile!,
+      ...revokeOptions,
     },
     examples: [
       'caxton security revoke --node node-3 --reason keyCompromise --authority-key .caxton/keys/authority.key',

@@ -102,9 +102,13 @@ function authorityKeyIn(text: string): Result<readonly [id: string, key: KeyObje
 }
 
 /** The authorities that the operator names with `--authority FILE`: `authority.pub`, one key a line. */
-export async function givenAuthorities({ list, terminal }: Invocation): Promise<AuthorityKeys> {
+export const givenAuthorities = (invocation: Invocation): Promise<AuthorityKeys> =>
+  givenKeys(invocation, 'authority', 'the authority’s');
+
+/** The public keys in the files that an option names, one a line; `whose` is for messages. FILE_UNREADABLE, MALFORMED. */
+export async function givenKeys({ list, terminal }: Invocation, option: string, whose: string): Promise<AuthorityKeys> {
   const given = new Map<string, KeyObject>();
-  for (const word of list('authority')) {
+  for (const word of list(option)) {
     const path = resolve(terminal.cwd, word);
     const content = await readFile(path, 'utf8').catch((error: unknown) => {
       throw new CaxtonError('FILE_UNREADABLE', openFault(path, error));
@@ -112,7 +116,7 @@ export async function givenAuthorities({ list, terminal }: Invocation): Promise<
     for (const line of content.trim().split(/\r?\n/).slice(0, limits.trustKeysMax)) {
       const key = authorityKeyIn(line.trim());
       if (!key.ok)
-        throw new CaxtonError(key.refusal.code, `${path}: ${key.refusal.reasons[0]} It is the authority’s public key.`);
+        throw new CaxtonError(key.refusal.code, `${path}: ${key.refusal.reasons[0]} It is ${whose} public key.`);
       given.set(...key.value);
     }
   }

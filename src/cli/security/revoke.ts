@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { keyIdOf, publicHalf } from '../../crypto/keys.ts';
 import { documentId } from '../../crypto/signed-document.ts';
-import { CaxtonError } from '../../errors.ts';
+import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
+import { readChain } from '../../protocols/authorization/delegation.ts';
 import {
   type RevocableKind,
   type Revocation,
@@ -99,7 +100,7 @@ async function namedBy({ text, list, terminal }: Invocation): Promise<readonly R
   const named: Revocation[] = [];
   for (const kind of revocableKinds)
     for (const word of list(kind)) {
-      const id = kind === 'token' || kind === 'deployment' ? await idOf(word, terminal.cwd) : normal(kind, word);
+      const id = kind === 'token' || kind === 'deployment' ? await idOf(kind, word, terminal.cwd) : normal(kind, word);
       const form = revocableForm(kind, id);
       if (form !== undefined) throw new UsageError(`--${kind} takes ${form}.`, help);
       named.push({ kind, id, reason, at });
@@ -115,13 +116,15 @@ const normal = (kind: RevocableKind, word: string): string =>
   kind === 'serial' ? word.replaceAll(':', '').toUpperCase() : word;
 
 /** `@FILE` is a document in a file; anything else is an id. */
-async function idOf(word: string, cwd: string): Promise<string> {
+async function idOf(kind: RevocableKind, word: string, cwd: string): Promise<string> {
   if (!word.startsWith('@')) return word;
   const path = resolve(cwd, word.slice(1));
   const content = await readFile(path, 'utf8').catch(() => {
     throw new CaxtonError('FILE_UNREADABLE', `${path} cannot be read.`);
   });
-  return documentId(content.trim());
+  const text = content.trim();
+  // Of a token that narrows others, the last: what descends from it falls with it, and what it narrows stays.
+  return documentId(kind === 'token' ? unwrap(readChain(text)).at(-1)! : text);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { ok, type Result, refuse } from '../../errors.ts';
+import { protocolTable } from './interaction-protocols.ts';
 import type { Performative } from './performative.ts';
-import { type ProtocolTable, protocolTable, type Role } from './protocol-table.ts';
+import type { ProtocolTable, Role } from './protocol-table.ts';
 
 /** Where one conversation between two agents is. */
 export interface ConversationState {

@@ -2,6 +2,9 @@ import type { Performative } from './performative.ts';
 
 export type Role = 'initiator' | 'participant';
 
+/** The one at the other end. */
+const otherRole = (role: Role): Role => (role === 'initiator' ? 'participant' : 'initiator');
+
 export interface Transition {
   readonly from: string;
   readonly act: Performative;
@@ -22,53 +25,49 @@ export interface ProtocolTable {
   readonly final: ReadonlySet<string>;
 }
 
-const step = (from: string, by: Role, act: Performative, to: string): Transition => ({ from, act, by, to });
+/**
+ * A table of its own acts, with the two exceptions that every FIPA protocol has (such as SC00026H §1.2):
+ *
+ * - whoever was spoken to may say `not-understood`, which ends it;
+ * - the initiator may `cancel` what has begun; then the participant says that it has ended (`inform`), or that it could not
+ *   be (`failure`). What it had said before it heard of that may still come: an `inform` counts as the end, too.
+ */
+export function protocolOf(name: string, own: readonly Transition[], ends: readonly string[]): ProtocolTable {
+  const initial = own[0]!.from;
+  const open = [...new Set(own.flatMap(({ from, to }) => [from, to]))].filter(
+    (state) => state !== initial && !ends.includes(state),
+  );
+  const notUnderstood = open.flatMap((from) => {
+    const spoke = new Set(own.filter(({ to }) => to === from).map(({ by }) => by));
+    return [...spoke].map((by) => step(from, otherRole(by), 'not-understood', 'not-understood'));
+  });
+  const cancels = open.map((from) => step(from, 'initiator', 'cancel', 'cancelling'));
+  return {
+    name,
+    initial,
+    transitions: [
+      ...own,
+      ...notUnderstood,
+      ...cancels,
+      step('cancelling', 'participant', 'inform', 'cancelled'),
+      step('cancelling', 'participant', 'failure', 'failed'),
+      step('cancelling', 'participant', 'not-understood', 'not-understood'),
+    ],
+    final: new Set([...ends, 'not-understood', 'cancelled', 'failed']),
+  };
+}
 
-/** FIPA Request (SC00026H). */
-export const request: ProtocolTable = {
-  name: 'fipa-request',
-  initial: 'start',
-  transitions: [
-    step('start', 'initiator', 'request', 'requested'),
-    step('requested', 'participant', 'refuse', 'refused'),
-    step('requested', 'participant', 'not-understood', 'refused'),
-    step('requested', 'participant', 'agree', 'agreed'),
-    // The agreement may be left out when the answer is at hand.
-    step('requested', 'participant', 'inform', 'done'),
-    step('requested', 'participant', 'failure', 'failed'),
-    step('agreed', 'participant', 'inform', 'done'),
-    step('agreed', 'participant', 'failure', 'failed'),
-    step('requested', 'initiator', 'cancel', 'cancelled'),
-    step('agreed', 'initiator', 'cancel', 'cancelled'),
-    step('cancelled', 'participant', 'inform', 'done'),
-    step('cancelled', 'participant', 'failure', 'failed'),
-  ],
-  final: new Set(['refused', 'done', 'failed']),
-};
+/** One line of a table. */
+export const step = (from: string, by: Role, act: Performative, to: string): Transition => ({ from, act, by, to });
 
-/** FIPA Contract Net (SC00029H), as it looks between the initiator and one participant. */
-export const contractNet: ProtocolTable = {
-  name: 'fipa-contract-net',
-  initial: 'start',
-  transitions: [
-    step('start', 'initiator', 'cfp', 'called'),
-    step('called', 'participant', 'refuse', 'refused'),
-    step('called', 'participant', 'not-understood', 'refused'),
-    step('called', 'participant', 'propose', 'proposed'),
-    step('proposed', 'initiator', 'reject-proposal', 'rejected'),
-    step('proposed', 'initiator', 'accept-proposal', 'accepted'),
-    step('accepted', 'participant', 'inform', 'done'),
-    step('accepted', 'participant', 'failure', 'failed'),
-    step('called', 'initiator', 'cancel', 'cancelled'),
-    step('proposed', 'initiator', 'cancel', 'cancelled'),
-    step('accepted', 'initiator', 'cancel', 'cancelled'),
-    step('cancelled', 'participant', 'inform', 'done'),
-    step('cancelled', 'participant', 'failure', 'failed'),
-  ],
-  final: new Set(['refused', 'rejected', 'done', 'failed']),
-};
+/** What one role does or hears in a state: its side of a transition. */
+export interface ProjectedTransition {
+  readonly from: string;
+  readonly does: 'sends' | 'receives';
+  readonly act: Performative;
+  readonly to: string;
+}
 
-const tables = new Map([request, contractNet].map((table) => [table.name, table]));
-
-/** The table of a protocol; undefined for one that this version does not know, which is then not enforced. */
-export const protocolTable = (name: string): ProtocolTable | undefined => tables.get(name);
+/** A table as one role sees it: what it may send, and what it has to expect. */
+export const projected = (table: ProtocolTable, role: Role): readonly ProjectedTransition[] =>
+  table.transitions.map(({ from, act, by, to }) => ({ from, does: by === role ? 'sends' : 'receives', act, to }));

@@ -86,3 +86,10 @@ const classes: Readonly<Record<AuditType, AuditClass>> = {
 };
 
 export const classOf = (type: AuditType): AuditClass => classes[type];
+
+/**
+ * Whether an event is counted past the first ones of its source: those of the class, and an escalation that was refused,
+ * since whoever holds a token that was widened can present it without end.
+ */
+export const isDenial = ({ type, outcome }: { readonly type: AuditType; readonly outcome: string }): boolean =>
+  classes[type] === 'denial' || (type === 'PrivilegeEscalation' && outcome === 'refused');

@@ -29,3 +29,9 @@ export function matchesAgent(pattern: AgentPattern, agent: AgentId): boolean {
 /** Whether the agent is in one of the sets. */
 export const matchesAny = (patterns: readonly AgentPattern[], agent: AgentId): boolean =>
   patterns.some((pattern) => matchesAgent(pattern, agent));
+
+/** Whether every agent of the set `narrow` is in the set `wide`. A partial order: reflexive and transitive. */
+export function containsAgents(wide: AgentPattern, narrow: AgentPattern): boolean {
+  if (wide === '*' || wide === narrow) return true;
+  return narrow !== '*' && wide.endsWith('/*') && narrow.startsWith(wide.slice(0, -1));
+}

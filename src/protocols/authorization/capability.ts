@@ -18,6 +18,7 @@ import {
 import { parseJson } from '../json/text.ts';
 import { type Action, actionTextShape, covers, parseAction } from './action.ts';
 import { type AgentPattern, matchesAgent, parseAgentPattern } from './agent-pattern.ts';
+import { type PublicKeyText, publicKeyText } from './public-key.ts';
 
 /**
  * What an issuer grants to one agent (ADR-0016’s `SignedCapabilities`), in the form after verification. The signature
@@ -37,8 +38,12 @@ export interface Capability {
   /** Milliseconds since 1970; valid from `notBefore` up to, not including, `expires`. */
   readonly notBefore: number;
   readonly expires: number;
-  /** How many times more it may be delegated. */
+  /** How many times more it may be delegated; above 0 only with a holder. */
   readonly depth: number;
+  /** The key that may delegate it: the subject’s own, as its manifest has it. Absent: nobody’s. */
+  readonly holder?: PublicKeyText;
+  /** The token that this one narrows, by its document id; absent in one that a trusted issuer signed. */
+  readonly parent?: string;
   /** 16 unpredictable bytes in base64url: no two tokens are alike. */
   readonly nonce: string;
 }
@@ -58,11 +63,16 @@ const shape = withRule(
       depth: integer(0, limits.proofDepthMax),
       nonce: text(22, /^[A-Za-z0-9_-]{21}[AQgw]$/, '16 bytes in base64url'),
     },
-    { audience: pattern },
+    {
+      audience: pattern,
+      holder: publicKeyText,
+      parent: text(43, /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'the id of a token, 43 characters of base64url'),
+    },
   ),
   (token) => {
     if (token.tenant !== tenantOf(token.subject)) return 'the tenant is not the tenant of the subject';
     if (token.expires <= token.notBefore) return 'it expires before it begins';
+    if (token.depth > 0 && token.holder === undefined) return 'it may be delegated, and no holder is named who may';
     return undefined;
   },
 );
@@ -72,7 +82,8 @@ const shape = withRule(
  * back, so that nobody signs what nobody accepts.
  */
 export function capabilityPayload(capability: Capability): string {
-  const { v, issuer, subject, tenant, audience, actions, notBefore, expires, depth, nonce } = capability;
+  const { v, issuer, subject, tenant, audience, actions, notBefore, expires, depth, holder, parent, nonce } =
+    capability;
   const payload = JSON.stringify({
     v,
     issuer,
@@ -83,6 +94,8 @@ export function capabilityPayload(capability: Capability): string {
     notBefore,
     expires,
     depth,
+    holder,
+    parent,
     nonce,
   });
   const read = readCapability(payload, issuer);

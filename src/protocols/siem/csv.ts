@@ -48,10 +48,10 @@ export function csvRow(record: AuditRecord): string {
 }
 
 /**
- * A spreadsheet takes a cell that begins so for a formula, some of them behind spaces or in the wide forms as well, and an
- * attacker chooses some of these texts.
+ * A spreadsheet takes a cell that begins so for a formula, some of them behind spaces, behind what cannot be seen (which
+ * they drop) or in the wide forms as well, and an attacker chooses some of these texts.
  */
-const formula = /^\s*[=+\-@＝＋－＠]|^[\t\r\n]/u;
+const formula = /^[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]|^[\t\r\n]/u;
 
 function cell(text: string): string {
   const safe = formula.test(text) ? `'${text}` : text;

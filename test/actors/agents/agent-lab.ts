@@ -6,7 +6,7 @@ import { createKernel } from '../../../src/actors/kernel/create-kernel.ts';
 import { createMetrics } from '../../../src/actors/kernel/metrics-registry.ts';
 import type { Store } from '../../../src/actors/kernel/ports.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
-import { ok } from '../../../src/errors.ts';
+import { ok, refuse } from '../../../src/errors.ts';
 import type { AgentId } from '../../../src/names.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
@@ -61,6 +61,7 @@ export async function hosting() {
     },
     ask: () => Promise.reject(new Error('nobody asks here')),
     find: (service, tenant) => [`${tenant}/${service}` as AgentId],
+    delegate: () => refuse('UNAUTHORIZED', 'Nobody delegates here.'),
   };
   const host = new AgentHost({
     kernel,

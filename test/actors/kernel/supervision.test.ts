@@ -142,6 +142,46 @@ describe('start and stop', () => {
     await stopped;
   });
 
+  const ordered = ({ event }: { event: { type: string } }): boolean => event.type === 'kernel.shutdown';
+
+  test('a chart that heeds the order only in the guard of a transition without an event has its time', async () => {
+    const { kernel, clock, log } = lab();
+    const leaves = setup({}).createMachine({
+      initial: 'on',
+      states: {
+        on: { always: { guard: ordered, target: 'leaving' } },
+        leaving: { entry: () => void log.push('leaving'), after: { 100: 'gone' } },
+        gone: { type: 'final', entry: () => void log.push('gone') },
+      },
+    });
+    const acts = setup({}).createMachine({ always: { guard: ordered, actions: () => void log.push('told') } });
+    await kernel.start(one('node', [worker('a', acts, { shutdown: 300 }), worker('b', leaves)]));
+    const stopped = kernel.stop();
+    await clock.advanceAsync(99);
+    expect(log).toEqual(['leaving']);
+    await clock.advanceAsync(1);
+    expect(log).toEqual(['leaving', 'gone', 'told']);
+    await clock.advanceAsync(299);
+    expect(kernel.tree()).toHaveLength(2);
+    await clock.advanceAsync(1);
+    await stopped;
+  });
+
+  test('a chart whose guards let the order pass ends at once', async () => {
+    const { kernel } = lab();
+    const logic = setup({}).createMachine({
+      initial: 'on',
+      states: { on: { always: { guard: () => false, target: 'off' } }, off: {} },
+    });
+    await kernel.start(one('node', [worker('a', logic, { shutdown: 'infinity' })]));
+    const ends: unknown[] = [];
+    kernel.monitor(kernel.ref('/node/a'), ({ reason }) => void ends.push(reason));
+    // No time goes by.
+    await kernel.stop();
+    await settle();
+    expect(ends).toEqual(['shutdown']);
+  });
+
   test.each(['terminateChild', 'restartChild', 'deleteChild', 'stopChild'] as const)(
     '%s, asked for by a child while its siblings still start, waits for them',
     async (request) => {

@@ -302,6 +302,26 @@ describe('a hosted actor', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('at its end nothing stays armed, also of events that share an id', () => {
+    const machine = setup({}).createMachine({
+      entry: [
+        raise({ type: 'x' }, { delay: 10, id: 'one' }),
+        raise({ type: 'y' }, { delay: 1_000_000, id: 'one' }),
+        raise({ type: 'z' }, { delay: 2_000_000, id: 'one' }),
+      ],
+      on: { boom: { actions: boom } },
+    });
+    for (const end of ['stop', 'crash']) {
+      const { actor, clock } = host(machine);
+      actor.start();
+      clock.advance(10);
+      expect(clock.pending).toBe(2);
+      if (end === 'stop') actor.stop();
+      else actor.send({ type: 'boom' });
+      expect([end, clock.pending]).toEqual([end, 0]);
+    }
+  });
+
   test('one whose clean-up throws still has its other descendants stopped', () => {
     let cleaned = 0;
     const good = fromCallback(() => () => {

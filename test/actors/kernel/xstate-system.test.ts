@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
   type AnyActorLogic,
   type AnyActorRef,
@@ -169,3 +169,89 @@ test('what a chart asks its system for can be taken out of it', () =>
     actor.start();
     log.push(idOf(get('known')), Object.keys(getAll()));
   }));
+
+test('an action of a step is shown and done once, one of the beginning after the actors are there', () => {
+  const noted: string[] = [];
+  const logic = setup({
+    actions: {
+      say: (_, { word }: { word: string }) => void noted.push(word),
+      fail: () => {
+        throw new Error('boom');
+      },
+    },
+  }).createMachine({
+    entry: [{ type: 'say', params: { word: 'begun' } }, raise({ type: 'more' })],
+    exit: { type: 'say', params: { word: 'left' } },
+    on: {
+      more: { actions: { type: 'say', params: { word: 'more' } } },
+      go: { actions: [{ type: 'say', params: { word: 'gone' } }, { type: 'nobody knows' } as never] },
+      fail: { actions: ['fail', { type: 'say', params: { word: 'never' } }] },
+    },
+  });
+  return both(logic, ({ actor }, log) => {
+    noted.length = 0;
+    log.push([...noted]);
+    actor.start();
+    actor.send({ type: 'go' });
+    actor.send({ type: 'fail' });
+    log.push([...noted], actor.getSnapshot().status);
+  });
+});
+
+test('logic may take out of its scope what it needs, and stops nobody’s children but its own', () => {
+  const logic: AnyActorLogic = {
+    ...idle,
+    getInitialSnapshot: (scope: never) => {
+      const { id, defer, self, system, logger } = scope as Record<string, unknown>;
+      const noted: unknown[] = [id, idOf(self as object), system === (self as AnyActorRef).system, typeof logger];
+      (defer as (effect: () => void) => void)(() => void noted.push('deferred'));
+      return { status: 'active', output: undefined, error: undefined, noted } as never;
+    },
+    transition: (snapshot: never, _: never, scope: never) => {
+      const { stopChild: stop } = scope as { stopChild(child: AnyActorRef): void };
+      stop(createActor(idle, { id: 'stranger' }));
+      return snapshot;
+    },
+    start: undefined,
+  } as never;
+  return both(logic, ({ actor }, log) => {
+    actor.start();
+    actor.send({ type: 'go' });
+    const { status, noted, error } = actor.getSnapshot() as unknown as Record<string, unknown>;
+    log.push(status, noted, (error as Error).message);
+  });
+});
+
+test('all that XState’s scope has is there under its name', () => {
+  const scopeOf = ({ actor }: Made): Record<string, unknown> =>
+    (actor as unknown as { _actorScope: Record<string, unknown> })._actorScope;
+  const [theirs, ours] = Object.values(makers).map((make) => scopeOf(make(idle)));
+  for (const name of Object.keys(theirs!)) expect([name, typeof ours![name]]).toEqual([name, typeof theirs![name]]);
+});
+
+test('an actor that goes takes its own name only, and nobody else’s is looked at for that', () => {
+  const system = new ChartSystem(new ManualClock(), false);
+  const actors = ['a', 'b', 'c'].map((systemId) => ({ systemId }) as never);
+  for (const [index, systemId] of ['a', 'b', 'c'].entries()) system._set(systemId, actors[index] as never);
+  const walked = vi.spyOn(Map.prototype, Symbol.iterator);
+  system._unregister(actors[1] as never);
+  system._unregister({ systemId: 'c' } as never);
+  expect(walked).not.toHaveBeenCalled();
+  walked.mockRestore();
+  expect(Object.keys(system.getAll())).toEqual(['a', 'c']);
+});
+
+test('a delayed event whose id another has taken still comes, as in XState', () =>
+  both(
+    setup({}).createMachine({
+      entry: [10, 20, 30].map((delay) => raise({ type: `after ${delay}` }, { delay, id: 'one' })),
+      on: { stop: { actions: cancel('one') }, '*': {} },
+    }),
+    ({ actor, clock }, log) => {
+      actor.start();
+      clock.advance(15);
+      actor.send({ type: 'stop' });
+      clock.advance(30);
+      log.push(actor.system.getSnapshot());
+    },
+  ));

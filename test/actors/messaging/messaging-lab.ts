@@ -19,7 +19,6 @@ import type { AuditLog } from '../../../src/actors/operations/audit/audit-log.ts
 import type { NodeEvent } from '../../../src/actors/operations/control.ts';
 import { keyId, publicKeyToText, rawPublicKey } from '../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
-import { signWith } from '../../../src/crypto/signature.ts';
 import { signDocument } from '../../../src/crypto/signed-document.ts';
 import { ok, type Refusal, type Result, unwrap } from '../../../src/errors.ts';
 import { type AgentId, type NodeId, tenantOf } from '../../../src/names.ts';
@@ -221,10 +220,7 @@ export function messagingLab(options: LabOptions = {}) {
         return result;
       },
       refused: (agent, refusal, messageId) => void told.push({ agent, refusal, messageId }),
-      sign: (agent, bytes) => {
-        const key = options.agentKeys?.get(agent);
-        return key && signWith(key, 'caxton message v1', bytes);
-      },
+      keyOf: (agent) => options.agentKeys?.get(agent),
     },
     authority,
     admission: new Admission(clock, { count: 1_000, periodMs: 1_000, burst: 1_000 }),

@@ -135,6 +135,24 @@ describe('a compromised member against a witness', () => {
     expect(lab.made.logs()[0]).toMatchObject({ head: { size: 9 }, fork: { kind: 'equivocation' } });
   });
 
+  it('cannot fill the witness’s log by forking and fitting again in turn', async () => {
+    const lab = witnessLab();
+    await lab.made.load();
+    expect((await lab.sent(frameOf(noteOf(log, 9))))?.verdict).toBe('cosigned');
+    for (let second = 0; second < 60; second++) {
+      for (let round = 0; round < 4; round++) {
+        await lab.sent(frameOf(noteOf(log, 3)));
+        await lab.sent(frameOf(noteOf(log, 9)));
+      }
+      await lab.clock.advanceAsync(1_000);
+    }
+    expect(lab.told.length).toBeGreaterThan(4);
+    expect(lab.told.length).toBeLessThanOrEqual(8 + 2 + 1);
+    // What binds it for good is told all the same.
+    expect((await lab.sent(frameOf(noteOf(log, 9, 1))))?.verdict).toBe('forked');
+    expect(lab.told.at(-1)).toBe('equivocation');
+  });
+
   it('gets nothing from a witness that cannot keep or record what it sees', async () => {
     const lab = witnessLab();
     expect(await lab.sent(frameOf(noteOf(log, 5)))).toBeUndefined();

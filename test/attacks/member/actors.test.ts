@@ -20,6 +20,7 @@ import {
 import { encodePlainData } from '../../../src/protocols/msgpack/plain-data.ts';
 import { linkUp, startKernelNode } from '../../actors/cluster/links/kernel-lab.ts';
 import { identityOf, makeCa, startLinkNode, Undo, until } from '../../actors/cluster/links/link-lab.ts';
+import { heldBytes } from '../lab/memory.ts';
 
 type Echo = Asked<{ readonly type: 'echo'; readonly it: number }, number>;
 
@@ -318,6 +319,41 @@ describe('a member in the wrong hands, about actors', () => {
     const count = (wanted: string) => letters.filter(({ reason }) => reason === wanted).length;
     expect([letters.length, count('stopped'), count('refused')]).toEqual([150, 100, 50]);
     expect(letters.every(({ message }) => JSON.stringify(message).length < 100)).toBe(true);
+    await serves();
+  });
+
+  test('cannot make a chart remember the names of events without end', async () => {
+    const { target, evil, serves, settled } = await attacked();
+    const heard: string[] = [];
+    const chart = setup({}).createMachine({
+      initial: 'a',
+      states: { a: { on: { known: { actions: ({ event }) => void heard.push(event.type) } } } },
+    });
+    const spec: WorkerSpec = { kind: 'worker', id: 'stuck', logic: chart, shutdown: 'brutal-kill' };
+    await target.kernel.terminateChild('/node', 'stuck');
+    await target.kernel.deleteChild('/node', 'stuck');
+    expect((await target.kernel.startChild('/node', spec)).ok).toBe(true);
+    const round = async (from: number): Promise<void> => {
+      for (let n = from; n < from + 300; n++) {
+        evil.say({ kind: 'tell', path: '/node/stuck' }, { type: `${n}${'x'.repeat(60_000)}`, text: '' });
+        if (n % 50 === 49) await settled();
+      }
+    };
+    await round(0);
+    const before = heldBytes();
+    await round(300);
+    await round(600);
+    expect(heldBytes() - before).toBeLessThan(15_000_000);
+    for (let n = 0; n < limits.chartEventTypesMax + 1_000; n++) {
+      evil.say({ kind: 'tell', path: '/node/stuck' }, { type: `short ${n}`, text: '' });
+      if (n % 200 === 199) await settled();
+    }
+    const refused = target.kernel.deadLetters.byReason().get('refused') ?? 0;
+    expect(refused).toBeGreaterThanOrEqual(1_900);
+    // What the chart names it goes on hearing.
+    evil.say({ kind: 'tell', path: '/node/stuck' }, { type: 'known', text: '' });
+    await settled();
+    expect(heard).toEqual(['known']);
     await serves();
   });
 

@@ -4,45 +4,86 @@ import {
   conversationStep,
   startConversation,
 } from '../../../src/protocols/acl/conversation.ts';
+import {
+  contractNet,
+  interactionProtocols,
+  iteratedContractNet,
+  request,
+  subscribe,
+} from '../../../src/protocols/acl/interaction-protocols.ts';
 import { type Performative, performatives } from '../../../src/protocols/acl/performative.ts';
-import { contractNet, type ProtocolTable, type Role, request } from '../../../src/protocols/acl/protocol-table.ts';
+import type { ProtocolTable, Role } from '../../../src/protocols/acl/protocol-table.ts';
 
 const roles: readonly Role[] = ['initiator', 'participant'];
 
+/** What the end of each table is, by hand. */
+const cancelling = [
+  'cancelling participant inform cancelled',
+  'cancelling participant failure failed',
+  'cancelling participant not-understood not-understood',
+];
+const bids = [
+  'start initiator cfp called',
+  'called participant refuse refused',
+  'called participant propose proposed',
+  'called participant not-understood not-understood',
+  'called initiator cancel cancelling',
+  'proposed initiator reject-proposal rejected',
+  'proposed initiator accept-proposal accepted',
+  'proposed initiator not-understood not-understood',
+  'proposed initiator cancel cancelling',
+  'accepted participant inform done',
+  'accepted participant failure failed',
+  'accepted participant not-understood not-understood',
+  'accepted initiator cancel cancelling',
+  ...cancelling,
+];
+const answered = (asked: string) => [
+  `${asked} participant refuse refused`,
+  `${asked} participant not-understood not-understood`,
+  `${asked} participant agree agreed`,
+  `${asked} participant inform done`,
+  `${asked} participant failure failed`,
+  `${asked} initiator cancel cancelling`,
+  'agreed participant inform done',
+  'agreed participant failure failed',
+  'agreed initiator not-understood not-understood',
+  'agreed initiator cancel cancelling',
+  ...cancelling,
+];
+
 /** What each table allows, written by hand a second time: state, role, act, next state. */
 const allowed: Record<string, readonly string[]> = {
-  'fipa-request': [
-    'start initiator request requested',
-    'requested participant refuse refused',
-    'requested participant not-understood refused',
-    'requested participant agree agreed',
-    'requested participant inform done',
-    'requested participant failure failed',
-    'requested initiator cancel cancelled',
-    'agreed participant inform done',
-    'agreed participant failure failed',
-    'agreed initiator cancel cancelled',
-    'cancelled participant inform done',
-    'cancelled participant failure failed',
+  'fipa-request': ['start initiator request requested', ...answered('requested')],
+  'fipa-query': ['start initiator query-if asked', 'start initiator query-ref asked', ...answered('asked')],
+  'fipa-propose': [
+    'start initiator propose proposed',
+    'proposed participant accept-proposal accepted',
+    'proposed participant reject-proposal rejected',
+    'proposed participant not-understood not-understood',
+    'proposed initiator cancel cancelling',
+    ...cancelling,
   ],
-  'fipa-contract-net': [
-    'start initiator cfp called',
-    'called participant refuse refused',
-    'called participant not-understood refused',
-    'called participant propose proposed',
-    'called initiator cancel cancelled',
-    'proposed initiator reject-proposal rejected',
-    'proposed initiator accept-proposal accepted',
-    'proposed initiator cancel cancelled',
-    'accepted participant inform done',
-    'accepted participant failure failed',
-    'accepted initiator cancel cancelled',
-    'cancelled participant inform done',
-    'cancelled participant failure failed',
+  'fipa-contract-net': bids,
+  'fipa-iterated-contract-net': [...bids, 'proposed initiator cfp called'],
+  'fipa-subscribe': [
+    'start initiator subscribe asked',
+    'asked participant refuse refused',
+    'asked participant agree subscribed',
+    'asked participant inform subscribed',
+    'asked participant failure failed',
+    'asked participant not-understood not-understood',
+    'asked initiator cancel cancelling',
+    'subscribed participant inform subscribed',
+    'subscribed participant failure failed',
+    'subscribed initiator not-understood not-understood',
+    'subscribed initiator cancel cancelling',
+    ...cancelling,
+    'cancelled participant inform cancelled',
   ],
 };
 
-describe.each([request, contractNet].map((table): [string, ProtocolTable] => [table.name, table]))(
+describe.each(interactionProtocols.map((table): [string, ProtocolTable] => [table.name, table]))(
   'in %s',
   (name, table) => {
     test('each act of each role in each state is allowed exactly where the list says', () => {
@@ -91,10 +132,36 @@ describe('conversationStep', () => {
         code: 'PROTOCOL_VIOLATION',
         reasons: [
           'In fipa-request, propose by the participant does not fit the state “requested”.',
-          'What fits: refuse by the participant, not-understood by the participant, agree by the participant, inform by the participant, failure by the participant, cancel by the initiator.',
+          'What fits: refuse by the participant, agree by the participant, inform by the participant, failure by the participant, not-understood by the participant, cancel by the initiator.',
         ],
       },
     });
+  });
+
+  test('calls for proposals again where the protocol is iterated', () => {
+    const acts: [Role, Performative][] = [
+      ['initiator', 'cfp'],
+      ['participant', 'propose'],
+      ['initiator', 'cfp'],
+      ['participant', 'propose'],
+      ['initiator', 'accept-proposal'],
+      ['participant', 'inform'],
+    ];
+    expect(walk(iteratedContractNet, acts).state).toBe('done');
+    expect(() => walk(contractNet, acts)).toThrow('cfp by the initiator does not fit');
+  });
+
+  test('takes what a subscription still has under way when it is cancelled, and nothing after it failed', () => {
+    const cancelled = walk(subscribe, [
+      ['initiator', 'subscribe'],
+      ['participant', 'inform'],
+      ['participant', 'inform'],
+      ['initiator', 'cancel'],
+      ['participant', 'inform'],
+      ['participant', 'inform'],
+    ]);
+    expect(cancelled.state).toBe('cancelled');
+    expect(conversationStep(cancelled, { act: 'subscribe', by: 'initiator' }).ok).toBe(false);
   });
 
   test('says when the conversation is over', () => {

@@ -19,23 +19,27 @@ const action = (text: string) => {
   return parsed.value;
 };
 
-const capabilities: fc.Arbitrary<Capability> = fc.record(
-  {
-    v: fc.constant(1 as const),
-    issuer: fc.constantFrom(issuer, otherKey),
-    subject: fc.constant(alice),
-    tenant: fc.constant('default'),
-    audience: fc.constantFrom('*' as const, 'default/*' as const, bob),
-    actions: fc.subarray(['request agent:default/*', '* agent:*', 'call tool:files/*']),
-    notBefore: fc.integer({ min: 0, max: now }),
-    expires: fc.integer({ min: now + 1, max: 253_402_300_799_999 }),
-    depth: fc.integer({ min: 0, max: limits.proofDepthMax }),
-    nonce: fc.constantFrom('AAAAAAAAAAAAAAAAAAAAAA', 'zzzzzzzzzzzz-_zzzzzzzw'),
-  },
-  {
-    requiredKeys: ['v', 'issuer', 'subject', 'tenant', 'actions', 'notBefore', 'expires', 'depth', 'nonce'],
-  },
-);
+const capabilities: fc.Arbitrary<Capability> = fc
+  .record(
+    {
+      v: fc.constant(1 as const),
+      issuer: fc.constantFrom(issuer, otherKey),
+      subject: fc.constant(alice),
+      tenant: fc.constant('default'),
+      audience: fc.constantFrom('*' as const, 'default/*' as const, bob),
+      actions: fc.subarray(['request agent:default/*', '* agent:*', 'call tool:files/*']),
+      notBefore: fc.integer({ min: 0, max: now }),
+      expires: fc.integer({ min: now + 1, max: 253_402_300_799_999 }),
+      depth: fc.integer({ min: 0, max: limits.proofDepthMax }),
+      holder: fc.constantFrom(issuer, otherKey),
+      parent: fc.constant('A'.repeat(43)),
+      nonce: fc.constantFrom('AAAAAAAAAAAAAAAAAAAAAA', 'zzzzzzzzzzzz-_zzzzzzzw'),
+    },
+    {
+      requiredKeys: ['v', 'issuer', 'subject', 'tenant', 'actions', 'notBefore', 'expires', 'depth', 'nonce'],
+    },
+  )
+  .map((token) => (token.depth > 0 ? { holder: otherKey, ...token } : token));
 
 describe('a capability token', () => {
   it('is read back as it was written, and written again as the same text', () => {

@@ -71,6 +71,7 @@ export async function createWorld({ size, seed, profile, byCaNode, scattersWrite
   const newDisk = (): MemoryDisk => {
     const disk = new MemoryDisk({ random: seededRandom(random.uint32()), scattersWrites });
     files.putOn(disk);
+    for (const id of names) configure(disk, files.configPathOf(id), profile);
     return disk;
   };
   const deployer = unwrap(privateKeyFromPem(files.deployerPem));
@@ -80,13 +81,13 @@ export async function createWorld({ size, seed, profile, byCaNode, scattersWrite
       for (const hear of faults) hear(...fault);
     };
     const world: TestWorld = { clock, network, random, deployer, expose: [], onEvent, onFault };
-    return names.map((id) => new TestNode(world, configOf(files, id, profile), newDisk()));
+    return names.map((id) => new TestNode(world, files.configPathOf(id), newDisk()));
   });
   const installed = newDisk();
   const keyAt = (path: string): KeyObject =>
     unwrap(privateKeyFromPem(Buffer.from(installed.peek(`/cluster/${path}`) ?? []).toString()));
   const authority = keyAt('keys/authority.key');
-  const clusterId = files.configOf(names[0]!).cluster.id;
+  const clusterId = cluster.machine(names[0]!).config.cluster.id;
   const claimKeys = new Map(names.map((id) => [id as string, rawPublicKey(keyAt(`nodes/${id}/claim.key`))]));
   return {
     cluster,
@@ -101,7 +102,8 @@ export async function createWorld({ size, seed, profile, byCaNode, scattersWrite
   };
 }
 
-function configOf(files: ClusterFiles, id: NodeId, profile: WorldOptions['profile']): NodeConfig {
-  const config = files.configOf(id);
-  return { ...config, cluster: { ...config.cluster, profile } };
+/** The profile is the only thing that simulated nodes are told otherwise than those of a test cluster. */
+function configure(disk: MemoryDisk, path: string, profile: WorldOptions['profile']): void {
+  const text = Buffer.from(disk.peek(path) ?? []).toString();
+  disk.put(path, text.replace('profile: local', `profile: ${profile}`), 0o644);
 }

@@ -71,14 +71,20 @@ function unpacked(payload: Uint8Array): Uint8Array | undefined {
 
 /**
  * Whether what does not open is the last block, torn by a crash, or was changed. Blocks are written one after the other,
- * each durable before the next begins: so where a later block opens, this one was whole once.
+ * each durable before the next begins: so where a later block opens, this one was whole once. Bytes full of heads, each
+ * of a block as long as the rest, would take hours: a crash leaves nothing like it.
  */
 function faultAt(segment: OpenedSegment, bytes: Uint8Array, at: number): BlockFault {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let tried = 0;
   for (let later = view.indexOf(blockMark, at); later !== -1; later = view.indexOf(blockMark, later + 1)) {
     const head = decodeBlockHead(bytes, later);
-    if (head && blockAt(segment, bytes, later, head.number))
+    if (!head || later + blockHeadBytes + head.sealedBytes > bytes.length) continue;
+    if (blockAt(segment, bytes, later, head.number))
       return { torn: false, reason: 'It was changed: a whole block follows.' };
+    tried += head.sealedBytes;
+    if (tried > limits.auditTriedBytesMax)
+      return { torn: false, reason: 'It was changed: heads of blocks follow that none is behind.' };
   }
   // A crash leaves no more than one block behind the last that was durable, and any part of that may be missing.
   const longest = blockHeadBytes + blockSealBytes + 2 * limits.auditBlockBytesMax;
@@ -90,9 +96,14 @@ function faultAt(segment: OpenedSegment, bytes: Uint8Array, at: number): BlockFa
 /** The leaves of a block one by one. */
 export function* leavesOf(leaves: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < leaves.length; ) {
-    const next = leaves.indexOf(0, at + 1);
-    const end = next === -1 ? leaves.length : next;
+    const end = leafEnd(leaves, at);
     yield leaves.subarray(at, end);
     at = end;
   }
+}
+
+/** Where the leaf that begins at a place ends. */
+export function leafEnd(leaves: Uint8Array, at: number): number {
+  const next = leaves.indexOf(0, at + 1);
+  return next === -1 ? leaves.length : next;
 }

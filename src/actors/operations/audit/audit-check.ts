@@ -26,22 +26,28 @@ export interface SegmentReport {
 }
 
 /**
- * Opens a segment’s blocks and grows its tree. Never throws for what the bytes hold: that is `bad`.
+ * Reads a segment, opens its blocks and grows its tree. Never throws for what stands in its place or what the bytes hold:
+ * that is `bad`. Rejects with other errors of `read`.
  *
+ * @param read as `readSegmentFile`.
  * @param sizes of which the roots are wanted, where they fall into this segment.
  */
 export async function checkSegment(
   segment: Segment,
-  bytes: Uint8Array,
+  read: () => Promise<Uint8Array>,
   vault: VaultRing,
   sizes: readonly number[] = [],
 ): Promise<SegmentReport> {
-  const opened = openSegment(segment, bytes, vault);
-  if (!opened.ok) {
-    const bad = { sequence: segment.first, reason: opened.refusal.reasons.join(' ') };
-    const nothing = { before: undefined, origin: undefined, after: emptyRange, roots: [], retiredThrough: 0 };
-    return { first: segment.first, ...nothing, bad };
+  let bytes: Uint8Array;
+  try {
+    bytes = await read();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (noFileCodes.has(code)) return notOne(segment, `It is no file: ${message}.`);
+    throw error;
   }
+  const opened = openSegment(segment, bytes, vault);
+  if (!opened.ok) return notOne(segment, opened.refusal.reasons.join(' '));
   let retiredThrough = 0;
   const roots: TreeHead[] = [];
   const scan = await scanSegment(opened.value, bytes, (block, before, after) => {
@@ -59,6 +65,15 @@ export async function checkSegment(
     retiredThrough,
   };
 }
+
+/** What the disk says of a folder, of a pipe or a device, and of links that lead nowhere. */
+const noFileCodes: ReadonlySet<string | undefined> = new Set(['EISDIR', 'EINVAL', 'ELOOP']);
+
+/** Nothing of it can be believed. */
+const notOne = ({ first }: Segment, reason: string): SegmentReport => {
+  const nothing = { before: undefined, origin: undefined, after: emptyRange, roots: [], retiredThrough: 0 };
+  return { first, ...nothing, bad: { sequence: first, reason } };
+};
 
 /** The root of the tree when it had this size, which it reached within the block. */
 function rootWithin({ leaves }: Block, before: CompactRange, size: number): Uint8Array {

@@ -1,5 +1,5 @@
 import { limits } from '../../../limits.ts';
-import { classOf } from '../../../protocols/audit/event-type.ts';
+import { isDenial } from '../../../protocols/audit/event-type.ts';
 import { type AuditPolicy, withoutDetail } from '../../../protocols/audit/level.ts';
 import type { AuditEvent } from '../../../protocols/audit/record.ts';
 import type { Answer, AuditQueue } from './audit-queue.ts';
@@ -36,7 +36,7 @@ export class AuditIntake {
     const level = policy[event.type][event.outcome];
     if (level === 'none') return false;
     if (level === 'aggregate') return windows.count(event) === 'write';
-    return classOf(event.type) !== 'denial' || windows.deny(event) === 'write';
+    return !isDenial(event) || windows.deny(event) === 'write';
   }
 
   /** Queues an event with who waits for it; false when there is no room. */

@@ -4,6 +4,7 @@ import type { Crypto } from '../../../crypto/port.ts';
 import { sha256 } from '../../../crypto/port.ts';
 import type { VaultRing } from '../../../crypto/vault.ts';
 import { CaxtonError, ok, type Result, refuse } from '../../../errors.ts';
+import { limits } from '../../../limits.ts';
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
@@ -74,9 +75,9 @@ export function beginSegment(
   return { header, opened: { identity: { id, ...identity }, lock, seal, blocksAt: header.length } };
 }
 
-/** Reads a segment’s header and opens its key. MALFORMED; SEAL_INVALID when the vault does not open it. */
+/** Reads a segment’s header and opens its key. MALFORMED, LIMIT_EXCEEDED; SEAL_INVALID when the vault does not open it. */
 export function openSegment(segment: Segment, bytes: Uint8Array, vault: VaultRing): Result<OpenedSegment> {
-  const read = decodeSegmentHeader(bytes, utf8);
+  const read = headerOf(bytes);
   if (!read.ok) return read;
   const { identity, lock, identityBytes: raw, length } = read.value;
   const key = vault.unwrap({ vaultKey: lock.vaultKey, bytes: lock.wrapped }, raw);
@@ -90,7 +91,7 @@ export function openSegment(segment: Segment, bytes: Uint8Array, vault: VaultRin
 
 /** The same segment with its data key under the vault’s current key. */
 export function rewrapped(segment: Segment, bytes: Uint8Array, vault: VaultRing, crypto: Crypto): Result<Uint8Array> {
-  const read = decodeSegmentHeader(bytes, utf8);
+  const read = headerOf(bytes);
   if (!read.ok) return read;
   const { lock, identityBytes: raw, length } = read.value;
   const key = vault.unwrap({ vaultKey: lock.vaultKey, bytes: lock.wrapped }, raw);
@@ -100,10 +101,23 @@ export function rewrapped(segment: Segment, bytes: Uint8Array, vault: VaultRing,
   return ok(Buffer.concat([header, bytes.subarray(length)]));
 }
 
-/** The bytes of a segment that was listed. Throws FILE_UNREADABLE when it is gone. */
+/** Whoever can put a file here could put one that is longer than the memory, in no room of the disk. */
+const headerOf = (bytes: Uint8Array): ReturnType<typeof decodeSegmentHeader> =>
+  bytes.length > limits.auditSegmentFileBytesMax
+    ? refuse('LIMIT_EXCEEDED', `This is no audit segment: none has more than ${limits.auditSegmentFileBytesMax} bytes.`)
+    : decodeSegmentHeader(bytes, utf8);
+
+/** More of a file is not read: who opens what is as long as this refuses it. */
+export const segmentBytesRead: number = limits.auditSegmentFileBytesMax + 1;
+
+/** The bytes of a segment that was listed, as far as one can go. Throws FILE_UNREADABLE when it is gone. */
 export async function readSegmentFile(disk: Disk, segment: Segment): Promise<Uint8Array> {
-  const bytes = await disk.readFile(segment.path);
-  if (!bytes) throw new CaxtonError('FILE_UNREADABLE', `The audit segment ${segment.path} is gone.`);
+  return found(segment, await disk.readPart(segment.path, 0, segmentBytesRead));
+}
+
+/** What was read where a segment was listed. Throws FILE_UNREADABLE for nothing. */
+export function found({ path }: Segment, bytes: Uint8Array | undefined): Uint8Array {
+  if (!bytes) throw new CaxtonError('FILE_UNREADABLE', `The audit segment ${path} is gone.`);
   return bytes;
 }
 

@@ -44,10 +44,13 @@ export async function verifyLog(
   const bytesOf = ({ first }: Segment): number | undefined => (first === end.segment.first ? end.bytes : undefined);
   if (disk !== nodeDisk || verifyThreads < 1 || segments.length < segmentsForThreads)
     return {
-      ...(await joinReports(segments, known, async (segment) => {
-        const bytes = await readSegmentFile(disk, segment);
-        return checkSegment(segment, bytes.subarray(0, bytesOf(segment)), vault());
-      })),
+      ...(await joinReports(segments, known, (segment) =>
+        checkSegment(
+          segment,
+          async () => (await readSegmentFile(disk, segment)).subarray(0, bytesOf(segment)),
+          vault(),
+        ),
+      )),
       ...whole,
     };
   const threads = new CheckThreads(vault(), verifyThreads);

@@ -52,6 +52,8 @@ export interface WitnessedLog {
 const collection = 'audit-witnessed';
 /** A log asks once a second, twice when its guess was wrong, and more often only under load. */
 const patience = { count: 20, burst: 40, periodMs: 1_000 };
+/** What is told of one log: who shows an old checkpoint and the newest in turn would fill this node’s log. */
+const tellingPatience = { count: 2, burst: 8, periodMs: 60_000 };
 
 /**
  * Countersigns the checkpoints of other nodes’ audit logs: only of the node at the other end of the link, only what
@@ -61,6 +63,7 @@ const patience = { count: 20, burst: 40, periodMs: 1_000 };
 export class AuditWitness {
   readonly #options: AuditWitnessOptions;
   readonly #patience: Patience;
+  readonly #telling: Patience;
   /** `unreadable`: something is kept and cannot be read, so nothing is signed until a person says so. */
   readonly #entries = new Map<NodeId, WitnessEntry | 'unreadable'>();
   /** The end of the work under way for each log, and how much of it waits. */
@@ -70,6 +73,7 @@ export class AuditWitness {
   constructor(options: AuditWitnessOptions) {
     this.#options = options;
     this.#patience = new Patience(options.clock, patience);
+    this.#telling = new Patience(options.clock, tellingPatience);
   }
 
   /** Reads what is kept; nothing is countersigned before. Rejects with what the store rejects with. */
@@ -107,6 +111,7 @@ export class AuditWitness {
     // One after the other: what was judged must be kept before the next is judged.
     this.#inTurn(peer, async () => {
       const answer = await this.#answer(peer, unverified);
+      if (!answer) return metrics.count('audit_witness_dropped');
       metrics.count('audit_witness_answers', { verdict: answer.verdict });
       reply(encodeCheckpointAnswer(utf8, { ...answer, id: unverified.id }));
     });
@@ -145,7 +150,8 @@ export class AuditWitness {
     });
   }
 
-  async #answer(peer: NodeId, request: ReceivedCheckpoint): Promise<Omit<CheckpointAnswer, 'id'>> {
+  /** Undefined for what is neither kept nor answered: its log forks and fits again too often. */
+  async #answer(peer: NodeId, request: ReceivedCheckpoint): Promise<Omit<CheckpointAnswer, 'id'> | undefined> {
     const { trustDomain, claimKeyOf, noteCrypto, store } = this.#options;
     const publicKey = claimKeyOf(peer);
     if (!publicKey) return refused(`The key of ${peer} is not known here yet.`);
@@ -160,6 +166,9 @@ export class AuditWitness {
     const judgement = judgeSubmission(known, { oldSize, proof, checkpoint: checkpoint.value }, sha256);
     const { entry, verdict, discovered, healed } = judgement;
     if (discovered || healed) {
+      // That a log has two histories is told whatever came before: it can be only once.
+      if (discovered !== 'equivocation' && !this.#telling.with(peer)) return undefined;
+      this.#telling.spend(peer);
       const told = await this.#options.told(peer, discovered, entry);
       // What nobody will ever read of must not be signed away.
       if (!told.ok) throw CaxtonError.from(told.refusal);

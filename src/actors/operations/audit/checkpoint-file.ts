@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CaxtonError } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { decodeCheckpoint } from '../../../protocols/audit/checkpoint.ts';
 import { decodeCheckpointEvidence, encodeCheckpointEvidence } from '../../../protocols/audit/evidence.ts';
@@ -47,8 +48,8 @@ export class CheckpointFile {
     if (last && nowMs - last.atMs < (isFar ? limits.checkpointArchivePauseMs : limits.checkpointArchiveMs)) return;
     if (this.#prunedMs === undefined || nowMs - this.#prunedMs >= limits.checkpointPruneMs) await this.#prune();
     this.#prunedMs = undefined;
-    await this.#append(`${text}\n`);
-    this.#prunedMs = nowMs;
+    const bytes = await this.#append(`${text}\n`);
+    this.#prunedMs = bytes < limits.checkpointFileBytesMax ? nowMs : undefined;
     this.#archived = { size, atMs: nowMs };
   }
 
@@ -57,8 +58,8 @@ export class CheckpointFile {
     const { disk, folder } = this.#options;
     const texts: string[] = [];
     for (const name of [newestCheckpointName, checkpointsName]) {
-      const bytes = await disk.readFile(join(folder, name));
-      if (bytes) texts.push(...Buffer.from(bytes).toString('utf8').split('\n'));
+      const text = await readCheckpointFile(disk, join(folder, name));
+      if (text !== undefined) texts.push(...text.split('\n'));
     }
     return texts.map(decodeCheckpointEvidence).flatMap((line) => (line.ok ? [line.value.unverified.note] : []));
   }
@@ -70,9 +71,8 @@ export class CheckpointFile {
   async #prune(): Promise<void> {
     const { disk, folder, first } = this.#options;
     const path = join(folder, checkpointsName);
-    const bytes = await disk.readFile(path);
-    if (!bytes) return;
-    const text = Buffer.from(bytes).toString('utf8');
+    const text = await readCheckpointFile(disk, path);
+    if (text === undefined) return;
     const torn = text.slice(text.lastIndexOf('\n') + 1);
     const oldest = await first();
     const lines = text
@@ -81,20 +81,49 @@ export class CheckpointFile {
       .slice(0, -1);
     const kept = lines.filter((line) => line !== '' && (sizeOf(line) ?? oldest) >= oldest);
     if (torn.includes(evidenceEnd)) kept.push(torn);
-    const pruned = kept.map((line) => `${line}\n`).join('');
+    const pruned = thinned(kept)
+      .map((line) => `${line}\n`)
+      .join('');
     if (pruned !== text) await disk.writeFileAtomic(path, utf8.encode(pruned), 0o600);
   }
 
-  async #append(text: string): Promise<void> {
+  /** How long the file is then. */
+  async #append(text: string): Promise<number> {
     const { disk, folder } = this.#options;
     const file = await disk.openAppend(join(folder, checkpointsName), 0o600);
     try {
       await file.append(utf8.encode(text));
       await file.sync();
+      return file.bytes;
     } finally {
       await file.close();
     }
   }
+}
+
+/**
+ * The text of a file of checkpoints; undefined when there is none. LIMIT_EXCEEDED for one that is longer than this node
+ * makes any; otherwise rejects with what the disk rejects with.
+ */
+export async function readCheckpointFile(disk: Disk, path: string): Promise<string | undefined> {
+  const bytesMax = 2 * limits.checkpointFileBytesMax;
+  const bytes = await disk.readPart(path, 0, bytesMax + 1);
+  if (bytes && bytes.length > bytesMax)
+    throw new CaxtonError('LIMIT_EXCEEDED', `${path} is longer than a file of checkpoints: ${bytesMax} bytes at most.`);
+  return bytes && Buffer.from(bytes).toString('utf8');
+}
+
+/**
+ * As many lines as half the file may hold: of the older half every second goes, as often as it takes. A later checkpoint
+ * vouches for all that an older one did; the older ones only say more exactly where a log was changed.
+ */
+function thinned(lines: readonly string[]): readonly string[] {
+  let kept = lines;
+  while (kept.length > 2 && kept.reduce((sum, line) => sum + line.length + 1, 0) > limits.checkpointFileBytesMax / 2) {
+    const { length } = kept;
+    kept = kept.filter((_, index) => index % 2 === 1 || index >= length / 2);
+  }
+  return kept;
 }
 
 /** Only at its end does a line of evidence hold these: without them it is half a line. */

@@ -5,9 +5,9 @@ import { sameHash, type TreeHead } from '../../../protocols/audit/proof.ts';
 import type { Disk } from '../../kernel/ports.ts';
 import type { AuditVerification } from '../control.ts';
 import { checkSegment } from './audit-check.ts';
-import { listSegments, openSegment, readSegmentFile, type Segment } from './audit-segment.ts';
+import { listSegments, readSegmentFile, type Segment } from './audit-segment.ts';
 import { joinReports } from './audit-verification.ts';
-import { checkpointsName, evidenceEnd, newestCheckpointName } from './checkpoint-file.ts';
+import { checkpointsName, evidenceEnd, newestCheckpointName, readCheckpointFile } from './checkpoint-file.ts';
 import { type ProofTrust, type ProvenCheckpoint, verifyEvidence } from './proof-check.ts';
 
 export interface FolderVerificationOptions {
@@ -47,7 +47,7 @@ export async function verifyFolder(options: FolderVerificationOptions): Promise<
   const roots: TreeHead[] = [];
   const known = { origin, isFromBegin: true, end: undefined };
   const log = await joinReports(segments, known, async (segment) => {
-    const report = await checkSegment(segment, await readSegmentFile(disk, segment), vault, sizes);
+    const report = await checkSegment(segment, () => readSegmentFile(disk, segment), vault, sizes);
     roots.push(...report.roots);
     return report;
   });
@@ -75,9 +75,8 @@ interface Proven {
 async function checkpointsBeside({ disk, folder, trust }: FolderVerificationOptions): Promise<Proven> {
   const [newest = [], older = []] = await Promise.all(
     [newestCheckpointName, checkpointsName].map(async (name) => {
-      const bytes = await disk.readFile(join(folder, name));
       // Bytes that are no text make a line that is no checkpoint.
-      return bytes && Buffer.from(bytes).toString('utf8').split('\n');
+      return (await readCheckpointFile(disk, join(folder, name)))?.split('\n');
     }),
   );
   // The file ends with a line break, unless a crash tore what was appended last; before the next a node cuts that off.
@@ -117,8 +116,8 @@ function joined(beside: Proven, given: Proven, origin: string | undefined): Prov
 /** Which log a copy without checkpoints is one of. */
 async function originOf(segment: Segment | undefined, { disk, vault }: FolderVerificationOptions) {
   if (!segment) return undefined;
-  const opened = openSegment(segment, await readSegmentFile(disk, segment), vault);
-  return opened.ok ? opened.value.identity.origin : undefined;
+  const { origin } = await checkSegment(segment, () => readSegmentFile(disk, segment), vault);
+  return origin;
 }
 
 const isWitnessed = ({ witnesses }: ProvenCheckpoint): boolean => witnesses.length > 0;

@@ -43,15 +43,16 @@ export class HttpSink implements SiemSink {
   }
 
   async #give(body: string, signal: AbortSignal): Promise<void> {
-    const { refusalIn, now } = this.#options;
+    const { refusalIn, now, url, headers } = this.#options;
     const answer = await this.#post(body, signal);
     const { status, retryAfter } = answer;
+    const said = withoutSecrets(answer.text, url, headers);
     if (status >= 200 && status < 300) {
-      const why = refusalIn(answer.text);
+      const why = refusalIn(said);
       if (why !== undefined) throw new Unwanted(this.#refused(why).message);
       return;
     }
-    const why = `it answered ${status}${answer.text === '' ? '' : `: ${answer.text.slice(0, 200)}`}`;
+    const why = `it answered ${status}${said === '' ? '' : `: ${said.slice(0, 200)}`}`;
     const { message } = this.#refused(why);
     if (status === 429 || status === 503) throw new NotNow(message, retryAfterMs(retryAfter, now()));
     throw unwanted.has(status) ? new Unwanted(message) : this.#refused(why);
@@ -78,18 +79,20 @@ export class HttpSink implements SiemSink {
       const call = request(url, options, (response) => {
         const chunks: Buffer[] = [];
         let length = 0;
-        response.on('data', (chunk: Buffer) => {
-          length += chunk.length;
-          // The rest of a long answer is of no interest, and must not fill the memory.
-          if (length <= limits.siemAnswerBytesMax) chunks.push(chunk);
-        });
-        response.on('end', () =>
+        const done = (): void =>
           resolve({
             status: response.statusCode ?? 0,
             retryAfter: response.headers['retry-after'],
             text: Buffer.concat(chunks).toString(),
-          }),
-        );
+          });
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          if (length <= limits.siemAnswerBytesMax) return chunks.push(chunk);
+          // The rest of a long answer is of no interest, and may have no end.
+          done();
+          response.destroy();
+        });
+        response.on('end', done);
         response.on('error', (error) => reject(this.#unreachable(error)));
       });
       call.on('error', (error) => reject(this.#unreachable(error)));
@@ -113,6 +116,20 @@ export class HttpSink implements SiemSink {
     );
   }
 }
+
+/**
+ * What is told of an answer goes to the log and to whoever asks for the state; some proxies answer with the request that
+ * they did not understand.
+ */
+function withoutSecrets(text: string, url: string, headers: HttpSinkOptions['headers']): string {
+  const { pathname, search, searchParams } = new URL(url);
+  const words = Object.values(headers).flatMap((value) => value.split(' '));
+  return [pathname + search, pathname, ...searchParams.values(), ...words]
+    .filter((secret) => secret.length >= secretCharsMin)
+    .reduce((safe, secret) => safe.replaceAll(secret, '…'), text);
+}
+/** A word that is shorter is none, and stands in many answers. */
+const secretCharsMin = 8;
 
 /** Without path and query, which may hold a secret. */
 const originOf = (url: string): string => new URL(url).origin;

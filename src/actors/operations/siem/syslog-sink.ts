@@ -114,7 +114,11 @@ export class SyslogSink implements SiemSink {
     });
     socket.on('close', () => reject(this.#unreachable(closing?.message ?? 'the receiver closed the connection')));
     // Whatever a receiver says has no meaning here, but unread it would keep its end from being seen.
-    socket.resume();
+    let heard = 0;
+    socket.on('data', (chunk: Buffer) => {
+      heard += chunk.length;
+      if (heard > limits.siemAnswerBytesMax) socket.destroy(new Error('it says more than a receiver has to say'));
+    });
     // It has no reason to end first, and what was sent before may be lost with it.
     socket.on('end', () => socket.writableEnded || socket.destroy());
     await this.#within(signal, limits.siemConnectMs, 'answer', (done) => socket.once('secureConnect', done));

@@ -41,10 +41,7 @@ const acts: Readonly<Record<AuditType, { readonly act: string; readonly elsewher
     act: 'two nodes claim one agent',
     elsewhere: 'test/scenarios/registry/conflict.test.ts',
   },
-  ConfigurationChanged: {
-    act: 'a node starts with another configuration than at its last boot',
-    elsewhere: 'test/actors/operations/audit/audit-coverage.test.ts',
-  },
+  ConfigurationChanged: { act: 'a node starts with another configuration than at its last boot' },
   SecurityPolicyUpdated: { act: 'a node starts with other policies than at its last boot' },
   CertificateRotated: { act: 'the certificate is due and renewed' },
   CertificateIssued: { act: 'the CA’s key signed a certificate' },
@@ -163,7 +160,7 @@ describe('a node that lives through much', () => {
     await cluster.advance(1_000);
     await cluster.settled(node.control.remove('default/crasher' as never, caller));
     // The ring of the vault gets another key; half a life later the certificate is due.
-    const { disk, config } = cluster.machine('node-1');
+    const { disk, config, configPath } = cluster.machine('node-1');
     const source = config.security.vault;
     if (source.kind === 'file') disk.put(source.path, rotatedText(disk.peek(source.path)!));
     await note(node);
@@ -171,6 +168,8 @@ describe('a node that lives through much', () => {
     await cluster.advance(60_000);
     await note(node);
     await cluster.stop('node-1');
+    const file = Buffer.from(disk.peek(configPath)!).toString();
+    disk.put(configPath, `${file}\nlog: { level: warn }\n`);
     cluster.skew('node-1', 70 * 86_400_000);
     disk.put(
       config.security.agents.policyPath!,
@@ -193,6 +192,14 @@ describe('a node that lives through much', () => {
   it('has a record of each type that its acts cause', () => {
     const expected = auditTypes.filter((type) => acts[type].elsewhere === undefined);
     expect(expected.filter((type) => !seen.has(type))).toEqual([]);
+  });
+
+  it('of a configuration with a hash of what was and of what is', () => {
+    const sha256 = expect.stringMatching(/^[0-9a-f]{64}$/);
+    const { identity, metadata } = seen.get('ConfigurationChanged')!;
+    expect(identity).toBe('node-1');
+    expect(metadata).toEqual({ what: 'configuration', from: sha256, to: sha256 });
+    expect(metadata.from).not.toBe(metadata.to);
   });
 
   it('never with a secret, or with what a message says, but with what tells them apart', () => {

@@ -8,6 +8,7 @@ import { verifyEvidence } from '../../../../src/actors/operations/audit/proof-ch
 import type { CosignedCheckpoint } from '../../../../src/actors/operations/audit/signed-head.ts';
 import { sha256 } from '../../../../src/crypto/port.ts';
 import { unwrap } from '../../../../src/errors.ts';
+import { limits } from '../../../../src/limits.ts';
 import { decodeCheckpointEvidence } from '../../../../src/protocols/audit/evidence.ts';
 import { emptyRange, extendRange, leafHash } from '../../../../src/protocols/audit/merkle.ts';
 import { ManualClock } from '../../../../src/testing/manual-clock.ts';
@@ -84,4 +85,21 @@ it('goes with the records that retention removed', async () => {
   await later.life().keep(checkpointOf(8));
   expect(later.sizes()).toEqual([8]);
   expect(disk.peek(path)).toBeDefined();
+});
+
+it('keeps fewer of the older ones when there are too many, and the newer ones all', async () => {
+  const { disk, life, path, text, sizes } = await lab();
+  await life().keep(checkpointOf(1));
+  const [line = ''] = text().split('\n');
+  const withSize = (size: number) => line.replace(String.raw`audit\n1\n`, String.raw`audit\n${size}\n`);
+  const count = Math.ceil(limits.checkpointFileBytesMax / (line.length + 4));
+  disk.put(path, Array.from({ length: count }, (_, i) => `${withSize(i + 1)}\n`).join(''));
+  await life().keep(checkpointOf(count + 1));
+  expect(text().length).toBeLessThan(limits.checkpointFileBytesMax / 2 + 2 * line.length);
+  const left = sizes();
+  expect(left.length).toBeGreaterThan(count / 4);
+  const gaps = left.slice(1).map((size, i) => size - left[i]!);
+  expect(Math.min(...gaps)).toBeGreaterThan(0);
+  expect(new Set(gaps.slice(gaps.length / 2))).toEqual(new Set([1]));
+  expect(gaps[0]).toBeGreaterThan(1);
 });

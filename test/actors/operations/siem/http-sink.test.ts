@@ -37,11 +37,11 @@ async function receiver(handler: Handler): Promise<string> {
   return `https://127.0.0.1:${(server.address() as AddressInfo).port}/secret/path?token=secret`;
 }
 
-function plain(url: string, tls: SinkTls = { caPem: ca.certPem }): HttpSink {
+function plain(url: string, tls: SinkTls = { caPem: ca.certPem }, authorization = 'Splunk t'): HttpSink {
   const made = new HttpSink({
     url,
     tls,
-    headers: { authorization: 'Splunk t' },
+    headers: { authorization },
     bodyOf: () => 'body',
     checkpointBodyOf: ({ line }) => line,
     refusalIn: () => undefined,
@@ -139,6 +139,49 @@ describe('an HTTP receiver', () => {
   it('that answers without end is cut short', async () => {
     const url = await receiver((_, __, response) => response.writeHead(500).end('x'.repeat(1_000_000)));
     await expect(plain(url).send([denial], never)).rejects.toThrow(/it answered 500: x{200}\./);
+  });
+
+  it.each([200, 500])('that never ends its answer (%i) is not listened to for long', async (status) => {
+    let sent = 0;
+    const url = await receiver((_, __, response) => {
+      response.writeHead(status);
+      const more = () => {
+        while (!response.destroyed && response.write('x'.repeat(65_536))) sent += 65_536;
+        if (!response.destroyed) response.once('drain', more);
+      };
+      more();
+    });
+    const answer = plain(url).send([denial], never);
+    await (status === 200 ? answer : expect(answer).rejects.toThrow(/it answered 500: x{200}\./));
+    expect(sent).toBeLessThan(64 * 1_048_576);
+  });
+
+  it('that says our token back does not have it told to others', async () => {
+    const url = await receiver((_, { headers, url: path }, response) =>
+      response.writeHead(502).end(`no way to ${path} for ${headers.authorization}`),
+    );
+    const told = await plain(url, { caPem: ca.certPem }, 'Splunk 11111111-2222')
+      .send([denial], never)
+      .then(
+        () => '',
+        (error: Error) => error.message,
+      );
+    expect(told).toContain('it answered 502: no way to');
+    expect(told).not.toContain('11111111-2222');
+    expect(told).not.toContain('secret');
+  });
+
+  it('that leads elsewhere is not followed', async () => {
+    let led = 0;
+    const elsewhere = await receiver((_, __, response) => {
+      led += 1;
+      response.end();
+    });
+    for (const status of [301, 307, 308]) {
+      const url = await receiver((_, __, response) => response.writeHead(status, { location: elsewhere }).end());
+      await expect(plain(url).send([denial], never)).rejects.toThrow(`it answered ${status}`);
+    }
+    expect(led).toBe(0);
   });
 
   it('of an unknown CA gets nothing', async () => {

@@ -131,6 +131,22 @@ describe('a syslog receiver', () => {
     await to.confirm(never);
   });
 
+  it('that talks without end is no receiver', async () => {
+    const { port, sockets } = await receiver({
+      onSocket: (socket) => {
+        const more = () => {
+          while (!socket.destroyed && socket.write('x'.repeat(65_536)));
+          if (!socket.destroyed) socket.once('drain', more);
+        };
+        more();
+      },
+    });
+    const to = sink(port);
+    await to.send(records(1, 1), never).catch(() => {});
+    await until('its connection is cut', () => sockets[0]?.destroyed === true);
+    await expect(to.confirm(never)).rejects.toThrow(/says more than a receiver has to say/);
+  });
+
   it('that is killed with bytes unread confirms nothing', async () => {
     const { port, sockets, connections } = await receiver({ onSocket: (socket) => void socket.pause() });
     const to = sink(port);
