@@ -41,6 +41,7 @@ function fail<S>(seed: number, result: fc.RunDetails<[schedule: S]>): never {
   console.error(`seed ${seed}, path ${result.counterexamplePath}, shrunk ${result.numShrinks} times`);
   console.error(JSON.stringify(result.counterexample?.[0], undefined, 1));
   console.error((result.errorInstance as Error).stack);
+  if (values.nodes) console.error('Put the schedule into a file, and --schedule FILE runs it again with its trace.');
   process.exit(1);
 }
 

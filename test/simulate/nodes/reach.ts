@@ -85,12 +85,19 @@ export class Reach {
     for (const from of world.names) for (const to of world.names) network.setConditions(usualPath, from, to);
   }
 
-  /** No live reachable member stays dead past the bound, and no dead or unreachable one stays alive. Throws Broken. */
+  /**
+   * No live reachable member stays dead past the bound, no dead or unreachable one stays alive, and nobody is seen as what
+   * it never was. Throws Broken.
+   */
   look(): void {
     const { world, machines, now } = this.#stage;
     for (const [o, observer] of world.names.entries()) {
       const { node } = world.cluster.machine(observer);
-      const seen = new Map(node?.control.members().map(({ nodeId, status }) => [nodeId, status]));
+      const members = node?.control.members() ?? [];
+      for (const { nodeId, bootEpoch: epoch, incarnation } of members)
+        if (!machines.hasReached(nodeId, { epoch, incarnation }))
+          throw new Broken(`${observer} sees ${nodeId} at ${epoch}/${incarnation}, which it never was`);
+      const seen = new Map(members.map(({ nodeId, status }) => [nodeId, status]));
       for (const [s, subject] of world.names.entries()) {
         if (o === s) continue;
         const pair = `${observer} ${subject}`;
