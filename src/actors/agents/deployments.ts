@@ -56,8 +56,9 @@ export class Deployments {
     this.#options = options;
   }
 
-  manifestOf(agent: AgentId): Manifest | undefined {
-    return this.#known.get(agent)?.manifest;
+  /** The highest generation of an agent that this node knows of, deployed here or claimed by any node; 0 for none. */
+  async lastGeneration(agent: AgentId): Promise<number> {
+    return Math.max(await this.#highestHere(agent), this.#options.registry.generationOf(agent));
   }
 
   /**
@@ -79,9 +80,9 @@ export class Deployments {
    * Deploys an agent whose code the embedding program brings, when its turn has come; its manifest must say so. Not kept
    * on disk. Rejects with what `bring` throws.
    */
-  embed(bring: () => EmbeddedAgent): Promise<Result<Manifest>> {
+  embed(bring: () => EmbeddedAgent | Promise<EmbeddedAgent>): Promise<Result<Manifest>> {
     return this.#line.run(async () => {
-      const { signed, behaviour, key } = bring();
+      const { signed, behaviour, key } = await bring();
       return this.#exclusively(signed, async (manifest) => {
         if (manifest.code !== 'embedded' && manifest.kind !== 'console')
           return refuse('DEPLOYMENT_REFUSED', `The manifest of ${manifest.agentId} is not for an embedded agent.`);
@@ -220,7 +221,7 @@ export class Deployments {
     const { agentId } = manifest;
     const running = this.#known.get(agentId);
     const act: DeploymentAct = { type: 'AgentDeployed', manifest, caller };
-    const highest = Number(utf8.decode((await this.#options.store.get(generations, agentId)) ?? utf8.encode('0')));
+    const highest = await this.#highestHere(agentId);
     // A deployer replaced it for a reason: whoever kept the older manifest must not bring it back.
     if (manifest.generation < highest)
       return refuse(
@@ -243,6 +244,10 @@ export class Deployments {
     // It was recorded as deployed, so that it did not come about belongs there too.
     await this.#options.record({ ...act, failure: started.refusal });
     return started;
+  }
+
+  async #highestHere(agent: AgentId): Promise<number> {
+    return Number(utf8.decode((await this.#options.store.get(generations, agent)) ?? utf8.encode('0')));
   }
 
   async #recordAll(acts: readonly DeploymentAct[]): Promise<Result<unknown>> {

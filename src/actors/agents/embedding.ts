@@ -153,7 +153,12 @@ export class Embedding {
         'DEPLOYMENT_REFUSED',
         'This node was made without a deployer’s key, so it signs nothing: createNode(config, { deployer }).',
       );
-    unwrap(await deployments.embed(() => this.#sign(deployer, agentId, behaviour, options)));
+    unwrap(
+      await deployments.embed(async () => {
+        const last = await deployments.lastGeneration(agentId);
+        return this.#sign(deployer, agentId, behaviour, options, last);
+      }),
+    );
     return host.contextOf(agentId)!;
   }
 
@@ -162,12 +167,12 @@ export class Embedding {
     agentId: AgentId,
     behaviour: Behaviour,
     options: DeployOptions & { accepts?: Checks },
+    lastGeneration: number,
   ): EmbeddedAgent {
-    const { nodeId, clock, crypto, trust, deployments, host } = this.#parts;
+    const { nodeId, clock, crypto, trust, host } = this.#parts;
     const { actions = [], services = [], validForMs = defaultValidForMs, delegations = 0 } = options;
     const key = options.key ?? host.keys.make(agentId);
     const now = clock.now();
-    const known = deployments.manifestOf(agentId)?.generation ?? 0;
     const policy = options.policy && policyOf(agentId, options.policy, options.accepts);
     const signed = signDeployment(
       deployer,
@@ -179,8 +184,9 @@ export class Embedding {
         actions,
         agentKey: host.keys.object(agentId, key),
         nodes: [nodeId],
-        // Embedded agents are not kept on disk: the clock tells a later run’s deployment from an earlier one’s.
-        generation: Math.max(Math.floor(now), known + 1),
+        // Embedded agents are not kept on disk: the clock tells a later run’s deployment from an earlier one’s. It may be
+        // behind that of whoever deployed the agent before, and this is the later one all the same.
+        generation: Math.max(Math.floor(now), lastGeneration + 1),
         ...(policy && { policy }),
         now,
         validForMs,

@@ -90,6 +90,11 @@ export class AgentRegistry {
     return lookup(this.#state, agent)?.record.node;
   }
 
+  /** The highest generation in which any node claims an agent; 0 when none does. */
+  generationOf(agent: AgentId): number {
+    return lookup(this.#state, agent)?.manifest.generation ?? 0;
+  }
+
   offering(service: string): readonly { readonly agentId: AgentId; readonly nodeId: NodeId }[] {
     return byService(this.#state, service).map(({ record }) => ({ agentId: record.agentId, nodeId: record.node }));
   }

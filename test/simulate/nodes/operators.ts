@@ -62,7 +62,9 @@ export class Operators {
         const counts = this.#underWay.delete(entry) && isSame();
         const code = error instanceof CaxtonError ? error.code : String(error);
         this.#stage.note(node, `${what}: ${code}`);
-        if (counts && !refusals.has(code)) this.#stage.breaks(`${node} ${what}: ${String(error)}`, error);
+        // A state database that fails in the middle of an act fails the act.
+        const isExplained = refusals.has(code) || code.includes('EIO: the disk of the state database fails');
+        if (counts && !isExplained) this.#stage.breaks(`${node} ${what}: ${String(error)}`, error);
       },
     );
   }
