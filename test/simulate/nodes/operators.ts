@@ -19,9 +19,7 @@ const refusals = new Set([
   'ALREADY_EXISTS',
   'RATE_LIMIT_EXCEEDED',
   'UNKNOWN_AGENT',
-  'NOT_FOUND',
   'STOPPED',
-  'DEPLOYMENT_REFUSED',
 ]);
 
 type OperatorAct = Extract<
