@@ -24,9 +24,11 @@ import type { GossipKeysView } from './actors/operations/gossip-key-view.ts';
 import type { NoticeView } from './actors/operations/notice-view.ts';
 import type { RootsView } from './actors/operations/roots-view.ts';
 import type { WitnessedLogView } from './actors/operations/witnessed-log-view.ts';
+import { agentPages } from './client/agent-pages.ts';
 import { type AnswerShape, answers } from './client/answer-shape.ts';
 import { createConnection } from './client/connection.ts';
 import { type AgentId, localNameOf, type NodeId, tenantOf } from './names.ts';
+import type { AgentQuery } from './protocols/registry/agent-query.ts';
 
 export interface ClientOptions {
   /** `https://host:port`; an IPv6 host in brackets. */
@@ -56,7 +58,10 @@ export interface Client {
   status(options?: CallOptions): Promise<NodeStatus>;
   members(options?: CallOptions): Promise<readonly MemberView[]>;
   links(options?: CallOptions): Promise<readonly LinkView[]>;
-  agents(options?: CallOptions): Promise<readonly AgentView[]>;
+  /** The agents that are asked for, as the node knows them, by name; without a `limit` all of them, page by page. */
+  agents(query?: AgentQuery & CallOptions): Promise<readonly AgentView[]>;
+  /** One of them; UNKNOWN_AGENT when no node hosts it. */
+  agent(agent: AgentId, options?: CallOptions): Promise<AgentView>;
   deploy(request: DeployRequest, options?: CallOptions): Promise<AgentView>;
   remove(agent: AgentId, options?: CallOptions): Promise<void>;
   /** Sends as the node’s console agent; waits `request.timeoutMs` for the reply, 0 for none. */
@@ -141,11 +146,11 @@ export function createClient(options: ClientOptions): Client {
     status: (call) => get('/api/v1/status', answers.status, call),
     members: (call) => list('/api/v1/cluster/members', answers.members, call),
     links: (call) => list('/api/v1/cluster/links', answers.links, call),
-    agents: (call) => list('/api/v1/agents', answers.agents, call),
+    agents: (query = {}) => agentPages(query, (path) => get(path, answers.agents, callOf(query))),
+    agent: (agent, call) => get(agentPath(agent), answers.agent, call),
     deploy: (request, call) => post('/api/v1/agents', request, answers.agent, call),
     async remove(agent, call) {
-      const path = `/api/v1/agents/${encodeURIComponent(tenantOf(agent))}/${encodeURIComponent(localNameOf(agent))}`;
-      await connection.request({ method: 'DELETE', path, shape: answers.done, timeoutMs, ...call });
+      await connection.request({ method: 'DELETE', path: agentPath(agent), shape: answers.done, timeoutMs, ...call });
     },
     send: (request, call) =>
       post('/api/v1/messages', request, answers.sent, { timeoutMs: request.timeoutMs + marginMs, ...call }),
@@ -190,6 +195,15 @@ export function createClient(options: ClientOptions): Client {
     close: () => connection.close(),
   };
 }
+
+const agentPath = (agent: AgentId): string =>
+  `/api/v1/agents/${encodeURIComponent(tenantOf(agent))}/${encodeURIComponent(localNameOf(agent))}`;
+
+/** What is about the call and not about agents. */
+const callOf = ({ signal, timeoutMs }: CallOptions): CallOptions => ({
+  ...(signal === undefined ? {} : { signal }),
+  ...(timeoutMs === undefined ? {} : { timeoutMs }),
+});
 
 const queryOf = (part: { readonly from: number; readonly to?: number }): string =>
   new URLSearchParams(Object.entries(part).map(([key, value]): [string, string] => [key, String(value)])).toString();

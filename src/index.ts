@@ -49,7 +49,7 @@ export { sendTarget } from './actors/kernel/xstate-bridge.ts';
 export { createNode, type Node } from './actors/node.ts';
 export type { CreateNodeOptions } from './actors/node-base.ts';
 export { type ProofTrust, type ProvenRecord, verifyAuditProof } from './actors/operations/audit/proof-check.ts';
-export type { NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';
+export type { AgentView, NodeControl, NodeEvent, NodeStatus } from './actors/operations/control.ts';
 export { loadConfig, type NodeConfig } from './config.ts';
 export {
   type DevelopmentCluster,
@@ -59,3 +59,4 @@ export {
 export { CaxtonError, type ErrorCode, errorCodes, type Refusal, type Result } from './errors.ts';
 export type { AgentId, NodeId } from './names.ts';
 export type { Performative } from './protocols/acl/performative.ts';
+export type { AgentQuery } from './protocols/registry/agent-query.ts';

@@ -116,6 +116,8 @@ export const limits = {
   pushPullClaimsMax: 16_384,
   /** How often the members are written to the store at most, however much changes: a crash loses so much of them. */
   gossipSnapshotMs: 5_000,
+  /** Pages of members in the store, each half a push/pull document. Past it: a restart learns the rest from others. */
+  gossipSnapshotPagesMax: 128,
   /** Claims that wait to be gossiped. Past it: the one sent most often goes; push/pull still carries it. */
   broadcastsMax: 4_096,
   /** Probes under way, relayed ones included. Past it: requests to relay are ignored. */
@@ -241,6 +243,8 @@ export const limits = {
   signingRequestBytesMax: 4_096,
   /** How long a CA node may take to answer. Past it: the next one is asked. */
   issuanceAnswerMsMax: 10_000,
+  /** How long a start waits for the certificate of a node that may give itself one. Past it: the start fails. */
+  ownCertificateStartMs: 60_000,
   /** Certificates that one CA node issues to one peer in a minute, and at once after a pause. Past it: refused. */
   issuancesPerMinuteMax: 60,
   issuancesAtOnceMax: 20,
@@ -306,6 +310,15 @@ export const limits = {
   rateCountMax: 1_000_000,
   /** Nodes in a manifest’s placement. */
   placementNodesMax: 256,
+  /**
+   * Removals of its own agents that a node remembers for members who have not heard of them. Past it: the oldest is
+   * forgotten, and who has not heard of it by then is told everything anew.
+   */
+  registryRemovalsMax: 65_536,
+  /** How long a node collects before it acknowledges registry records. */
+  registryAckMs: 50,
+  /** From one time that a peer is told registry records again, because it asked, to the next. */
+  registryRepeatMs: 1_000,
   /** Services that one agent offers. */
   servicesMax: 32,
   /** Services whose turn (`?pick=rr`) a node remembers. Past it: the one asked for longest ago begins anew. */

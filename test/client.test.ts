@@ -31,6 +31,8 @@ describe('the client', () => {
     expect(await client.members()).toMatchObject([{ nodeId: 'node-1', status: 'alive' }]);
     expect(await client.links()).toEqual([]);
     expect(await client.agents()).toEqual([agentEcho]);
+    expect(await client.agents({ service: 'echo', limit: 1 })).toEqual([agentEcho]);
+    expect(await client.agent(echo)).toEqual(agentEcho);
     expect(await client.actors()).toMatchObject([{ path: '/node' }]);
     expect(await client.metrics()).toMatchObject([{ name: 'caxton_x_total', value: 2 }]);
     expect(await client.auditRecords({ limit: 3 })).toHaveLength(1);

@@ -58,8 +58,8 @@ async function issuing(authority: Authority, quick: boolean): Promise<Table> {
     authority: async () => ok({ ca: authority, chainPem: '', validityMsMax: 90 * 86_400_000 }),
     caPem: () => authority.certPem,
     revoked: () => undefined,
-    keep: async () => ok(undefined),
-    forget: async () => {},
+    revokedUntil: () => undefined,
+    issued: undefined,
     record: async () => ok(undefined),
   });
   const names = { dns: ['localhost'], ip: ['127.0.0.1'] };

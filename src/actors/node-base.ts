@@ -11,6 +11,7 @@ import { NoticeBoard } from './cluster/notices/notice-board.ts';
 import { Revocations } from './cluster/notices/revocations.ts';
 import { createNodeEvents, type NodeEvents } from './events.ts';
 import { type ExposedActor, exposedActors } from './exposed-actors.ts';
+import { hearers } from './hearers.ts';
 import { createKernel } from './kernel/create-kernel.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { describe } from './kernel/occupant.ts';
@@ -79,6 +80,8 @@ export interface NodeBase {
   readonly seeds: readonly Address[];
   /** The program’s own. */
   readonly actors: readonly ChildSpec[];
+  /** Hears of each order to suspend a place that is given or taken back. */
+  readonly onSuspension: (listener: (path: string) => void) => void;
   /** Where faults that nobody else hears of are told. */
   readonly fault: (message: string, error: unknown, about?: Readonly<Record<string, string>>) => void;
 }
@@ -117,12 +120,14 @@ export async function assembleBase(
   });
   const transport = new LinkTransport({ nodeId, clock, metrics });
   const warn = (message: string): void => options.onWarning?.(message);
+  const suspensions = hearers<string>();
   const kernel: Kernel = createKernel({
     clock,
     metrics,
     transport,
     ...kernelWarnings(warn, () => kernel.stopping),
     exposed: exposedActors(options.expose ?? []),
+    onSuspension: suspensions.tell,
     tap: () => ports.tap,
     // The others are tenants; all that keeps the node itself alive has its turn before the next of them.
     weightOf: (group) => (group === '' ? ownActorsMax : 1),
@@ -164,6 +169,7 @@ export async function assembleBase(
     bootEpoch: await nextBootEpoch(store),
     seeds: [...config.cluster.join, ...(options.join ?? []).map(seedOf)],
     actors: options.actors ?? [],
+    onSuspension: suspensions.add,
     fault,
   };
 }

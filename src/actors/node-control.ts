@@ -6,6 +6,7 @@ import { addressText } from './address.ts';
 import type { AgentHost } from './agents/agent-host.ts';
 import type { ReceivedMessage } from './agents/behaviour.ts';
 import type { Deployments } from './agents/deployments.ts';
+import type { AgentMode } from './agents/lifecycle.ts';
 import type { Gossip } from './cluster/gossip/gossip.ts';
 import type { RootsParts } from './cluster/identity/assemble-roots.ts';
 import type { NodeIdentity } from './cluster/identity/node-identity.ts';
@@ -69,10 +70,11 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     status: () => statusOf(parts),
     members: () => gossip.members().map((member) => memberView(parts, member)),
     links: () => links.all().map(linkView),
-    agents: () =>
+    agent: (agent) => agentView(parts, agent),
+    agents: (query) =>
       registry
-        .all()
-        .map(({ record }) => agentView(parts, record.agentId))
+        .all(query)
+        .map(({ manifest }) => agentView(parts, manifest.agentId))
         .filter((view) => view !== undefined),
     actors: () => parts.kernel.tree(),
     metrics: () => parts.metrics.read(),
@@ -189,7 +191,7 @@ export function agentView(
     agentId,
     node: found.nodeId,
     kind: found.manifest.kind,
-    state: local ? (host.modeOf(agentId) ?? 'stopped') : reachable ? 'remote' : 'unreachable',
+    state: local ? localState(host.modeOf(agentId), found.suspended) : remoteState(reachable, found.suspended),
     generation: found.manifest.generation,
     deployer: found.deployer,
     deploymentId: documentId(found.signed.manifest),
@@ -199,6 +201,13 @@ export function agentView(
     reachable,
   };
 }
+
+/** An order to suspend may be about its place: then its mode is still that it runs. */
+const localState = (mode: AgentMode | undefined, suspended: boolean): string =>
+  mode === 'running' && suspended ? 'suspended' : (mode ?? 'stopped');
+
+const remoteState = (reachable: boolean, suspended: boolean): string =>
+  reachable ? (suspended ? 'suspended' : 'remote') : 'unreachable';
 
 async function send(host: AgentHost, consoleAgent: AgentId, request: SendRequest): Promise<Result<SendOutcome>> {
   const agent = host.contextOf(consoleAgent);

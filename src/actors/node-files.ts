@@ -15,7 +15,7 @@ import { readApiKeys } from './api-key-file.ts';
 import type { CertificateAuthority } from './cluster/identity/certificate-issuer.ts';
 import { type CertificatePair, pairAtStart } from './cluster/identity/certificate-pair.ts';
 import { type NodeIdentity, readNodeIdentity } from './cluster/identity/node-identity.ts';
-import { checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
+import { certificatePeriod, checkCaCertificate, checkServerPair } from './cluster/identity/pem.ts';
 import type { Disk } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
@@ -72,7 +72,8 @@ export async function readNodeFiles(
   });
   const leaf = await partOfPair(disk, certificate, () => text(certificate));
   const files = { nodeId: node.id, trustDomain: cluster.trustDomain, caPem, claimKey };
-  const read = await readNodeIdentity(disk, node, { ...files, keyPem: key.pem, certPem: leaf.pem }, now);
+  const orEnded = renewsItself(config);
+  const read = await readNodeIdentity(disk, node, { ...files, keyPem: key.pem, certPem: leaf.pem }, now, orEnded);
   const fault = key.fault ?? leaf.fault;
   if (!read.ok && fault) throw fault;
   const pair = { ...certificate, path: `${certificate.path} (with the key ${privateKey.path})` };
@@ -96,6 +97,10 @@ export async function readNodeFiles(
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
   };
 }
+
+/** Whether the node holds a CA’s key: a certificate that ended while it was off is renewed with it, before any link. */
+export const renewsItself = ({ node: { rotation, ca } }: NodeConfig): boolean =>
+  rotation.enabled && (ca ?? rotation.caKeyPath) !== undefined;
 
 const anybodyWrites = 0o002;
 
@@ -191,18 +196,23 @@ async function readTrust({ cluster }: NodeConfig, text: (file: NamedFile) => Pro
  * the two files; later somebody may be between them still. Throws a CaxtonError as `readNodeFiles`.
  */
 export async function readApiPair(
-  { security }: NodeConfig,
+  config: NodeConfig,
   disk: Disk,
   now: number,
   atStart: boolean,
 ): Promise<CertificatePair> {
+  const { security } = config;
   const certificate = { path: security.api.certPath, key: 'security.api.tls.cert' };
   const { certPath: certificatePath, keyPath: privateKeyPath } = security.api;
   const found = {
     certPem: await readText(disk, certificate),
     keyPem: await readSecret(disk, { path: privateKeyPath, key: 'security.api.tls.key' }),
   };
-  const judge = (one: CertificatePair) => checkServerPair({ ...one, keyPath: privateKeyPath, now });
+  const orEnded = atStart && renewsItself(config);
+  const judge = (one: CertificatePair) => {
+    const { notAfter } = certificatePeriod(one.certPem);
+    return checkServerPair({ ...one, keyPath: privateKeyPath, now: orEnded ? Math.min(now, notAfter) : now });
+  };
   const paths = { certificatePath, privateKeyPath };
   const pair = atStart ? await pairAtStart(disk, paths, found, (one) => judge(one).ok) : found;
   inFile(certificate, judge(pair));

@@ -77,6 +77,7 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   exchange.spread(links.all(), document, origin.type === 'peer' ? origin.peer : undefined);
   if (document.notice.kind === 'roots') {
     cluster.roots.changed();
+    cluster.keys.viewChanged();
     return;
   }
   gossip.revoke();

@@ -64,10 +64,14 @@ export async function assemble(
     monotonic: () => ports.clock.monotonic(),
     voice: messaging.voice,
     onMode: (agent, mode) => {
+      messaging.registry.suspend(agent, !host.handles(agent));
       changed(agent);
       // Protective, so nobody waits for the record: the cell takes no message from now on.
       if (mode === 'compromised') noteCompromised(base, agent);
     },
+  });
+  base.onSuspension((path) => {
+    for (const agent of host.below(path)) messaging.registry.suspend(agent, !host.handles(agent));
   });
   const deployments = new Deployments({
     nodeId,

@@ -1,3 +1,4 @@
+import { limits } from '../limits.ts';
 import { gossipMember } from './cluster/gossip/gossip-member.ts';
 import { keyRotator } from './cluster/gossip/key-rotator.ts';
 import { apiCertificateWatch } from './cluster/identity/api-certificate-watch.ts';
@@ -42,12 +43,13 @@ export function nodeTree(parts: NodeParts): SupervisorSpec {
       worker('audit-writer', auditWriter, auditWriterInput(audit), { startedWhen: inState('writing') }),
       worker('audit-keeper', auditKeeper, { upkeep: parts.auditUpkeep }),
       supervisor('pki', 'one-for-one', [
-        worker('cert-rotator', certRotator, {
-          enabled: rotation.enabled,
-          renewal,
-          checkIntervalMs: rotation.checkIntervalMs,
-          jitter,
-        }),
+        worker(
+          'cert-rotator',
+          certRotator,
+          { enabled: rotation.enabled, renewal, checkIntervalMs: rotation.checkIntervalMs, jitter },
+          // What this node’s own CA can give is there before the first link is; others may be asked too, and be silent.
+          { startedWhen: inState('idle', 'backing-off'), startTimeoutMs: limits.ownCertificateStartMs },
+        ),
         ...(apiRenewal
           ? [
               worker('api-cert-rotator', certRotator, {

@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto';
 import type { NodeConfig } from '../config.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
-import type { NodeId } from '../names.ts';
-import type { AgentContext, Behaviour } from './agents/behaviour.ts';
+import type { AgentId, NodeId } from '../names.ts';
+import type { AgentQuery } from '../protocols/registry/agent-query.ts';
+import type { AgentAddress, AgentContext, Behaviour } from './agents/behaviour.ts';
 import type { Deploy } from './agents/embedding.ts';
 import type { SignedDeployment } from './agents/stored-deployment.ts';
 import { recordBootChanges } from './boot-changes.ts';
@@ -14,7 +15,7 @@ import { assemble, closeSockets, type NodeParts } from './node-parts.ts';
 import { nodePorts } from './node-ports.ts';
 import { type Stopping, stopInPhases } from './node-stop.ts';
 import { nodeTree } from './node-tree.ts';
-import type { Caller, NodeControl, NodeEvent } from './operations/control.ts';
+import type { AgentView, Caller, NodeControl, NodeEvent } from './operations/control.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { startFault } from './start-fault.ts';
 import { filesAtStart } from './start-files.ts';
@@ -41,6 +42,13 @@ export interface Node {
     behaviour: Behaviour,
     options?: { readonly key?: KeyObject },
   ): Promise<AgentContext>;
+  /** Where an agent lives and what it offers, as this node knows it now; `undefined` when no node hosts one of that name. */
+  lookup(agent: AgentAddress): AgentView | undefined;
+  /**
+   * The agents of the cluster that are asked for, as this node knows them now, by name: `{ service: 'shop/payments' }`,
+   * `{ node: 'node-2' }`, `{ tenant: 'shop' }`, or several of these at once; without a query all of them.
+   */
+  agents(query?: AgentQuery): readonly AgentView[];
   /** Calls the listener for everything that a watcher may see; returns the function that ends it. */
   on(listener: (event: NodeEvent) => void): () => void;
   /**
@@ -87,6 +95,8 @@ export async function createNodeWith(
       const { agentId } = unwrap(await deployments.embed(() => ({ signed, behaviour, key })));
       return host.contextOf(agentId)!;
     },
+    lookup: (agent) => control.agent(agent as AgentId),
+    agents: (query) => control.agents(query),
     on: events.subscribe,
     stop: () => stop(),
     ended,

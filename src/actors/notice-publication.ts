@@ -121,7 +121,8 @@ function judgedForPublication(base: NodeBase, cluster: ClusterParts, text: strin
   if (!before || inForce?.generation === generation) return judged;
   const step = judgeRootsStep(before, after);
   if (!step.ok) return step;
-  const state = cluster.roots.rotation();
+  // Costs a signature check or two a member.
+  const state = before.roots.every((root) => after.roots.includes(root)) ? undefined : cluster.roots.rotation();
   const [first, ...more] = state ? lockedOutUnsaid(state, after) : [];
   if (!first) return judged;
   const all = [first, ...more].slice(0, limits.reasonsMax - 1).map(({ nodeId, reason }) => `${nodeId} ${reason}.`);

@@ -4,7 +4,7 @@ import { unwrap } from '../errors.ts';
 import { renewEnded } from './cluster/identity/ended-certificate.ts';
 import { askToEnrolAgain } from './cluster/identity/re-enrolment-call.ts';
 import type { Clock, Disk } from './kernel/ports.ts';
-import { type NodeFiles, readNodeFiles } from './node-files.ts';
+import { type NodeFiles, readNodeFiles, renewsItself } from './node-files.ts';
 
 /**
  * What a node reads at its start. A certificate that has ended is renewed first, by a CA node’s API: without one there
@@ -25,6 +25,7 @@ export async function filesAtStart(
     privateKeyPath: node.privateKeyPath,
     caCertificatePath: node.caCertificatePath,
     addresses: enabled ? caNodes : [],
+    renewsItself: renewsItself(config),
   });
   return readNodeFiles(config, disk, clock.now(), again && unwrap(again));
 }

@@ -136,7 +136,7 @@ export const answers = {
       },
     ],
   },
-  agents: { items: [agent] },
+  agents: { items: [agent], 'next?': 'text' },
   agent,
   sent: {
     messageId: 'text',

@@ -10,8 +10,8 @@ export interface PathAbove {
   readonly findings: readonly CertificateFinding[];
   /** The intermediates, from the leaf’s issuer upwards; also those that the bundle has itself, since other bundles may not. */
   readonly path: readonly ReadCertificate[];
-  /** Of every CA above the leaf, the root’s last. */
-  readonly serials: readonly string[];
+  /** Every CA above the leaf, the root last. */
+  readonly issuers: readonly ReadCertificate[];
 }
 
 /** What is wrong above the leaf: from it to a CA of the bundle, over the intermediates that it came with. */
@@ -21,7 +21,7 @@ export function pathAbove(
   expect: SvidExpectation,
 ): PathAbove {
   const bundle = readBundle(expect.caPem);
-  if (!bundle.ok) return { findings: [finding('OTHER_CA', bundle.refusal.reasons[0])], path: [], serials: [] };
+  if (!bundle.ok) return { findings: [finding('OTHER_CA', bundle.refusal.reasons[0])], path: [], issuers: [] };
   const findings: CertificateFinding[] = [];
   const path: ReadCertificate[] = [];
   let anchors: readonly ReadCertificate[] = [];
@@ -57,11 +57,7 @@ export function pathAbove(
   // Also of a CA that is in the bundle: a file that was not replaced on every machine must not keep it alive.
   if (issuers.some((issuer) => isRevoked(issuer, undefined, expect)))
     findings.push(finding('ISSUER_REVOKED', 'A CA above the certificate, or its key, was revoked.'));
-  return {
-    findings,
-    path: [...path, ...anchors.slice(0, -1)],
-    serials: issuers.map(({ x509 }) => x509.serialNumber),
-  };
+  return { findings, path: [...path, ...anchors.slice(0, -1)], issuers };
 }
 
 /**
@@ -119,9 +115,17 @@ function caFindings(what: string, ca: ReadCertificate, below: number, expect: Sv
   return findings;
 }
 
-/** Whether a certificate was revoked: by its serial, its key or its node. */
-export const isRevoked = (
+/** Whether a certificate was revoked: by its serial, its beginning, its key or its node. */
+export function isRevoked(
   { x509, publicKey }: ReadCertificate,
   nodeId: NodeId | undefined,
   { revoked }: SvidExpectation,
-): boolean => publicKey !== undefined && revoked?.(x509.serialNumber, certificateKeyId(publicKey), nodeId) === true;
+): boolean {
+  if (!revoked || publicKey === undefined) return false;
+  return revoked({
+    ...{ nodeId, serial: x509.serialNumber, notBefore: x509.validFromDate.getTime() },
+    get keyId() {
+      return certificateKeyId(publicKey);
+    },
+  });
+}

@@ -182,7 +182,9 @@ claim('there is no token for an id that is known', known.code === 1 && known.out
 const standing = await tokenOf('node-9', replacing, '--replace');
 claim(
   'and none to replace it before its certificates are revoked: the command for that is shown',
-  standing.code === 1 && standing.out.includes(`caxton security revoke --serial`) && standing.out.includes(serial),
+  standing.code === 1 &&
+    standing.out.includes('caxton security revoke --certificates node-9') &&
+    standing.out.includes(serial),
   standing.out,
 );
 const boot = (await operator.members()).find(({ nodeId }) => nodeId === 'node-9')!.bootEpoch;

@@ -246,6 +246,19 @@ describe('caxton security revoke', () => {
     expect([none.code, none.err]).toEqual([1, expect.stringContaining('none to ask')]);
   });
 
+  it('revokes all certificates of a node up to now, and the keys of certificates by their hash', async () => {
+    const { revoke, revoked, serial } = await cluster();
+    const begun = Date.now();
+    const hash = `${'AB:'.repeat(31)}CD`;
+    expect((await revoke(`--certificates node-3 --key ${hash}`)).code).toBe(0);
+    const [all, ...more] = revoked();
+    expect(Number(/^certificates node-3@(\d+)$/.exec(all!)?.[1])).toBeGreaterThanOrEqual(begun - 30_000);
+    // What node-3 shows began long ago, so a CRL can have it.
+    expect(more).toEqual([`key ${'ab'.repeat(31)}cd`, `serial ${serial('node-3')}`]);
+    const wrong = await revoke('--certificates Node!');
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('--certificates takes')]);
+  });
+
   it('says that only the id is revoked when no certificate shows the serial', async () => {
     const { revoke, revoked, links } = await cluster();
     // Whoever names the address cannot have the certificate of another node revoked.
@@ -338,9 +351,14 @@ describe('caxton security join-token --replace', () => {
       node('node-1').asked.includes('publish')
         ? ok({ token: 'secret', id: '0'.repeat(32), expiresAt: '2030-01-01T00:00:00.000Z' })
         : refuse('ALREADY_EXISTS', 'node-9 has certificates that are not revoked.');
+    const begun = Date.now();
     const { code, err } = await security(line);
     expect([code, err]).toEqual([0, expect.stringContaining(serial('node-9'))]);
-    expect(revoked()).toEqual([`serial ${serial('node-9')}`]);
+    const [all, ...more] = revoked();
+    expect(more).toEqual([`serial ${serial('node-9')}`]);
+    const until = Number(/^certificates node-9@(\d+)$/.exec(all!)?.[1]);
+    expect(until).toBeGreaterThanOrEqual(begun - 30_000);
+    expect(until).toBeLessThanOrEqual(Date.now() - 30_000);
     expect(await readFile(join(folder.root, 'node-9.token'), 'utf8')).toBe('secret\n');
   });
 

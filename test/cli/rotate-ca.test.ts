@@ -2,10 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createNodeIdentity, type NodeIdentity } from '../../src/actors/cluster/identity/node-identity.ts';
 import { acknowledge } from '../../src/actors/cluster/identity/root-acknowledgement.ts';
 import { TrustedRoots } from '../../src/actors/cluster/identity/trusted-roots.ts';
+import { nodeDisk } from '../../src/actors/operations/node-disk.ts';
 import type { NoticeView } from '../../src/actors/operations/notice-view.ts';
 import type { RootsMemberView } from '../../src/actors/operations/roots-view.ts';
 import { claimedNotice } from '../../src/cli/notice/verified-notice.ts';
@@ -14,11 +15,11 @@ import { type IssuedCertificate, issueCa, issueNodeCertificate } from '../../src
 import { privateKeyToPem } from '../../src/crypto/keys.ts';
 import { osCrypto } from '../../src/crypto/port.ts';
 import { rootsInPem } from '../../src/crypto/root-bundle.ts';
-import { ok, unwrap } from '../../src/errors.ts';
+import { ok, refuse, unwrap } from '../../src/errors.ts';
 import type { NodeId, TrustDomain } from '../../src/names.ts';
 import type { RootsBody } from '../../src/protocols/notice/roots.ts';
 import { newKey, revocationOf, signNotice } from '../actors/notice-lab.ts';
-import { ca as apiCa, apiLab } from '../actors/operations/api/api-lab.ts';
+import { ca as apiCa, apiLab, tlsIdentity } from '../actors/operations/api/api-lab.ts';
 import { profileFolder, run } from './cli-lab.ts';
 
 const trustDomain = 'example.org' as TrustDomain;
@@ -28,7 +29,7 @@ const thief = newKey();
 const apiKey = createApiKey(osCrypto);
 const begun = Date.now();
 const period = { notBefore: begun - 60_000, notAfter: begun + 90 * 86_400_000 };
-const old = issueCa(osCrypto, { trustDomain, ...period });
+const old = issueCa(osCrypto, { trustDomain, ...period, notAfter: begun + 400 * 86_400_000 });
 const trust = signNotice(authority.key, {
   ...{ kind: 'trust', generation: 1, clusterId },
   body: { deployers: [], issuers: [], authorities: [authority.text] },
@@ -67,13 +68,27 @@ const bundleOf = ({ certPem }: IssuedCertificate): RootsBody => {
 };
 
 /** Three nodes that do what a signed bundle wants at once, each of which a test may keep from it or let lie. */
-async function cluster() {
+async function cluster(profileCa: IssuedCertificate = apiCa) {
   const ids = ['node-1', 'node-2', 'node-3'] as NodeId[];
   const deaf = new Set<string>();
   const lies = new Map<string, (members: readonly RootsMemberView[]) => readonly RootsMemberView[]>();
   const documents: string[] = [trust];
   const published: RootsBody[] = [];
-  const state = { oldLinks: [] as NodeId[], canSign: true, roots: unwrap(rootsInPem(old.certPem)).roots };
+  const state: {
+    oldLinks: NodeId[];
+    canSign: boolean;
+    roots: readonly string[];
+    /** What another operator publishes just before. */
+    faster: ((document: string) => string) | undefined;
+    /** Up to which generation another operator was faster. */
+    taken: number;
+  } = {
+    faster: undefined,
+    taken: 0,
+    oldLinks: [] as NodeId[],
+    canSign: true,
+    roots: unwrap(rootsInPem(old.certPem)).roots,
+  };
   const nodes = new Map(
     ids.map((id) => [id, { identity: identityOf(id), roots: new TrustedRoots(trustDomain, old.certPem), word: '' }]),
   );
@@ -102,6 +117,7 @@ async function cluster() {
     ids.map(async (id) => {
       const lab = await apiLab({
         apiKey,
+        tls: tlsIdentity(profileCa),
         over: {
           notices: () => documents.map(viewOf),
           roots: async () => {
@@ -117,7 +133,16 @@ async function cluster() {
             };
           },
           publishNotice: async (document) => {
+            if (state.faster) {
+              const rival = state.faster(document);
+              state.faster = undefined;
+              documents.push(rival);
+              obey(rival);
+              state.taken = viewOf(rival).generation;
+            }
             const view = viewOf(document);
+            if (state.taken >= view.generation)
+              return refuse('ALREADY_EXISTS', 'Another roots notice has this generation.');
             const at = documents.findIndex((text) => viewOf(text).kind === view.kind);
             if (at >= 0) documents.splice(at, 1);
             documents.push(document);
@@ -134,7 +159,7 @@ async function cluster() {
       return { id, api: `https://127.0.0.1:${lab.address.port}` };
     }),
   );
-  const folder = await profileFolder({ nodes: addresses, caPem: apiCa.certPem, apiKey: apiKey.key });
+  const folder = await profileFolder({ nodes: addresses, caPem: profileCa.certPem, apiKey: apiKey.key });
   closing.push(() => folder.remove());
   await writeFile(join(folder.root, 'authority.key'), privateKeyToPem(authority.key), { mode: 0o600 });
   await writeFile(join(folder.root, 'authority.pub'), `${authority.text}\n`);
@@ -168,6 +193,20 @@ describe('caxton security rotate-ca', () => {
     expect((await prepare()).code).toBe(0);
     expect(await readFile(join(folder.root, 'root-2.crt'), 'utf8')).toBe(before);
     expect(await rotate('--prepare --ca-cert root.crt')).toMatchObject({ code: 2 });
+    // What is in the way is not the next root.
+    for (const [file, reason] of [
+      ['root.crt', /root\.crt holds the present root/],
+      ['.', /is a folder, not a file/],
+      ['authority.pub', /authority\.pub: It holds no whole PEM certificate/],
+    ] as const) {
+      const wrong = await rotate(
+        `--prepare --ca-cert root.crt --ca-key root.key --next-cert ${file} --next-key none.key`,
+      );
+      expect([wrong.code, wrong.err]).toEqual([1, expect.stringMatching(reason)]);
+    }
+    expect(await rotate('--ca-cert authority.pub --authority authority.pub --status')).toMatchObject({
+      ...{ code: 1, err: expect.stringMatching(/authority\.pub: It holds no whole PEM/) },
+    });
     const dry = await rotate(`${look} --next-cert root-2.crt --dry-run --output json`);
     const shown = JSON.parse(dry.out) as { stage: string; next: string; body: RootsBody };
     expect([shown.stage, shown.next, shown.body.roots.length]).toEqual(['settled', 'distribute', 2]);
@@ -256,6 +295,38 @@ describe('caxton security rotate-ca', () => {
     expect(published).toHaveLength(2);
     state.oldLinks = [];
     expect((await go()).code).toBe(0);
+  });
+
+  it('goes on from what another operator has put in force meanwhile, and waits for no member that is only a name', async () => {
+    const { prepare, go, state, lies, published } = await cluster();
+    await prepare();
+    lies.set('node-2', (members) => [...members, { nodeId: 'ghost' as NodeId, status: 'alive' }]);
+    state.faster = (document) => {
+      const { notice } = unwrap(claimedNotice(document));
+      return signNotice(authority.key, {
+        ...{ kind: 'roots', generation: notice.generation, clusterId, body: notice.body as RootsBody },
+        issuedAt: notice.issuedAt + 1,
+      });
+    };
+    const ran = await go();
+    expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('generation 1 was put in force by somebody else')]);
+    expect(ran.out).toMatch(/No rotation is under way.*generation 3/);
+    expect(published).toHaveLength(2);
+  });
+
+  it('keeps the CA of the profile at what the cluster believes, and says what to do where that cannot be written', async () => {
+    const { prepare, go, folder } = await cluster(old);
+    const path = join(folder.root, '.caxton', 'ca', 'ca.crt');
+    await prepare();
+    const write = vi
+      .spyOn(nodeDisk, 'writeFileAtomic')
+      .mockRejectedValueOnce(Object.assign(new Error('no'), { code: 'EACCES' }));
+    const first = await go();
+    write.mockRestore();
+    expect(first.err).toMatch(/ca\.crt could not be brought up to date \(EACCES\).*put the roots there/);
+    // The next step has written it.
+    expect(first.err).toContain('generation 2');
+    expect(unwrap(rootsInPem(await readFile(path, 'utf8'))).roots).toHaveLength(2);
   });
 
   it('refuses a root that does not follow, nodes of other roots, and another one while a rotation is under way', async () => {

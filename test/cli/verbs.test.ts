@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { NodeControl, SendRequest } from '../../src/actors/operations/control.ts';
 import { ok, refuse, unwrap } from '../../src/errors.ts';
 import { limits } from '../../src/limits.ts';
-import type { NodeId } from '../../src/names.ts';
+import type { AgentId, NodeId } from '../../src/names.ts';
 import { auditLine, readAuditLine } from '../../src/protocols/audit/record.ts';
 import { type ApiLab, agentEcho, apiLab, ca, echo, fakeControl, nodeStatus } from '../actors/operations/api/api-lab.ts';
 import { type ProfileFolder, profileFolder, run } from './cli-lab.ts';
@@ -25,7 +25,8 @@ beforeAll(async () => {
       members: () => current().members(),
       gossipKeys: () => current().gossipKeys(),
       rotateGossipKey: (caller) => current().rotateGossipKey(caller),
-      agents: () => current().agents(),
+      agents: (query) => current().agents(query),
+      agent: (agent) => current().agent(agent),
       deploy: (request, caller) => current().deploy(request, caller),
       remove: (agent, caller) => current().remove(agent, caller),
       send: (request, caller) => current().send(request, caller),
@@ -278,6 +279,39 @@ describe('the lists', () => {
     );
     node = { agents: () => [] };
     expect((await caxton(['agent', 'list'])).out).toBe('No agents are deployed.\n');
+  });
+
+  it('of agents are those that are asked for, page by page', async () => {
+    const asked: object[] = [];
+    const all = Array.from({ length: 2_500 }, (_, i) => ({
+      ...agentEcho,
+      agentId: `shop/a${String(i).padStart(4, '0')}` as AgentId,
+    }));
+    node = {
+      agents: (query = {}) => {
+        asked.push(query);
+        return all.filter(({ agentId }) => agentId > (query.after ?? '')).slice(0, query.limit);
+      },
+    };
+    const argv = ['agent', 'list', '--service', 'shop/pay', '--host', 'node-1', '--tenant', 'shop', '--output', 'json'];
+    const { out } = await caxton(argv);
+    expect((JSON.parse(out) as { items: object[] }).items).toEqual(all);
+    const query = { service: 'shop/pay', node: 'node-1', tenant: 'shop', limit: limits.apiRecordsMax + 1 };
+    expect(asked).toEqual([query, { ...query, after: 'shop/a0999' }, { ...query, after: 'shop/a1999' }]);
+    node = { agents: () => [] };
+    expect((await caxton(['agent', 'list', '--tenant', 'shop'])).out).toBe('No agent is like that.\n');
+    for (const wrong of ['--service=../x', '--host=No', '--tenant=a/b'])
+      expect((await caxton(['agent', 'list', wrong])).code).toBe(2);
+  });
+
+  it('of one agent are its fields, and that there is none is an error', async () => {
+    const { code, out } = await caxton(['agent', 'inspect', 'default/echo']);
+    expect([code, out]).toEqual([0, expect.stringMatching(/^agent +default\/echo$/m)]);
+    const json = await caxton(['agent', 'inspect', 'default/echo', '--output', 'json']);
+    expect(JSON.parse(json.out)).toEqual(agentEcho);
+    const none = await caxton(['agent', 'inspect', 'default/nobody']);
+    expect([none.code, none.err]).toEqual([1, expect.stringContaining('UNKNOWN_AGENT')]);
+    expect((await caxton(['agent', 'inspect', 'nobody'])).code).toBe(2);
   });
 
   it('are items as JSON, on one line for a program', async () => {

@@ -31,8 +31,8 @@ export class Checkers {
     }
   }
 
-  /** What one member knows of another only becomes newer, within its boot. */
-  memberChanged(state: SwimState, member: Member): void {
+  /** What one member knows of another only becomes newer, within its boot. `isOut`: it is revoked or suspended now. */
+  memberChanged(state: SwimState, member: Member, isOut: boolean): void {
     let seen = this.#seen.get(state);
     if (!seen) {
       seen = new Map();
@@ -47,13 +47,15 @@ export class Checkers {
     ];
     const order = compareCounters(now, then);
     if (order < 0) throw new Broken(`${state.self.nodeId} took ${member.nodeId} back in time`);
-    if (before.status === 'revoked' && member.status !== 'revoked') {
-      throw new Broken(`${state.self.nodeId} forgot that ${member.nodeId} is revoked`);
+    if (isOut && member.status !== 'revoked') {
+      throw new Broken(`${state.self.nodeId} forgot that ${member.nodeId} is out`);
     }
     if (before.status === 'left' && member.status !== 'left' && member.status !== 'revoked' && order === 0) {
       throw new Broken(`${state.self.nodeId} brought ${member.nodeId} back after it had left`);
     }
-    if (member.status === 'dead' && member.accusers.length === 0 && state.options.trial?.certified !== false) {
+    // Whoever died before it was suspended is as dead when it is let in again, though its accusers may be out by then.
+    const isProven = member.accusers.length > 0 || before.status === 'revoked';
+    if (member.status === 'dead' && !isProven && state.options.trial?.certified !== false) {
       throw new Broken(`${state.self.nodeId} buried ${member.nodeId} without accusers`);
     }
   }

@@ -10,6 +10,8 @@ export type Act =
   /** The members whose bits are set on one side. */
   | { readonly do: 'split'; readonly sides: number }
   | { readonly do: 'heal' }
+  /** The members whose bits are set are suspended, all others are not. */
+  | { readonly do: 'suspend'; readonly out: number }
   | { readonly do: 'sever'; readonly at: number; readonly to: number }
   | { readonly do: 'wire'; readonly at: number; readonly ingress: number; readonly egress: number }
   | { readonly do: 'delay'; readonly at: number; readonly ms: number }
@@ -40,6 +42,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('move', 'lose-disk', 'leave'), at }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('split'), sides: fc.nat({ max: 255 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('heal') }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('suspend'), out: fc.nat({ max: 255 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('sever'), at, to: at }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wire'), at, ingress: part, egress: part }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('delay'), at, ms: fc.nat({ max: 2_000 }) }) },
@@ -95,6 +98,7 @@ class Run {
   #sides: number | undefined;
   #disturbed = new Set<string>();
   #everywhere = false;
+  #suspended: ReadonlySet<string> = new Set();
   readonly #stalledUntilMs = new Map<string, number>();
 
   constructor(schedule: Schedule) {
@@ -163,6 +167,9 @@ class Run {
       case 'heal':
         this.#heal();
         return;
+      case 'suspend':
+        this.#suspend(this.#names.filter((_, index) => ((act.out >> index) & 1) === 1));
+        return;
       case 'sever':
         this.#disturbed.add(this.#name(act.at)).add(this.#name(act.to));
         cluster.sever(this.#name(act.at), this.#name(act.to));
@@ -210,6 +217,13 @@ class Run {
     else cluster.start(name, undefined, { disk: true, ...(how === 'move' ? { host: '127.0.0.2' } : {}) });
   }
 
+  /** Whoever comes back, or had no news of it, has to be found anew. */
+  #suspend(names: readonly string[]): void {
+    this.#suspended = new Set(names);
+    this.#newsMayCome();
+    this.#cluster.suspend(...names);
+  }
+
   #side(index: number): number {
     return ((this.#sides ?? 0) >> index) & 1;
   }
@@ -236,6 +250,7 @@ class Run {
   #endFaults(): void {
     this.#cluster.network.options = {};
     this.#heal();
+    this.#suspend([]);
     const stalledMs = Math.max(0, ...this.#stalledUntilMs.values()) - this.#cluster.now;
     if (stalledMs > 0) this.#pass(stalledMs);
     for (const [index, name] of this.#names.entries()) {
@@ -258,7 +273,8 @@ class Run {
       for (const [s, subject] of this.#names.entries()) {
         if (o === s) continue;
         const pair = `${observer} ${subject}`;
-        const gone = this.#isGone(observer, subject) || this.#side(o) !== this.#side(s);
+        const isOut = this.#suspended.has(observer) || this.#suspended.has(subject);
+        const gone = this.#isGone(observer, subject) || this.#side(o) !== this.#side(s) || isOut;
         const good = !gone && this.#isGood(observer) && this.#isGood(subject) && !this.#everywhere;
         if (!good) this.#goodSinceMs.set(pair, now);
         if (!gone) this.#goneSinceMs.set(pair, now);

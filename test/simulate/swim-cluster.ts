@@ -97,6 +97,7 @@ export class SwimCluster {
   readonly #links = new Set<string>();
   readonly #checkers = new Checkers();
   readonly #founders: Founders | undefined;
+  #suspended: ReadonlySet<NodeId> = new Set();
 
   constructor(options: SwimClusterOptions) {
     this.#options = options;
@@ -156,6 +157,7 @@ export class SwimCluster {
     this.#note(id, `starts, epoch ${epoch}`);
     if (host.saved.length > 0) this.#feed(host, { type: 'restored', claims: host.saved });
     this.#feed(host, { type: 'start' });
+    if (this.#suspended.size > 0) this.#tellSuspended(host);
     if (!this.#founders) this.#redial(10);
     else if (before) this.#greetAnybody(host);
     if (this.#options.size <= countedSizeMax) this.#save(host);
@@ -174,6 +176,19 @@ export class SwimCluster {
   leave(id: string): void {
     this.#note(id, 'is asked to leave');
     this.#feed(this.#host(id), { type: 'leave' });
+  }
+
+  /** From now on these members are suspended, and no others: each has no links, and all know it. */
+  suspend(...ids: readonly string[]): void {
+    this.#suspended = new Set(ids as readonly NodeId[]);
+    this.#note('authority', `suspends ${ids.join(' ') || 'nobody'}`);
+    this.#dropLinks();
+    for (const host of this.#hosts.values()) this.#tellSuspended(host);
+    if (!this.#founders) this.#redial(redialMs);
+  }
+
+  #tellSuspended(host: Host): void {
+    this.#feed(host, { type: 'revoked', nodes: [...this.#suspended].filter((id) => id !== host.id) });
   }
 
   /** Cuts the cluster into groups that cannot reach each other. */
@@ -364,7 +379,8 @@ export class SwimCluster {
         break;
       case 'member.changed':
         this.hash.text(effect.member.status);
-        if (!effect.member.self) this.#checkers.memberChanged(host.state, effect.member);
+        if (!effect.member.self)
+          this.#checkers.memberChanged(host.state, effect.member, host.state.revoked.has(effect.member.nodeId));
         if (!this.#founders) this.#note(host.id, describe(effect.member));
         this.#options.onMember?.(host.id, effect.member, this.now);
         break;
@@ -474,7 +490,8 @@ export class SwimCluster {
   }
 
   #canLink(a: Host, b: Host): boolean {
-    return a.running && b.running && this.network.carriesLink(a.id, b.id);
+    const isOut = this.#suspended.has(a.id) || this.#suspended.has(b.id);
+    return a.running && b.running && !isOut && this.network.carriesLink(a.id, b.id);
   }
 
   #pairs(): (readonly [Host, Host])[] {

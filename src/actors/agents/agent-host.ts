@@ -17,6 +17,8 @@ import type { CellEvent, CellHost } from './seat.ts';
 
 const agentsPath = '/node/agents';
 
+const covers = (above: string, path: string): boolean => path === above || path.startsWith(`${above}/`);
+
 export interface AgentHostOptions {
   readonly kernel: Kernel;
   readonly keys: AgentKeys;
@@ -35,7 +37,6 @@ export class AgentHost {
   constructor(options: AgentHostOptions) {
     this.#options = options;
     const { kernel, monotonic, onMode } = options;
-    const covers = (above: string, path: string): boolean => path === above || path.startsWith(`${above}/`);
     const keptBack = (path: string): boolean => kernel.suspensions().some((above) => covers(above, path));
     const refOf = (agent: AgentId): Ref<CellEvent> => kernel.ref<CellEvent>(`${agentsPath}/${agent}`);
     this.#ofCells = { monotonic, onMode, keptBack, refOf };
@@ -57,6 +58,18 @@ export class AgentHost {
 
   modeOf(agent: AgentId): AgentMode | undefined {
     return this.#hosted.get(agent)?.mode;
+  }
+
+  /** Whether an agent handles what it is sent now, or will in a moment. */
+  handles(agent: AgentId): boolean {
+    const mode = this.modeOf(agent);
+    const works = mode === 'verifying' || mode === 'starting' || mode === 'running';
+    return works && !this.#ofCells.keptBack(`${agentsPath}/${agent}`);
+  }
+
+  /** The agents that an order to suspend this place is about. */
+  *below(path: string): Generator<AgentId> {
+    for (const agent of this.#hosted.keys()) if (covers(path, `${agentsPath}/${agent}`)) yield agent;
   }
 
   contextOf(agent: AgentId): AgentContext | undefined {

@@ -285,6 +285,7 @@ export class Deployments {
     this.#known.set(agentId, deployed);
     const announced = registry.announce(agentId, signed.manifest, signed.capability);
     // The registry keeps the documents: once is enough.
+    registry.suspend(agentId, !host.handles(agentId));
     if (announced.ok) this.#known.set(agentId, { ...deployed, signed: registry.ownDocuments(agentId) ?? signed });
     if (announced.ok) return ok(manifest);
     await this.#takeDown(agentId);

@@ -1,9 +1,13 @@
 import { sealReady } from '../../crypto/seal.ts';
+import { CaxtonError } from '../../errors.ts';
 import { issuerFeature, renewalFeature } from '../../protocols/link/certificate-frame.ts';
 import { type Hello, linkVersions } from '../../protocols/link/hello.ts';
 import { gossipKeysFeature } from '../../protocols/link/key-frame.ts';
 import { noticesFeature } from '../../protocols/link/notice-frame.ts';
 import { acknowledgementFeature } from '../../protocols/notice/acknowledgement.ts';
+import { registryFeature } from '../../protocols/registry/record.ts';
+import type { Member } from '../../protocols/swim/member.ts';
+import { type Hearers, hearers } from '../hearers.ts';
 import type { Address } from '../kernel/ports.ts';
 import type { NodeBase } from '../node-base.ts';
 import { Directory } from './directory.ts';
@@ -30,6 +34,8 @@ export interface ClusterParts {
   readonly identity: NodeIdentity;
   readonly links: Links;
   readonly gossip: Gossip;
+  /** Hears of each member that has changed. */
+  readonly onMember: Hearers<Member>['add'];
   /** The keys that the gossip is sealed with. */
   readonly keys: KeyRotation;
   readonly directory: Directory;
@@ -69,7 +75,13 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
   });
   exchange.listen(links);
   watchLinks(base, links);
+  const issuance = assembleIssuance(base, links);
+  let opened = false;
   const port = new LinkPort(async () => {
+    // Once it has been up, it goes on whatever becomes of its certificate: peers refuse that, and it may be renewed.
+    const ended = opened ? undefined : issuance.renewal.ended();
+    if (ended) throw CaxtonError.from(ended);
+    opened = true;
     const { tls } = identity;
     const server = await ports.network.listenLinks({
       address: config.cluster.bind,
@@ -90,12 +102,16 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
       return identity.tls.caPem;
     },
   };
-  const directory = new Directory(believed, revocations);
+  // Another CA node may have issued it.
+  const directory = new Directory(believed, revocations, (svid) => {
+    if (!issuance.issuer) return;
+    issuance.issued.see(svid).catch((error: unknown) => base.fault('a certificate could not be remembered', error));
+  });
   let made: Gossip | undefined;
   const keys = await assembleKeys({ base, links, exchange, gossip: () => made });
-  const gossip = createGossip({ base, links, directory, exchange, keys });
+  const members = hearers<Member>();
+  const gossip = createGossip({ base, links, directory, exchange, keys, members });
   made = gossip;
-  const issuance = assembleIssuance(base, links);
   const roots = await assembleRoots(base, links, directory, issuance, () => gossip.members());
   if (issuance.issuer) tellNewcomers(base, links, gossip, keys);
   base.transport.connect({
@@ -107,6 +123,7 @@ export async function assembleCluster(base: NodeBase): Promise<ClusterParts> {
     identity,
     links,
     gossip,
+    onMember: members.add,
     keys,
     directory,
     exchange,
@@ -159,6 +176,7 @@ function helloOf({ config, files, notices, bootEpoch }: NodeBase): Hello {
       gossipKeysFeature,
       acknowledgementFeature,
       gossipFeature,
+      registryFeature,
       ...(files.authority ? [issuerFeature] : []),
     ],
     addresses: [config.cluster.advertise],

@@ -7,6 +7,7 @@ import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
 import { ok, type Result, refuse } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { NodeId, TrustDomain } from '../../names.ts';
+import { isLater } from '../../protocols/issuance/renewal-time.ts';
 import type { DirectoryEntry } from '../../protocols/link/push-pull-frame.ts';
 import type { ClaimAuthority } from '../../protocols/swim/verification.ts';
 import { Revocations } from './notices/revocations.ts';
@@ -22,6 +23,8 @@ export interface DirectoryTrust {
   readonly trustDomain: TrustDomain;
 }
 
+const goldenPart = (Math.sqrt(5) - 1) / 2;
+
 /** How long a refusal is remembered: a certificate that is not valid yet will be, and clocks get set. */
 const refusedMs = 60_000;
 
@@ -36,12 +39,19 @@ export class Directory {
   readonly #refused = new LRUCache<string, number>({ max: 1_024 });
   readonly #trust: DirectoryTrust;
   readonly #revocations: Revocations;
-  /** Nodes whose entry was dropped because it is revoked, until they show a better one. */
+  readonly #onTaken: (svid: NodeSvid) => void;
+  /** Nodes whose entry was dropped as revoked or untrusted, until they show a better one. */
   readonly #cut = new Set<NodeId>();
 
-  constructor(trust: DirectoryTrust, revocations: Revocations = new Revocations()) {
+  /** `onTaken` hears of each certificate that counts from now on. */
+  constructor(
+    trust: DirectoryTrust,
+    revocations: Revocations = new Revocations(),
+    onTaken: (svid: NodeSvid) => void = () => {},
+  ) {
     this.#trust = trust;
     this.#revocations = revocations;
+    this.#onTaken = onTaken;
   }
 
   /** Drops the entries that are revoked now. */
@@ -59,10 +69,12 @@ export class Directory {
     for (const [node, known] of this.#known) {
       if (this.#judge(known, now).ok) continue;
       this.#known.delete(node);
+      // One that has ended is renewed; what its CA is worth is another matter.
+      if (!this.#judge(known, Math.min(now, known.svid.notAfter)).ok) this.#cut.add(node);
     }
   }
 
-  /** Whether the node, or the certificate or claim key by which it was known, is revoked. */
+  /** Whether the node, or the certificate or claim key by which it was known, is revoked, or stands under no root any more. */
   isCut(node: NodeId): boolean {
     return this.#cut.has(node) || this.#revocations.ofNode(node) !== undefined;
   }
@@ -91,15 +103,18 @@ export class Directory {
     return known && !isOver(known, now) ? known.svid : undefined;
   }
 
-  /** All that count, from another one on at each call: what a document has no room for travels with a later one. */
+  /**
+   * All that count, from another one on at each call: what a document has no room for travels with a later one. The
+   * beginnings are spread over all as evenly as can be (by the golden ratio), so that the next few bring the rest.
+   */
   entries(now: number): readonly DirectoryEntry[] {
     this.#dropOver(now);
     const all = [...this.#known.values()].map(({ nodeId, certificate, binding }) => ({ nodeId, certificate, binding }));
-    const start = all.length === 0 ? 0 : this.#turn++ % all.length;
+    const start = Math.floor(((this.#turn++ * goldenPart) % 1) * all.length);
     return [...all.slice(start), ...all.slice(0, start)];
   }
 
-  /** Takes an entry; the certificate that lives longer replaces the other. CERTIFICATE_REFUSED, SIGNATURE_INVALID. */
+  /** Takes an entry; the certificate that came later replaces the other. CERTIFICATE_REFUSED, SIGNATURE_INVALID. */
   add(entry: DirectoryEntry, now: number): Result<void> {
     const known = this.#known.get(entry.nodeId);
     if (known && same(known.certificate, entry.certificate) && same(known.binding, entry.binding)) return ok(undefined);
@@ -118,7 +133,10 @@ export class Directory {
     if (!known && this.#known.size >= limits.membersMax) this.#dropOver(now);
     if (!known && this.#known.size >= limits.membersMax)
       return refuse('LIMIT_EXCEEDED', `The directory holds ${limits.membersMax} members already.`);
-    if (!known || judged.value.svid.notAfter >= known.svid.notAfter) this.#known.set(entry.nodeId, judged.value);
+    if (!known || !isLater(known.svid, judged.value.svid)) {
+      this.#known.set(entry.nodeId, judged.value);
+      this.#onTaken(judged.value.svid);
+    }
     this.#cut.delete(entry.nodeId);
     return ok(undefined);
   }

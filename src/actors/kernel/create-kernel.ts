@@ -57,6 +57,8 @@ export interface KernelOptions {
   readonly onSlowTurn?: (report: SlowTurnReport) => void;
   /** A child that had not ended when its shutdown time was over, and is killed. */
   readonly onOverrun?: (event: { readonly path: string; readonly ms: number }) => void;
+  /** An order to suspend this place was given or taken back. */
+  readonly onSuspension?: (path: string) => void;
   /** Turns in a row for a group of actors (`group` in a spec); default 1 for each. A whole number ≥ 1. */
   readonly weightOf?: (group: string) => number;
   /** Carries messages to other nodes’ kernels; without one there are none. */
@@ -104,7 +106,7 @@ class TreeKernel implements Kernel {
       scheduler: options.scheduler ?? new Scheduler(clock, loop, slow.add),
       registry: new Registry(this.deadLetters, options.weightOf),
       deadLetters: this.deadLetters,
-      suspensions: new Suspensions(),
+      suspensions: new Suspensions(options.onSuspension),
       shelf: new ChartShelf(clock, metrics, (path) => this.ref(path), options.onSnapshotFault),
       tap: safely(options.tap),
       restarted: (path, reason, error) => {

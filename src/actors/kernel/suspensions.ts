@@ -8,16 +8,26 @@ import { limits } from '../../limits.ts';
  */
 export class Suspensions {
   readonly #paths = new Set<string>();
+  readonly #changed: (path: string) => void;
+
+  /** `changed` hears of each order that is given or taken back, before anybody is told. */
+  constructor(changed: (path: string) => void = () => {}) {
+    this.#changed = changed;
+  }
 
   /** False when there are too many. Giving an order again is fine. */
   add(path: string): boolean {
     if (this.#paths.size >= limits.suspensionsMax && !this.#paths.has(path)) return false;
+    if (this.#paths.has(path)) return true;
     this.#paths.add(path);
+    this.#changed(path);
     return true;
   }
 
   delete(path: string): boolean {
-    return this.#paths.delete(path);
+    const known = this.#paths.delete(path);
+    if (known) this.#changed(path);
+    return known;
   }
 
   /** The spec of this place is gone: neither it nor anybody below comes back. */

@@ -4,29 +4,38 @@ import type { AgentId, NodeId } from '../../names.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
 import type { Manifest } from '../../protocols/deployment/manifest.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
+import { readAcknowledgement } from '../../protocols/registry/acknowledgement.ts';
+import { type AgentQuery, agentsOf } from '../../protocols/registry/agent-query.ts';
 import type { Change } from '../../protocols/registry/change.ts';
-import { type RegistryDelta, type RegistryRecord, readRegistryDelta } from '../../protocols/registry/record.ts';
+import { applyDelta, type VerifiedDocuments } from '../../protocols/registry/delta-step.ts';
+import { askedAgain, judgedAgain, nodeBooted, nodeRevoked, nodeStanding } from '../../protocols/registry/node-step.ts';
 import {
-  applyRecords,
+  type RegistryDelta,
+  type RegistryRecord,
+  readRegistryDelta,
+  registryFeature,
+} from '../../protocols/registry/record.ts';
+import {
   byService,
   emptyRegistry,
-  judgedAgain,
+  latestGeneration,
   lookup,
-  nodeBooted,
-  nodeRevoked,
+  positionIn,
   type Registration,
   type RegistryState,
   type RegistryStep,
   rivalsOf,
   runsBoot,
-  type VerifiedRecord,
+  type SignedDocuments,
 } from '../../protocols/registry/registry.ts';
 import type { Patience } from '../cluster/gossip/patience.ts';
 import type { PeerLink } from '../cluster/links/links.ts';
+import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import { Announcements } from './announcements.ts';
-import { keptRecord } from './kept-record.ts';
 import type { Trust } from './trust.ts';
+import { verifiedDocuments } from './verified-documents.ts';
 
 export interface FoundAgent {
   readonly nodeId: NodeId;
@@ -35,18 +44,30 @@ export interface FoundAgent {
   /** The id of the key that signed the manifest. */
   readonly deployer: string;
   /** Both documents as they were signed; the token may be empty. */
-  readonly signed: { readonly manifest: string; readonly capability: string };
+  readonly signed: SignedDocuments;
+  /** It handles nothing now. */
+  readonly suspended: boolean;
 }
 
 export interface AgentRegistryOptions {
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
+  readonly clock: Clock;
   readonly trust: Trust;
-  /** Every ready link. */
-  readonly links: () => Iterable<PeerLink>;
+  readonly linkTo: (node: NodeId) => PeerLink | undefined;
+  /** Whether a node is a live member. */
+  readonly isLive: (node: NodeId) => boolean;
   readonly onChanges: (changes: readonly Change[]) => void;
-  /** How many refused records a peer may cost this node. */
-  readonly patience: Patience;
+  readonly patience: {
+    /** How many refused records a peer may cost this node. */
+    readonly refused: Patience;
+    /** How many records, and KiB of them, it may cost at all: what is more waits. */
+    readonly heard: Patience;
+    /** How many it may have this node tell it again. */
+    readonly repeated: Patience;
+  };
+  /** A peer told more at once than is heard of it, and will be asked for it again. */
+  readonly onPostponed: (peer: NodeId) => void;
   /** What a peer said and was not taken: an alarm, because an honest node never says such. */
   readonly onRefused: (peer: NodeId, refusals: readonly PeerRefusal[]) => void;
 }
@@ -65,13 +86,16 @@ export class AgentRegistry {
   readonly #options: AgentRegistryOptions;
   #state: RegistryState = emptyRegistry;
   readonly #announcements: Announcements;
+  readonly #acknowledgements: Acknowledgements;
   /** What `find` answered since the agent last changed: the router asks for every message. */
   readonly #found = new Map<AgentId, FoundAgent>();
 
   constructor(options: AgentRegistryOptions) {
     this.#options = options;
-    const { nodeId, links } = options;
-    this.#announcements = new Announcements({ nodeId, state: () => this.#state, links });
+    const { nodeId, clock, isLive, linkTo, patience } = options;
+    const state = (): RegistryState => this.#state;
+    this.#announcements = new Announcements({ nodeId, clock, state, isLive, patience: patience.repeated });
+    this.#acknowledgements = new Acknowledgements({ clock, linkTo, position: (peer) => positionIn(this.#state, peer) });
     this.#take(nodeBooted(this.#state, options.nodeId, options.bootEpoch));
   }
 
@@ -87,16 +111,17 @@ export class AgentRegistry {
 
   /** Whose claim of an agent counts. Keeps nothing: most agents are never asked for by a message. */
   hostOf(agent: AgentId): NodeId | undefined {
-    return lookup(this.#state, agent)?.record.node;
+    return lookup(this.#state, agent)?.node;
   }
 
   /** The highest generation in which any node claims an agent; 0 when none does. */
   generationOf(agent: AgentId): number {
-    return lookup(this.#state, agent)?.manifest.generation ?? 0;
+    return latestGeneration(this.#state, agent);
   }
 
-  offering(service: string): readonly { readonly agentId: AgentId; readonly nodeId: NodeId }[] {
-    return byService(this.#state, service).map(({ record }) => ({ agentId: record.agentId, nodeId: record.node }));
+  /** Who offers `tenant/service`, by agent. */
+  offering(service: string): readonly Registration[] {
+    return byService(this.#state, service);
   }
 
   /** The nodes that claim an agent, if there are several; the one that counts first. */
@@ -104,40 +129,61 @@ export class AgentRegistry {
     return rivalsOf(this.#state, agent);
   }
 
-  /** Every registration that counts, sorted by agent. */
-  all(): readonly Registration[] {
-    const agents = new Set([...this.#state.nodes.values()].flatMap(({ live }) => [...live.keys()]));
-    return [...agents].sort().flatMap((agent) => lookup(this.#state, agent) ?? []);
+  /** The registrations that count and are asked for, sorted by agent; without a query all of them. */
+  all(query: AgentQuery = {}): readonly Registration[] {
+    return agentsOf(this.#state, query);
+  }
+
+  /** How many removed agents of this node are remembered, for members that have not acknowledged it. */
+  get removals(): number {
+    return this.#announcements.removals;
   }
 
   /** The two documents of an agent of this node, as they were signed. */
-  ownDocuments(agentId: AgentId): Pick<RegistryRecord, 'manifest' | 'capability'> | undefined {
-    return this.#state.nodes.get(this.#options.nodeId)?.live.get(agentId)?.record;
+  ownDocuments(agentId: AgentId): SignedDocuments | undefined {
+    return this.#own(agentId)?.signed;
   }
 
   /** Announces an agent that runs here now. Refused with what the documents lack. */
   announce(agentId: AgentId, manifest: string, capability: string): Result<void> {
-    return this.#write({ agentId, node: this.#options.nodeId, version: 0, state: 'live', manifest, capability });
+    return this.#write({ agentId, state: 'live', manifest, capability });
+  }
+
+  /** Announces that an agent of this node handles nothing now, or goes on. */
+  suspend(agentId: AgentId, suspended: boolean): void {
+    const own = this.#own(agentId);
+    if (!own || own.suspended === suspended) return;
+    this.#write({ agentId, state: suspended ? 'suspended' : 'live', manifest: '', capability: '' }, own.documents);
   }
 
   /** Announces that an agent is gone. */
-  withdraw(agentId: AgentId): Result<void> {
-    return this.#write({
-      agentId,
-      node: this.#options.nodeId,
-      version: 0,
-      state: 'gone',
-      manifest: '',
-      capability: '',
-    });
+  withdraw(agentId: AgentId): void {
+    if (this.#own(agentId)) this.#write({ agentId, state: 'gone', manifest: '', capability: '' });
   }
 
   /** A link came up: its node starts over if it booted anew, and is told about the agents of this one. */
   linkReady(link: PeerLink): void {
-    const booted = nodeBooted(this.#state, link.nodeId, link.hello.bootEpoch);
-    if (booted.ok) this.#take(booted);
-    else this.#options.onRefused(link.nodeId, [booted]);
+    const { nodeId, hello } = link;
+    const booted = nodeBooted(this.#state, nodeId, hello.bootEpoch);
+    if (!booted.ok) {
+      this.#options.onRefused(nodeId, [booted]);
+      return;
+    }
+    this.#take(booted);
+    if (!hello.features.includes(registryFeature)) return;
     this.#announcements.linkReady(link);
+    this.#acknowledgements.owe(nodeId, false);
+  }
+
+  /** A link is over. */
+  linkClosed(link: PeerLink): void {
+    this.#announcements.linkClosed(link);
+    if (this.#options.linkTo(link.nodeId) === undefined) this.#acknowledgements.linkClosed(link.nodeId);
+  }
+
+  /** A member, in one of its boots, is dead or has left, or is there: `absent` is which of the two. */
+  memberChanged(node: NodeId, bootEpoch: number, absent: boolean): void {
+    if (node !== this.#options.nodeId) this.#take(ok(nodeStanding(this.#state, node, bootEpoch, absent)));
   }
 
   /** These nodes are revoked: what they said does not count, whoever they host. */
@@ -145,71 +191,83 @@ export class AgentRegistry {
     for (const node of nodes) if (node !== this.#options.nodeId) this.#take(ok(nodeRevoked(this.#state, node)));
   }
 
-  /** Trust has changed: what other nodes announced is judged again, and this one’s agents are announced anew. */
+  /** Trust has changed: what other nodes announced is judged again, and what was refused of them is asked for. */
   trustChanged(): void {
-    const { nodeId, links } = this.#options;
-    for (const node of this.#state.nodes.keys())
-      if (node !== nodeId) this.#take(ok(judgedAgain(this.#state, node, this.#verify)));
-    // What a peer refused because it had not heard of the deployer yet, it may take now.
-    for (const link of links()) this.#announcements.linkReady(link);
+    for (const node of this.#state.nodes.keys()) {
+      if (node === this.#options.nodeId) continue;
+      const asked = askedAgain(this.#state, node);
+      this.#take(ok(judgedAgain(asked ?? this.#state, node, this.#verify)));
+      if (asked) this.#acknowledgements.owe(node, false);
+    }
   }
 
   /** A registry frame from a peer. */
   receive(link: PeerLink, frame: Frame): void {
-    const { patience, onRefused } = this.#options;
-    const { nodeId: peer, hello } = link;
-    const heard = this.#mayTell(peer, hello.bootEpoch);
+    const { patience, onRefused, onPostponed } = this.#options;
+    const { nodeId: peer } = link;
+    const heard = this.#mayTell(link);
     if (!heard.ok) {
       onRefused(peer, [heard]);
       return;
     }
-    const delta = decode(frame.content);
+    if (!patience.heard.with(peer)) {
+      onPostponed(peer);
+      this.#acknowledgements.owe(peer, true);
+      return;
+    }
+    const delta = decode(frame.content, readRegistryDelta);
     if (!delta.ok) {
       link.violated(delta.refusal.reasons[0]);
       return;
     }
-    const step = applyRecords(this.#state, peer, delta.value, this.#verify);
+    patience.heard.spend(peer, 1 + delta.value.records.length + frame.content.length / 1_024);
+    const step = applyDelta(this.#state, peer, delta.value, this.#verify);
     if (step.refusals.length > 0) {
-      patience.spend(peer, step.refusals.length);
+      patience.refused.spend(peer, step.refusals.length);
       onRefused(peer, step.refusals);
     }
     this.#take(ok(step));
+    this.#acknowledgements.owe(peer, step.missing);
   }
 
-  #mayTell(peer: NodeId, bootEpoch: number): Result<void> {
+  /** A peer says how far it has what this node told it. */
+  receiveAcknowledgement(link: PeerLink, frame: Frame): void {
+    const acknowledgement = decode(frame.content, readAcknowledgement);
+    const taken = acknowledgement.ok
+      ? this.#announcements.acknowledged(link.nodeId, acknowledgement.value)
+      : acknowledgement;
+    if (!taken.ok) link.violated(taken.refusal.reasons[0]);
+  }
+
+  #mayTell({ nodeId: peer, hello: { bootEpoch } }: PeerLink): Result<void> {
     if (!runsBoot(this.#state, peer, bootEpoch))
       return refuse('REPLAYED', `Boot ${bootEpoch} of ${peer} is over, and so are its registry records.`);
-    if (!this.#options.patience.with(peer))
+    if (!this.#options.patience.refused.with(peer))
       return refuse('RATE_LIMIT_EXCEEDED', `${peer} sent too many registry records that had to be refused.`);
     return ok(undefined);
   }
 
-  #write(draft: RegistryRecord): Result<void> {
-    const record = { ...draft, version: this.#announcements.next() };
-    const delta: RegistryDelta = { full: false, records: [record] };
-    const step = applyRecords(this.#state, this.#options.nodeId, delta, this.#verify);
+  #own(agentId: AgentId): Registration | undefined {
+    return this.#state.nodes.get(this.#options.nodeId)?.live.get(agentId);
+  }
+
+  #write(draft: Pick<RegistryRecord, 'agentId' | 'state' | keyof SignedDocuments>, documents?: number): Result<void> {
+    const { nodeId } = this.#options;
+    const before = this.#own(draft.agentId)?.version;
+    const version = this.#announcements.next();
+    const record = { ...draft, node: nodeId, version, documents: documents ?? version };
+    const above = positionIn(this.#state, nodeId).upTo;
+    const delta: RegistryDelta = { pass: 0, above, upTo: version, newest: version, records: [record] };
+    const step = applyDelta(this.#state, nodeId, delta, this.#verify);
     const [refused] = step.refusals;
     if (refused) return { ok: false, refusal: refused.refusal };
     this.#take(ok(step));
-    this.#announcements.add(record);
+    this.#announcements.add(record, before);
     return ok(undefined);
   }
 
-  readonly #verify = (record: RegistryRecord): Result<VerifiedRecord> => {
-    const manifest = this.#options.trust.manifest(record.manifest);
-    if (!manifest.ok) return manifest;
-    const kept = keptRecord(record, manifest.value);
-    if (record.capability === '') return ok({ manifest: manifest.value, capability: undefined, kept });
-    const capability = this.#options.trust.capability(record.capability);
-    if (!capability.ok) return refuse('DEPLOYMENT_REFUSED', ...capability.refusal.reasons);
-    const { holder = manifest.value.agentKey } = capability.value;
-    if (holder !== manifest.value.agentKey)
-      return refuse(
-        'DEPLOYMENT_REFUSED',
-        `The capability token names another key of ${record.agentId} than the manifest.`,
-      );
-    return ok({ manifest: manifest.value, capability: capability.value, kept });
-  };
+  readonly #verify = (documents: SignedDocuments): Result<VerifiedDocuments> =>
+    verifiedDocuments(this.#options.trust, documents);
 
   #take(step: Result<RegistryStep>): void {
     if (!step.ok) return;
@@ -220,19 +278,22 @@ export class AgentRegistry {
   }
 }
 
-const foundOf = ({ record, manifest, capability }: Registration): FoundAgent => ({
-  nodeId: record.node,
+const foundOf = ({ node, manifest, capability, signed, suspended }: Registration): FoundAgent => ({
+  nodeId: node,
   manifest,
   capability,
   // Verified with this very key before the record was taken.
-  deployer: signerOf(record.manifest),
-  signed: record,
+  deployer: signerOf(signed.manifest),
+  signed,
+  suspended,
 });
 
-function decode(content: Uint8Array): Result<RegistryDelta> {
+function decode<T>(content: Uint8Array, read: (text: string) => Result<T>): Result<T> {
+  let text: string;
   try {
-    return readRegistryDelta(utf8.decode(content));
+    text = utf8.decode(content);
   } catch {
-    return refuse('MALFORMED', 'The registry delta is not UTF-8.');
+    return refuse('MALFORMED', 'A frame of the registry is not UTF-8.');
   }
+  return read(text);
 }

@@ -1,4 +1,5 @@
 import type { Change } from '../../protocols/registry/change.ts';
+import { isOut, type Member } from '../../protocols/swim/member.ts';
 import type { Voice } from '../agents/agent-voice.ts';
 import type { ClusterParts } from '../cluster/assemble.ts';
 import { Patience } from '../cluster/gossip/patience.ts';
@@ -29,6 +30,12 @@ const admissionRate = { count: 20_000, periodMs: 1_000, burst: 40_000 } as const
 
 /** Enough for all agents of a node whose deployer is not trusted here, and little when it goes on. */
 const refusedRecordsRate = { count: 100, periodMs: 1_000, burst: 10_000 } as const;
+
+/** Enough to hear of a full node at once, signatures and all, and about what a core can check of what goes on. */
+const heardRecordsRate = { count: 10_000, periodMs: 1_000, burst: 400_000 } as const;
+
+/** Enough to tell a peer twice of a full node, and little when it asks again and again. */
+const repeatedRecordsRate = { count: 2_000, periodMs: 1_000, burst: 200_000 } as const;
 
 /** Registry, authority and router of a node, wired to its links. */
 export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents: LocalAgents): MessagingParts {
@@ -69,6 +76,10 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
   links.onFrame('message', (link, frame) => routing.receive(link, frame));
   links.onFrame('refusal', (link, frame) => routing.receiveRefusal(link, frame));
   links.onFrame('registry', (link, frame) => registry.receive(link, frame));
+  links.onFrame('registry-acknowledgement', (link, frame) => registry.receiveAcknowledgement(link, frame));
+  cluster.onMember(({ nodeId: member, bootEpoch: boot, status }) =>
+    registry.memberChanged(member, boot, status === 'dead' || status === 'left'),
+  );
   const router = kernel.ref('/node/messaging/message-router');
   asks.onSettled = () => {
     if (routing.mode === 'draining') router.tell({ type: 'router.settled' }, 'control');
@@ -78,6 +89,7 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
     router.tell({ type: 'router.recovered' }, 'control');
   });
   links.onClosed((link) => {
+    registry.linkClosed(link);
     router.tell({ type: 'router.degraded' }, 'control');
     // Nobody waits out a timeout for a node that is known to be gone.
     asks.fail((agent) => registry.find(agent)?.nodeId === link.nodeId, {
@@ -101,15 +113,22 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
 
 function createRegistry(
   { nodeId, bootEpoch, files, ports, audit, kernel }: NodeBase,
-  { links }: ClusterParts,
+  { links, gossip }: ClusterParts,
   agentsChanged: () => void,
 ): AgentRegistry {
   const registry: AgentRegistry = new AgentRegistry({
     nodeId,
     bootEpoch,
+    clock: ports.clock,
     trust: files.trust,
-    links: () => links.all(),
-    patience: new Patience(ports.clock, refusedRecordsRate),
+    linkTo: (node) => links.get(node),
+    isLive: (node) => isLive(gossip.member(node)),
+    patience: {
+      refused: new Patience(ports.clock, refusedRecordsRate),
+      heard: new Patience(ports.clock, heardRecordsRate),
+      repeated: new Patience(ports.clock, repeatedRecordsRate),
+    },
+    onPostponed: () => ports.metrics.count('registry_postponed'),
     onChanges: (changes) => {
       agentsChanged();
       superseded.changed(changes);
@@ -143,6 +162,9 @@ function createRegistry(
   return registry;
 }
 
+const isLive = (member: Member | undefined): boolean =>
+  member !== undefined && member.status !== 'dead' && !isOut(member);
+
 /** A member in the wrong hands can repeat it without end, so it is kept as a denial is: some in full, then counted. */
 function noteConflict(
   audit: NodeBase['audit'],
@@ -154,7 +176,9 @@ function noteConflict(
     identity: agentId,
     sourceIp: '',
     outcome: 'refused',
-    reasons: [`Several nodes claim ${agentId}. ${host} counts: the highest generation, then the lowest node id.`],
+    reasons: [
+      `Several nodes claim ${agentId}. ${host} counts: of the nodes that are there, the one with the highest generation, then with the lowest id.`,
+    ],
     metadata: { host, rivals: rivals.join(', ') },
   });
 }

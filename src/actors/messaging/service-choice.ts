@@ -28,13 +28,18 @@ export class ServiceChoice {
     this.#options = options;
   }
 
-  /** Who offers `tenant/name` and can be reached now: those of this node first, then by name. */
-  reachable(service: string): readonly AgentId[] {
+  /**
+   * Who offers `tenant/name` and can be reached now: those of this node first, then by name. Who handles nothing now is
+   * among them only when nobody else is there: what it is sent waits.
+   */
+  reachable(service: string, but?: AgentId): readonly AgentId[] {
     const { nodeId, registry, isLinked } = this.#options;
-    const offers = registry.offering(service);
-    const here = offers.filter((offer) => offer.nodeId === nodeId);
-    const there = offers.filter((offer) => offer.nodeId !== nodeId && isLinked(offer.nodeId));
-    return [...here, ...there].map(({ agentId }) => agentId);
+    const offers = registry.offering(service).filter(({ manifest }) => manifest.agentId !== but);
+    const here = offers.filter(({ node }) => node === nodeId);
+    const there = offers.filter(({ node }) => node !== nodeId && isLinked(node));
+    const all = [...here, ...there];
+    const awake = all.filter(({ suspended }) => !suspended);
+    return (awake.length > 0 ? awake : all).map(({ manifest }) => manifest.agentId);
   }
 
   /** Tells who is picked, all in one conversation; the answer is that of the first who takes it. */
@@ -70,9 +75,9 @@ export class ServiceChoice {
     const read = readServiceAddress(address);
     if (!read.ok) return read;
     const { service, pick } = read.value;
-    const able = this.reachable(service).filter((agent) => agent !== sender);
+    const able = this.reachable(service, sender);
     if (able.length === 0) {
-      const someone = this.#options.registry.offering(service).some(({ agentId }) => agentId !== sender);
+      const someone = this.#options.registry.offering(service).some(({ manifest }) => manifest.agentId !== sender);
       return someone
         ? refuse('UNREACHABLE', `Nobody who offers ${service} can be reached now.`)
         : refuse('UNKNOWN_AGENT', `Nobody else offers ${service}.`);

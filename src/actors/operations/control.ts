@@ -1,6 +1,7 @@
 import type { Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
+import type { AgentQuery } from '../../protocols/registry/agent-query.ts';
 import type { AgentAddress } from '../agents/behaviour.ts';
 import type { LinkView } from '../cluster/links/link-view.ts';
 import type { ActorView } from '../kernel/kernel.ts';
@@ -19,7 +20,10 @@ export interface NodeControl extends EnrolmentControl, NoticeControl, RootsContr
   status(): NodeStatus;
   members(): readonly MemberView[];
   links(): readonly LinkView[];
-  agents(): readonly AgentView[];
+  /** The agents of the cluster that are asked for, as this node knows them, by name; without a query all of them. */
+  agents(query?: AgentQuery): readonly AgentView[];
+  /** One of them; `undefined` when no node hosts it. */
+  agent(agent: AgentId): AgentView | undefined;
   /** The supervision tree. */
   actors(): readonly ActorView[];
   metrics(): readonly MetricSample[];
@@ -122,6 +126,10 @@ export interface AgentView {
   readonly agentId: AgentId;
   readonly node: NodeId;
   readonly kind: string;
+  /**
+   * Of an agent of the node that is asked what it is doing: `running`, `suspended`, `compromised` and the like. Of another
+   * one `remote`, `suspended` when it handles nothing now, `unreachable` when its node has no link.
+   */
   readonly state: string;
   readonly generation: number;
   /** The id of the key that signed its manifest. */

@@ -98,7 +98,18 @@ that is being revoked has no say. With a node the certificate that it shows is r
     options: {
       node: { type: 'string', value: 'ID,…', about: 'nodes, whatever certificate they show', multiple: true },
       serial: { type: 'string', value: 'HEX,…', about: 'certificates', multiple: true },
-      key: { type: 'string', value: 'ID,…', about: 'keys of deployers, issuers or authorities', multiple: true },
+      certificates: {
+        type: 'string',
+        value: 'ID,…',
+        about: 'all certificates of nodes that were issued up to now, known or not',
+        multiple: true,
+      },
+      key: {
+        type: 'string',
+        value: 'ID,…',
+        about: 'keys of deployers, issuers or authorities; or of certificates, by their SHA-256',
+        multiple: true,
+      },
       token: { type: 'string', value: 'ID|@FILE,…', about: 'capability tokens', multiple: true },
       deployment: { type: 'string', value: 'ID|@FILE,…', about: 'deployments, by their manifests', multiple: true },
       ...revokeOptions,

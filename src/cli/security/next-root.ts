@@ -12,7 +12,7 @@ import { CaxtonError, unwrap } from '../../errors.ts';
 import type { TrustDomain } from '../../names.ts';
 import type { NextRoot } from '../../protocols/notice/root-rotation.ts';
 import type { Invocation } from '../command.ts';
-import { about, readCaKey, readHeldCa, readPem } from './held-ca.ts';
+import { about, readCaKey, readHeldCa, readPem, trustDomainOf } from './held-ca.ts';
 import { type NewFile, writeNewFiles } from './new-files.ts';
 import { givenPassphrase, newPassphrase } from './passphrase.ts';
 import { readLifetime, validityFrom } from './validity.ts';
@@ -49,7 +49,7 @@ export async function readNextRoot(path: string, oldRoot: string, trustDomain: T
 export async function makeNextRoot(invocation: Invocation, places: RootPlaces): Promise<void> {
   const { text, terminal } = invocation;
   const at = (path: string) => resolve(terminal.cwd, path);
-  if (await nodeDisk.stat(at(places.nextCert))) return;
+  if (await nodeDisk.stat(at(places.nextCert))) return refuseAnyOther(at(places.nextCert), at(places.caCert));
   const old = await readHeldCa(invocation, places.caCert, places.caKey);
   const { trustDomain } = old;
   if (old.chainPem !== '')
@@ -71,6 +71,19 @@ export async function makeNextRoot(invocation: Invocation, places: RootPlaces): 
   const ends = new X509Certificate(crossPem).validToDate.toISOString();
   terminal.err(`${places.nextCert}: the next root, also as the old one has signed it (until ${ends})\n`);
   terminal.err(`${places.nextKey}: its key\n`);
+}
+
+/** What was made before is what would be made now. */
+async function refuseAnyOther(nextCert: string, caCert: string): Promise<void> {
+  const oldPem = await readPem(caCert);
+  const [oldRoot] = about(caCert, rootsInPem(oldPem)).roots;
+  if (oldRoot === undefined) throw new CaxtonError('CERTIFICATE_REFUSED', `${caCert} holds no root.`);
+  const { root } = await readNextRoot(nextCert, oldRoot, trustDomainOf(oldPem, caCert));
+  if (root !== oldRoot) return;
+  throw new CaxtonError('CERTIFICATE_REFUSED', [
+    `${nextCert} holds the present root.`,
+    'Name another file for the next one.',
+  ]);
 }
 
 /** Encrypted when a passphrase is given, or asked for. */

@@ -3,15 +3,19 @@ import { resolve } from 'node:path';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
 import { keyIdOf, publicHalf } from '../../crypto/keys.ts';
 import { documentId } from '../../crypto/signed-document.ts';
+import type { NodeSvid } from '../../crypto/svid.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
-import type { NodeId } from '../../names.ts';
+import { isNodeId, type NodeId } from '../../names.ts';
 import { readChain } from '../../protocols/authorization/delegation.ts';
 import {
+  isCertificateKeyId,
   type RevocableKind,
   type Revocation,
   type RevocationReason,
   revocableForm,
   revocableKinds,
+  revocationIndex,
+  revocationOf,
   revocationReasons,
   unionOf,
 } from '../../protocols/notice/revocation.ts';
@@ -23,6 +27,7 @@ import type { ProfileNode } from '../profile.ts';
 import { type KnownRevocations, knownRevocations } from './known-revocations.ts';
 import { putInForce } from './put-in-force.ts';
 import { shownCertificate } from './shown-certificate.ts';
+import { allCertificatesOf } from './supersede.ts';
 
 const help = 'caxton security revoke --help';
 
@@ -33,7 +38,7 @@ export async function revoke(invocation: Invocation): Promise<ExitCode> {
   const key = await authorityKey(invocation);
   const publicKey = publicHalf(key);
   const anchors = new Map([...(await givenAuthorities(invocation)), [keyIdOf(publicKey), publicKey] as const]);
-  const except = named.flatMap(({ kind, id }) => (kind === 'node' ? [id] : []));
+  const except = named.flatMap((revocation) => nodeOf(revocation) ?? []);
   const known = await knownRevocations(invocation, { anchors, except });
   const base = flag('include-unverified') ? unionOf(known.revocations, known.claimed) : known.revocations;
   const revocations = unionOf(base, unionOf(named, await certificatesOf(invocation, named, known)));
@@ -100,7 +105,8 @@ async function namedBy({ text, list, terminal }: Invocation): Promise<readonly R
   const named: Revocation[] = [];
   for (const kind of revocableKinds)
     for (const word of list(kind)) {
-      const id = kind === 'token' || kind === 'deployment' ? await idOf(kind, word, terminal.cwd) : normal(kind, word);
+      const id =
+        kind === 'token' || kind === 'deployment' ? await idOf(kind, word, terminal.cwd) : normal(kind, word, at);
       const form = revocableForm(kind, id);
       if (form !== undefined) throw new UsageError(`--${kind} takes ${form}.`, help);
       named.push({ kind, id, reason, at });
@@ -109,11 +115,23 @@ async function namedBy({ text, list, terminal }: Invocation): Promise<readonly R
   throw new UsageError(`Say what: ${revocableKinds.map((kind) => `--${kind}`).join(', ')}.`, help);
 }
 
+const isRevokedBy = (revocation: Revocation, svid: NodeSvid): boolean =>
+  revocationOf(revocationIndex([revocation]), { nodeId: svid.nodeId, serial: '', notBefore: svid.notBefore }) !==
+  undefined;
+
 const isReason = (text: string): text is RevocationReason => (revocationReasons as readonly string[]).includes(text);
 
-/** Serials are written in many ways: `0a:1b`, `0A1B`. */
-const normal = (kind: RevocableKind, word: string): string =>
-  kind === 'serial' ? word.replaceAll(':', '').toUpperCase() : word;
+/** Serials and the hashes of certificates’ keys are written in many ways: `0a:1b`, `0A1B`. */
+function normal(kind: RevocableKind, word: string, at: number): string {
+  if (kind === 'serial') return word.replaceAll(':', '').toUpperCase();
+  if (kind === 'certificates' && isNodeId(word)) return allCertificatesOf(word, at);
+  const hex = word.replaceAll(':', '').toLowerCase();
+  return kind === 'key' && isCertificateKeyId(hex) ? hex : word;
+}
+
+/** The node of which a revocation takes the certificates. */
+const nodeOf = ({ kind, id }: Revocation): NodeId | undefined =>
+  kind === 'node' || kind === 'certificates' ? (id.split('@')[0] as NodeId) : undefined;
 
 /** `@FILE` is a document in a file; anything else is an id. */
 async function idOf(kind: RevocableKind, word: string, cwd: string): Promise<string> {
@@ -136,14 +154,16 @@ async function certificatesOf(
   named: readonly Revocation[],
   { profile, addressesOf }: KnownRevocations,
 ): Promise<readonly Revocation[]> {
-  const nodes = named.filter(({ kind }) => kind === 'node');
   const found = await Promise.all(
-    nodes.map(async (revocation) => {
-      const id = revocation.id as NodeId;
+    named.map(async (revocation) => {
+      const id = nodeOf(revocation);
+      if (id === undefined) return [];
       const shown = await shownCertificate(profile, id, addressesOf(id));
-      if (shown.ok) return [{ ...revocation, kind: 'serial' as const, id: shown.value.serial }];
+      const isMeant = shown.ok && (revocation.kind === 'node' || isRevokedBy(revocation, shown.value));
+      if (isMeant) return [{ ...revocation, kind: 'serial' as const, id: shown.value.serial }];
+      if (shown.ok) return [];
       terminal.err(
-        `Of ${id} only the id is revoked, which is enough for nodes: ${shown.refusal.reasons[0]} For a CRL name its certificate with --serial.\n`,
+        `Of ${id} only the ${revocation.kind === 'node' ? 'id' : 'moment'} is revoked, which is enough for nodes: ${shown.refusal.reasons[0]} For a CRL name its certificate with --serial.\n`,
       );
       return [];
     }),

@@ -18,7 +18,7 @@ import { authorityKey, signedBy } from '../notice/authority-key.ts';
 import { type AuthorityKeys, givenAuthorities } from '../notice/verified-notice.ts';
 import { writeJson } from '../output.ts';
 import { caPathOf, type Profile } from '../profile.ts';
-import { readPem, trustDomainOf } from './held-ca.ts';
+import { about, readPem, trustDomainOf } from './held-ca.ts';
 import { makeNextRoot, type RootPlaces, readNextRoot } from './next-root.ts';
 import { putInForce } from './put-in-force.ts';
 import { type CliSurvey, surveyRotation } from './rotation-survey.ts';
@@ -83,7 +83,7 @@ async function planOf(invocation: Invocation): Promise<Plan> {
     throw new UsageError('Name whom to believe: --authority-key FILE to go on, --authority FILE to look.', help);
   const caCert = given('ca-cert', 'ca', 'ca.crt');
   const oldPem = text('ca-cert') === undefined ? profile.caPem : await readPem(resolve(terminal.cwd, text('ca-cert')!));
-  const { roots } = unwrap(rootsInPem(oldPem));
+  const { roots } = about(caCert ?? profile.path, rootsInPem(oldPem));
   return {
     ...{ invocation, profile, anchors, development },
     first: {
@@ -136,9 +136,18 @@ async function drive(plan: Plan, first: CliSurvey, waitMs: number): Promise<Exit
             ...{ v: 1, kind: 'roots', generation, clusterId: plan.profile.clusterId, issuedAt: nodeClock.now() },
             body: step.body,
           });
-          const { node, seenAt } = await putInForce(plan.profile, document, now.heard, now.heard);
+          const put = await putInForce(plan.profile, document, now.heard, now.heard).catch((error: unknown) => ({
+            error,
+          }));
+          if ('error' in put) {
+            const later = await survey(plan);
+            if (later.state.generation < generation) throw put.error;
+            // Another operator takes the same steps: what is in force now says what is to be done.
+            terminal.err(`  generation ${later.state.generation} was put in force by somebody else meanwhile\n`);
+            return;
+          }
           await keepCa(plan, now.bundle, unwrap(readRootBundle(step.body, now.state.bundle.trustDomain)));
-          terminal.err(`  in force at ${node}${seenAt === undefined ? '' : ` and ${seenAt}`}\n`);
+          terminal.err(`  in force at ${put.node}${put.seenAt === undefined ? '' : ` and ${put.seenAt}`}\n`);
         },
         finish: async ({ state }) => {
           const bundle = unwrap(readRootBundle(state.bundle, state.bundle.trustDomain));
@@ -241,8 +250,17 @@ async function keepCa(plan: Plan, before: RootBundle, now: RootBundle): Promise<
   const known = [...before.roots, ...now.roots].map(({ text }) => text);
   const found = rootsInPem(plan.profile.caPem);
   if (!found.ok || !found.value.roots.every((text) => known.includes(text))) return;
-  await nodeDisk.writeFileAtomic(await caPathOf(plan.profile), utf8.encode(now.caPem), 0o644);
   plan.profile = { ...plan.profile, caPem: now.caPem };
+  const path = await caPathOf(plan.profile);
+  // The bundle is in force whether this file says so or not.
+  await nodeDisk
+    .writeFileAtomic(path, utf8.encode(now.caPem), 0o644)
+    .catch(({ code, message }: NodeJS.ErrnoException) => {
+      const why = code ?? message;
+      plan.invocation.terminal.err(
+        `  ${path} could not be brought up to date (${why}): put the roots there that a node has in its ca_certificate_path, or this profile reaches nobody once the old one is dropped\n`,
+      );
+    });
 }
 
 /** In a development cluster the next root’s key takes the old one’s place, unless a node was faster. */

@@ -7,6 +7,7 @@ import { type RootBundle, readRootBundle } from '../../crypto/root-bundle.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import { isNodeId, type NodeId, type TrustDomain } from '../../names.ts';
 import { revocationsInForce, rootsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
+import { revocationIndex } from '../../protocols/notice/revocation.ts';
 import { type Missing, rotationStage } from '../../protocols/notice/root-rotation.ts';
 import type { RootsBody } from '../../protocols/notice/roots.ts';
 import { type AuthorityKeys, verifiedNotices } from '../notice/verified-notice.ts';
@@ -40,7 +41,8 @@ const answerMsMax = 5_000;
 
 /**
  * Asks the nodes of the profile. What decides is signed: the bundle by an authority, each acknowledgement by its member. A
- * node that lies can hide what it alone knows, or name members that are none; both only make the rotation wait. UNREACHABLE,
+ * node that lies can hide what it alone knows, which only makes the rotation wait; a member that it names is none without a
+ * certificate. UNREACHABLE,
  * CERTIFICATE_REFUSED when nodes without a bundle believe other roots.
  */
 export async function surveyRotation({ profile, anchors, first }: SurveyQuestion): Promise<CliSurvey> {
@@ -71,7 +73,8 @@ export async function surveyRotation({ profile, anchors, first }: SurveyQuestion
   const now = nodeClock.now();
   const judge = {
     ...{ clusterId: profile.clusterId, trustDomain: body.trustDomain as TrustDomain, bundle, generation, now },
-    hash: document?.hash ?? new Uint8Array(0),
+    hashes: [...(document ? [document] : []), ...(state.shelves.roots?.rivals ?? [])].map(({ hash }) => hash),
+    revoked: revocationIndex(revocationsInForce(state)),
   };
   const newest = bundle.roots.at(-1)!.serial;
   const issuers = heard
@@ -83,10 +86,10 @@ export async function surveyRotation({ profile, anchors, first }: SurveyQuestion
     silent: profile.nodes.filter((_, at) => answers[at] instanceof CaxtonError).map(({ id }) => id),
     state: {
       ...{ bundle: body, generation, now },
-      members: idsOf(profile, heard, revoked).map((id) => ({
-        ...rotationMember(id, ...evidenceOf(heard, id), judge),
-        suspended: suspended.includes(id),
-      })),
+      members: idsOf(profile, heard, revoked)
+        .map((id) => ({ ...rotationMember(id, ...evidenceOf(heard, id), judge), suspended: suspended.includes(id) }))
+        // A name alone is no member: whoever made one up would have every rotation wait for it.
+        .filter(({ nodeId, endsAt }) => endsAt !== undefined || profile.nodes.some(({ id }) => id === nodeId)),
     },
     canIssue: issuers.length > 0,
     alsoMissing:

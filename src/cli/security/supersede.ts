@@ -5,7 +5,7 @@ import { keyIdOf, publicHalf } from '../../crypto/keys.ts';
 import { CaxtonError } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
-import { type Revocation, unionOf } from '../../protocols/notice/revocation.ts';
+import { certificatesUntil, type Revocation, revocationIndex, unionOf } from '../../protocols/notice/revocation.ts';
 import type { Invocation } from '../command.ts';
 import { authorityKey, signedBy } from '../notice/authority-key.ts';
 import { givenAuthorities } from '../notice/verified-notice.ts';
@@ -17,9 +17,16 @@ import { putInForce } from './put-in-force.ts';
 const answerMsMax = 3_000;
 
 /**
- * Revokes the certificates of a node that have not ended, so that another may take its place: those that the nodes of the
- * profile know. Only what the CA of the profile signed for this very node is signed for; a node that lies about the rest
- * gains nothing. Gives the serials.
+ * Names all certificates of a node that were issued up to now, by whatever CA node. They begin a little before they are issued,
+ * by `limits.clockSkewMsMax`: half of that is left for a CA node whose clock is ahead, half for what is issued next.
+ */
+export const allCertificatesOf = (nodeId: NodeId, now: number): string =>
+  certificatesUntil(nodeId, now - limits.clockSkewMsMax / 2);
+
+/**
+ * Revokes the certificates of a node, so that another may take its place: all that were issued up to now, and by their serials,
+ * for other programs, those that the nodes of the profile know. Only what the CA of the profile signed for this very node is
+ * signed for; a node that lies about the rest gains nothing. Gives the serials.
  */
 export async function supersede(invocation: Invocation, nodeId: NodeId): Promise<readonly string[]> {
   const key = await authorityKey(invocation);
@@ -29,10 +36,12 @@ export async function supersede(invocation: Invocation, nodeId: NodeId): Promise
   const at = nodeClock.now();
   const serials = await serialsOf(known, nodeId);
   const named = serials.map((id): Revocation => ({ kind: 'serial', id, reason: 'superseded', at }));
-  const revocations = unionOf(known.revocations, named);
-  const news = revocations.slice(known.revocations.length);
+  const news = unionOf(known.revocations, named).slice(known.revocations.length);
   for (const doubt of known.doubts) invocation.terminal.err(`${doubt}\n`);
-  if (news.length === 0) return [];
+  // Done before, for a token that was not used yet.
+  if (news.length === 0 && revocationIndex(known.revocations)('certificates', nodeId)) return [];
+  const all: Revocation = { kind: 'certificates', id: allCertificatesOf(nodeId, at), reason: 'superseded', at };
+  const revocations = [...known.revocations, all, ...news];
   const generation = known.generation + 1;
   const document = signedBy(key, {
     ...{ v: 1, kind: 'revocations', generation, clusterId: known.profile.clusterId, issuedAt: at },

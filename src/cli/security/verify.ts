@@ -6,11 +6,11 @@ import { certificatesFromPem, isSelfIssued, joinChain, orderedChain } from '../.
 import { readCertificateList } from '../../crypto/certificate-list.ts';
 import { type CertificateFinding, findingText, withTlsFinding } from '../../crypto/certificate-reason.ts';
 import { osCrypto } from '../../crypto/port.ts';
-import { type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
+import { type JudgedCertificate, type NodeSvid, verifyNodeSvid } from '../../crypto/svid.ts';
 import { unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
-import { isNodeId, isTrustDomain, type NodeId, type TrustDomain } from '../../names.ts';
-import type { FindRevocation } from '../../protocols/notice/revocation.ts';
+import { isNodeId, isTrustDomain, type TrustDomain } from '../../names.ts';
+import { type FindRevocation, revocationOf } from '../../protocols/notice/revocation.ts';
 import { printable } from '../../protocols/printable.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { type GivenRevocations, givenRevocations } from '../notice/given-revocations.ts';
@@ -90,8 +90,9 @@ function accepted({ terminal, json }: Invocation, svid: NodeSvid, revocations: G
 /** As links ask: by the node, the certificate and its key. */
 const revokes =
   (find: FindRevocation) =>
-  (serial: string, keyId: string, nodeId: NodeId | undefined): boolean =>
-    [nodeId && find('node', nodeId), find('serial', serial), find('key', keyId)].some((found) => found !== undefined);
+  (certificate: JudgedCertificate): boolean =>
+    (certificate.nodeId && find('node', certificate.nodeId)) !== undefined ||
+    revocationOf(find, certificate) !== undefined;
 
 /** TLS says of a revoked certificate neither which one it is; the lists do. */
 function namedBy(crls: readonly Uint8Array[], leaf: Uint8Array, tls: CertificateFinding): CertificateFinding {

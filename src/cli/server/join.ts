@@ -21,6 +21,7 @@ import { CaxtonError, unwrap } from '../../errors.ts';
 import type { JoinFacts } from '../../protocols/link/join-frame.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { writeJson } from '../output.ts';
+import { about } from '../security/held-ca.ts';
 import { emptyPolicy, strictConfig } from './strict-config.ts';
 
 const help = 'caxton server join --help';
@@ -131,8 +132,11 @@ function pinnedRoot(caPem: string, hash: string): string | undefined {
 }
 
 async function ownKey(folder: string): Promise<KeyPair> {
-  if (await nodeDisk.stat(pathJoin(folder, 'node.key'))) {
-    const privateKey = unwrap(privateKeyFromPem(await read(folder, 'node.key')));
+  const path = pathJoin(folder, 'node.key');
+  if (await nodeDisk.stat(path)) {
+    // As a start will judge it: who else can read it must not learn at that time only, with the token used up.
+    const pem = Buffer.from(unwrap(await readKeyFile(path))).toString('latin1');
+    const privateKey = about(path, privateKeyFromPem(pem));
     return { privateKey, publicKey: publicHalf(privateKey) };
   }
   const key = osCrypto.generateKeyPair('p256');

@@ -2,7 +2,7 @@ import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import { isHeld, isLater, isLeap, isNext, isPaced } from './admission.ts';
 import { compareKeys, isSameKey, type KeyId, keyEpochMax } from './key-id.ts';
-import { hasConfirmed, rankOf, switchCostMs } from './stage.ts';
+import { contestEndMs, hasConfirmed, rankOf, switchCostMs } from './stage.ts';
 import type {
   PeerKeys,
   RotationEffect,
@@ -45,7 +45,7 @@ export const createRotation = (options: RotationOptions): RotationState => {
     view,
     sealing,
     switchedMs,
-    candidate: candidate && { id: candidate, sinceMs: now, replaced: 0 },
+    candidate: candidate && { id: candidate, sinceMs: now, replaced: 0, firstMs: now },
     retiring: retiring.map((id) => ({ id, sinceMs: now })),
     peers: new Map(),
     due: undefined,
@@ -153,7 +153,11 @@ function hold(turn: Turn, id: KeyId, change: 'held' | 'proposed', reason: string
   const { candidate } = turn.state;
   // It may have been confirmed elsewhere all the same.
   if (candidate) putAside(turn, candidate.id);
-  set(turn, { candidate: { id, sinceMs: turn.now, replaced: candidate ? candidate.replaced + 1 : 0 } });
+  const isRival = candidate !== undefined && candidate.id.revocations === id.revocations;
+  const { replaced, firstMs } = isRival
+    ? { replaced: candidate.replaced + 1, firstMs: candidate.firstMs }
+    : { replaced: 0, firstMs: turn.now };
+  set(turn, { candidate: { id, sinceMs: turn.now, replaced, firstMs } });
   turn.effects.push({ type: 'changed', change, id, reasons: [reason] });
 }
 
@@ -195,10 +199,17 @@ function dropStale(turn: Turn): void {
   if (plan && plan.epoch <= sealing.epoch) set(turn, { plan: undefined });
 }
 
-/** A minority never advances: it may only follow. */
+/**
+ * A minority never advances: it may only follow. Where one member has kept the others from holding the same key, one of
+ * them seals with what it has, and the others follow that.
+ */
 function decide(turn: Turn): void {
   const { candidate, view, times } = turn.state;
   if (!candidate || !view.majority || candidate.id.revocations < view.revocations) return;
+  if (turn.now >= contestEndMs(turn.state, candidate)) {
+    switchTo(turn, candidate.id, 'Somebody always has another key for each member, so they would never agree on one.');
+    return;
+  }
   const confirmed = 1 + view.live.filter((node) => hasConfirmed(turn.state, node, candidate.id)).length;
   const members = 1 + view.live.length;
   if (confirmed < view.quorum) return;

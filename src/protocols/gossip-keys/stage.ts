@@ -1,7 +1,7 @@
 import { limits } from '../../limits.ts';
 import type { NodeId } from '../../names.ts';
 import { compareKeys, isSameKey, type KeyId } from './key-id.ts';
-import type { PeerKeys, RotationState, RotationTimes } from './state.ts';
+import type { Candidate, PeerKeys, RotationState, RotationTimes } from './state.ts';
 
 /**
  * What a node is doing about its key: `proposing`, it makes one; `distributing`, one is held ready until enough confirm
@@ -44,6 +44,18 @@ export function hasConfirmed({ peers }: RotationState, node: NodeId, id: KeyId):
 /** How many live members propose before this one. */
 export const rankOf = ({ self, view }: RotationState): number => view.live.filter((node) => node < self).length;
 
+/** How many times the grace a contest about the next key lasts, before whose turn it is ends it. */
+const contestGraces = 4;
+
+/**
+ * Until when a node waits for others to confirm the key that it holds ready. Usually for ever: whoever is in the wrong
+ * hands could give each of the others another one, though, and no two would confirm the same.
+ */
+export const contestEndMs = (state: RotationState, { replaced, firstMs }: Candidate): number =>
+  replaced < limits.gossipKeyCandidatesMax
+    ? Number.POSITIVE_INFINITY
+    : firstMs + contestGraces * state.times.graceMs + rankOf(state) * state.times.fallbackMs;
+
 /** What a switch takes of the budget of them; less where the interval itself is short. */
 export const switchCostMs = ({ intervalMs }: RotationTimes): number =>
   Math.min(limits.gossipKeySwitchMs, intervalMs / 2);
@@ -56,6 +68,7 @@ export function nextInMs(state: RotationState, now: number): number | undefined 
     ...(due ? [due.sinceMs + rankOf(state) * times.fallbackMs] : []),
     switchedMs + times.intervalMs + rankOf(state) * times.fallbackMs,
     ...(candidate ? [candidate.sinceMs + times.graceMs, candidate.sinceMs + 2 * times.graceMs] : []),
+    ...(candidate ? [contestEndMs(state, candidate)].filter(Number.isFinite) : []),
     ...retiring.flatMap(({ sinceMs }) => [sinceMs + times.retireMs, sinceMs + times.retireMsMax]),
     ...(asked?.open ? [asked.sinceMs + times.askMs] : []),
     epochsWholeMs,

@@ -25,7 +25,7 @@ export interface RotationView {
   readonly majority: boolean;
   /** How many members must hold a key before it may seal. */
   readonly quorum: number;
-  /** Grows with each document of revocations and suspensions, and with each rival of one. */
+  /** Grows with each document of revocations and suspensions, with each rival of one, and with each root that is dropped. */
   readonly revocations: number;
   /** Whoever is revoked now: nothing is taken from them, and no key given. */
   readonly revoked: readonly NodeId[];
@@ -41,6 +41,15 @@ export interface PeerKeys {
 /** Why a new key is due. */
 export type RotationReason = 'interval' | 'revocation' | 'operator';
 
+/** A key that is held ready. */
+export interface Candidate {
+  readonly id: KeyId;
+  readonly sinceMs: number;
+  /** How many of this epoch and these revocations it came after, and since when there was one. */
+  readonly replaced: number;
+  readonly firstMs: number;
+}
+
 /** Everything that one node knows of the gossip keys, but the keys. Never changed in place. */
 export interface RotationState {
   readonly self: NodeId;
@@ -49,8 +58,8 @@ export interface RotationState {
   /** Seals what this node sends; only grows in the order of keys. */
   readonly sealing: KeyId;
   readonly switchedMs: number;
-  /** Held, announced, and not sealing yet. Of the next epoch. `replaced`: how many of this epoch it came after. */
-  readonly candidate: { readonly id: KeyId; readonly sinceMs: number; readonly replaced: number } | undefined;
+  /** Held, announced, and not sealing yet. Of the next epoch. */
+  readonly candidate: Candidate | undefined;
   /** Open still, seal no more. */
   readonly retiring: readonly { readonly id: KeyId; readonly sinceMs: number }[];
   /** What was said over a link that is down now is forgotten. */

@@ -32,6 +32,8 @@ export interface Entitled extends Names {
 export interface IssuancePolicy {
   readonly ca: Period;
   readonly validityMsMax: number;
+  /** What began up to then is revoked, milliseconds since 1970. */
+  readonly revokedUntil?: number | undefined;
 }
 
 /** What the CA signs. */
@@ -48,7 +50,7 @@ export interface Grant extends Period, Names {
 export function grantCertificate(
   asked: AskedIdentity,
   entitled: Entitled,
-  { ca, validityMsMax }: IssuancePolicy,
+  { ca, validityMsMax, revokedUntil }: IssuancePolicy,
   now: number,
 ): Result<Grant> {
   const { nodeId, trustDomain, purpose = 'node' } = entitled;
@@ -62,7 +64,13 @@ export function grantCertificate(
   const foreign = [...without(asked.dns, entitled.dns), ...without(asked.ip, entitled.ip)];
   if (foreign.length > 0)
     reasons.push(`${foreign.length} of the names in the request are not ones that ${nodeId} may have.`);
-  const notBefore = Math.max(ca.notBefore, now - limits.clockSkewMsMax);
+  // Certificates count in seconds.
+  const after = revokedUntil === undefined ? 0 : (Math.floor(revokedUntil / 1_000) + 1) * 1_000;
+  const notBefore = Math.max(ca.notBefore, now - limits.clockSkewMsMax, after);
+  if (after > now)
+    reasons.push(
+      `What ${nodeId} has up to ${new Date(after).toISOString()} is revoked, which is later than this clock says: compare the clocks, or wait.`,
+    );
   const lifeMs = Math.min(entitled.validityMs, validityMsMax);
   const notAfter = Math.min(ca.notAfter, notBefore + lifeMs);
   if (!(notAfter > now)) reasons.push('The certificate would be over at once: the CA’s own has reached its end.');

@@ -4,6 +4,10 @@ export interface Period {
   readonly notAfter: number;
 }
 
+/** Which of two came later: the one that began later, however long it holds. What began with its CA is told by its end. */
+export const isLater = (one: Period, than: Period): boolean =>
+  one.notBefore > than.notBefore || (one.notBefore === than.notBefore && one.notAfter > than.notAfter);
+
 /** The part of its life after which a certificate is renewed, where no threshold is set; SPIRE takes half of it. */
 const usedPart = 2 / 3;
 /** Nodes whose certificates were issued together must not all come back in one moment. */

@@ -16,6 +16,7 @@ export const frameKinds = {
   actors: 11,
   'actor-stream': 12,
   gossip: 13,
+  'registry-acknowledgement': 14,
   'notice-request': 16,
   notice: 17,
   checkpoint: 24,

@@ -44,6 +44,52 @@ export function encodePushPull(utf8: Utf8, { directory, claims }: PushPull): Uin
   return writer.finish();
 }
 
+/**
+ * Both lists whole, in as many documents as they need, for what is not a frame but is read like one. What is known of a
+ * member stands in one of them: its entry, and the claims about it that stand in a row in `claims`.
+ */
+export function encodePushPullPages(utf8: Utf8, { directory, claims }: PushPull): readonly Uint8Array[] {
+  const pages: Page[] = [];
+  for (const member of byMember(directory, claims)) {
+    const last = pages.at(-1);
+    // Half of what a document holds, so that neither list is cut.
+    const fits = last !== undefined && last.bytes + member.bytes <= limits.pushPullBytesMax / 2;
+    if (!fits || last.claims.length >= limits.pushPullEntriesMax) pages.push(member);
+    else {
+      last.bytes += member.bytes;
+      last.claims.push(...member.claims);
+      last.directory.push(...member.directory);
+    }
+  }
+  return pages.map((page) => encodePushPull(utf8, page));
+}
+
+interface Page extends PushPull {
+  readonly directory: DirectoryEntry[];
+  readonly claims: SignedClaim[];
+  bytes: number;
+}
+
+function byMember(directory: readonly DirectoryEntry[], claims: readonly SignedClaim[]): readonly Page[] {
+  const rest = new Map(directory.map((entry) => [entry.nodeId, entry]));
+  const members: Page[] = [];
+  for (const signed of claims) {
+    const { node } = signed.claim;
+    const last = members.at(-1);
+    if (last?.claims[0]?.claim.node === node) {
+      last.claims.push(signed);
+      last.bytes += signed.wire.length;
+      continue;
+    }
+    const entry = rest.get(node);
+    rest.delete(node);
+    const bytes = signed.wire.length + (entry ? entryBytes(entry) : 0);
+    members.push({ directory: entry ? [entry] : [], claims: [signed], bytes });
+  }
+  for (const entry of rest.values()) members.push({ directory: [entry], claims: [], bytes: entryBytes(entry) });
+  return members;
+}
+
 const entryBytes = ({ nodeId, certificate, binding }: DirectoryEntry): number =>
   16 + nodeId.length + certificate.length + binding.length;
 

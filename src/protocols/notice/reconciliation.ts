@@ -33,7 +33,10 @@ export interface Shelf {
   readonly current: SignedNotice;
   /** Others of the same generation: an authority key is misused, and the stricter of all applies. */
   readonly rivals: readonly SignedNotice[];
-  /** Of trust: the generations before, ascending, so that a member that was away can follow them one by one. */
+  /**
+   * Of trust: the generations before, ascending, so that a member that was away can follow them one by one. Of roots: what
+   * made up the generation before, for when those of the present one have no root in common.
+   */
   readonly earlier: readonly SignedNotice[];
   /** Of revocations: what a later generation left out. It stays revoked all the same. */
   readonly kept: readonly Revocation[];
@@ -88,7 +91,7 @@ export function takeNotice(state: NoticesState, document: SignedNotice): Notices
 
 function install(state: NoticesState, shelf: Shelf | undefined, document: SignedNotice): NoticesStep {
   const { notice } = document;
-  const earlier = shelf && notice.kind === 'trust' ? [...shelf.earlier, shelf.current] : [];
+  const earlier = shelf ? earlierOf(notice.kind, shelf) : [];
   const before = notice.kind === 'revocations' ? revocationsInForce(state) : [];
   const kept = notice.kind === 'revocations' ? leftOut(before, notice.body.revocations) : [];
   const next: Shelf = {
@@ -102,6 +105,11 @@ function install(state: NoticesState, shelf: Shelf | undefined, document: Signed
     ...(kept.length > 0 ? [{ type: 'left-out' as const, document, revocations: kept }] : []),
   ];
   return { state: withShelf(state, notice.kind, next), effects };
+}
+
+function earlierOf(kind: NoticeKind, { current, rivals, earlier }: Shelf): readonly SignedNotice[] {
+  if (kind === 'trust') return [...earlier, current];
+  return kind === 'roots' ? [current, ...rivals] : [];
 }
 
 /** Nothing that is revoked may be forgotten for want of room, so what does not fit beside it is not taken. */
@@ -162,14 +170,15 @@ export function trustInForce({ shelves }: NoticesState): TrustBody | undefined {
 }
 
 /**
- * The bundle of roots in force: what all documents of the present generation agree on. Undefined before there is one, and
- * while they have nothing in common: then what was in force before stays.
+ * The bundle of roots in force: what all documents of the present generation agree on, and while they have nothing in
+ * common what the generation before came to. Undefined before there is one.
  */
 export function rootsInForce({ shelves }: NoticesState): RootsBody | undefined {
   const { roots } = shelves;
   if (!roots) return undefined;
-  const [first, ...rivals] = bodiesOf(roots, 'roots');
-  return rivals.reduce<RootsBody | undefined>((held, rival) => held && stricterRoots(held, rival), first);
+  const [current, ...rivals] = roots.earlier;
+  const before = current && { current, rivals, earlier: [], kept: [] };
+  return stricterRoots(bodiesOf(roots, 'roots')) ?? (before && stricterRoots(bodiesOf(before, 'roots')));
 }
 
 /** Everything that is revoked: what any document of the present generation revokes, and what an earlier one did. */
@@ -240,7 +249,8 @@ export function noticesFor(
     const newest = shelf.current.notice.generation;
     const differs = generation === newest && theirs && mine && !sameBytes(theirs.hash, mine.hash);
     if (generation > newest || (generation === newest && !differs)) return [];
-    return [...shelf.earlier.filter(({ notice }) => notice.generation > generation), shelf.current, ...shelf.rivals];
+    const steps = kind === 'trust' ? shelf.earlier.filter(({ notice }) => notice.generation > generation) : [];
+    return [...steps, shelf.current, ...shelf.rivals];
   });
 }
 

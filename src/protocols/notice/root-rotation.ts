@@ -22,6 +22,8 @@ export interface RotationMember {
   readonly endsAt: number | undefined;
   /** It hears nothing before it is resumed, and is waited for as one that is away. */
   readonly suspended?: boolean;
+  /** Every certificate of it that is known was revoked: it has to enrol again, whatever is dropped. */
+  readonly revoked?: boolean;
 }
 
 /** A member for which a rotation waits, and why, for people. */
@@ -43,7 +45,8 @@ export interface RotationState {
 export function missingMembers({ bundle, generation, members, now }: RotationState): readonly Missing[] {
   const stage = rotationStage(bundle);
   if (stage === 'settled') return [];
-  return members.flatMap(({ nodeId, acknowledged, root, endsAt, suspended }) => {
+  return members.flatMap(({ nodeId, acknowledged, root, endsAt, suspended, revoked }) => {
+    if (revoked) return [];
     const missing = (reason: string): Missing[] => [
       { nodeId, reason: suspended ? `is suspended, and ${reason}` : reason },
     ];

@@ -46,20 +46,30 @@ export const rootsInOrder = ({ trustDomain, roots, issuing, crossSigned, lockedO
 export const issuingRoot = ({ roots, issuing }: RootsBody): CertificateText => roots[issuing]!;
 
 /**
- * What two bundles of one generation both hold. Undefined when they have no root in common: neither is in force then,
- * and what was before stays, since a cluster that believes nobody could never hear of the mistake.
+ * What all bundles of one generation hold (at least one is given), the same in whatever order they came. Undefined when
+ * they have no root in common: then none of them is in force, since a cluster that believes nobody could never hear of the
+ * mistake.
  */
-export function stricterRoots(a: RootsBody, b: RootsBody): RootsBody | undefined {
-  if (a.trustDomain !== b.trustDomain) return undefined;
-  const roots = a.roots.filter((root) => b.roots.includes(root)).toSorted();
-  if (roots.length === 0) return undefined;
-  const agreed = issuingRoot(a) === issuingRoot(b) ? roots.indexOf(issuingRoot(a)) : 0;
+export function stricterRoots(bodies: readonly RootsBody[]): RootsBody | undefined {
+  const [first, ...rivals] = bodies;
+  if (!first || rivals.length === 0) return first;
+  const inAll = (list: (body: RootsBody) => readonly string[]) =>
+    list(first).filter((item) => rivals.every((rival) => list(rival).includes(item)));
+  const common = inAll(({ roots }) => roots);
+  if (common.length === 0 || rivals.some(({ trustDomain }) => trustDomain !== first.trustDomain)) return undefined;
+  // Their order says which is the older one, and with that where a rotation stands: two who publish the same step at once
+  // agree on it.
+  const isOrdered = rivals.every(({ roots }) =>
+    roots.filter((root) => common.includes(root)).every((root, at) => root === common[at]),
+  );
+  const roots = isOrdered ? common : common.toSorted();
+  const isAgreed = rivals.every((rival) => issuingRoot(rival) === issuingRoot(first));
   return {
-    trustDomain: a.trustDomain,
+    trustDomain: first.trustDomain,
     roots,
-    issuing: Math.max(0, agreed),
-    crossSigned: a.crossSigned.filter((cross) => b.crossSigned.includes(cross)),
-    lockedOut: a.lockedOut.filter((node) => b.lockedOut.includes(node)),
+    issuing: Math.max(0, isAgreed ? roots.indexOf(issuingRoot(first)) : 0),
+    crossSigned: inAll(({ crossSigned }) => crossSigned),
+    lockedOut: first.lockedOut.filter((node) => rivals.every(({ lockedOut }) => lockedOut.includes(node))),
   };
 }
 

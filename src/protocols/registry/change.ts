@@ -4,7 +4,7 @@ import type { Registration } from './registry.ts';
 /** What is different after a step. */
 export type Change =
   | { readonly type: 'added'; readonly agentId: AgentId; readonly now: Registration }
-  /** The same node, with other documents. */
+  /** The same node, with other documents, or suspended and not suspended. */
   | { readonly type: 'updated'; readonly agentId: AgentId; readonly before: Registration; readonly now: Registration }
   /** Another node counts now. */
   | { readonly type: 'moved'; readonly agentId: AgentId; readonly before: Registration; readonly now: Registration }
@@ -22,7 +22,7 @@ export function changeOf(
 ): readonly Change[] {
   const changes: Change[] = [];
   if (before && now && before !== now)
-    changes.push({ type: before.record.node === now.record.node ? 'updated' : 'moved', agentId, before, now });
+    changes.push({ type: before.node === now.node ? 'updated' : 'moved', agentId, before, now });
   else if (!before && now) changes.push({ type: 'added', agentId, now });
   else if (before && !now) changes.push({ type: 'removed', agentId, before });
   if (rivals.length > 0 && rivals.join() !== rivalsBefore.join())

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { Directory } from '../../../src/actors/cluster/directory.ts';
 import { Revocations } from '../../../src/actors/cluster/notices/revocations.ts';
-import { issueIntermediateCa } from '../../../src/crypto/certificate.ts';
+import { issueIntermediateCa, issueNodeCertificate } from '../../../src/crypto/certificate.ts';
 import { joinChain } from '../../../src/crypto/certificate-chain.ts';
 import { bindClaimKey } from '../../../src/crypto/identity.ts';
 import { rawPublicKey } from '../../../src/crypto/keys.ts';
@@ -68,6 +68,24 @@ describe('the directory of claim keys', () => {
     const stuffed = { ...whole, certificate: joinChain([whole.certificate, derOf(makeCa().certPem)]) };
     expect(directory.add(stuffed, now).ok).toBe(true);
     expect(directory.entryOf(nodeOne, now)).toEqual(whole);
+  });
+
+  it('drops what stands under no root any more, and hears nothing from that node until it shows another', () => {
+    const trust = { caPem: ca.certPem, trustDomain: domain };
+    const other = makeCa();
+    const directory = new Directory(trust);
+    const { entry } = made();
+    expect(directory.add(entry, now).ok).toBe(true);
+    trust.caPem = other.certPem;
+    directory.dropUntrusted(now);
+    expect([directory.entryOf(nodeOne, now), directory.isCut(nodeOne)]).toEqual([undefined, true]);
+    expect(directory.add(entry, now).ok).toBe(false);
+    expect(directory.isCut(nodeOne)).toBe(true);
+    expect(directory.add(made({}, other).entry, now).ok).toBe(true);
+    expect(directory.isCut(nodeOne)).toBe(false);
+    // Whose certificate has ended alone may renew it: that is no reason.
+    directory.dropUntrusted(now + 5 * dayMs);
+    expect([directory.entryOf(nodeOne, now), directory.isCut(nodeOne)]).toEqual([undefined, false]);
   });
 
   it('drops, and takes no more, what stands below a CA that is revoked', () => {
@@ -162,6 +180,34 @@ describe('the directory of claim keys', () => {
     const renewed = made({ notAfter: over + dayMs });
     expect(directory.add(renewed.entry, over).ok).toBe(true);
     expect(directory.claimKeyOf(nodeOne, over)).toEqual(rawPublicKey(renewed.claim.publicKey));
+  });
+
+  it('begins each time elsewhere, so that a few documents that hold part of it hold all', () => {
+    const directory = new Directory(trusted);
+    const names = Array.from({ length: 60 }, (_, at) => `node-${at + 1}` as NodeId);
+    for (const nodeId of names) {
+      const keys = crypto.generateKeyPair('p256');
+      const certPem = unwrap(
+        issueNodeCertificate(crypto, {
+          ...{ ca, publicKey: keys.publicKey, nodeId, trustDomain: domain, dns: [], ip: [] },
+          ...{ notBefore: now - dayMs, notAfter: now + dayMs },
+        }),
+      );
+      const svid = unwrap(verifyNodeSvid(derOf(certPem), { ...trusted, now }));
+      const claimKey = rawPublicKey(crypto.generateKeyPair('ed25519').publicKey);
+      const binding = bindClaimKey(keys.privateKey, claimKey, svid);
+      expect(directory.add({ nodeId, certificate: svid.der, binding }, now).ok).toBe(true);
+    }
+    for (const [part, calls] of [
+      [30, 4],
+      [20, 6],
+      [6, 20],
+    ] as const) {
+      const seen = new Set<NodeId>();
+      for (let call = 0; call < calls; call++)
+        for (const { nodeId } of directory.entries(now).slice(0, part)) seen.add(nodeId);
+      expect([part, seen.size]).toEqual([part, names.length]);
+    }
   });
 
   it('owns its bytes', () => {

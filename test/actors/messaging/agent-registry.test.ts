@@ -3,37 +3,25 @@ import { utf8 } from '../../../src/actors/kernel/utf8.ts';
 import { ok, refuse, unwrap } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
 import type { AgentId } from '../../../src/names.ts';
-import { type RegistryRecord, readRegistryDelta, registryDeltaText } from '../../../src/protocols/registry/record.ts';
+import { readRegistryDelta } from '../../../src/protocols/registry/record.ts';
 import { refusalOf } from '../../crypto/fixtures.ts';
 import {
   alice,
   bob,
-  type FakeLink,
   fakeLink,
   type MessagingLab,
   messagingLab,
   one,
+  registryRecord,
   signedCapability,
   signedManifest,
   stranger,
+  tellRegistry,
   three,
   two,
 } from './messaging-lab.ts';
 
-const record = (over: Partial<RegistryRecord> = {}): RegistryRecord => ({
-  agentId: bob,
-  node: two,
-  version: 1,
-  state: 'live',
-  manifest: signedManifest(bob),
-  capability: '',
-  ...over,
-});
-
-function tell(lab: MessagingLab, { link }: FakeLink, records: readonly RegistryRecord[], full = false): void {
-  const content = utf8.encode(registryDeltaText({ full, records }));
-  lab.registry.receive(link, { kind: 'registry', header: new Uint8Array(0), content });
-}
+const [record, tell] = [registryRecord, tellRegistry];
 
 const deltaOf = (content: Uint8Array) => unwrap(readRegistryDelta(utf8.decode(content)));
 
@@ -43,9 +31,9 @@ describe('the registry of agents', () => {
     const manifest = signedManifest(alice, { services: ['asking'] });
     expect(registry.announce(alice, manifest, '').ok).toBe(true);
     expect(registry.find(alice)).toMatchObject({ nodeId: one, capability: undefined, manifest: { generation: 1 } });
-    expect(registry.offering('default/asking')).toEqual([{ agentId: alice, nodeId: one }]);
+    expect(registry.offering('default/asking')).toMatchObject([{ node: one, manifest: { agentId: alice } }]);
     await Promise.resolve();
-    expect(broadcasts.map(deltaOf)).toMatchObject([{ full: false, records: [{ agentId: alice, state: 'live' }] }]);
+    expect(broadcasts.map(deltaOf)).toMatchObject([{ above: 0, records: [{ agentId: alice, state: 'live' }] }]);
   });
 
   it('withdraws them again, with a higher version', async () => {
@@ -133,7 +121,7 @@ describe('the registry of agents', () => {
     tell(lab, lab.connect(two), [record()]);
     const { sent } = lab.connect(three);
     expect(sent.map(({ kind, content }) => [kind, deltaOf(content)])).toMatchObject([
-      ['registry', { full: true, records: [{ agentId: alice, node: one }] }],
+      ['registry', { pass: 3, above: 0, newest: 1, records: [{ agentId: alice, node: one }] }],
     ]);
   });
 
@@ -152,19 +140,19 @@ describe('the registry of agents', () => {
     const receiver = messagingLab({ nodeId: two });
     const link = receiver.connect(one);
     // An agent that the receiver knew and that was removed while the link was down.
-    tell(receiver, link, [record({ agentId: names[0]!, node: one, manifest: signedManifest(names[0]!) })]);
+    tell(receiver, link, [record({ agentId: names[0]!, node: one })]);
     for (let round = 0; round < 2; round++)
       for (const { content } of sent)
         receiver.registry.receive(link.link, { kind: 'registry', header: new Uint8Array(0), content });
-    expect(receiver.registry.all().map(({ record: { agentId } }) => agentId)).toEqual([...names.slice(1)].sort());
+    expect(receiver.registry.all().map(({ manifest }) => manifest.agentId)).toEqual([...names.slice(1)].sort());
     expect(receiver.refusedRecords).toEqual([]);
   });
 
-  it('forgets what a full delta does not name, and starts over with a new boot', () => {
+  it('forgets what a listing does not name, and starts over with a new boot', () => {
     const lab = messagingLab();
     const link = lab.connect(two);
-    tell(lab, link, [record(), record({ agentId: alice, manifest: signedManifest(alice) })], true);
-    tell(lab, link, [record()], true);
+    tell(lab, link, [record(), record({ agentId: alice, version: 2 })], { pass: 1 });
+    tell(lab, link, [record()], { pass: 2, upTo: 3 });
     expect([lab.registry.find(alice), lab.registry.find(bob)?.nodeId]).toEqual([undefined, two]);
     lab.connect(two, 2);
     expect(lab.registry.find(bob)).toBeUndefined();
@@ -192,7 +180,7 @@ describe('the registry of agents', () => {
   ])('refuses %s, reports it, and takes the rest', (_, over, code) => {
     const lab = messagingLab();
     const link = lab.connect(two);
-    tell(lab, link, [record(over), record({ agentId: alice, manifest: signedManifest(alice) })]);
+    tell(lab, link, [record(over), record({ agentId: alice, version: 2 })]);
     expect(lab.registry.find(bob)).toBeUndefined();
     expect(lab.registry.find(alice)?.nodeId).toBe(two);
     expect(lab.refusedRecords).toMatchObject([{ peer: two, agentId: bob, refusal: { code } }]);
@@ -213,26 +201,26 @@ describe('the registry of agents', () => {
     lab.connect(two, 5);
     const old = lab.connect(two, 4);
     expect(lab.refusedRecords).toMatchObject([{ peer: two, refusal: { code: 'REPLAYED' } }]);
-    tell(lab, old, [record()], true);
+    tell(lab, old, [record()], { pass: 1 });
     expect(lab.registry.find(bob)).toBeUndefined();
     expect(lab.refusedRecords).toMatchObject([{}, { peer: two, refusal: { code: 'REPLAYED' } }]);
-    tell(lab, lab.connect(two, 5), [record()], true);
+    tell(lab, lab.connect(two, 5), [record()], { pass: 1 });
     expect(lab.registry.find(bob)?.nodeId).toBe(two);
   });
 
   it('looks at no more of a peer after too many refused records, for a while, and goes on with others', () => {
     const lab = messagingLab();
     const [bad, good] = [lab.connect(two), lab.connect(three)];
-    const foreign = Array.from({ length: 1_000 }, () => record({ node: three }));
-    for (let i = 0; i < 10; i++) tell(lab, bad, foreign);
+    const foreign = Array.from({ length: 1_000 }, (_, i) => record({ node: three, version: i + 1, manifest: 'x' }));
+    for (let pass = 1; pass <= 10; pass++) tell(lab, bad, foreign, { pass });
     expect(lab.refusedRecords).toHaveLength(10_000);
-    tell(lab, bad, [record()]);
+    tell(lab, bad, [record({ version: 1_001 })], { above: 1_000 });
     expect(lab.refusedRecords.at(-1)).toMatchObject({ peer: two, refusal: { code: 'RATE_LIMIT_EXCEEDED' } });
     expect(lab.registry.find(bob)).toBeUndefined();
-    tell(lab, good, [record({ agentId: alice, node: three, manifest: signedManifest(alice) })]);
+    tell(lab, good, [record({ agentId: alice, node: three })]);
     expect(lab.registry.find(alice)?.nodeId).toBe(three);
     lab.clock.advance(1_000);
-    tell(lab, bad, [record()]);
+    tell(lab, bad, [record({ version: 1_001 })], { above: 1_000 });
     expect(lab.registry.find(bob)?.nodeId).toBe(two);
   });
 
@@ -242,7 +230,7 @@ describe('the registry of agents', () => {
     const link = lab.connect(two);
     tell(lab, link, [record({ manifest: signedManifest(bob, { generation: 2 }) })]);
     expect(lab.registry.find(bob)?.nodeId).toBe(two);
-    tell(lab, link, [], true);
+    tell(lab, link, [record({ version: 2, state: 'gone' })]);
     expect(lab.registry.find(bob)?.nodeId).toBe(one);
   });
 });

@@ -26,6 +26,12 @@ import { type Capability, capabilityPayload } from '../../../src/protocols/autho
 import { type PolicySet, parsePolicy } from '../../../src/protocols/authorization/policy.ts';
 import { type Manifest, manifestPayload } from '../../../src/protocols/deployment/manifest.ts';
 import type { FrameKind } from '../../../src/protocols/link/frame.ts';
+import {
+  type RegistryDelta,
+  type RegistryRecord,
+  registryDeltaText,
+  registryFeature,
+} from '../../../src/protocols/registry/record.ts';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
 
 export const alice = 'default/alice' as AgentId;
@@ -128,7 +134,7 @@ export function fakeLink(nodeId: NodeId, bootEpoch = 1, side: 'dialer' | 'accept
   const link = {
     nodeId,
     side,
-    hello: { bootEpoch },
+    hello: { bootEpoch, features: [registryFeature] },
     send: (kind: FrameKind, header: Uint8Array, content: Uint8Array = new Uint8Array(0)) => {
       if (fake.answer.ok) fake.sent.push({ kind, header: new Uint8Array(header), content: new Uint8Array(content) });
       return fake.answer;
@@ -149,10 +155,27 @@ export const openBob = {
   permitted_operations: [{ performatives: ['request', 'cfp', 'accept-proposal'] }],
 };
 
+/** A record of node-2 about bob, with whatever differs. */
+export const registryRecord = (over: Partial<RegistryRecord> = {}): RegistryRecord => {
+  const { version = 1, state = 'live' } = over;
+  return {
+    agentId: bob,
+    node: two,
+    version,
+    documents: version,
+    state,
+    manifest: state === 'gone' ? '' : signedManifest(over.agentId ?? bob),
+    capability: '',
+    ...over,
+  };
+};
+
 export interface LabOptions {
   readonly policies?: PolicySet;
   readonly enforcement?: MessageAuthorityOptions['enforcement'];
   readonly nodeId?: NodeId;
+  /** Nobody stands for all links: `broadcasts` stays empty. */
+  readonly alone?: boolean;
   readonly rate?: MessageAuthorityOptions['defaultRate'];
   readonly agentKeys?: ReadonlyMap<AgentId, KeyObject>;
 }
@@ -168,10 +191,12 @@ export function messagingLab(options: LabOptions = {}) {
   const told: { agent: AgentId; refusal: Refusal; messageId: string }[] = [];
   const emitted: NodeEvent[] = [];
   const broadcasts: Uint8Array[] = [];
+  const live = new Set<NodeId>();
+  const postponed: NodeId[] = [];
   // Stands for all links at once; the others only show what a link is told when it comes up.
   const everyone = fakeLink('everyone' as NodeId).link;
-  everyone.send = (_kind, _header, content = new Uint8Array(0)) => {
-    broadcasts.push(content);
+  everyone.send = (kind, _header, content = new Uint8Array(0)) => {
+    if (kind === 'registry') broadcasts.push(content);
     return ok(undefined);
   };
   const refusedRecords: (PeerRefusal & { peer: NodeId })[] = [];
@@ -183,11 +208,19 @@ export function messagingLab(options: LabOptions = {}) {
     nodeId,
     bootEpoch: 1,
     trust: world,
-    links: () => [everyone],
-    patience: new Patience(clock, { count: 100, periodMs: 1_000, burst: 10_000 }),
+    clock,
+    linkTo: (node) => links.get(node)?.link,
+    isLive: (node) => live.has(node),
+    patience: {
+      refused: new Patience(clock, { count: 100, periodMs: 1_000, burst: 10_000 }),
+      heard: new Patience(clock, { count: 10_000, periodMs: 1_000, burst: 400_000 }),
+      repeated: new Patience(clock, { count: 100, periodMs: 1_000, burst: 5_000 }),
+    },
+    onPostponed: (peer) => void postponed.push(peer),
     onChanges: () => authority?.agentsChanged(),
     onRefused: (peer, refusals) => void refusedRecords.push(...refusals.map((refusal) => ({ ...refusal, peer }))),
   });
+  if (!options.alone) registry.linkReady(everyone);
   const authority: MessageAuthority = new MessageAuthority({
     clock,
     nodeId,
@@ -244,6 +277,10 @@ export function messagingLab(options: LabOptions = {}) {
     emitted,
     broadcasts,
     refusedRecords,
+    trust: world,
+    /** Members that are alive, as gossip would know. */
+    live,
+    postponed,
     /** Puts a link in place; the registry is told of it. */
     connect(node: NodeId, bootEpoch = 1): FakeLink {
       const link = fakeLink(node, bootEpoch);
@@ -251,12 +288,29 @@ export function messagingLab(options: LabOptions = {}) {
       registry.linkReady(link.link);
       return link;
     },
-    disconnect: (node: NodeId) => void links.delete(node),
+    disconnect(node: NodeId): void {
+      const link = links.get(node);
+      links.delete(node);
+      if (link) registry.linkClosed(link.link);
+    },
     /** What local agents answer to a delivery from now on. */
     deliverWith(answer: () => Result<void>) {
       deliver = answer;
     },
   };
+}
+
+/** Whoever is at the other end of the link says this about its agents: changes, or a listing of everything. */
+export function tellRegistry(
+  lab: MessagingLab,
+  { link }: FakeLink,
+  records: readonly RegistryRecord[],
+  over: Partial<RegistryDelta> = {},
+): void {
+  const upTo = over.upTo ?? records.at(-1)?.version ?? 0;
+  const delta = { pass: 0, above: 0, upTo, newest: upTo, records, ...over };
+  const content = Buffer.from(registryDeltaText(delta));
+  lab.registry.receive(link, { kind: 'registry', header: new Uint8Array(0), content });
 }
 
 export type MessagingLab = ReturnType<typeof messagingLab>;

@@ -6,7 +6,6 @@ import type { AgentId } from '../../../src/names.ts';
 import type { MessageHeader } from '../../../src/protocols/acl/message.ts';
 import { decodeMessageHeader, encodeMessageHeader, withSignature } from '../../../src/protocols/link/message-frame.ts';
 import { decodeRefusal, encodeRefusal } from '../../../src/protocols/link/refusal-frame.ts';
-import { type RegistryRecord, registryDeltaText } from '../../../src/protocols/registry/record.ts';
 import { settle } from '../../../src/testing/manual-clock.ts';
 import { messageHeader } from './fixtures.ts';
 import {
@@ -18,8 +17,10 @@ import {
   mallory,
   messagingLab,
   one,
+  registryRecord,
   signedCapability,
   signedManifest,
+  tellRegistry,
   three,
   two,
 } from './messaging-lab.ts';
@@ -27,17 +28,9 @@ import {
 const mayAsk = signedCapability(alice, ['* agent:default/*']);
 
 /** What a peer says about an agent that it hosts. */
-function announced(lab: MessagingLab, { link }: FakeLink, agentId: AgentId, capability = ''): void {
-  const record: RegistryRecord = {
-    agentId,
-    node: link.nodeId,
-    version: ++version,
-    state: 'live',
-    manifest: signedManifest(agentId),
-    capability,
-  };
-  const content = utf8.encode(registryDeltaText({ full: false, records: [record] }));
-  lab.registry.receive(link, { kind: 'registry', header: new Uint8Array(0), content });
+function announced(lab: MessagingLab, peer: FakeLink, agentId: AgentId, capability = ''): void {
+  version += 1;
+  tellRegistry(lab, peer, [registryRecord({ agentId, node: peer.link.nodeId, version, capability })]);
 }
 let version = 0;
 

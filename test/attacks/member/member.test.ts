@@ -7,7 +7,6 @@ import { DenialWindow } from '../../../src/protocols/audit/denials.ts';
 import type { AuditEvent } from '../../../src/protocols/audit/record.ts';
 import { encodeMessageHeader, withSignature } from '../../../src/protocols/link/message-frame.ts';
 import { decodeRefusal, encodeRefusal } from '../../../src/protocols/link/refusal-frame.ts';
-import { type RegistryRecord, registryDeltaText } from '../../../src/protocols/registry/record.ts';
 import { messageHeader } from '../../actors/messaging/fixtures.ts';
 import {
   alice,
@@ -17,9 +16,11 @@ import {
   type MessagingLab,
   mallory,
   messagingLab,
+  registryRecord,
   signedCapability,
   signedManifest,
   stranger,
+  tellRegistry,
   three,
   two,
 } from '../../actors/messaging/messaging-lab.ts';
@@ -40,20 +41,7 @@ function attacked() {
   return { lab, evil, honest };
 }
 
-const record = (over: Partial<RegistryRecord>): RegistryRecord => ({
-  agentId: bob,
-  node: two,
-  version: 1,
-  state: 'live',
-  manifest: '',
-  capability: '',
-  ...over,
-});
-
-function tell(lab: MessagingLab, { link }: FakeLink, records: readonly RegistryRecord[], full = false): void {
-  const content = utf8.encode(registryDeltaText({ full, records }));
-  lab.registry.receive(link, { kind: 'registry', header: new Uint8Array(0), content });
-}
+const [record, tell] = [registryRecord, tellRegistry];
 
 function say(lab: MessagingLab, { link }: FakeLink, over: Parameters<typeof messageHeader>[0], content = 'hi'): void {
   const header = withSignature(encodeMessageHeader(utf8, messageHeader(over)), undefined);
@@ -69,13 +57,9 @@ const codes = ({ sent }: FakeLink): string[] =>
 describe('a member in the wrong hands, about agents', () => {
   it('cannot host one that is placed elsewhere, with the genuine manifest that it has from the registry', () => {
     const { lab, evil } = attacked();
-    const { record } = lab.registry.all().find(({ record: { agentId } }) => agentId === mallory)!;
-    const { agentId, node, state, manifest, capability } = record;
-    const stolen = { agentId, node, state, manifest, capability };
-    tell(lab, evil, [
-      { ...stolen, node: two, version: 9 },
-      { ...stolen, version: 9 },
-    ]);
+    const { signed } = lab.registry.all().find(({ manifest }) => manifest.agentId === mallory)!;
+    const stolen = { agentId: mallory, manifest: signed.manifest, capability: signed.capability };
+    tell(lab, evil, [record({ ...stolen, version: 8 }), record({ ...stolen, node: three, version: 9 })]);
     expect(lab.refusedRecords.map(({ refusal }) => refusal.code)).toEqual(['DEPLOYMENT_REFUSED', 'UNAUTHORIZED']);
     expect(lab.registry.find(mallory)?.nodeId).toBe(three);
   });
@@ -97,11 +81,11 @@ describe('a member in the wrong hands, about agents', () => {
   it('cannot take one away from another node', () => {
     const { lab, evil } = attacked();
     tell(lab, evil, [
-      record({ agentId: mallory, node: three, version: 99, state: 'gone' }),
-      record({ agentId: mallory, version: 99, state: 'gone' }),
+      record({ agentId: mallory, node: three, version: 97, state: 'gone' }),
+      record({ agentId: mallory, version: 98, state: 'gone' }),
       record({ agentId: bob, version: 99, state: 'gone' }),
     ]);
-    tell(lab, evil, [], true);
+    tell(lab, evil, [], { pass: 1, upTo: 99 });
     expect([mallory, bob, alice].map((agent) => lab.registry.find(agent)?.nodeId)).toEqual([
       three,
       'node-1',
@@ -117,11 +101,11 @@ describe('a member in the wrong hands, about agents', () => {
         lab,
         evil,
         Array.from({ length: 2_500 }, (_, i) =>
-          record({ agentId: `default/x-${part}-${i}` as AgentId, version: part + 1, state: 'gone' }),
+          record({ agentId: `default/x-${part}-${i}` as AgentId, version: 2 + part * 2_500 + i, state: 'gone' }),
         ),
       );
     // A hundred thousand names were told, and a single change must not cost a copy of them.
-    for (let version = 2; version < 500; version++)
+    for (let version = 100_002; version < 100_500; version++)
       tell(lab, evil, [record({ agentId: alice, version, manifest: signedManifestOfAlice })]);
     expect(performance.now() - began).toBeLessThan(5_000);
     expect(lab.registry.all()).toHaveLength(3);
@@ -130,20 +114,29 @@ describe('a member in the wrong hands, about agents', () => {
   const signedManifestOfAlice = signedManifest(alice);
 
   it('loses its link for what is no delta, however it is written', () => {
-    const deep = `{"v":1,"full":true,"records":${'['.repeat(400_000)}${']'.repeat(400_000)}}`;
+    const head = '"v":2,"pass":0,"above":0,"upTo":9,"newest":9';
+    const deep = `{${head},"records":${'['.repeat(400_000)}${']'.repeat(400_000)}}`;
     const wrong = [
       '',
       'null',
       '[]',
       deep,
-      '{"v":2,"full":true,"records":[]}',
-      '{"v":1,"full":true,"records":[],"more":1}',
-      '{"v":1,"full":true,"records":[{"__proto__":{}}]}',
-      '{"v":1,"v":1,"full":true,"records":[]}',
-      `{"v":1,"full":true,"records":${JSON.stringify([record({ agentId: '../etc' as AgentId })])}}`,
-      `{"v":1,"full":true,"records":${JSON.stringify([record({ version: -1 })])}}`,
-      `{"v":1,"full":true,"records":${JSON.stringify([record({ version: 1.5 })])}}`,
-      JSON.stringify({ v: 1, full: true, records: [], pad: 'x'.repeat(limits.pushPullBytesMax) }),
+      '{"v":1,"full":true,"records":[]}',
+      `{${head},"records":[],"more":1}`,
+      `{${head},"records":[{"__proto__":{}}]}`,
+      `{"v":2,${head},"records":[]}`,
+      `{${head},"records":${JSON.stringify([{ ...record(), agentId: '../etc' }])}}`,
+      `{${head},"records":${JSON.stringify([record({ version: -1 })])}}`,
+      `{${head},"records":${JSON.stringify([record({ version: 1.5 })])}}`,
+      JSON.stringify({
+        v: 2,
+        pass: 0,
+        above: 0,
+        upTo: 9,
+        newest: 9,
+        records: [],
+        pad: 'x'.repeat(limits.pushPullBytesMax),
+      }),
     ];
     for (const text of wrong) {
       const { lab, evil } = attacked();

@@ -11,7 +11,8 @@ import { type DevelopmentCluster, developmentCluster } from '../../../src/develo
 import { clusterLayout } from '../../../src/development/layout.ts';
 import { unwrap } from '../../../src/errors.ts';
 import type { Revocation } from '../../../src/protocols/notice/revocation.ts';
-import { operator, signNotice } from '../../actors/notice-lab.ts';
+import type { RootsBody } from '../../../src/protocols/notice/roots.ts';
+import { operator, signNotice, type ToSign } from '../../actors/notice-lab.ts';
 
 /**
  * A node as a user runs it, in this process, and a friend of it on another port; `stranger` has keys and a certificate of
@@ -28,6 +29,8 @@ export interface AttackedNode {
   readonly ca: { readonly certPem: string; readonly keyPem: string };
   /** Has an authority revoke this and all that was revoked before. */
   revoke(...revocations: readonly Revocation[]): Promise<void>;
+  /** Has an authority put a bundle of roots in force, as soon as all members have taken the one before. */
+  believe(body: RootsBody): Promise<void>;
   /** Asks an agent of the target from the friend’s node, and expects the answer. */
   serves(): Promise<void>;
   /** Stops the friend and starts it again: expects that it can link to the target now. */
@@ -73,6 +76,7 @@ export async function attackedNode(): Promise<AttackedNode> {
   );
   let friend = await start('friend');
   const revoked: Revocation[] = [];
+  let roots = 0;
   let questions = 0;
   const ask = async () => {
     const { agent } = await friend.deploy('default/asker', () => {}, { actions: ['request agent:default/*'] });
@@ -87,6 +91,18 @@ export async function attackedNode(): Promise<AttackedNode> {
     });
   };
   await serves();
+  const publish = async <K extends 'revocations' | 'roots'>(notice: Omit<ToSign<K>, 'clusterId'>): Promise<void> => {
+    const key = privateKey(readFileSync(layout.authorityKey, 'utf8'));
+    const text = signNotice(key, { ...notice, clusterId: cluster.config('target').cluster.id });
+    await until('the target sees a quorum', () => target.control.status().partition === 'majority');
+    let answer = await target.control.publishNotice(text, operator);
+    const taken = async () => {
+      answer = answer.ok ? answer : await target.control.publishNotice(text, operator);
+      return answer.ok;
+    };
+    if (notice.kind === 'roots') await until('all members have taken the bundle before', taken);
+    unwrap(answer);
+  };
   return {
     cluster,
     config: cluster.config('target'),
@@ -102,13 +118,9 @@ export async function attackedNode(): Promise<AttackedNode> {
     ca: { certPem: readFileSync(layout.caCert, 'utf8'), keyPem: readFileSync(layout.caKey, 'utf8') },
     async revoke(...revocations) {
       revoked.push(...revocations);
-      const text = signNotice(privateKey(readFileSync(layout.authorityKey, 'utf8')), {
-        ...{ kind: 'revocations', generation: revoked.length, clusterId: cluster.config('target').cluster.id },
-        body: { revocations: revoked },
-      });
-      await until('the target sees a quorum', () => target.control.status().partition === 'majority');
-      unwrap(await target.control.publishNotice(text, operator));
+      await publish({ kind: 'revocations', generation: revoked.length, body: { revocations: revoked } });
     },
+    believe: (body) => publish({ kind: 'roots', generation: ++roots, body }),
     serves,
     async friendComesBack() {
       await friend.stop();

@@ -13,7 +13,9 @@ import {
 import { privateKeyToPem } from '../../../src/crypto/keys.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { unwrap } from '../../../src/errors.ts';
+import type { RootsBody } from '../../../src/protocols/notice/roots.ts';
 import { revocationOf } from '../../actors/notice-lab.ts';
+import { textOf } from '../../actors/roots-lab.ts';
 import { signedWithSha1, tampered } from '../lab/resigned.ts';
 import { type AttackedNode, attackedNode, expectRefused, privateKey, tlsUntilCut } from './attacked-node.ts';
 
@@ -265,40 +267,70 @@ describe('the link port refuses', () => {
 
 describe('the link port resumes no session', () => {
   const serialOf = (pem: string): string => new X509Certificate(pem).serialNumber;
-  /** What the server gave to resume TLS with, if it gave anything. */
+  /** What the server gave to resume TLS with, if it gave anything, once it has let this certificate in. */
   async function sessionOf(shown: Shown): Promise<Buffer | undefined> {
     let session: Buffer | undefined;
+    let answer = '';
     await tlsUntilCut(attacked.config, { localAddress: source, ...shown }, (socket) => {
       session = socket.getSession();
       socket.on('session', (given) => {
         session = given;
       });
+      socket.on('data', (bytes: Buffer) => {
+        answer += bytes.toString('latin1');
+      });
       // Wrong, so that it ends; the session is given before.
       setTimeout(() => socket.write('GET / HTTP/1.0\r\n\r\n'), 100);
     });
+    expect(answer).toMatch(/^HTTP\/1.1 426 /);
     return session;
   }
-  const cases: readonly [string, () => { shown: Shown; serial: string }][] = [
+  interface Ended {
+    readonly shown: Shown;
+    /** Ends what let it in. */
+    readonly end: () => Promise<void>;
+    readonly code: string;
+    readonly reason: RegExp;
+  }
+  const revocation = (shown: Shown, serial: string): Ended => ({
+    ...{ shown, code: 'REVOKED', reason: new RegExp(serial) },
+    end: () => attacked.revoke(revocationOf('serial', serial)),
+  });
+  const cases: readonly [string, () => Ended | Promise<Ended>][] = [
     [
       'after the certificate was revoked',
       () => {
         const shown = leaf();
-        return { shown, serial: serialOf(shown.cert) };
+        return revocation(shown, serialOf(shown.cert));
       },
     ],
     [
       'after the CA above it was',
       () => {
         const ca = caBelow(attacked.ca);
-        return { shown: below(ca), serial: serialOf(ca.certPem) };
+        return revocation(below(ca), serialOf(ca.certPem));
+      },
+    ],
+    [
+      'after the root above it was dropped',
+      async () => {
+        const { trustDomain } = attacked.config.cluster;
+        const other = issueCa(osCrypto, { trustDomain, notBefore: Date.now() - hourMs, notAfter: Date.now() + hourMs });
+        const [kept, dropped] = [textOf(attacked.ca.certPem), textOf(other.certPem)];
+        const alone: RootsBody = { trustDomain, roots: [kept], issuing: 0, crossSigned: [], lockedOut: [] };
+        await attacked.believe({ ...alone, roots: [kept, dropped] });
+        return {
+          ...{ shown: leaf(() => ({ ca: other })), code: 'CERTIFICATE_REFUSED', reason: /^OTHER_CA: / },
+          end: () => attacked.believe(alone),
+        };
       },
     ],
   ];
   it.each(cases)('%s, and refuses who tries', async (_, make) => {
-    const { shown, serial } = make();
+    const { shown, end, code, reason } = await make();
     source = '127.0.0.90';
     const session = await sessionOf(shown);
-    await attacked.revoke(revocationOf('serial', serial));
+    await end();
     source = `127.0.0.${91 + cases.findIndex(([, known]) => known === make)}`;
     let reused: boolean | undefined;
     await tlsUntilCut(
@@ -310,7 +342,7 @@ describe('the link port resumes no session', () => {
       },
     );
     expect(reused).toBe(false);
-    await expectRefused(attacked, source, new RegExp(serial), 'REVOKED');
+    await expectRefused(attacked, source, reason, code);
     await attacked.serves();
   });
 });

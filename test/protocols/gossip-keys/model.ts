@@ -130,7 +130,7 @@ const rebase = (rules: RotationState, by: number): RotationState => {
     switchedMs: 0,
     epochsWholeMs: 0,
     switchesWholeMs: 0,
-    candidate: rules.candidate && { ...rules.candidate, sinceMs: at(rules.candidate.sinceMs) },
+    candidate: rules.candidate && { ...rules.candidate, sinceMs: at(rules.candidate.sinceMs), firstMs: 0 },
     retiring: rules.retiring.map(({ id, sinceMs }) => ({ id, sinceMs: at(sinceMs) })),
     due: rules.due && { ...rules.due, sinceMs: at(rules.due.sinceMs) },
     asked: rules.asked && { ...rules.asked, sinceMs: at(rules.asked.sinceMs) },

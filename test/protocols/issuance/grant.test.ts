@@ -47,6 +47,24 @@ describe('a certificate is granted', () => {
   });
 });
 
+describe('a certificate of a node whose certificates are revoked up to a moment', () => {
+  const since = (revokedUntil: number) => {
+    const grant = grantCertificate(asked, entitled, { ...policy, revokedUntil }, now);
+    return grant.ok ? grant.value.notBefore : grant.refusal.reasons.join();
+  };
+
+  test('begins later, by whole seconds, and otherwise as ever', () => {
+    expect(since(now - 30_000)).toBe(now - 29_000);
+    expect(since(now - 29_001)).toBe(now - 29_000);
+    expect(since(now - limits.clockSkewMsMax - 1_000)).toBe(now - limits.clockSkewMsMax);
+  });
+
+  test('is refused while that moment lies ahead: the clocks differ', () => {
+    expect(since(now - 1_000)).toBe(now);
+    expect(since(now)).toContain('compare the clocks');
+  });
+});
+
 describe('a certificate is refused', () => {
   test.each<[string, Partial<AskedIdentity>]>([
     ['for another’s URI', { uris: ['spiffe://test.internal/node/node-2'] }],

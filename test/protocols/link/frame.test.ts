@@ -74,6 +74,7 @@ describe('frames', () => {
       actors: 11,
       'actor-stream': 12,
       gossip: 13,
+      'registry-acknowledgement': 14,
       'notice-request': 16,
       notice: 17,
       checkpoint: 24,

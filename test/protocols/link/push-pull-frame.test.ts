@@ -6,6 +6,7 @@ import {
   type DirectoryEntry,
   decodePushPull,
   encodePushPull,
+  encodePushPullPages,
   type PushPull,
 } from '../../../src/protocols/link/push-pull-frame.ts';
 import { Writer } from '../../../src/protocols/msgpack/writer.ts';
@@ -41,6 +42,25 @@ describe('a push/pull document', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  test('comes back whole from pages, each of which a peer would read', () => {
+    const names = many(800, (i) => longName(i));
+    const directory = names.map((name) => entryOf(name, 1_200, 200));
+    const list = names.flatMap((name, i) => [
+      claims.alive(name),
+      ...(i % 7 === 0 ? [claims.dead(name, ['n1', 'n2', 'n3'])] : []),
+    ]);
+    // Of one nothing but its key is known, of another no key.
+    const pages = encodePushPullPages(utf8, { directory: directory.slice(1), claims: list.slice(0, -1) });
+    expect(pages.length).toBeGreaterThan(2);
+    const read = pages.map((page) => decoded(decodePushPull(utf8, page)));
+    expect(read.flatMap((page) => page.claims)).toEqual(list.slice(0, -1));
+    expect(read.flatMap((page) => page.directory)).toEqual(directory.slice(1));
+    for (const { directory: entries, claims: about } of read)
+      for (const { nodeId: node } of entries)
+        expect(about.some(({ claim }) => claim.node === node) || node === names.at(-1)).toBe(true);
+    expect(encodePushPullPages(utf8, { directory: [], claims: [] })).toEqual([]);
   });
 
   test('of nothing is a document', () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/limits.ts';
+import type { TrustDomain } from '../../../src/names.ts';
 import type { Notice } from '../../../src/protocols/notice/notice.ts';
 import { noticePayload } from '../../../src/protocols/notice/notice.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type NoticesState,
   noticesFor,
   revocationsInForce,
+  rootsInForce,
   type SignedNotice,
   takeNotice,
   trustInForce,
@@ -44,6 +46,12 @@ const trusting = (generation: number, deployers: readonly string[] = [issuer]): 
     clusterId,
     issuedAt: 1,
     body: { deployers, issuers: [], authorities: [otherKey] },
+  });
+
+const rooted = (generation: number, roots: readonly string[], issuing = 0): SignedNotice =>
+  signed({
+    ...({ v: 1, kind: 'roots', generation, clusterId, issuedAt: 1 } as const),
+    body: { trustDomain: 'example.org' as TrustDomain, roots, issuing, crossSigned: [], lockedOut: [] },
   });
 
 const taking = (documents: readonly SignedNotice[], from: NoticesState = emptyNotices(clusterId)): NoticesState =>
@@ -207,5 +215,28 @@ describe('what an operator publishes', () => {
   ])('is judged before it is in force: %s', (_, document, expected) => {
     const judged = judgePublication(state, document);
     expect(judged.ok ? 'ok' : judged.refusal.code).toBe(expected);
+  });
+});
+
+describe('two bundles of roots of one generation', () => {
+  const step = rooted(2, ['AAAA', 'BBBB'], 1);
+  const rivals = [rooted(3, ['AAAA']), rooted(3, ['BBBB'])];
+
+  it('that have no root in common leave what was in force before, in whatever order they come', () => {
+    for (const [first, second] of [rivals, rivals.toReversed()] as const) {
+      const state = taking([rooted(1, ['AAAA']), step, first!, second!]);
+      expect(rootsInForce(state)).toEqual(step.notice.body);
+      expect(rootsInForce(taking([rooted(4, ['BBBB'])], state))?.roots).toEqual(['BBBB']);
+    }
+  });
+
+  it('whose generation before was two as well leave what both of those held', () => {
+    const state = taking([step, rooted(2, ['BBBB', 'CCCC']), ...rivals]);
+    expect(rootsInForce(state)?.roots).toEqual(['BBBB']);
+  });
+
+  it('are told without what was before them, which is over', () => {
+    const state = taking([step, ...rivals]);
+    expect(noticesFor(state, [], marks(state))).toEqual(rivals);
   });
 });

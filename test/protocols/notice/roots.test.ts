@@ -62,21 +62,35 @@ describe('a bundle of roots', () => {
       expect(readNotice(JSON.stringify({ ...notice, body: { ...notice.body, ...over } })).ok).toBe(false);
   });
 
-  test('of which two have one generation is what both hold, the same on every node', () => {
+  test('of which several have one generation is what all hold, the same on every node', () => {
     fc.assert(
-      fc.property(anyBody, anyBody, (a, b) => {
-        const one = stricterRoots(a, b);
-        expect(stricterRoots(b, a)).toEqual(one);
-        const common = a.roots.filter((root) => b.roots.includes(root));
+      fc.property(anyBody, anyBody, anyBody, (a, b, c) => {
+        const one = stricterRoots([a, b, c]);
+        for (const order of [
+          [c, b, a],
+          [b, a, c],
+          [b, c, a],
+        ])
+          expect(stricterRoots(order)).toEqual(one);
+        const common = a.roots.filter((root) => b.roots.includes(root) && c.roots.includes(root));
         expect(one === undefined).toBe(common.length === 0);
         if (!one) return;
         expect([...one.roots].sort()).toEqual([...common].sort());
         expect(one.roots).toContain(issuingRoot(one));
       }),
     );
-    expect(
-      stricterRoots(body(['AAAA']), body(['AAAA'], 0, { trustDomain: 'other.org' as TrustDomain })),
-    ).toBeUndefined();
+    const other = body(['AAAA'], 0, { trustDomain: 'other.org' as TrustDomain });
+    expect(stricterRoots([body(['AAAA']), other])).toBeUndefined();
+  });
+
+  test('that two operators publish at once says where the rotation is, as either would alone', () => {
+    // The next root may well come first by its text.
+    for (const issuing of [0, 1]) {
+      const step = body(['BBBB', 'AAAA'], issuing);
+      const both = stricterRoots([step, { ...step, lockedOut: [id(1)] }]);
+      expect(both).toEqual(step);
+      expect(rotationStage(both!)).toBe(rotationStage(step));
+    }
   });
 
   test('follows another one step at a time', () => {

@@ -162,6 +162,42 @@ describe('a message to a service', () => {
     expect(await ask('?pick=rr')).toBe('node-1');
   });
 
+  it('reaches nobody who is suspended while another can answer, wherever the suspension was ordered', async () => {
+    const cluster = await whole();
+    for (const node of ['node-1', 'node-2']) await deployEcho(cluster, node, `on-${node}`);
+    const asker = await cluster.deploy('node-1', 'default/asker', () => {}, { actions: ['request agent:default/*'] });
+    await cluster.advance(100);
+    const ask = async (query = '') => {
+      const answer = await cluster.settled(asker.agent.ask({ ...request, to: `${request.to}${query}` }));
+      return answer.ok ? answer.value.content : answer.refusal.code;
+    };
+    expect(cluster.node('node-1').kernel.suspend('/node/agents/default/on-node-1').ok).toBe(true);
+    expect([await ask(), await ask('?pick=rr'), await ask('?pick=rr')]).toEqual(['node-2', 'node-2', 'node-2']);
+    expect(asker.agent.find('echo')).toEqual(['default/on-node-2']);
+    cluster.node('node-1').kernel.resume('/node/agents/default/on-node-1');
+    expect(await ask()).toBe('node-1');
+    // A whole tenant of the other node: what is told of it is that they are suspended, and not what they are.
+    cluster.node('node-2').kernel.suspend('/node/agents/default');
+    await cluster.advance(100);
+    expect(cluster.node('node-1').lookup('default/on-node-2')).toMatchObject({ state: 'suspended', reachable: true });
+    expect([await ask('?pick=rr'), await ask('?pick=rr')]).toEqual(['node-1', 'node-1']);
+    // With nobody else there it is sent to all the same, and waits.
+    await cluster.settled(cluster.node('node-1').control.remove('default/on-node-1' as never, caller));
+    expect(asker.agent.find('echo')).toEqual(['default/on-node-2']);
+    const waiting = asker.agent.ask(request);
+    await cluster.advance(1_000);
+    cluster.node('node-2').kernel.resume('/node/agents/default');
+    expect(await cluster.settled(waiting)).toMatchObject({ ok: true, value: { content: 'node-2' } });
+    await cluster.until(
+      'it is known to go on',
+      () => cluster.node('node-1').lookup('default/on-node-2')?.state === 'remote',
+    );
+    expect(cluster.node('node-3').agents({ service: 'echo', node: 'node-2' as never })).toMatchObject([
+      { agentId: 'default/on-node-2' },
+    ]);
+    expect(cluster.node('node-3').agents({ service: 'other/echo' })).toEqual([]);
+  });
+
   it('is authorised for the agent that it goes to', async () => {
     const cluster = await whole();
     await deployEcho(cluster, 'node-1');

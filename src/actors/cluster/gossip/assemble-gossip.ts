@@ -2,6 +2,7 @@ import { rawPublicKey } from '../../../crypto/keys.ts';
 import { swimProfiles } from '../../../protocols/swim/config.ts';
 import type { Member } from '../../../protocols/swim/member.ts';
 import { raiseBootEpoch } from '../../boot-epoch.ts';
+import type { Hearers } from '../../hearers.ts';
 import type { NodeBase } from '../../node-base.ts';
 import { memberView } from '../../node-control.ts';
 import type { Directory } from '../directory.ts';
@@ -18,10 +19,11 @@ interface GossipRooms {
   readonly directory: Directory;
   readonly exchange: NoticeExchange;
   readonly keys: KeyRotation;
+  readonly members: Hearers<Member>;
 }
 
 /** The gossip of a node, wired to its events and its audit log. */
-export function createGossip({ base, links, directory, exchange, keys }: GossipRooms): Gossip {
+export function createGossip({ base, links, directory, exchange, keys, members }: GossipRooms): Gossip {
   const { config, ports, files, kernel, bootEpoch, nodeId } = base;
   const box = ports.crypto.generateKeyPair('x25519');
   const boxPublic = rawPublicKey(box.publicKey);
@@ -63,6 +65,7 @@ export function createGossip({ base, links, directory, exchange, keys }: GossipR
       memberChanged(base, links, changed);
       base.transport.memberChanged(changed);
       keys.viewChanged();
+      members.tell(changed);
     },
     onPartition: (mode) => {
       member.tell({ type: 'gossip.partition', mode }, 'control');

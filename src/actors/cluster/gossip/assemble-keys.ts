@@ -2,6 +2,7 @@ import { limits } from '../../../limits.ts';
 import type { RotationTimes, RotationView } from '../../../protocols/gossip-keys/state.ts';
 import type { NoticeKind } from '../../../protocols/notice/notice.ts';
 import type { NoticesState } from '../../../protocols/notice/reconciliation.ts';
+import { rotationStage } from '../../../protocols/notice/root-rotation.ts';
 import type { NodeBase } from '../../node-base.ts';
 import type { Links } from '../links/links.ts';
 import type { NoticeExchange } from '../notices/notice-exchange.ts';
@@ -72,7 +73,7 @@ function viewOf({ base, gossip }: KeyRooms): RotationView {
       .map(({ nodeId }) => nodeId),
     majority: gossip()?.partition() === 'majority',
     quorum: Math.floor(expectedSize / 2) + 1,
-    revocations: stepsOf(notices.state, 'revocations') + stepsOf(notices.state, 'suspensions'),
+    revocations: stepsOf(notices.state, 'revocations') + stepsOf(notices.state, 'suspensions') + dropsOf(notices.state),
     revoked: revocations.nodes,
   };
 }
@@ -81,6 +82,18 @@ function viewOf({ base, gossip }: KeyRooms): RotationView {
 function stepsOf({ shelves }: NoticesState, kind: NoticeKind): number {
   const shelf = shelves[kind];
   return shelf ? shelf.current.notice.generation * (limits.noticeRivalsMax + 1) + shelf.rivals.length : 0;
+}
+
+/**
+ * Grows when a root is dropped, since members may have been locked out with it, and not with the two steps before. From the
+ * document alone, or nodes that have missed one would count differently; and never less, so its rivals are left to the
+ * directory, which hears nobody whose root is dropped.
+ */
+function dropsOf({ shelves }: NoticesState): number {
+  const notice = shelves.roots?.current.notice;
+  if (notice?.kind !== 'roots') return 0;
+  const steps = { settled: 0, distributing: 1, issuing: 2 } as const;
+  return Math.max(0, notice.generation - steps[rotationStage(notice.body)]) * (limits.noticeRivalsMax + 1);
 }
 
 function tellNews({ audit, events, ports, nodeId }: NodeBase, rotation: KeyRotation, news: KeyNews): void {

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { unwrap } from '../../../errors.ts';
 import type { NodeId } from '../../../names.ts';
 import type { Frame } from '../../../protocols/link/frame.ts';
-import { encodePushPull } from '../../../protocols/link/push-pull-frame.ts';
+import { encodePushPull, encodePushPullPages } from '../../../protocols/link/push-pull-frame.ts';
 import type { SignedClaim } from '../../../protocols/swim/claim.ts';
 import { isOut, type Member } from '../../../protocols/swim/member.ts';
 import type { PartitionMode } from '../../../protocols/swim/partition.ts';
@@ -75,7 +75,8 @@ export class Gossip {
     this.#snapshot = new MemberSnapshot({
       store,
       clock,
-      take: () => encodePushPull(utf8, { directory: directory.entries(clock.now()), claims: snapshot(this.#swim) }),
+      take: () =>
+        encodePushPullPages(utf8, { directory: directory.entries(clock.now()), claims: snapshot(this.#swim) }),
       trouble: onTrouble,
     });
   }
@@ -125,10 +126,8 @@ export class Gossip {
     });
   }
 
-  /** Twice, because verdicts are news only about members that are known. */
   #restore(kept: Uint8Array): void {
-    for (let pass = 0; pass < 2; pass++)
-      this.#input({ type: 'restored', claims: unwrap(this.#intake.remembered(kept)), now: this.#now() });
+    this.#input({ type: 'restored', claims: unwrap(this.#intake.remembered(kept)), now: this.#now() });
   }
 
   /** Dials the seeds; what they answer to a push/pull makes this node a member. */

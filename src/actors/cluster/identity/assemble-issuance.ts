@@ -10,9 +10,13 @@ import { LinkRenewal } from '../links/link-renewal.ts';
 import type { Links } from '../links/links.ts';
 import { ApiCertificate } from './api-certificate.ts';
 import { rotatorPaths } from './assemble-roots.ts';
-import type { CertificateRenewal, CertRotatorEvent } from './cert-rotator.ts';
+import type { CertRotatorEvent } from './cert-rotator.ts';
 import { CertificateIssuer, type IssuanceRecord } from './certificate-issuer.ts';
-import { type CertificateSource, createCertificateRenewal } from './certificate-renewal.ts';
+import {
+  type CertificateSource,
+  createCertificateRenewal,
+  type NodeCertificateRenewal,
+} from './certificate-renewal.ts';
 import { CertificateRequests } from './certificate-requests.ts';
 import { CertificateService } from './certificate-service.ts';
 import { sourcesAgain } from './ended-certificate.ts';
@@ -23,7 +27,7 @@ import { askToEnrolAgain } from './re-enrolment-call.ts';
 const frameOf = { node: 'certificate-request', server: 'server-certificate-request' } as const;
 
 export interface IssuanceParts {
-  readonly renewal: CertificateRenewal;
+  readonly renewal: NodeCertificateRenewal;
   /** Signs for others: a CA node’s. */
   readonly issuer: CertificateIssuer | undefined;
   /** What this node has issued to others; empty on one that is no CA node. */
@@ -129,16 +133,16 @@ function createIssuer(
     authority: () => authorities.present(),
     caPem: () => identity.tls.caPem,
     revoked: (of) => revocations.ofCertificate(of),
+    revokedUntil: (node) => revocations.until(node),
     // Development’s key signs for its own node alone, and nobody enrols with it.
-    keep: async (svid) => (authority ? issued.keep(svid) : ok(undefined)),
-    forget: async (svid) => (authority ? issued.forget(svid) : undefined),
-    record: ({ spiffeId, sourceIp, serial, notAfter, replaces, purpose }: IssuanceRecord) =>
+    issued: authority && issued,
+    record: ({ spiffeId, sourceIp, serial, notAfter, replaces, purpose, again }: IssuanceRecord) =>
       audit.record({
         type: 'CertificateIssued',
         identity: spiffeId,
         sourceIp,
         outcome: 'success',
-        reasons: [],
+        reasons: again ? ['It was given once more: it was asked for again, with the same key.'] : [],
         certificateSerial: serial,
         metadata: {
           ...(replaces && { replaces }),
@@ -191,7 +195,7 @@ function endedSources({ config, files, ports }: NodeBase): readonly CertificateS
   return sourcesAgain({ ...tls, svid, clusterId: config.cluster.id }, config.node.rotation.caNodes, askToEnrolAgain);
 }
 
-function createRenewal(base: NodeBase, sources: () => readonly CertificateSource[]): CertificateRenewal {
+function createRenewal(base: NodeBase, sources: () => readonly CertificateSource[]): NodeCertificateRenewal {
   const { config, ports, files, audit, events, nodeId, fault, roots } = base;
   const { node } = config;
   const { identity } = files;
@@ -215,7 +219,6 @@ function createRenewal(base: NodeBase, sources: () => readonly CertificateSource
     certificatePath: node.certificatePath,
     privateKeyPath: node.privateKeyPath,
     jitter: () => ports.random.uint32() / 0x1_0000_0000,
-    mayEnrolAgain: node.rotation.caNodes.length > 0,
     sources,
     record,
     rotated: () => {

@@ -5,7 +5,7 @@ import { limits } from '../../../limits.ts';
 import type { NodeId } from '../../../names.ts';
 import { issuerFeature } from '../../../protocols/link/certificate-frame.ts';
 import { type RotationState, rotationStage } from '../../../protocols/notice/root-rotation.ts';
-import type { Member, MemberStatus } from '../../../protocols/swim/member.ts';
+import type { Member } from '../../../protocols/swim/member.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 import type { NodeBase } from '../../node-base.ts';
 import type { RootsView } from '../../operations/roots-view.ts';
@@ -16,7 +16,7 @@ import type { Links } from '../links/links.ts';
 import type { IssuanceParts } from './assemble-issuance.ts';
 import { certificatePem } from './pem.ts';
 import { RootAcknowledgements } from './root-acknowledgements.ts';
-import { rotationMember } from './rotation-member.ts';
+import { type RosterEntry, rosterOf, rotationOf } from './rotation-roster.ts';
 
 /** Where the rotators of the node’s certificates live in the tree. */
 export const rotatorPaths = {
@@ -169,66 +169,6 @@ function watchOtherRoots({ fault, ports, roots }: NodeBase, links: Links): () =>
     );
   });
   return () => found;
-}
-
-interface RosterEntry {
-  readonly nodeId: NodeId;
-  readonly status: MemberStatus | 'suspended' | 'unknown';
-  readonly acknowledgement: string | undefined;
-  /** DER with intermediates. */
-  readonly certificate: Uint8Array | undefined;
-}
-
-/** Every member that was not revoked, this node included: who left, is down or is suspended may come back. */
-function rosterOf(
-  { nodeId, revocations, files, ports }: NodeBase,
-  directory: Directory,
-  acknowledgements: RootAcknowledgements,
-  members: readonly Pick<Member, 'nodeId' | 'status'>[],
-): readonly RosterEntry[] {
-  const statuses = new Map(members.map((member) => [member.nodeId, member.status]));
-  const ids = new Set([nodeId, ...statuses.keys(), ...acknowledgements.known.keys()]);
-  const now = ports.clock.now();
-  return [...ids]
-    .filter((id) => revocations.find('node', id) === undefined)
-    .map((id) => {
-      const known = acknowledgements.known.get(id);
-      if (id === nodeId)
-        return {
-          nodeId: id,
-          status: 'alive',
-          acknowledgement: acknowledgements.own(),
-          certificate: files.identity.svid.der,
-        };
-      return {
-        nodeId: id,
-        status: revocations.ofNode(id) ? 'suspended' : (statuses.get(id) ?? 'unknown'),
-        acknowledgement: known?.acknowledgement,
-        certificate: known?.certificate ?? directory.entryOf(id, now)?.certificate,
-      };
-    });
-}
-
-function rotationOf({ roots, config, ports }: NodeBase, roster: readonly RosterEntry[]): RotationState | undefined {
-  const { inForce } = roots;
-  if (!inForce) return undefined;
-  const now = ports.clock.now();
-  const { id: clusterId, trustDomain } = config.cluster;
-  const judge = { clusterId, trustDomain, bundle: inForce, generation: inForce.generation, hash: inForce.hash, now };
-  return {
-    bundle: inForce.body,
-    generation: inForce.generation,
-    members: roster.map(({ nodeId, status, acknowledgement, certificate }) => ({
-      ...rotationMember(
-        nodeId,
-        acknowledgement === undefined ? [] : [acknowledgement],
-        certificate ? [certificate] : [],
-        judge,
-      ),
-      suspended: status === 'suspended',
-    })),
-    now,
-  };
 }
 
 /** Whoever drops a root while a link stands on a certificate under it cuts that link, though another is on its way. */

@@ -1,6 +1,6 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type IssuedCertificate, issueNodeCertificate, issueServerCertificate } from '../../../crypto/certificate.ts';
-import { splitChain } from '../../../crypto/certificate-chain.ts';
+import { certificateKeyId, splitChain } from '../../../crypto/certificate-chain.ts';
 import { readCertificateFields } from '../../../crypto/certificate-fields.ts';
 import { bytesOfBinary } from '../../../crypto/der.ts';
 import { ipAddressText } from '../../../crypto/ip-address.ts';
@@ -19,6 +19,7 @@ import {
 import type { Clock } from '../../kernel/ports.ts';
 import { judgePeer } from '../links/peer-judgement.ts';
 import type { RevocableCertificate } from '../notices/revocations.ts';
+import type { IssuedCertificates } from './issued-certificates.ts';
 import { certificatePeriod, shownChain } from './pem.ts';
 
 /** A CA as a node holds it. */
@@ -37,6 +38,7 @@ export interface Issued {
 }
 
 interface Signed extends Issued {
+  readonly again?: true;
   /** Milliseconds since 1970. */
   readonly notAfter: number;
   /** Of a node’s; an API’s has none. */
@@ -52,6 +54,8 @@ export interface IssuanceRecord {
   readonly replaces: string | undefined;
   /** Absent for a node’s. */
   readonly purpose?: 'server';
+  /** It was issued before: its holder asks for it once more. */
+  readonly again?: true;
 }
 
 export interface CertificateIssuerOptions {
@@ -64,10 +68,13 @@ export interface CertificateIssuerOptions {
   readonly caPem: () => string;
   /** Why nobody may have a certificate of this name, or go on from this one, or believe its CA, if it is revoked. */
   readonly revoked: (certificate: RevocableCertificate) => Refusal | undefined;
-  /** A node’s is kept for whoever must revoke it one day, before it leaves. */
-  readonly keep: (svid: NodeSvid) => Promise<Result<unknown>>;
-  /** Undoes `keep` for one that did not leave: nobody has it, and it would be in the way of the next. */
-  readonly forget: (svid: NodeSvid) => Promise<void>;
+  /** As `Revocations.until`. */
+  readonly revokedUntil: (nodeId: NodeId) => number | undefined;
+  /**
+   * A node’s is kept for whoever must revoke it one day, before it leaves; one that did not leave is forgotten, since
+   * nobody has it and it would be in the way of the next. Undefined where one node alone has certificates.
+   */
+  readonly issued: Pick<IssuedCertificates, 'keep' | 'forget' | 'of'> | undefined;
   /** Class A: durable before the certificate leaves. */
   readonly record: (issued: IssuanceRecord) => Promise<Result<unknown>>;
 }
@@ -100,6 +107,8 @@ export class CertificateIssuer {
     sourceIp: string,
     purpose: Purpose = 'node',
   ): Promise<Result<Issued>> {
+    const refusal = this.#options.revoked(holder);
+    if (refusal) return { ok: false, refusal };
     const asked = this.#judge(request, holder);
     if (!asked.ok) return asked;
     const validityMs = holder.notAfter - holder.notBefore;
@@ -127,31 +136,64 @@ export class CertificateIssuer {
     sourceIp: string,
     replaces: string | undefined,
   ): Promise<Result<Issued>> {
-    const { clock, trustDomain, revoked } = this.#options;
-    const refusal = revoked({ nodeId: entitled.nodeId, serial: replaces ?? '' });
+    const { clock, trustDomain, revoked, revokedUntil } = this.#options;
+    const refusal = revoked({ nodeId: entitled.nodeId, serial: '' });
     if (refusal) return { ok: false, refusal };
     const authority = await this.#options.authority();
     if (!authority.ok) return authority;
     const { ca, validityMsMax } = authority.value;
-    const policy = { ca: certificatePeriod(ca.certPem), validityMsMax };
+    const policy = { ca: certificatePeriod(ca.certPem), validityMsMax, revokedUntil: revokedUntil(entitled.nodeId) };
     const granted = grantCertificate(asked, { ...entitled, trustDomain }, policy, clock.now());
     if (!granted.ok) return granted;
     const issued =
       entitled.purpose === 'server'
         ? this.#signServer(authority.value, granted.value, asked.publicKey)
-        : this.#sign(authority.value, granted.value, asked.publicKey);
-    if (!issued.ok) return issued;
-    const { serial, notAfter, svid } = issued.value;
-    const kept = svid ? await this.#options.keep(svid) : ok(undefined);
-    if (!kept.ok) return kept;
-    const spiffeId = nodeSpiffeId(trustDomain, entitled.nodeId);
-    const recorded = await this.#options.record({
-      ...{ spiffeId, sourceIp, serial, notAfter, replaces },
-      ...(entitled.purpose === 'server' ? { purpose: 'server' as const } : {}),
+        : ((await this.#again(authority.value, granted.value, asked.publicKey)) ??
+          this.#sign(authority.value, granted.value, asked.publicKey));
+    return issued.ok ? this.#kept(issued.value, entitled, sourceIp, replaces) : issued;
+  }
+
+  /** Nothing leaves that is not known and recorded here. */
+  async #kept(
+    signed: Signed,
+    { nodeId, purpose }: Omit<Entitled, 'trustDomain'>,
+    sourceIp: string,
+    replaces: string | undefined,
+  ): Promise<Result<Issued>> {
+    const { issued, trustDomain, record } = this.#options;
+    const { serial, notAfter, svid, again } = signed;
+    const kept = svid && !again ? await issued?.keep(svid) : undefined;
+    if (kept && !kept.ok) return kept;
+    const recorded = await record({
+      ...{ spiffeId: nodeSpiffeId(trustDomain, nodeId), sourceIp, serial, notAfter, replaces },
+      ...(purpose === 'server' && { purpose }),
+      ...(again && { again }),
     });
-    if (recorded.ok) return issued;
-    if (svid) await this.#options.forget(svid);
+    if (recorded.ok) return ok(signed);
+    if (svid && !again) await issued?.forget(svid);
     return recorded;
+  }
+
+  /**
+   * The certificate that was issued for this key before: an answer gets lost, and a second certificate would leave the first
+   * behind, of which nobody knows. Undefined when there is none, or the CA that signs now would give another.
+   */
+  async #again(
+    { ca, chainPem: above }: CertificateAuthority,
+    { nodeId, dns, ip }: Grant,
+    publicKey: KeyObject,
+  ): Promise<Result<Signed> | undefined> {
+    const { clock, issued, revoked } = this.#options;
+    const keyId = certificateKeyId(publicKey);
+    const found = (await issued?.of(nodeId))?.findLast((held) => held.keyId === keyId && held.notAfter > clock.now());
+    if (found?.issuerSerials[0] !== new X509Certificate(ca.certPem).serialNumber) return undefined;
+    const refusal = revoked({ nodeId, ...found });
+    if (refusal) return { ok: false, refusal };
+    const leaf = new X509Certificate(found.chainPem);
+    const names = namesOf({ der: new Uint8Array(leaf.raw) });
+    if (!same(names.dns, dns) || !same(names.ip, ip)) return undefined;
+    const signed = this.#asPeersSee(leaf.toString(), above, nodeId);
+    return signed.ok ? ok({ ...signed.value, again: true }) : undefined;
   }
 
   #judge(request: Uint8Array, holder: NodeSvid): Result<SigningRequest> {
@@ -167,11 +209,16 @@ export class CertificateIssuer {
     const { crypto, trustDomain } = this.#options;
     const signed = issueNodeCertificate(crypto, { ca, publicKey, trustDomain, ...grant });
     if (!signed.ok) return signed;
-    const chainPem = signed.value + above;
+    return this.#asPeersSee(signed.value, above, grant.nodeId);
+  }
+
+  /** What the cluster’s members would refuse is not handed out. */
+  #asPeersSee(certPem: string, above: string, nodeId: NodeId): Result<Signed> {
+    const chainPem = certPem + above;
     const shown = shownChain(chainPem);
     if (!shown.ok) return shown;
-    const svid = this.#accepted(shown.value, grant.nodeId);
-    return svid.ok ? ok({ ...periodAndSerial(signed.value), chainPem, svid: svid.value }) : svid;
+    const svid = this.#accepted(shown.value, nodeId);
+    return svid.ok ? ok({ ...periodAndSerial(certPem), chainPem, svid: svid.value }) : svid;
   }
 
   #signServer({ ca, chainPem }: CertificateAuthority, grant: Grant, publicKey: KeyObject): Result<Signed> {
@@ -190,6 +237,9 @@ function periodAndSerial(pem: string): Pick<Signed, 'serial' | 'notAfter'> {
   const x509 = new X509Certificate(pem);
   return { serial: x509.serialNumber, notAfter: x509.validToDate.getTime() };
 }
+
+const same = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name) => b.includes(name));
 
 /** The names that a certificate holds beside its SPIFFE ID, in the one form in which requests are read. */
 export function namesOf({ der }: Pick<NodeSvid, 'der'>): Names {

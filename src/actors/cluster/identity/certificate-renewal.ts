@@ -9,7 +9,7 @@ import type { Clock, Disk } from '../../kernel/ports.ts';
 import type { CertificateRenewal, Renewed } from './cert-rotator.ts';
 import { namesOf } from './certificate-issuer.ts';
 import { replacePair } from './certificate-pair.ts';
-import { dropKeptKey, keptKey } from './ended-certificate.ts';
+import { dropKeptKey, keptKey } from './kept-key.ts';
 import type { NodeIdentity } from './node-identity.ts';
 
 /** Somebody who may sign: this node’s own CA key, or a CA node that is linked. */
@@ -33,8 +33,6 @@ export interface RenewalDependencies {
   readonly privateKeyPath: string;
   /** In [0, 1), drawn for each certificate: so nodes whose certificates began together do not renew together. */
   readonly jitter: () => number;
-  /** Whether it enrols again by the API of a CA node once its certificate has ended. */
-  readonly mayEnrolAgain: boolean;
   /** Who may sign now, in the order in which to ask. */
   readonly sources: () => readonly CertificateSource[];
   /** Class A: CertificateRotated is durable before the renewal counts as done. */
@@ -44,14 +42,20 @@ export interface RenewalDependencies {
   readonly warn: (urgency: Urgency, leftMs: number) => void;
 }
 
+export interface NodeCertificateRenewal extends CertificateRenewal {
+  /** Why the certificate, which has ended, could not be renewed; undefined while it holds. */
+  ended(): Refusal | undefined;
+}
+
 /** Renews this node’s certificate: a new key each time, which leaves neither the process nor its own file. */
-export function createCertificateRenewal(deps: RenewalDependencies): CertificateRenewal {
+export function createCertificateRenewal(deps: RenewalDependencies): NodeCertificateRenewal {
   const { identity, clock } = deps;
   // One after the other: a rotator that is restarted knows nothing of the files that its last life is still writing, and
   // the key of one renewal beside the certificate of another would keep the node from its next start.
   let turn: Promise<unknown> = Promise.resolve();
   let jitter = deps.jitter();
   let told: Urgency = 'none';
+  let failure = 'Nobody was asked: node.rotation.enabled is off.';
   identity.onInstalled(() => {
     jitter = deps.jitter();
     told = 'none';
@@ -60,6 +64,16 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
   const dueAt = () => (deps.isCurrent(identity.svid.issuerSerials) ? dueByAge() : clock.now());
   const leftMs = () => identity.svid.notAfter - clock.now();
   return {
+    ended() {
+      const { nodeId, notAfter } = identity.svid;
+      if (clock.now() <= notAfter + limits.clockSkewMsMax) return undefined;
+      const end = new Date(notAfter).toISOString();
+      return refuse(
+        'CERTIFICATE_REFUSED',
+        `The certificate of ${nodeId} ended at ${end}, and was not renewed.`,
+        failure,
+      ).refusal;
+    },
     dueInMs: () => dueAt() - clock.now(),
     leftMs,
     renew: () => renewed(deps, dueByAge() <= clock.now()),
@@ -70,6 +84,7 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
     },
     failed(error, attempt) {
       const reason = error instanceof Error ? error.message : String(error);
+      failure = reason;
       void deps.record('failure', [`Attempt ${attempt}: ${reason}`]);
       const urgency = urgencyAt(dueByAge(), identity.svid.notAfter, clock.now());
       if (urgencies.indexOf(urgency) <= urgencies.indexOf(told)) return;
@@ -79,9 +94,6 @@ export function createCertificateRenewal(deps: RenewalDependencies): Certificate
   };
 }
 
-const enrolsAgain = ({ mayEnrolAgain, clock, identity }: RenewalDependencies): boolean =>
-  mayEnrolAgain && clock.now() > identity.svid.notAfter;
-
 /** `ages`: it is better to have one under an old root than none. */
 async function renewed(deps: RenewalDependencies, ages: boolean): Promise<Result<Renewed>> {
   const { identity, clock, crypto } = deps;
@@ -89,10 +101,7 @@ async function renewed(deps: RenewalDependencies, ages: boolean): Promise<Result
   if (sources.length === 0)
     return refuse('UNREACHABLE', 'The certificate is due for renewal, and no CA node is linked: see node.ca.');
   const { nodeId, trustDomain, svid } = identity;
-  // An ended one is renewed where a lost answer could not be asked for again with another key.
-  const key = enrolsAgain(deps)
-    ? await keptKey(deps.disk, deps, crypto, identity.tls.keyPem)
-    : crypto.generateKeyPair('p256');
+  const key = await keptKey(deps.disk, deps, crypto, identity.tls.keyPem);
   // The names of the certificate that it replaces: other ones are for whoever holds the CA to give.
   const request = createSigningRequest({ nodeId, trustDomain, key, ...namesOf(svid) });
   const keyPem = privateKeyToPem(key.privateKey);
@@ -112,6 +121,8 @@ async function renewed(deps: RenewalDependencies, ages: boolean): Promise<Result
     refusals.push(named(source, judged.ok ? underOldRoot : judged.refusal));
   }
   if (second && ages) return ok(second);
+  // What was issued for this key and got lost was revoked since: nobody will certify it again.
+  if (refusals.some(({ code }) => code === 'REVOKED')) await dropKeptKey(deps.disk, deps);
   const [first, ...more] = refusals.flatMap(({ reasons }) => reasons).slice(0, limits.reasonsMax);
   return refuse(refusals[0]?.code ?? 'UNREACHABLE', first ?? 'No CA node issued a certificate.', ...more);
 }
@@ -132,7 +143,7 @@ async function installed(deps: RenewalDependencies, { certPem, keyPem }: Renewed
   const accepted = identity.accepts(certPem, keyPem, clock.now());
   if (!accepted.ok) return accepted;
   await replacePair(disk, deps, { certPem, keyPem });
-  if (enrolsAgain(deps)) await dropKeptKey(disk, deps);
+  await dropKeptKey(disk, deps);
   const shown = identity.install(certPem, keyPem, clock.now());
   if (!shown.ok) return shown;
   // Rotation protects, so it does not wait for the audit log; a refusal there is the log’s own alarm.

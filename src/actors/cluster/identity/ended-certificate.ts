@@ -1,10 +1,10 @@
-import { privateKeyFromPem, privateKeyToPem, publicHalf } from '../../../crypto/keys.ts';
-import type { Crypto, KeyPair } from '../../../crypto/port.ts';
+import { privateKeyToPem } from '../../../crypto/keys.ts';
+import type { Crypto } from '../../../crypto/port.ts';
 import { proveReEnrolment } from '../../../crypto/re-enrolment.ts';
 import { createSigningRequest } from '../../../crypto/signing-request.ts';
 import type { NodeSvid } from '../../../crypto/svid.ts';
 import { verifyNodeSvid } from '../../../crypto/svid.ts';
-import { type Refusal, type Result, refuse } from '../../../errors.ts';
+import { type ErrorCode, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId, TrustDomain } from '../../../names.ts';
 import { addressText } from '../../address.ts';
@@ -14,6 +14,7 @@ import { namesOf } from './certificate-issuer.ts';
 import { type CertificatePair, type PairPaths, replacePair } from './certificate-pair.ts';
 import type { CertificateSource } from './certificate-renewal.ts';
 import { judgedAtItsEnd } from './issued-certificates.ts';
+import { dropKeptKey, keptKey } from './kept-key.ts';
 import { belongTogether, readPrivateKey, shownChain } from './pem.ts';
 import type { AskToEnrolAgain } from './re-enrolment-call.ts';
 
@@ -43,33 +44,6 @@ export function sourcesAgain(
   }));
 }
 
-const againPath = ({ privateKeyPath }: Pick<PairPaths, 'privateKeyPath'>): string => `${privateKeyPath}.again`;
-
-/**
- * The new key of a node that enrols again, kept before anybody is asked: an answer that is lost leaves a certificate
- * behind, and only its own key gets it once more.
- */
-export async function keptKey(
-  disk: Disk,
-  paths: Pick<PairPaths, 'privateKeyPath'>,
-  crypto: Crypto,
-  inUsePem: string,
-): Promise<KeyPair> {
-  const found = await disk.readFile(againPath(paths));
-  const kept = found && privateKeyFromPem(Buffer.from(found).toString('latin1'));
-  // One that took its place already was left by a crash behind that.
-  const inUse = readPrivateKey(inUsePem);
-  if (kept?.ok && !(inUse.ok && kept.value.equals(inUse.value)))
-    return { privateKey: kept.value, publicKey: publicHalf(kept.value) };
-  const key = crypto.generateKeyPair('p256');
-  await disk.writeFileAtomic(againPath(paths), utf8.encode(privateKeyToPem(key.privateKey)), 0o600);
-  return key;
-}
-
-/** The key is in its place. */
-export const dropKeptKey = (disk: Disk, paths: Pick<PairPaths, 'privateKeyPath'>): Promise<void> =>
-  disk.remove(againPath(paths));
-
 export interface StartAgain extends PairPaths {
   readonly clock: Clock;
   readonly disk: Disk;
@@ -80,7 +54,11 @@ export interface StartAgain extends PairPaths {
   readonly clusterId: string;
   readonly caCertificatePath: string;
   readonly addresses: readonly Address[];
+  /** It can renew its certificate itself, unless another CA node says who has its place, or that it is out. */
+  readonly renewsItself: boolean;
 }
+
+const finalCodes: readonly ErrorCode[] = ['REVOKED', 'SUSPENDED', 'ALREADY_EXISTS'];
 
 /**
  * At a start: when the certificate has ended, asks CA nodes for another one and puts it in its place. Undefined when there
@@ -112,6 +90,7 @@ export async function renewEnded(options: StartAgain): Promise<Result<string> | 
     }
     refusals.push(judged.ok ? refuse('CERTIFICATE_REFUSED', `${name} certified another key.`).refusal : judged.refusal);
   }
+  if (options.renewsItself && !refusals.some(({ code }) => finalCodes.includes(code))) return undefined;
   return refuse(
     'CERTIFICATE_REFUSED',
     `The certificate of ${nodeId} ended at ${new Date(old.value.notAfter).toISOString()}, and no CA node gave it another one.`,

@@ -20,6 +20,7 @@ import type { RevocableCertificate } from '../notices/revocations.ts';
 import type { CertificateIssuer } from './certificate-issuer.ts';
 import type { JoinTokens, KeptToken } from './join-tokens.ts';
 import { type NodeHolding, vacancy } from './node-vacancy.ts';
+import { certificatePeriod } from './pem.ts';
 
 export interface IssuedToken {
   readonly token: string;
@@ -216,8 +217,9 @@ export class Enrolment {
     const keyId = certificateKeyId(asked.value.publicKey);
     if (kept.keyHash !== undefined && kept.keyHash !== keyId)
       return refuse('UNAUTHENTICATED', `The join token for ${nodeId} was used for another key already.`);
-    const before = kept.serial === undefined ? undefined : revoked({ nodeId, serial: kept.serial });
-    if (before) return { ok: false, refusal: before };
+    const before = givenBefore(kept);
+    const ended = before && revoked(before);
+    if (ended) return { ok: false, refusal: ended };
     if (kept.chainPem !== undefined) return ok(kept.chainPem);
     const vacant = vacancy(await holding(nodeId), { nodeId, replace, keyId, revoked });
     if (!vacant.ok) return vacant;
@@ -247,6 +249,12 @@ export class Enrolment {
       : refuse('CERTIFICATE_REFUSED', 'The request does not name exactly what the join token names.');
   }
 }
+
+/** What the token was used for. */
+const givenBefore = ({ nodeId, serial, chainPem }: KeptToken): RevocableCertificate | undefined =>
+  serial === undefined || chainPem === undefined
+    ? undefined
+    : { nodeId, serial, notBefore: certificatePeriod(chainPem).notBefore };
 
 const same = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.toSorted().join('\n') === b.toSorted().join('\n');

@@ -35,6 +35,7 @@ export const nextSuffix = '.next';
 
 /** The present CA, the next, and each of them beside another bundle. */
 const openedMax = 4;
+const anybodyWrites = 0o002;
 
 interface Held {
   readonly authority: CertificateAuthority;
@@ -106,11 +107,13 @@ export class HeldAuthorities {
     if (inForce?.roots.length !== 1) return;
     const [base, next] = [await this.#read(''), await this.#read(nextSuffix)];
     if (!next.ok || next.value.root !== inForce.issuing.serial) return;
-    if (base.ok && base.value.root === inForce.issuing.serial) return;
-    // The next ones are removed last: a crash in between leaves them, and this is done again.
+    // Another CA of that root was put there by somebody.
+    const isOther = base.ok && Buffer.compare(base.value.files[0]!.bytes, next.value.files[0]!.bytes) !== 0;
+    if (isOther && base.value.root === inForce.issuing.serial) return;
+    // The next ones are removed last, the key last of all: a crash in between leaves it, and this is done again.
     for (const { path, bytes, mode } of next.value.files)
       await disk.writeFileAtomic(path.slice(0, -nextSuffix.length), bytes, mode);
-    for (const { path } of next.value.files) await disk.remove(path);
+    for (const { path } of next.value.files.toReversed()) await disk.remove(path);
     this.#known = undefined;
     promoted();
   }
@@ -152,9 +155,11 @@ export class HeldAuthorities {
     let text = '';
     if (place.certificatePath !== undefined) {
       const own = await readFile(disk, `${place.certificatePath}${suffix}`);
-      if (own) files.push({ path: `${place.certificatePath}${suffix}`, bytes: own, mode: 0o644 });
-      const bytes = own ?? (await readFile(disk, place.certificatePath));
-      text = bytes ? Buffer.from(bytes).toString('latin1') : '';
+      if (!own.ok) return own;
+      if (own.value) files.push({ path: `${place.certificatePath}${suffix}`, bytes: own.value, mode: 0o644 });
+      const found = own.value ? own : await readFile(disk, place.certificatePath);
+      if (!found.ok) return found;
+      text = found.value ? Buffer.from(found.value).toString('latin1') : '';
     }
     const phrase = place.passphrasePath === undefined ? undefined : await readKey(disk, place.passphrasePath);
     if (phrase && !phrase.ok) return phrase;
@@ -184,10 +189,10 @@ async function readKey(disk: Disk, path: string): Promise<Result<Uint8Array>> {
   }
 }
 
-async function readFile(disk: Disk, path: string): Promise<Uint8Array | undefined> {
+async function readFile(disk: Disk, path: string): Promise<Result<Uint8Array | undefined>> {
   const found = await disk.stat(path);
   // A pipe or a device has no length, and reading it might never end.
-  if (!found || found.bytes === 0 || found.bytes > limits.configBytesMax || (found.mode & 0o002) !== 0)
-    return undefined;
-  return disk.readFile(path);
+  if (!found || found.bytes === 0 || found.bytes > limits.configBytesMax) return ok(undefined);
+  if ((found.mode & anybodyWrites) === 0) return ok(await disk.readFile(path));
+  return refuse('FILE_UNREADABLE', `${path} can be written by everybody: chmod 644 it.`);
 }

@@ -8,7 +8,7 @@ import { ok, type Result, refuse } from '../../../errors.ts';
 import type { NodeId, TrustDomain } from '../../../names.ts';
 import type { Disk, TlsIdentity } from '../../kernel/ports.ts';
 import { type CertificatePair, type PairPaths, pairAtStart } from './certificate-pair.ts';
-import { keyMatches, readPrivateKey, shownChain } from './pem.ts';
+import { certificatePeriod, keyMatches, readPrivateKey, shownChain } from './pem.ts';
 
 /** Who this node is: the certificate it shows now, and the claim key that stays when certificates rotate. */
 export interface NodeIdentity {
@@ -129,15 +129,21 @@ export interface StartingIdentity {
 /**
  * As `createNodeIdentity`, at a start: when the two files do not belong together, with the pair that the last renewal
  * left, which is put in their places. What the disk rejects with is passed on.
+ *
+ * @param orEnded judges a certificate that has ended as on its last day: it is renewed before anybody is shown it.
  */
 export async function readNodeIdentity(
   disk: Disk,
   paths: PairPaths,
   files: NodeIdentityFiles,
   now: number,
+  orEnded = false,
 ): Promise<Result<StartingIdentity>> {
-  const accepts = (pair: CertificatePair) => createNodeIdentity({ ...files, ...pair }, now).ok;
-  const pair = await pairAtStart(disk, paths, files, accepts);
-  const identity = createNodeIdentity({ ...files, ...pair }, now);
+  const judged = (pair: CertificatePair) => {
+    const { notAfter } = certificatePeriod(pair.certPem);
+    return createNodeIdentity({ ...files, ...pair }, orEnded ? Math.min(now, notAfter) : now);
+  };
+  const pair = await pairAtStart(disk, paths, files, (one) => judged(one).ok);
+  const identity = judged(pair);
   return identity.ok ? ok({ identity: identity.value, mended: pair.mended }) : identity;
 }

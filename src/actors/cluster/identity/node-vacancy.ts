@@ -44,10 +44,7 @@ export function vacancy({ up, certificates }: NodeHolding, question: VacancyQues
     return refuse(
       'ALREADY_EXISTS',
       `${nodeId} has certificates that are not revoked: ${named(standing)}.`,
-      `Where an authority’s key is, revoke them: caxton security revoke ${standing
-        .slice(0, namedMax)
-        .map(({ serial }) => `--serial ${serial}`)
-        .join(' ')} --reason superseded --authority-key FILE. Then try again.`,
+      `Where an authority’s key is, revoke them: caxton security revoke --certificates ${nodeId} --reason superseded --authority-key FILE. Then try again.`,
     );
   if (up)
     return refuse('ALREADY_EXISTS', `${nodeId} is up still: its certificate must be revoked, or the node stopped.`);

@@ -5,12 +5,12 @@ import type { NodeSvid } from '../../../crypto/svid.ts';
 import { ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { NodeId, TrustDomain } from '../../../names.ts';
+import { isLater } from '../../../protocols/issuance/renewal-time.ts';
 import type { Clock } from '../../kernel/ports.ts';
 import type { RevocableCertificate } from '../notices/revocations.ts';
 import type { CertificateIssuer } from './certificate-issuer.ts';
 import type { Applicant, RecordEnrolment } from './enrolment.ts';
 import { type HeldCertificate, judgedAtItsEnd } from './issued-certificates.ts';
-import { certificatePeriod } from './pem.ts';
 
 export interface ReEnrolmentRequest {
   /** The certificate that has ended, with those between it and the root, PEM. */
@@ -95,17 +95,15 @@ export class ReEnrolment {
     if (!keyId.ok) return keyId;
     const certificates = await known(nodeId);
     const mine = certificates.find((held) => held.keyId === keyId.value && held.notAfter > clock.now());
-    const ofMine = mine && revoked({ nodeId, ...mine });
-    if (ofMine) return { ok: false, refusal: ofMine };
-    const newer = certificates.find((held) => held !== mine && isLater(held, holder));
+    // Not what its own key was certified with besides, by an answer that got lost.
+    const newer = certificates.find((held) => held !== mine && held.keyId !== holder.keyId && isLater(held, holder));
     if (newer)
       return refuse(
         'ALREADY_EXISTS',
         `${nodeId} has a newer certificate, ${newer.serial}, than ${serial}: only the last one lets it enrol again.`,
         newToken,
       );
-    if (mine) return ok(mine.chainPem);
-    if (isUp(nodeId)) return refuse('ALREADY_EXISTS', `${nodeId} is a member that is up.`);
+    if (!mine && isUp(nodeId)) return refuse('ALREADY_EXISTS', `${nodeId} is a member that is up.`);
     const issued = await issuer.renew(request, holder, applicant.sourceIp);
     if (!issued.ok) return issued;
     const { serial: next, chainPem } = issued.value;
@@ -134,10 +132,6 @@ export class ReEnrolment {
     );
   }
 }
-
-/** All that a CA signs shortly before its own end ends with it: of such ones the beginning says which came later. */
-const isLater = ({ notAfter, chainPem }: HeldCertificate, than: NodeSvid): boolean =>
-  notAfter > than.notAfter || (notAfter === than.notAfter && certificatePeriod(chainPem).notBefore > than.notBefore);
 
 function keyIdOf(request: Uint8Array): Result<string> {
   const read = readSigningRequest(request);

@@ -54,6 +54,8 @@ export interface VerifiedAcknowledgement {
   readonly said: RootsAcknowledgement;
   /** The certificate that the member showed then; it may have ended since. */
   readonly svid: NodeSvid;
+  /** Which signed it: 32 bytes. */
+  readonly claimKey: Uint8Array;
 }
 
 /**
@@ -81,6 +83,6 @@ export function verifyAcknowledgement(line: string, trust: AcknowledgementTrust)
   const key = ed25519PublicKey(claimKey.value);
   if (!key.ok) return key;
   return verifyWith(key.value, 'caxton roots acknowledgement v1', utf8.encode(payload), bytesOf(signature))
-    ? ok({ said, svid: svid.value })
+    ? ok({ said, svid: svid.value, claimKey: claimKey.value })
     : refuse('SIGNATURE_INVALID', `The acknowledgement was not signed by ${said.nodeId}.`);
 }

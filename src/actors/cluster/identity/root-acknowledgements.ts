@@ -11,6 +11,7 @@ import type { LinkSession } from '../links/link-session.ts';
 import type { Links } from '../links/links.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { acknowledge, type VerifiedAcknowledgement, verifyAcknowledgement } from './root-acknowledgement.ts';
+import { endOfCertificate } from './rotation-member.ts';
 import type { TrustedRoots } from './trusted-roots.ts';
 
 export interface RootAcknowledgementsOptions {
@@ -36,6 +37,15 @@ export interface KnownMember {
   readonly certificate?: Uint8Array;
 }
 
+interface Kept extends KnownMember {
+  readonly generation: number;
+  readonly at: number;
+  /** When the last of its certificates ends that are known here. */
+  readonly endsAt: number;
+}
+
+const nothing: Kept = { generation: 0, at: 0, endsAt: Number.NEGATIVE_INFINITY };
+
 const collections = { words: 'root-acknowledgements', certificates: 'member-certificates' } as const;
 const rate = { count: limits.acknowledgementsPerMinuteMax, periodMs: 60_000, burst: limits.acknowledgementsAtOnceMax };
 const noBytes = new Uint8Array(0);
@@ -47,8 +57,10 @@ const noBytes = new Uint8Array(0);
  */
 export class RootAcknowledgements {
   readonly #options: RootAcknowledgementsOptions;
-  readonly #known = new Map<NodeId, KnownMember & { readonly generation: number; readonly at: number }>();
+  readonly #known = new Map<NodeId, Kept>();
   readonly #patience: Patience;
+  /** What this node’s last word says of when it was said. */
+  #saidAt = Number.NEGATIVE_INFINITY;
   #said = '';
   #own: { readonly of: string; readonly line: string } | undefined;
   #saving: Promise<unknown> = Promise.resolve();
@@ -60,16 +72,17 @@ export class RootAcknowledgements {
 
   /** Reads what was kept; what cannot be read is left out, since everybody says it again. */
   async load(): Promise<void> {
-    const { store } = this.#options;
+    const { store, identity } = this.#options;
     for (const [id, bytes] of await store.entries(collections.certificates))
-      if (isNodeId(id)) this.#known.set(id, { generation: 0, at: 0, certificate: bytes });
+      if (isNodeId(id)) this.#noteShown(id, bytes);
     for (const [id, bytes] of await store.entries(collections.words)) {
       const line = utf8.decode(bytes);
       const word = isNodeId(id) ? this.#verified(line) : undefined;
       if (!word?.ok) continue;
-      const { nodeId, generation, at } = word.value.said;
-      this.#known.set(nodeId, { ...this.#known.get(nodeId), generation, at, acknowledgement: line });
+      if (id === identity.nodeId) this.#saidAt = word.value.said.at;
+      else this.#noteSaid(word.value, line);
     }
+    this.#dropOver();
   }
 
   listen(links: Links): void {
@@ -87,18 +100,27 @@ export class RootAcknowledgements {
     const { inForce } = roots;
     if (!inForce) return undefined;
     const of = `${inForce.generation} ${Buffer.from(inForce.hash).toString('hex')} ${identity.svid.fingerprint}`;
-    if (this.#own?.of !== of) this.#own = { of, line: acknowledge(identity, { clusterId, ...inForce }, clock.now()) };
+    if (this.#own?.of === of) return this.#own.line;
+    this.#saidAt = this.#nextAt(clock.now());
+    this.#own = { of, line: acknowledge(identity, { clusterId, ...inForce }, this.#saidAt) };
     return this.#own.line;
+  }
+
+  /** Of two words the later counts, so a clock that was set back must not make the newer one the earlier. */
+  #nextAt(now: number): number {
+    const next = Math.max(now, this.#saidAt + 1);
+    return next > now + limits.acknowledgementSkewMsMax ? now : next;
   }
 
   /** Tells all peers, once what is said is durable; nothing when they were told already. */
   say(): void {
-    const { saved, links, fault, onSaid, roots } = this.#options;
+    const { saved, links, fault, onSaid, roots, identity } = this.#options;
     saved().then(
       () => {
         const line = this.own();
         if (line === undefined || this.#said === this.#own?.of) return;
         this.#said = this.#own!.of;
+        this.#keep(collections.words, identity.nodeId, utf8.encode(line));
         for (const link of links()) this.#send(link, line);
         onSaid(roots.inForce!.generation);
       },
@@ -140,12 +162,13 @@ export class RootAcknowledgements {
       return;
     }
     const before = this.#known.get(said.nodeId);
+    if (!before && this.#isFull()) return;
     if (
       before &&
       (said.generation < before.generation || (said.generation === before.generation && said.at < before.at))
     )
       return;
-    this.#known.set(said.nodeId, { ...before, generation: said.generation, at: said.at, acknowledgement: line });
+    this.#noteSaid(word.value, line);
     this.#keep(collections.words, said.nodeId, utf8.encode(line));
     onTaken(link, word.value);
   }
@@ -153,16 +176,51 @@ export class RootAcknowledgements {
   #noteCertificate({ nodeId, svid }: LinkSession): void {
     const before = this.#known.get(nodeId);
     if (before?.certificate && Buffer.compare(before.certificate, svid.der) === 0) return;
-    if (!before && this.#known.size >= limits.membersMax) return;
+    if (!before && this.#isFull()) return;
     const certificate = new Uint8Array(svid.der);
-    this.#known.set(nodeId, { generation: 0, at: 0, ...before, certificate });
+    this.#noteShown(nodeId, certificate);
     this.#keep(collections.certificates, nodeId, certificate);
   }
 
+  #noteShown(id: NodeId, certificate: Uint8Array): void {
+    const before = this.#known.get(id) ?? nothing;
+    const endsAt = Math.max(before.endsAt, endOfCertificate(certificate) ?? before.endsAt);
+    this.#known.set(id, { ...before, endsAt, certificate });
+  }
+
+  #noteSaid({ said, svid }: VerifiedAcknowledgement, acknowledgement: string): void {
+    const { nodeId, generation, at } = said;
+    const before = this.#known.get(nodeId) ?? nothing;
+    this.#known.set(nodeId, {
+      ...{ ...before, generation, at, acknowledgement },
+      endsAt: Math.max(before.endsAt, svid.notAfter),
+    });
+  }
+
+  #isFull(): boolean {
+    if (this.#known.size >= limits.membersMax) this.#dropOver();
+    return this.#known.size >= limits.membersMax;
+  }
+
+  /** Nobody waits for a member whose last certificate has ended, so nothing has to be known of it. */
+  #dropOver(): void {
+    const { clock } = this.#options;
+    const over = clock.now() - limits.clockSkewMsMax;
+    for (const [id, { endsAt }] of this.#known) {
+      if (endsAt >= over) continue;
+      this.#known.delete(id);
+      for (const collection of Object.values(collections)) this.#store((store) => store.delete(collection, id));
+    }
+  }
+
   #keep(collection: string, key: NodeId, bytes: Uint8Array): void {
+    this.#store((store) => store.put(collection, key, bytes));
+  }
+
+  #store(act: (store: Store) => Promise<void>): void {
     const { store, fault } = this.#options;
     this.#saving = this.#saving
-      .then(() => store.put(collection, key, bytes))
+      .then(() => act(store))
       .catch((error: unknown) => fault('what a member said of the roots could not be kept', error));
   }
 

@@ -182,7 +182,9 @@ export class NoticeBoard {
     const document = this.#state.shelves.roots?.current;
     const body = rootsInForce(this.#state);
     const { inForce } = roots;
-    if (!document || !body || (inForce?.body === body && inForce.generation === document.notice.generation)) return;
+    if (!document || !body) return;
+    const isInForce = inForce && JSON.stringify(inForce.body) === JSON.stringify(body);
+    if (isInForce && inForce.generation === document.notice.generation) return;
     const set = roots.set(body, document.notice.generation, document.hash);
     if (!set.ok) throw CaxtonError.from(set.refusal);
   }

@@ -1,21 +1,25 @@
 import { z } from 'zod';
-import { ok, type Result } from '../../../errors.ts';
+import { ok, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import { type AgentId, isAgentId, isName } from '../../../names.ts';
 import { readServiceAddress } from '../../../protocols/registry/service-address.ts';
 import type { AgentAddress } from '../../agents/behaviour.ts';
-import type { NodeStatus } from '../control.ts';
+import type { AgentView, NodeStatus } from '../control.ts';
 import { auditProofRoutes } from './audit-proof-routes.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
 import { gossipKeyRoutes } from './gossip-key-routes.ts';
 import { type ApiRoute, route } from './route.ts';
 import {
+  type AgentPage,
   actorView,
+  agentId,
+  agentPage,
   agentView,
   linkView,
   listOf,
   memberView,
   metricSample,
+  nodeId,
   noticeView,
   performative,
   rootsView,
@@ -66,6 +70,29 @@ const recordsQuery = z.strictObject({
     .exactOptional(),
 });
 
+/** A page: what is behind the last one of the page before. */
+const agentsQuery = z.strictObject({
+  service: z
+    .string()
+    .refine((text) => isName(text) || isAgentId(text), { error: 'expected a service as name or tenant/name' })
+    .exactOptional(),
+  node: nodeId.exactOptional(),
+  tenant: name.exactOptional(),
+  after: agentId.exactOptional(),
+  limit: z
+    .string()
+    .regex(/^[1-9][0-9]{0,5}$/, 'expected a whole number from 1')
+    .transform(Number)
+    .pipe(z.number().max(limits.apiRecordsMax))
+    .default(limits.apiRecordsMax),
+});
+
+/** One more is asked for than a page holds, to know whether another page follows. */
+function pageOf(agents: readonly AgentView[], limit: number): AgentPage {
+  const page = agents.slice(0, limit);
+  return { items: page, ...(agents.length > limit ? { next: page.at(-1)!.agentId } : {}) };
+}
+
 const mapped = <T, R>(result: Result<T>, to: (value: T) => R): Result<R> => (result.ok ? ok(to(result.value)) : result);
 const items = <T>(list: readonly T[]): Result<{ items: T[] }> => ok({ items: [...list] });
 
@@ -114,8 +141,22 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/agents',
     access: 'authenticated',
-    response: listOf(agentView),
-    handle: ({ control }) => items(control.agents()),
+    query: agentsQuery,
+    response: agentPage,
+    handle: ({ control, query: { limit, ...query } }) =>
+      ok(pageOf(control.agents({ ...query, limit: limit + 1 }), limit)),
+  }),
+  route({
+    method: 'GET',
+    url: '/api/v1/agents/:tenant/:name',
+    access: 'authenticated',
+    params: z.strictObject({ tenant: name, name }),
+    response: agentView,
+    handle: ({ control, params }) => {
+      const agent = `${params.tenant}/${params.name}` as AgentId;
+      const view = control.agent(agent);
+      return view ? ok(view) : refuse('UNKNOWN_AGENT', `No node hosts ${agent}.`);
+    },
   }),
   route({
     method: 'POST',

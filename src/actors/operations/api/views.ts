@@ -133,6 +133,14 @@ export const agentView: z.ZodType<AgentView> = z.object({
   reachable: z.boolean(),
 });
 
+/** Some of the agents; `next` is the last of them when there are more behind it. */
+export interface AgentPage {
+  readonly items: AgentView[];
+  readonly next?: AgentId;
+}
+
+export const agentPage: z.ZodType<AgentPage> = z.object({ items: z.array(agentView), next: agentId.exactOptional() });
+
 export const actorView: z.ZodType<ActorView> = z.object({
   path: z.string(),
   kind: z.enum(['worker', 'supervisor']),

@@ -21,7 +21,7 @@ import { decodeProofFile } from '../../../protocols/audit/proof-file.ts';
 import { type AuditRecord, readAuditLine } from '../../../protocols/audit/record.ts';
 import { type NoteCrypto, type NoteKey, signaturesOf } from '../../../protocols/audit/signed-note.ts';
 import type { DirectoryEntry } from '../../../protocols/link/push-pull-frame.ts';
-import type { FindRevocation } from '../../../protocols/notice/revocation.ts';
+import { type FindRevocation, revocationOf } from '../../../protocols/notice/revocation.ts';
 import type { Unverified } from '../../../unverified.ts';
 import { utf8 } from '../../kernel/utf8.ts';
 
@@ -178,8 +178,8 @@ function isRevoked({ nodeId, certificate }: DirectoryEntry, { revoked, ...expect
   let found = revoked('node', nodeId) !== undefined;
   verifyNodeSvid(certificate, {
     ...{ ...expect, nodeId },
-    revoked: (serial) => {
-      found ||= revoked('serial', serial) !== undefined;
+    revoked: (one) => {
+      found ||= revocationOf(revoked, one) !== undefined;
       return false;
     },
   });

@@ -8,18 +8,24 @@ import { createNodeIdentity } from '../../../../src/actors/cluster/identity/node
 import type { Links, PeerLink } from '../../../../src/actors/cluster/links/links.ts';
 import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
 import type { Address, DatagramSocket, Metrics, Network } from '../../../../src/actors/kernel/ports.ts';
+import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
 import { issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
+import { bindClaimKey } from '../../../../src/crypto/identity.ts';
 import { createKeyring, gossipKey as keyOf } from '../../../../src/crypto/keyring.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../../src/crypto/keys.ts';
 import { sealReady } from '../../../../src/crypto/seal.ts';
+import { signWith } from '../../../../src/crypto/signature.ts';
+import { verifyNodeSvid } from '../../../../src/crypto/svid.ts';
 import { ok, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
 import type { Frame, FrameKind } from '../../../../src/protocols/link/frame.ts';
+import { encodePushPullPages } from '../../../../src/protocols/link/push-pull-frame.ts';
+import { signAlive } from '../../../../src/protocols/swim/claim.ts';
 import { swimProfiles } from '../../../../src/protocols/swim/config.ts';
 import { ManualClock, settle } from '../../../../src/testing/manual-clock.ts';
 import { MemoryStore } from '../../../../src/testing/memory-store.ts';
-import { crypto, dayMs, domain, makeCa, now } from '../../../crypto/fixtures.ts';
+import { crypto, dayMs, derOf, domain, makeCa, now } from '../../../crypto/fixtures.ts';
 
 const ca = makeCa();
 const gossipKey = crypto.randomBytes(32);
@@ -119,6 +125,26 @@ function gossiping(wire: Wire, name: string, port: number, life: { store?: Memor
 }
 
 type Gossiping = ReturnType<typeof gossiping>;
+
+/** A member of whom nothing is there but its entry and its claim. */
+function strangerNamed(name: string) {
+  const nodeId = name as NodeId;
+  const key = crypto.generateKeyPair('p256');
+  const claimKey = crypto.generateKeyPair('ed25519');
+  // Long, so that few fill a page.
+  const dns = Array.from({ length: 12 }, (_, at) => `${'a'.repeat(60)}.${at}.example.org`);
+  const plan = { ca, publicKey: key.publicKey, nodeId, trustDomain: domain, dns, ip: ['127.0.0.1'] };
+  const certPem = unwrap(issueNodeCertificate(crypto, { ...plan, notBefore: now - dayMs, notAfter: now + dayMs }));
+  const svid = unwrap(verifyNodeSvid(derOf(certPem), { caPem: ca.certPem, trustDomain: domain, now }));
+  const binding = bindClaimKey(key.privateKey, rawPublicKey(claimKey.publicKey), svid);
+  const boxKey = crypto.randomBytes(32);
+  const alive = signAlive(
+    { kind: 'alive', node: nodeId, epoch: 1, incarnation: 1, boxKey, addresses: [{ host: '127.0.0.1', port: 9 }] },
+    (bytes) => signWith(claimKey.privateKey, 'caxton gossip claim v1', bytes),
+    utf8,
+  );
+  return { alive, entry: { nodeId, certificate: svid.der, binding } };
+}
 
 /** What `to` sees of its link to `from`: what is sent over it arrives there at once. */
 function linkTo(owner: Gossiping, peer: Gossiping, side: 'dialer' | 'acceptor'): PeerLink {
@@ -259,6 +285,29 @@ describe('the gossip of a node', () => {
       connect(again, b);
       expect(statuses(again)).toEqual(['node-1 alive', 'node-2 alive']);
       expect(again.heard.trouble).toEqual([]);
+    });
+
+    it('finds more members than one document holds, and keeps all of them for the boot after', {
+      timeout: 60_000,
+    }, async () => {
+      const others = Array.from({ length: 350 }, (_, at) => strangerNamed(`n${at + 1}`));
+      const pages = encodePushPullPages(utf8, {
+        directory: others.map(({ entry }) => entry),
+        claims: others.map(({ alive }) => alive),
+      });
+      const store = new MemoryStore();
+      for (const [page, bytes] of pages.entries())
+        await store.put('gossip', page === 0 ? 'members' : `members-${page}`, bytes);
+      expect(pages.length).toBeGreaterThan(1);
+      let life = gossiping(wire, 'node-3', 7_703, { store });
+      for (let boot = 0; boot < 2; boot++) {
+        await life.gossip.open();
+        expect(life.gossip.members().filter(({ status }) => status === 'unreachable')).toHaveLength(others.length);
+        await life.gossip.close();
+        // Whatever the first boot wrote is all that the next one has.
+        expect(life.heard.trouble).toEqual([]);
+        life = restart(life);
+      }
     });
 
     it('is believed at once at its new address', async () => {

@@ -9,8 +9,10 @@ import { HeldAuthorities } from '../../../../src/actors/cluster/identity/held-au
 import { createNodeIdentity, readNodeIdentity } from '../../../../src/actors/cluster/identity/node-identity.ts';
 import { TrustedRoots } from '../../../../src/actors/cluster/identity/trusted-roots.ts';
 import { issueIntermediateCa, issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
+import { certificateKeyId } from '../../../../src/crypto/certificate-chain.ts';
 import { verifyClaimKeyBinding } from '../../../../src/crypto/identity.ts';
 import { privateKeyToPem, rawPublicKey } from '../../../../src/crypto/keys.ts';
+import { readSigningRequest, verifySigningRequest } from '../../../../src/crypto/signing-request.ts';
 import { ok, type Result, refuse, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
 import type { NodeId } from '../../../../src/names.ts';
@@ -65,8 +67,8 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     authority: () => authorities.present(),
     caPem: () => ca.certPem,
     revoked: () => undefined,
-    keep: async () => ok(undefined),
-    forget: async () => {},
+    revokedUntil: () => undefined,
+    issued: undefined,
     record: async () => ok(undefined),
   });
   const source: CertificateSource = {
@@ -86,7 +88,6 @@ function lab(over: Partial<RenewalDependencies> = {}) {
     certificatePath: 'node.crt',
     privateKeyPath: 'node.key',
     jitter: () => 0,
-    mayEnrolAgain: false,
     sources: () => [source],
     warn: (urgency, leftMs) => void warned.push([urgency, leftMs]),
     record: async (outcome, reasons) => {
@@ -163,12 +164,51 @@ describe('a renewal', () => {
     expect(identity.svid.notBefore).toBeLessThan(now);
   });
 
+  it('asks with one key until it has a certificate for it, also after a crash, and with another the next time', async () => {
+    const keys: string[] = [];
+    const lost: CertificateSource = {
+      name: 'lost',
+      async issue(request) {
+        keys.push(certificateKeyId(unwrap(verifySigningRequest(unwrap(readSigningRequest(request)))).publicKey));
+        return refuse('TIMED_OUT', 'Nobody answered.');
+      },
+    };
+    const good = lab();
+    const heard = {
+      ...good.source,
+      async issue(request: Uint8Array) {
+        await lost.issue(request);
+        return good.source.issue(request);
+      },
+    };
+    let sources = [lost];
+    const { renewal, disk, identity } = lab({ sources: () => sources });
+    expect((await renewal.renew()).ok).toBe(false);
+    const crashed = disk.crash();
+    const after = lab({ sources: () => sources, disk: crashed, identity });
+    expect((await after.renewal.renew()).ok).toBe(false);
+    sources = [heard];
+    unwrap(await after.renewal.install(unwrap(await after.renewal.renew())));
+    expect(new Set(keys)).toEqual(new Set([identity.svid.keyId]));
+    unwrap(await after.renewal.renew());
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  it('gives a key up when what was issued for it was revoked', async () => {
+    const { renewal, disk } = lab({
+      sources: () => [{ name: 'a', issue: async () => refuse('REVOKED', 'The certificate was revoked.') }],
+    });
+    expect((await renewal.renew()).ok).toBe(false);
+    expect(disk.peek('node.key.again')).toBeUndefined();
+  });
+
   it('puts both files in their places, then shows the certificate, then records it', async () => {
     const { renewal, written, recorded, identity, disk } = lab();
     const heard: number[] = [];
     identity.onInstalled(() => heard.push(written.length));
     unwrap(await renewal.install(unwrap(await renewal.renew())));
-    expect([heard, recorded]).toEqual([[4], [['success'], 'rotated']]);
+    // The key that was asked with, and then the pair.
+    expect([heard, recorded]).toEqual([[5], [['success'], 'rotated']]);
     expect(disk.paths()).toEqual(['ca.key', 'node.crt', 'node.key', 'node.key.last']);
     expect((await disk.stat('node.key.last'))?.mode).toBe(0o600);
     expect(textOf(disk, 'node.crt')).toBe(identity.tls.certPem);
@@ -216,7 +256,7 @@ describe('a renewal', () => {
     const alone = lab({ sources: () => bads });
     const { text } = refusalOf(await alone.renewal.renew());
     expect(text).toMatch(/a: Late\.\n.*b: The private key does not belong.*\n.*c: .*not signed by.*\n.*d: /);
-    expect([asked, alone.written]).toEqual([['a', 'b', 'c', 'd'], []]);
+    expect([asked, alone.written]).toEqual([['a', 'b', 'c', 'd'], ['node.key.again']]);
     const good = lab();
     const both = lab({ sources: () => [...bads, good.source] });
     expect((await both.renewal.renew()).ok).toBe(true);
@@ -321,7 +361,7 @@ describe('a renewal that a power cut ends', () => {
     return started.ok ? ok(started.value.identity) : started;
   };
 
-  /** Installs until the disk is asked for its `act`-th change, where the power is cut. */
+  /** Renews and installs until the disk is asked for its `act`-th change, where the power is cut. */
   async function cutAt(act: number, before = lab()): Promise<{ disk: MemoryDisk; cut: boolean }> {
     let after: MemoryDisk | undefined;
     let acts = 0;
@@ -330,8 +370,8 @@ describe('a renewal that a power cut ends', () => {
       acts += 1;
       if (acts === act) after = before.disk.crash();
     };
-    const renewed = unwrap(await before.renewal.renew());
-    await before.renewal.install(renewed).catch(() => undefined);
+    const renewed = await before.renewal.renew().catch(() => undefined);
+    if (renewed) await before.renewal.install(unwrap(renewed)).catch(() => undefined);
     return { disk: after ?? before.disk, cut: after !== undefined };
   }
 
@@ -344,11 +384,11 @@ describe('a renewal that a power cut ends', () => {
       if (!cut) break;
       points = act;
     }
-    expect(points).toBe(5);
+    expect(points).toBe(7);
   });
 
   it('may come after one that the disk refused', async () => {
-    for (let act = 1; act <= 5; act++) {
+    for (let act = 1; act <= 6; act++) {
       const one = lab();
       one.disk.fail('write', 'ENOSPC', 'node.crt');
       await expect(one.renewal.install(unwrap(await one.renewal.renew()))).rejects.toThrow('ENOSPC');
@@ -359,7 +399,7 @@ describe('a renewal that a power cut ends', () => {
   });
 
   it('does not undo what somebody mended by hand', async () => {
-    const { disk } = await cutAt(3);
+    const { disk } = await cutAt(4);
     const mended = issued();
     disk.put('node.key', mended.keyPem);
     disk.put('node.crt', mended.certPem);
@@ -383,7 +423,7 @@ describe('a renewal that a power cut ends', () => {
       [issued('node-2' as NodeId), 0o600],
       [issued(), 0o644],
     ] as const) {
-      const { disk } = await cutAt(3);
+      const { disk } = await cutAt(4);
       disk.put('node.key.next', pair.keyPem + pair.certPem, mode);
       expect(refusalOf(await startFrom(disk)).text).toContain('does not belong to the certificate');
     }
@@ -404,6 +444,6 @@ describe('a clock that jumps', () => {
     const { renewal, clock, written } = lab();
     clock.advance(100_000 * dayMs);
     expect(refusalOf(await renewal.renew()).text).toContain('CA’s own has reached its end');
-    expect(written).toEqual([]);
+    expect(written).toEqual(['node.key.again']);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CertificateIssuer, type IssuanceRecord } from '../../../../src/actors/cluster/identity/certificate-issuer.ts';
 import { CertificateRequests } from '../../../../src/actors/cluster/identity/certificate-requests.ts';
 import { CertificateService } from '../../../../src/actors/cluster/identity/certificate-service.ts';
+import { IssuedCertificates } from '../../../../src/actors/cluster/identity/issued-certificates.ts';
 import { certificatePem } from '../../../../src/actors/cluster/identity/pem.ts';
 import type { LinkSession } from '../../../../src/actors/cluster/links/link-session.ts';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
@@ -20,6 +21,7 @@ import {
   encodeCertificateRequest,
 } from '../../../../src/protocols/link/certificate-frame.ts';
 import { ManualClock, settle } from '../../../../src/testing/manual-clock.ts';
+import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import {
   crypto,
   dayMs,
@@ -47,6 +49,7 @@ interface LabOptions {
   readonly shown?: Uint8Array;
   readonly record?: (issued: IssuanceRecord) => Promise<Result<unknown>>;
   readonly congested?: boolean;
+  readonly store?: MemoryStore;
 }
 
 function lab({
@@ -55,6 +58,7 @@ function lab({
   shown = held,
   record = async () => ok(undefined),
   congested = false,
+  store = new MemoryStore(),
 }: LabOptions = {}) {
   const clock = new ManualClock(now);
   const records: IssuanceRecord[] = [];
@@ -63,6 +67,7 @@ function lab({
   const answers: CertificateAnswer[] = [];
   const order: string[] = [];
   const revoked = new Set<string>();
+  const issued = new IssuedCertificates(clock, store, 0, ({ serial }) => revoked.has(serial));
   const issuer = new CertificateIssuer({
     clock,
     crypto,
@@ -70,11 +75,11 @@ function lab({
     authority: async () => ok({ ca: authority, chainPem: above, validityMsMax: 90 * dayMs }),
     caPem: () => ca.certPem,
     revoked: ({ nodeId, serial, issuerSerials = [] }) =>
-      [nodeId ?? serial, ...issuerSerials].some((one) => revoked.has(one))
+      [nodeId, serial, ...issuerSerials].some((one) => one !== undefined && revoked.has(one))
         ? refuse('REVOKED', 'Revoked.').refusal
         : undefined,
-    keep: async () => ok(undefined),
-    forget: async () => {},
+    revokedUntil: () => undefined,
+    issued,
     record: async (issued) => {
       order.push('recorded');
       records.push(issued);
@@ -103,7 +108,12 @@ function lab({
     last += 1;
     return service.take(link, encodeCertificateRequest(utf8, { id: last, request }));
   };
-  return { clock, ask, service, link, records, refused, faults, answers, order, revoked };
+  /** The leaf of each answer, or the code of its refusal. */
+  const given = () =>
+    answers.map((answer) =>
+      'chain' in answer ? Buffer.from(answer.chain[0]!).toString('base64') : answer.refusal.code,
+    );
+  return { clock, ask, service, link, records, refused, faults, answers, order, revoked, given };
 }
 
 /** The answer to one request, which must be a refusal. */
@@ -260,6 +270,65 @@ describe('a CA node', () => {
     await settle();
     expect(JSON.stringify(answers)).not.toContain('secret');
     expect([answers.length, faults.length]).toEqual([1, 1]);
+  });
+});
+
+describe('a CA node that is asked again with the same key, since the answer was lost', () => {
+  const key = crypto.generateKeyPair('p256');
+  const asked = async (made: ReturnType<typeof lab>, request = requestWith({ key })) => {
+    unwrap(made.ask(request));
+    await settle();
+    return made.given().at(-1)!;
+  };
+
+  it('gives the certificate that it had issued, also when it crashed in between, and records each time', async () => {
+    const store = new MemoryStore();
+    const before = lab({ store });
+    const first = await asked(before);
+    expect(await asked(before)).toBe(first);
+    const after = lab({ store });
+    expect(await asked(after)).toBe(first);
+    const { serial } = svidOf(Buffer.from(first, 'base64'));
+    expect([...before.records, ...after.records].map((record) => [record.serial, record.again])).toEqual([
+      [serial, undefined],
+      [serial, true],
+      [serial, true],
+    ]);
+  });
+
+  it('has it recorded when the crash came before the record', async () => {
+    const store = new MemoryStore();
+    const before = lab({ store, record: () => new Promise(() => {}) });
+    unwrap(before.ask(requestWith({ key })));
+    await settle();
+    expect(before.answers).toEqual([]);
+    const after = lab({ store });
+    const { serial } = svidOf(Buffer.from(await asked(after), 'base64'));
+    expect(after.records).toMatchObject([{ serial, again: true }]);
+  });
+
+  it('gives another one for another key, other names, once it has ended, and under another CA', async () => {
+    const store = new MemoryStore();
+    const made = lab({ store });
+    const first = await asked(made);
+    const others = [
+      await asked(made, requestWith({})),
+      await asked(made, requestWith({ key, extensions: altNames(undefined, []) })),
+    ];
+    const online = unwrap(
+      issueIntermediateCa(crypto, { ca, trustDomain: domain, notBefore: now - 2 * dayMs, notAfter: now + 2 * dayMs }),
+    );
+    others.push(await asked(lab({ store, authority: online, above: online.certPem })));
+    expect(new Set([first, ...others]).size).toBe(4);
+    expect(others.every((one) => one.length > 64)).toBe(true);
+  });
+
+  it('refuses the key once its certificate is revoked', async () => {
+    const made = lab();
+    const { serial } = svidOf(Buffer.from(await asked(made), 'base64'));
+    made.revoked.add(serial);
+    expect(await asked(made)).toBe('REVOKED');
+    expect(made.records).toHaveLength(1);
   });
 });
 

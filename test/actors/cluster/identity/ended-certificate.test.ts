@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createCertificateRenewal } from '../../../../src/actors/cluster/identity/certificate-renewal.ts';
 import {
-  keptKey,
   renewEnded,
   type StartAgain,
   sourcesAgain,
@@ -47,9 +46,11 @@ async function stopped() {
       privateKeyPath: 'node.key',
       caCertificatePath: 'ca.crt',
       addresses: [{ host: '10.0.0.1', port: 7_801 }],
+      renewsItself: false,
       ...more,
     });
-  return { ...made, disk, start, certPem, asked: () => asked };
+  const svid = unwrap(judgedAtItsEnd(certPem, { caPem: ca.certPem, trustDomain: domain }));
+  return { ...made, disk, start, certPem, svid, asked: () => asked };
 }
 
 describe('the start of a node whose certificate has ended', () => {
@@ -102,25 +103,24 @@ describe('the start of a node whose certificate has ended', () => {
     expect(textOf(disk, 'node.crt')).toBe(certPem);
   });
 
+  it('goes on to its own CA when no other says that it is out or has been replaced', async () => {
+    const { clock, start, enrolment, tokenFor, revoked, svid } = await stopped();
+    clock.advance(2 * dayMs);
+    expect(await start({ renewsItself: true, ask: async () => refuse('UNREACHABLE', 'Nobody is there.') })).toBe(
+      undefined,
+    );
+    unwrap(await enrolment.enrol(shown(await tokenFor()), operator));
+    expect(refusalOf((await start({ renewsItself: true }))!).text).toContain('has a newer certificate');
+    revoked.add(svid.serial);
+    expect(refusalOf((await start({ renewsItself: true }))!).text).toContain('Revoked.');
+  });
+
   it('says what each CA node said when none helps', async () => {
     const { clock, start } = await stopped();
     clock.advance(30 * dayMs);
     const refused = refusalOf((await start())!);
     expect(refused.code).toBe('CERTIFICATE_REFUSED');
     expect(refused.text).toMatch(/ended at .*, and no CA node gave it another one.*too long ago/s);
-  });
-});
-
-describe('the key that a node keeps while it asks', () => {
-  it('is the same until it is in its place, and never one that is in use', async () => {
-    const disk = new MemoryDisk();
-    const paths = { privateKeyPath: 'node.key' };
-    const first = await keptKey(disk, paths, crypto, 'none');
-    const again = await keptKey(disk, paths, crypto, 'none');
-    expect(again.publicKey.equals(first.publicKey)).toBe(true);
-    // A crash between the replacement and the removal.
-    const next = await keptKey(disk, paths, crypto, privateKeyToPem(first.privateKey));
-    expect(next.publicKey.equals(first.publicKey)).toBe(false);
   });
 });
 
@@ -137,7 +137,7 @@ describe('a node that runs while its certificate ends', () => {
         ? reEnrolment.renew({ certificate, request: bytes(request), proof: bytes(proof) }, stranger)
         : refuse('UNREACHABLE', 'Nobody is there.');
     const renewal = createCertificateRenewal({
-      ...{ identity, clock, crypto, disk, mayEnrolAgain: true, renewalThresholdMs: undefined, jitter: () => 0 },
+      ...{ identity, clock, crypto, disk, renewalThresholdMs: undefined, jitter: () => 0 },
       ...{ certificatePath: 'node.crt', privateKeyPath: 'node.key' },
       isCurrent: () => true,
       sources: () => sourcesAgain({ ...identity.tls, svid: identity.svid, clusterId }, [{ host: 'ca', port: 1 }], ask),

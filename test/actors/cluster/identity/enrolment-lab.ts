@@ -45,11 +45,18 @@ export function lab(
   const log = { blocked: false };
   const live = new Set<string>();
   const revoked = new Set<string>();
-  const issued = new IssuedCertificates(clock, store, windowMs, ({ serial }) => revoked.has(serial));
-  const find: EnrolmentOptions['revoked'] = ({ nodeId, serial }) =>
-    [serial, nodeId].some((one) => one !== undefined && revoked.has(one))
+  /** Up to when the certificates of a node are revoked. */
+  const until = new Map<NodeId, number>();
+  const find: EnrolmentOptions['revoked'] = ({ nodeId, serial, notBefore = Number.POSITIVE_INFINITY }) =>
+    revoked.has(serial) || (nodeId && (revoked.has(nodeId) || notBefore <= (until.get(nodeId) ?? 0)))
       ? refuse('REVOKED', 'Revoked.').refusal
       : undefined;
+  const issued = new IssuedCertificates(
+    clock,
+    store,
+    windowMs,
+    (held, nodeId) => find({ nodeId, ...held }) !== undefined,
+  );
   const issuer = new CertificateIssuer({
     clock,
     crypto,
@@ -57,8 +64,8 @@ export function lab(
     authority: async () => ok({ ca, chainPem: '', validityMsMax: dayMs }),
     caPem: () => ca.certPem,
     revoked: find,
-    keep: (svid) => issued.keep(svid),
-    forget: (svid) => issued.forget(svid),
+    revokedUntil: (node) => until.get(node),
+    issued,
     record: async () => {
       if (log.blocked) return refuse('AUDIT_BLOCKED', 'The disk is full.');
       records.push('issued');
@@ -98,7 +105,7 @@ export function lab(
   });
   const tokenFor = async (nodeId = nine, ttlMs = dayMs, replace = false): Promise<JoinToken> =>
     unwrap(readJoinToken(unwrap(await enrolment.issueToken({ nodeId, ttlMs, replace, ...names }, operator)).token));
-  return { clock, store, enrolment, reEnrolment, records, log, live, revoked, issued, tokenFor };
+  return { clock, store, enrolment, reEnrolment, records, log, live, revoked, until, issued, tokenFor };
 }
 
 export const requestFor = (

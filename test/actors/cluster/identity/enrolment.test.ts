@@ -123,7 +123,8 @@ describe('a join token', () => {
       enrolment.issueToken({ nodeId: nine, ttlMs: dayMs, replace, ...names }, operator);
     expect(refusalOf(await asks(false)).text).toContain('--replace');
     expect(refusalOf(await asks(true))).toMatchObject({ code: 'ALREADY_EXISTS' });
-    expect(refusalOf(await asks(true)).text).toContain(`caxton security revoke --serial ${serial}`);
+    expect(refusalOf(await asks(true)).text).toContain(serial);
+    expect(refusalOf(await asks(true)).text).toContain(`caxton security revoke --certificates ${nine}`);
     revoked.add(serial);
     // Revoked, and yet not free for whoever does not say that there was one.
     expect(refusalOf(await asks(false)).code).toBe('ALREADY_EXISTS');
@@ -158,6 +159,27 @@ describe('a join token', () => {
     revoked.add(second!.serial);
     clock.advance(60_000);
     expect((await enrolment.enrol(shown(replacing), stranger)).ok).toBe(true);
+  });
+
+  it('to replace holds against certificates of other CA nodes that nobody knows here, and its own begins later', async () => {
+    const { enrolment, tokenFor, until, issued, clock } = lab();
+    unwrap(await enrolment.enrol(shown(await tokenFor()), stranger));
+    clock.advance(60_000);
+    // As the command does: what a CA node issued just now began a minute before.
+    until.set(nine, clock.now() - 30_000);
+    const key = crypto.generateKeyPair('p256');
+    const replacing = await tokenFor(nine, dayMs, true);
+    const fresh = unwrap(await enrolment.enrol(shown(replacing, requestFor(key)), stranger));
+    const svid = unwrap(judgedAtItsEnd(fresh, { caPem: ca.certPem, trustDomain: domain }, nine));
+    expect(svid.notBefore).toBeGreaterThan(clock.now() - 30_000);
+    expect(svid.notBefore).toBeLessThan(clock.now());
+    expect(unwrap(await enrolment.enrol(shown(replacing, requestFor(key)), stranger))).toBe(fresh);
+    // Once more, a moment later: what the first token gave is over too.
+    clock.advance(40_000);
+    until.set(nine, clock.now() - 30_000);
+    expect(refusalOf(await enrolment.enrol(shown(replacing, requestFor(key)), stranger)).code).toBe('REVOKED');
+    expect((await enrolment.enrol(shown(await tokenFor(nine, dayMs, true)), stranger)).ok).toBe(true);
+    expect(await issued.of(nine)).toHaveLength(3);
   });
 
   it('of a node that is revoked is not made, and lets nobody in who has one', async () => {

@@ -18,7 +18,7 @@ const [oldCa, nextCa] = [below(old), below(next)];
 const text = (pem: string): string => unwrap(rootsInPem(pem)).roots[0] ?? unwrap(rootsInPem(pem)).others[0]!;
 const serial = (pem: string): string => new X509Certificate(pem).serialNumber;
 
-function lab() {
+function lab(shown = '') {
   const disk = new MemoryDisk();
   disk.put('ca.crt', oldCa.certPem + old.certPem, 0o644);
   disk.put('ca.key', oldCa.keyPem);
@@ -29,7 +29,7 @@ function lab() {
     trustDomain: domain,
     place: { certificatePath: 'ca.crt', keyPath: 'ca.key', passphrasePath: undefined, validityMsMax: dayMs },
     roots,
-    certPem: () => '',
+    certPem: () => shown,
     promoted: () => void promoted.push('promoted'),
     fault: (message, error) => promoted.push(`${message}: ${String(error)}`),
   });
@@ -92,5 +92,42 @@ describe('the CAs whose keys a node holds', () => {
       await held.settle();
       expect(await signs()).toBe(serial(nextCa.certPem));
     }
+  });
+
+  it('are replaced as a whole, though the CA is known from what the node shows as soon as its key is in place', async () => {
+    for (const failing of ['ca.crt', 'ca.crt.next', 'ca.key.next'] as const) {
+      const { disk, held, bundle, drop, placeNext } = lab(nextCa.certPem + next.certPem);
+      placeNext();
+      bundle(1);
+      drop();
+      disk.fail(failing.endsWith('.next') ? 'remove' : 'write', 'EIO', failing);
+      await held.settle();
+      disk.mend();
+      await held.settle();
+      expect(Buffer.from((await disk.readFile('ca.crt'))!).toString()).toBe(nextCa.certPem + next.certPem);
+      expect([await disk.readFile('ca.crt.next'), await disk.readFile('ca.key.next')]).toEqual([undefined, undefined]);
+    }
+  });
+
+  it('are left alone when an operator has put another CA of that root there', async () => {
+    const { disk, held, bundle, drop, placeNext, signs } = lab();
+    const byHand = below(next);
+    placeNext();
+    bundle(1);
+    disk.put('ca.crt', byHand.certPem + next.certPem, 0o644);
+    disk.put('ca.key', byHand.keyPem);
+    drop();
+    await held.settle();
+    expect(await signs()).toBe(serial(byHand.certPem));
+  });
+
+  it('are told by name when a file of theirs can be written by everybody', async () => {
+    const { disk, bundle, drop, placeNext, held } = lab();
+    placeNext();
+    disk.put('ca.crt.next', nextCa.certPem + next.certPem, 0o666);
+    bundle(1);
+    drop();
+    const present = await held.present();
+    expect(present.ok ? '' : present.refusal.reasons.join(' ')).toMatch(/ca\.crt\.next can be written by everybody/);
   });
 });

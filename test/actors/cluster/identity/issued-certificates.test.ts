@@ -45,6 +45,21 @@ describe('what a CA node has issued', () => {
     expect(await issued.of(nine)).toHaveLength(limits.issuedCertificatesMax + 1);
   });
 
+  it('has beside it the last that another CA node issued and this one saw, over restarts too', async () => {
+    const { store, issued } = lab();
+    unwrap(await issued.keep(svid));
+    const later = (serial: number, hours: number): NodeSvid => ({
+      ...numbered(serial),
+      notAfter: svid.notAfter + hours * 3_600_000,
+    });
+    for (const seen of [svid, later(1, 1), later(2, 3), later(3, 2)]) await issued.see(seen);
+    const known = await lab(undefined, store).issued.of(nine);
+    expect(known.map(({ serial }) => serial)).toEqual(['0002', svid.serial]);
+    // Not what this CA node gave: it neither fills its list nor is forgotten with it.
+    await issued.forget({ nodeId: nine, serial: '0002' });
+    expect(await issued.of(nine)).toHaveLength(2);
+  });
+
   it('is all kept when several are issued at once', async () => {
     const { issued } = lab();
     await Promise.all([1, 2, 3].map((number) => issued.keep(numbered(number))));

@@ -54,6 +54,36 @@ describe('a node whose certificate has ended', () => {
     expect(refusalOf(await reEnrolment.renew(ask(), stranger)).code).toBe('ALREADY_EXISTS');
   });
 
+  it('has that recorded each time, also when the CA node crashed before the first record', async () => {
+    const { reEnrolment, ask, clock, log, records, issued } = await enrolled();
+    clock.advance(2 * dayMs);
+    const request = ask();
+    // A crash: what is kept is not taken back.
+    const { forget } = issued;
+    issued.forget = async () => {};
+    log.blocked = true;
+    expect((await reEnrolment.renew(request, stranger)).ok).toBe(false);
+    issued.forget = forget;
+    log.blocked = false;
+    const before = records.length;
+    unwrap(await reEnrolment.renew(request, stranger));
+    expect(records.slice(before)).toEqual(['issued', expect.stringContaining('enrolled again')]);
+    expect(await issued.of(nine)).toHaveLength(2);
+  });
+
+  it('is not kept out by a certificate of its own key that it never received', async () => {
+    const { reEnrolment, ask, clock, key, svid, issued } = await enrolled();
+    const lost = unwrap(
+      issueNodeCertificate(crypto, {
+        ...{ ca, publicKey: key.publicKey, nodeId: nine, trustDomain: domain, dns: [], ip: [] },
+        ...{ notBefore: svid.notBefore, notAfter: svid.notAfter + 3_600_000 },
+      }),
+    );
+    unwrap(await issued.keep(unwrap(judgedAtItsEnd(lost, { caPem: ca.certPem, trustDomain: domain }))));
+    clock.advance(2 * dayMs);
+    expect((await reEnrolment.renew(ask(), stranger)).ok).toBe(true);
+  });
+
   it('is let in once when two ask at the same time, such as the node and a thief of its key', async () => {
     const { reEnrolment, ask, clock } = await enrolled();
     clock.advance(2 * dayMs);
@@ -96,6 +126,20 @@ describe('a node whose certificate has ended', () => {
     expect(revoked.size).toBe(0);
     const last = ask(undefined, { shows: newer, signer: second.privateKey });
     expect((await reEnrolment.renew(last, stranger)).ok).toBe(true);
+  });
+
+  it('is refused with an older certificate than one of another CA node that was seen here', async () => {
+    const { reEnrolment, ask, clock, svid, issued, live } = await enrolled();
+    const elsewhere = lab();
+    elsewhere.clock.advance(60_000);
+    unwrap(await elsewhere.enrolment.enrol(shown(await elsewhere.tokenFor()), operator));
+    const [renewed] = await elsewhere.issued.of(nine);
+    await issued.see(unwrap(judgedAtItsEnd(renewed!.chainPem, { caPem: ca.certPem, trustDomain: domain }, nine)));
+    clock.advance(2 * dayMs);
+    live.clear();
+    const refused = refusalOf(await reEnrolment.renew(ask(), stranger));
+    expect([refused.code, refused.text]).toEqual(['ALREADY_EXISTS', expect.stringContaining(renewed!.serial)]);
+    expect(refused.text).toContain(svid.serial);
   });
 
   it('is refused with an older certificate also when its last ended in the same second, as they do at a CA’s end', async () => {

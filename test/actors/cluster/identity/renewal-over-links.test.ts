@@ -4,6 +4,7 @@ import { unwrap } from '../../../../src/errors.ts';
 import type { AuditRecord } from '../../../../src/protocols/audit/record.ts';
 import { createTestCluster, type TestCluster } from '../../../../src/testing/test-cluster.ts';
 import { SteadyLoad } from '../../../scenarios/crashes/steady-load.ts';
+import { authorityOf, clusterIdOf, operator, revocationOf, signNotice } from '../../notice-lab.ts';
 
 const dayMs = 86_400_000;
 let cluster: TestCluster;
@@ -103,6 +104,44 @@ describe('a certificate', () => {
     await cluster.until('it is whole', () => cluster.isWhole());
   });
 
+  it('of the only CA node, which was off past its end, is renewed with its own CA before its first link', async () => {
+    await wholeCluster();
+    const before = serialOf('node-2');
+    cluster.crash('node-2');
+    for (const id of cluster.nodes) cluster.skew(id, 89 * dayMs);
+    await cluster.until('others wait', () => cluster.node('node-1').control.links().length === 1);
+    cluster.skew('node-2', 2 * dayMs);
+    cluster.skew('node-1', 2 * dayMs);
+    await cluster.restart('node-2');
+    expect(serialOf('node-2')).not.toBe(before);
+    const records = unwrap(await cluster.settled(cluster.node('node-2').control.auditTail({ limit: 1_000 })));
+    const ofNode = (records as readonly AuditRecord[]).filter(({ metadata }) => metadata.purpose !== 'server');
+    const all = ofNode.map(({ type }) => type);
+    const told: readonly string[] = ['CertificateIssued', 'CertificateRotated', 'NodeStarted', 'LinkEstablished'];
+    const types = all.filter((type) => told.includes(type));
+    expect(types.slice(types.indexOf('CertificateIssued'), types.indexOf('CertificateIssued') + 3)).toEqual(
+      told.slice(0, 3),
+    );
+  });
+
+  it('of a CA node that was revoked meanwhile is not renewed: the start fails, and says why', async () => {
+    await wholeCluster();
+    const { serial } = cluster.node('node-2').control.status().certificate;
+    const revoking = signNotice(await authorityOf(cluster), {
+      ...{ kind: 'revocations', generation: 1, clusterId: clusterIdOf(cluster) },
+      body: { revocations: [revocationOf('serial', serial)] },
+    });
+    unwrap(await cluster.settled(cluster.node('node-1').control.publishNotice(revoking, operator)));
+    await cluster.until('it knows', () => cluster.node('node-2').control.notices().length > 1);
+    await cluster.advance(1_000);
+    cluster.crash('node-2');
+    cluster.skew('node-2', 91 * dayMs);
+    await expect(cluster.restart('node-2')).rejects.toThrow(/ended at .*not renewed/);
+    cluster.skew('node-2', -91 * dayMs);
+    await cluster.restart('node-2');
+    expect(serialOf('node-2')).toBe(serial);
+  });
+
   it('survives a crash of its node: it starts with the one that it was given', async () => {
     await wholeCluster();
     const before = serialOf('node-3');
@@ -113,6 +152,34 @@ describe('a certificate', () => {
     await cluster.restart('node-3');
     expect(serialOf('node-3')).toBe(renewed);
     await cluster.until('it is whole', () => cluster.isWhole());
+  });
+
+  it('is the same one when the answer was lost, and the node crashed before it asked again', async () => {
+    await wholeCluster();
+    await cluster.advance(10_000);
+    const before = serialOf('node-1');
+    const { disk } = cluster.machine('node-2');
+    // What is recorded is issued; the answer comes next.
+    disk.before = (act) => {
+      if (act !== 'append') return;
+      disk.before = () => {};
+      cluster.partition(['node-1'], ['node-2', 'node-3']);
+    };
+    tellRotator('node-1', 'cert.renew');
+    await cluster.until('it is issued', async () => (await recordsOf('node-2', 'CertificateIssued')).length === 1);
+    await cluster.advance(60_000);
+    expect(serialOf('node-1')).toBe(before);
+    cluster.crash('node-1');
+    cluster.heal();
+    await cluster.restart('node-1');
+    await cluster.until('it is whole', () => cluster.isWhole());
+    tellRotator('node-1', 'cert.renew');
+    await cluster.until('it is renewed', () => serialOf('node-1') !== before, 30_000);
+    const issued = await recordsOf('node-2', 'CertificateIssued');
+    expect(issued.map(({ certificateSerial, reasons }) => [certificateSerial, reasons.length])).toEqual([
+      [serialOf('node-1'), 0],
+      [serialOf('node-1'), 1],
+    ]);
   });
 
   it('is given by another CA node when the first one refuses', async () => {
@@ -126,5 +193,11 @@ describe('a certificate', () => {
       await cluster.until('it is renewed', () => serialOf('node-1') !== before, 120_000);
     }
     expect(await recordsOf('node-3', 'CertificateIssued')).toHaveLength(4);
+    // So the first one knows whose key is not the last.
+    const seen = async () => {
+      const kept = await cluster.machine('node-2').store.get('seen-certificates', 'node-1');
+      return kept && Buffer.from(kept).toString().includes(serialOf('node-1'));
+    };
+    await cluster.until('the other CA node has seen the last one', async () => (await seen()) === true);
   });
 });

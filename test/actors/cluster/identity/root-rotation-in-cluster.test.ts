@@ -52,6 +52,11 @@ const acknowledged = (generation: number) =>
         cluster.running.length,
     ),
   );
+const statusAt = (observer: string, member: string): string | undefined =>
+  cluster
+    .node(observer)
+    .control.members()
+    .find(({ nodeId }) => nodeId === member)?.status;
 const renewed = async () => {
   await cluster.until('all show certificates under the next root', async () =>
     (await views()).every(({ current }) => current),
@@ -229,6 +234,31 @@ describe('a rotation of the roots of a cluster', () => {
       const asked = { nodeId: 'node-3' as NodeId, ttlMs: 60_000, dns: [], ip: [] };
       return (await cluster.settled(cluster.node('node-1').control.joinToken(asked, operator))).ok;
     });
+  });
+
+  it('leaves nothing of a member that it locks out and that runs on: no link, no gossip, no gossip key', async () => {
+    await whole();
+    await publish(1, both);
+    await acknowledged(1);
+    placeNextKey(cluster, next, ['node-1']);
+    // It cannot renew its certificate.
+    cluster.machine('node-3').disk.fail('write', 'EIO', '/cluster/nodes/node-3/node.key.again');
+    await publish(2, issue);
+    await renewedAt('node-1', 'node-2');
+    await cluster.advance(15_000);
+    expect(statusAt('node-1', 'node-3')).toBe('alive');
+    const keyOf = (node: string) => cluster.node(node).control.gossipKeys().sealing;
+    const before = keyOf('node-1');
+    expect(keyOf('node-3')).toEqual(before);
+    await publish(3, { ...alone, lockedOut: ['node-3' as NodeId] });
+    await cluster.until('the others have another key', () => keyOf('node-1').epoch > before.epoch);
+    await cluster.until('and the same', () => keyOf('node-2').hash === keyOf('node-1').hash);
+    expect(keyOf('node-3').hash).not.toBe(keyOf('node-1').hash);
+    await cluster.until('it is no member that counts', () =>
+      ['node-1', 'node-2'].every((node) => statusAt(node, 'node-3') !== 'alive'),
+    );
+    const asked = { nodeId: 'node-3' as NodeId, ttlMs: 60_000, dns: [], ip: [] };
+    expect((await cluster.settled(cluster.node('node-1').control.joinToken(asked, operator))).ok).toBe(true);
   });
 
   it('waits by name for a member that is suspended, and for none that is revoked', async () => {

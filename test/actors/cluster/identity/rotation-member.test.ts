@@ -3,10 +3,12 @@ import { createNodeIdentity } from '../../../../src/actors/cluster/identity/node
 import { acknowledge, verifyAcknowledgement } from '../../../../src/actors/cluster/identity/root-acknowledgement.ts';
 import { type MemberJudgement, rotationMember } from '../../../../src/actors/cluster/identity/rotation-member.ts';
 import { issueNodeCertificate } from '../../../../src/crypto/certificate.ts';
-import { privateKeyToPem } from '../../../../src/crypto/keys.ts';
+import { verifyClaimKeyBinding } from '../../../../src/crypto/identity.ts';
+import { keyId, privateKeyToPem } from '../../../../src/crypto/keys.ts';
 import { readRootBundle, rootsInPem } from '../../../../src/crypto/root-bundle.ts';
 import { unwrap } from '../../../../src/errors.ts';
 import type { NodeId } from '../../../../src/names.ts';
+import { type Revocation, revocationIndex } from '../../../../src/protocols/notice/revocation.ts';
 import { crypto, dayMs, domain, makeCa, nodeOne, now } from '../../../crypto/fixtures.ts';
 
 const nodeTwo = 'node-2' as NodeId;
@@ -15,7 +17,10 @@ const [old, next] = [makeCa(), makeCa()];
 const texts = [old, next].map(({ certPem }) => unwrap(rootsInPem(certPem)).roots[0]!);
 const bundle = unwrap(readRootBundle({ trustDomain: domain, roots: texts, issuing: 1, crossSigned: [] }, domain));
 const hash = new Uint8Array(32).fill(7);
-const judge: MemberJudgement = { clusterId, trustDomain: domain, bundle, generation: 3, hash, now };
+const revoked = (): undefined => undefined;
+const judge: MemberJudgement = {
+  ...{ clusterId, trustDomain: domain, bundle, generation: 3, hashes: [hash], revoked, now },
+};
 
 function identityOf(nodeId: NodeId, ca = old, notAfter = now + dayMs) {
   const key = crypto.generateKeyPair('p256');
@@ -28,6 +33,10 @@ function identityOf(nodeId: NodeId, ca = old, notAfter = now + dayMs) {
 }
 const one = identityOf(nodeOne, next);
 const word = (generation = 3, over: object = {}) => acknowledge(one, { clusterId, generation, hash, ...over }, now);
+
+const revocationOf = (id: string): Revocation => ({
+  ...{ kind: id.length === 22 ? 'key' : 'serial', id, reason: 'keyCompromise', at: now },
+});
 
 describe('a member’s word about the roots', () => {
   it('says what it has taken and under which root it stands', () => {
@@ -53,6 +62,36 @@ describe('a member’s word about the roots', () => {
     const rival = word(3, { hash: new Uint8Array(32).fill(8) });
     expect(rotationMember(nodeOne, [rival], [], judge).acknowledged).toBe(0);
     expect(rotationMember(nodeOne, [word(2), rival], [], judge).acknowledged).toBe(2);
+  });
+
+  it('about any of several documents of the same generation acknowledges it', () => {
+    const other = new Uint8Array(32).fill(8);
+    for (const said of [hash, other])
+      expect(rotationMember(nodeOne, [word(3, { hash: said })], [], { ...judge, hashes: [hash, other] })).toMatchObject(
+        {
+          acknowledged: 3,
+        },
+      );
+  });
+
+  it('with a certificate that has ended acknowledges nothing: its key may be anybody’s by now', () => {
+    const over = identityOf(nodeOne, old, now - dayMs);
+    const stolen = acknowledge(over, { clusterId, generation: 3, hash }, now - 2 * dayMs);
+    expect(rotationMember(nodeOne, [stolen], [one.svid.der], judge).acknowledged).toBe(0);
+  });
+
+  it('with a key that is revoked counts for nothing, and who has no other certificate is waited for no more', () => {
+    const { serial, issuerSerials, nodeId } = one.svid;
+    const claimKeyId = keyId(unwrap(verifyClaimKeyBinding(one.svid, one.binding)));
+    for (const gone of [serial, issuerSerials[0]!, claimKeyId]) {
+      const judged = { ...judge, revoked: revocationIndex([revocationOf(gone)]) };
+      const later = identityOf(nodeOne, old);
+      const certificates = gone === claimKeyId ? [] : [one.svid.der];
+      expect(rotationMember(nodeId, [word()], certificates, judged)).toMatchObject({ acknowledged: 0, revoked: true });
+      expect(rotationMember(nodeId, [word()], [later.svid.der], judged)).toMatchObject({
+        ...{ acknowledged: 0, root: texts[0], endsAt: later.svid.notAfter },
+      });
+    }
   });
 
   it('under a root that nobody believes is none', () => {

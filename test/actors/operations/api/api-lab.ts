@@ -118,6 +118,7 @@ export function fakeControl(over: Partial<NodeControl> = {}): FakeControl {
     ],
     links: () => [],
     agents: () => [agentEcho],
+    agent: (agent) => (agent === echo ? agentEcho : undefined),
     actors: () => [
       {
         path: '/node',
