@@ -1,6 +1,7 @@
 import type { LinkView } from './actors/cluster/links/link-view.ts';
 import type { ActorView } from './actors/kernel/kernel.ts';
 import type { MetricSample } from './actors/kernel/ports.ts';
+import type { AccessView } from './actors/operations/api/api-access.ts';
 import type {
   AgentView,
   AuditCheckpointView,
@@ -87,6 +88,8 @@ export interface Client {
   ): Promise<AuditConsistencyView>;
   /** Lets the node take a log that does not continue its own past for what it says now. */
   auditAccept(log: NodeId, options?: CallOptions): Promise<void>;
+  /** What the key of this client may do. */
+  whoami(options?: CallOptions): Promise<AccessView>;
   /** The cluster’s documents that are in force at the node. */
   notices(options?: CallOptions): Promise<readonly NoticeView[]>;
   /** The roots of the cluster, and how far a rotation of them is. */
@@ -170,6 +173,7 @@ export function createClient(options: ClientOptions): Client {
     async auditAccept(log, call) {
       await post('/api/v1/audit/acceptances', { log }, answers.done, call);
     },
+    whoami: (call) => get('/api/v1/auth/whoami', answers.whoami, call),
     notices: (call) => list('/api/v1/notices', answers.notices, call),
     roots: (call) => get('/api/v1/security/roots', answers.roots, call),
     publishNotice: (document, call) => post('/api/v1/notices', { document }, answers.notice, call),

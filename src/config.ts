@@ -70,7 +70,8 @@ export interface NodeConfig {
     readonly api: {
       readonly certPath: string;
       readonly keyPath: string;
-      readonly apiKeysPath: string;
+      /** Undefined: the cluster’s document alone says which keys there are. */
+      readonly apiKeysPath: string | undefined;
       /** How the API speaks TLS. */
       readonly tls: TlsSettings;
       /** Undefined: no limit. */
@@ -80,6 +81,8 @@ export interface NodeConfig {
       readonly capabilityEnforcement: 'strict' | 'permissive' | 'off';
       readonly rateLimit: Rate;
       readonly policyPath: string | undefined;
+      /** Whether anything is permitted before the cluster’s policies are held. */
+      readonly clusterPolicy: 'optional' | 'required';
     };
     /** Where the vault’s key ring comes from. */
     readonly vault: VaultSource;
@@ -241,7 +244,7 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
       api: {
         certPath: from(security.api.tls.cert),
         keyPath: from(security.api.tls.key),
-        apiKeysPath: from(security.api.authentication.api_keys_path),
+        apiKeysPath: maybe(security.api.authentication.api_keys_path),
         tls: tlsSettings(security.api.tls),
         defaultLimit: rate_limiting.enabled ? rate_limiting.default_limit : undefined,
       },
@@ -249,6 +252,7 @@ function configOf(file: NodeFile, folder: string, clusterId: string): NodeConfig
         capabilityEnforcement: security.agents.capability_enforcement,
         rateLimit: security.agents.rate_limit,
         policyPath: maybe(security.agents.policy_path),
+        clusterPolicy: security.agents.cluster_policy,
       },
       vault: vaultSource(file, from),
       audit: {

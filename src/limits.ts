@@ -329,6 +329,13 @@ export const limits = {
   noticeBytesMax: 1_000_000,
   /** Revocations in one notice, and all that are in force. Past it: the notice is refused, and what is in force stays. */
   revocationsMax: 4_096,
+  /** Roles of the cluster, beside the built-in ones. Past it: the notice is refused. */
+  rolesMax: 1_024,
+  /** Bindings of roles to subjects; subjects and resources of one binding; a subject as text. */
+  roleBindingsMax: 1_024,
+  roleSubjectsMax: 256,
+  roleResourcesMax: 32,
+  roleSubjectCharsMax: 2_048,
   /** Nodes that may be suspended at once. */
   suspendedNodesMax: 1_024,
   /**
@@ -495,8 +502,13 @@ export const limits = {
   apiRecordsMax: 1_000,
   /** Logins remembered, so that one is not audited with each request. Past it: the oldest is audited again. */
   apiLoginsMax: 4_096,
-  /** API keys that one node knows; each request is compared with all of them. */
+  /** API keys of a file, and of the cluster. Past it: the file, or the notice, is refused. */
   apiKeysMax: 1_024,
+  /** Secrets of one API key: the present one, and those before it that still count. */
+  apiKeySecretsMax: 4,
+  /** Roles that an API key brings, and its name for people, in UTF-16 units. */
+  apiKeyRolesMax: 16,
+  apiKeyNameCharsMax: 128,
   /** An answer that the client reads. Past it: LIMIT_EXCEEDED. */
   apiAnswerBytesMax: 67_108_864,
   /** A client’s profile.json, CA or API-key file. */
@@ -544,7 +556,7 @@ const relations: readonly [string, boolean][] = [
   ],
   [
     'all that is kept of one kind of notice fits an answer and the state database',
-    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 3 * (limits.noticeRivalsMax + 1) &&
+    limits.noticesPerAnswerMax >= limits.noticesEarlierMax + 7 * (limits.noticeRivalsMax + 1) &&
       limits.storeValueBytesMax >= (limits.noticeRivalsMax + 2) * limits.noticeBytesMax,
   ],
   ['a link’s buffer holds more than its high mark', limits.linkBufferBytesMax > limits.linkBufferBytesHigh],

@@ -35,9 +35,11 @@ describe('the command line’s help', () => {
   );
 
   it('has every verb that asks a node take --output, --node and --profile', () => {
-    // A cluster is made where there is none, a vault’s ring changed where it lies, a notice signed where the key is.
-    const alone = ['init', 'start', 'join', 'export', 'sign'];
-    const asking = verbs.filter(({ noun, verb }) => !alone.includes(verb) && noun !== 'security');
+    // A cluster is made where there is none, a vault’s ring changed where it lies, a notice or a token signed where the key is, a file checked anywhere.
+    const alone = ['init', 'start', 'join', 'export', 'sign', 'check'];
+    const asking = verbs.filter(
+      ({ noun, verb }) => !alone.includes(verb) && noun !== 'security' && noun !== 'capability',
+    );
     for (const { noun, verb, options } of asking)
       expect([noun, verb, Object.keys(options)]).toEqual([
         noun,

@@ -2,7 +2,7 @@ import type { NodeConfig } from '../config.ts';
 import { sha256 } from '../crypto/port.ts';
 import type { Result } from '../errors.ts';
 import type { AuditType } from '../protocols/audit/event-type.ts';
-import { policyCanonicalText } from '../protocols/authorization/policy.ts';
+import { emptyPolicySet, policyCanonicalText } from '../protocols/authorization/policy.ts';
 import type { Store } from './kernel/ports.ts';
 import { utf8 } from './kernel/utf8.ts';
 import type { NodeFiles } from './node-files.ts';
@@ -64,7 +64,7 @@ const hashOf = (text: string): string => Buffer.from(sha256(utf8.encode(text))).
 function factsOf(config: NodeConfig, { keyring, policies, trust }: NodeFiles): Facts {
   return {
     configuration: hashOf(JSON.stringify(config)),
-    policies: hashOf(policyCanonicalText(policies)),
+    policies: hashOf(policyCanonicalText(policies ?? emptyPolicySet)),
     gossip_key: `version ${keyring.sealing.id.epoch}`,
     trust: `generation ${trust.notice.generation}, ${hashOf(trust.text)}`,
   };

@@ -18,7 +18,9 @@ import { describe } from './kernel/occupant.ts';
 import type { Address, Ports } from './kernel/ports.ts';
 import type { ChildSpec } from './kernel/spec.ts';
 import { kernelWarnings } from './kernel-warnings.ts';
+import { MessagePolicies } from './messaging/message-policies.ts';
 import type { NodeFiles } from './node-files.ts';
+import { ApiAccess } from './operations/api/api-access.ts';
 import { AuditLog } from './operations/audit/audit-log.ts';
 import { AuditUpkeep } from './operations/audit/audit-upkeep.ts';
 import type { Caller, NodeEvent } from './operations/control.ts';
@@ -72,8 +74,12 @@ export interface NodeBase {
   readonly revocations: Revocations;
   /** Whose certificates count. */
   readonly roots: TrustedRoots;
-  /** The cluster’s documents; keeps `files.trust`, `revocations` and `roots` at what is in force. */
+  /** The cluster’s documents; keeps `files.trust`, `revocations`, `roots`, `policies` and `access` at what is in force. */
   readonly notices: NoticeBoard;
+  /** By what messages are judged. */
+  readonly policies: MessagePolicies;
+  /** Who may use the management API, and for what. */
+  readonly access: ApiAccess;
   readonly events: NodeEvents;
   readonly nodeId: NodeId;
   readonly bootEpoch: number;
@@ -192,22 +198,23 @@ function thrown(error: unknown): string {
 async function openNotices(
   config: NodeConfig,
   { store, clock }: Ports,
-  { trust, vault, identity }: NodeFiles,
+  { trust, vault, identity, policies: local, apiKeys, notices: files }: NodeFiles,
   fault: NodeBase['fault'],
-): Promise<Pick<NodeBase, 'revocations' | 'roots' | 'notices'>> {
+): Promise<Pick<NodeBase, 'revocations' | 'roots' | 'policies' | 'access' | 'notices'>> {
   const revocations = new Revocations();
   const roots = new TrustedRoots(config.cluster.trustDomain, identity.tls.caPem);
   roots.onChanged(() => void identity.believe(roots.caPem, clock.now()));
+  const seal = (text: string): string => vault.ring.hash(text);
+  const policies = new MessagePolicies({ local, clusterRequired: config.security.agents.clusterPolicy === 'required' });
+  const access = new ApiAccess({ fileKeys: apiKeys, blind: (hash) => seal(`api key ${hash}`) });
   const notices = await NoticeBoard.open({
     clusterId: config.cluster.id,
-    store,
-    trust,
-    revocations,
-    roots,
-    seal: (text) => vault.ring.hash(text),
+    ...{ store, trust, revocations, roots, policies, access, files, seal },
     trouble: (error) => fault('a cluster document that is in force could not be kept', error),
   });
-  return { revocations, roots, notices };
+  if (!access.hasKeys)
+    fault('no API key counts here: there is no api_keys_path, and this node holds no document of keys yet', undefined);
+  return { revocations, roots, policies, access, notices };
 }
 
 function seedOf(text: string): Address {

@@ -71,18 +71,18 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     members: () => gossip.members().map((member) => memberView(parts, member)),
     links: () => links.all().map(linkView),
     agent: (agent) => agentView(parts, agent),
-    agents: (query) =>
+    agents: (query, isVisible) =>
       registry
-        .all(query)
+        .all(query, isVisible)
         .map(({ manifest }) => agentView(parts, manifest.agentId))
         .filter((view) => view !== undefined),
     actors: () => parts.kernel.tree(),
     metrics: () => parts.metrics.read(),
-    async deploy(request, caller) {
+    async deploy(request, caller, may) {
       // A minority must not decide what the majority may decide otherwise.
       if (gossip.partition() !== 'majority')
         return refuse('PARTITION_MINORITY', 'This node sees no quorum of the cluster, so it deploys nothing now.');
-      const deployed = await deployments.deploy(request, caller);
+      const deployed = await deployments.deploy(request, caller, may);
       if (!deployed.ok) return deployed;
       return ok(agentView(parts, deployed.value.agentId)!);
     },
@@ -107,13 +107,14 @@ export function createNodeControl(parts: NodeControlParts): NodeControl {
     enrolmentCa: () => parts.enrolment.enrolmentCa(),
     enrol: (request, caller) => parts.enrolment.enrol(request, caller),
     enrolAgain: (request, caller) => parts.enrolment.enrolAgain(request, caller),
-    async audit({ type, caller, reasons, credential }) {
+    async audit({ type, caller, reasons, code, credential }) {
       const event = {
         type,
         identity: caller.identity,
         sourceIp: caller.sourceIp,
         outcome: type === 'LoginSuccess' ? ('success' as const) : ('refused' as const),
         reasons,
+        ...(code === undefined ? {} : { code }),
         requestId: caller.requestId,
         metadata: credential === undefined ? {} : { credential },
       };

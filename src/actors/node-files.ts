@@ -10,7 +10,8 @@ import { type Keyring, keyringFromText } from '../crypto/keyring.ts';
 import { privateKeyFromPem, publicKeyFromText } from '../crypto/keys.ts';
 import { CaxtonError, refuse, unwrap } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { emptyPolicySet, type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
+import type { ApiKeysBody } from '../protocols/access/api-keys.ts';
+import { type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { readApiKeys } from './api-key-file.ts';
 import type { CertificateAuthority } from './cluster/identity/certificate-issuer.ts';
 import { type CertificatePair, pairAtStart } from './cluster/identity/certificate-pair.ts';
@@ -21,6 +22,7 @@ import { utf8 } from './kernel/utf8.ts';
 import { readTrustNotice, type Trust } from './messaging/trust.ts';
 import { inFile, type NamedFile } from './named-file.ts';
 import { checkCaKey, readAuthority } from './node-authority.ts';
+import { type NoticeFile, readNoticeFiles } from './notice-files.ts';
 import { nodeDisk } from './operations/node-disk.ts';
 import { readSiemFiles } from './operations/siem/siem-files.ts';
 import type { SiemSecrets } from './operations/siem/siem-sinks.ts';
@@ -37,8 +39,12 @@ export interface NodeFiles {
   readonly authority: CertificateAuthority | undefined;
   readonly keyring: Keyring;
   readonly trust: Trust;
-  readonly policies: PolicySet;
-  readonly apiKeys: readonly { readonly name: string; readonly hash: string }[];
+  /** Of its own policy file; undefined without one. */
+  readonly policies: PolicySet | undefined;
+  /** Of its own file of keys; none without one. */
+  readonly apiKeys: ApiKeysBody;
+  /** Cluster documents that lie beside the trust notice, not yet verified. */
+  readonly notices: readonly NoticeFile[];
   /** For the receivers of the audit log, in the configuration’s order. */
   readonly siem: readonly SiemSecrets[];
   readonly vault: NodeVault;
@@ -80,7 +86,7 @@ export async function readNodeFiles(
   const { identity, mended: identityMended } = inFile(pair, read);
   await checkCaKey(config, (file) => readSecret(disk, file), caPem, identity.tls.certPem);
   const gossipKey = { path: security.gossip.keyPath, key: 'security.cluster.gossip.key_path' };
-  const apiKeys = { path: security.api.apiKeysPath, key: 'security.api.authentication.api_keys_path' };
+  const apiKeys = { path: security.api.apiKeysPath ?? '', key: 'security.api.authentication.api_keys_path' };
   return {
     identity,
     identityMended,
@@ -91,7 +97,11 @@ export async function readNodeFiles(
     policies: await readPolicies(security.agents.policyPath, (path) =>
       text({ path, key: 'security.agents.policy_path' }),
     ),
-    apiKeys: inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
+    apiKeys:
+      security.api.apiKeysPath === undefined
+        ? { keys: [] }
+        : inFile(apiKeys, readApiKeys(await readSecret(disk, apiKeys))),
+    notices: await readNoticeFiles(disk, cluster.noticesPath, text),
     vault: await readVault(disk, security.vault),
     apiTls: await readApiPair(config, disk, now, true),
     siem: await readSiemFiles(security.audit.siem, { text, secret: (file) => readSecret(disk, file) }),
@@ -244,12 +254,12 @@ export async function checkNodeFolders({ node, security, agents }: NodeConfig): 
   if (fault !== '') throw new CaxtonError('FILE_UNREADABLE', `agents.modules_path: ${fault}`);
 }
 
-/** For `readNodeFiles`: the receivers’ policies, none without a path. CONFIG_INVALID names the file and the line. */
+/** For `readNodeFiles`: the receivers’ policies, undefined without a path. CONFIG_INVALID names the file and the line. */
 export async function readPolicies(
   path: string | undefined,
   text: (path: string) => Promise<string>,
-): Promise<PolicySet> {
-  if (path === undefined) return emptyPolicySet;
+): Promise<PolicySet | undefined> {
+  if (path === undefined) return undefined;
   const content = await text(path);
   if (content.length > limits.configBytesMax)
     throw new CaxtonError('CONFIG_INVALID', `${path} is over ${limits.configBytesMax} bytes.`);

@@ -1,5 +1,5 @@
 import type { Result } from '../errors.ts';
-import { type NoticeBodies, type NoticeKind, type NoticeOf, noticeKinds } from '../protocols/notice/notice.ts';
+import { bodyInOrder, type NoticeKind, type NoticeOf, noticeKinds } from '../protocols/notice/notice.ts';
 import {
   type NoticesState,
   revocationsInForce,
@@ -75,11 +75,12 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   const { revocations, fault } = base;
   // First of all to everybody, whoever is revoked included: the proof is the kindest way to learn of it.
   exchange.spread(links.all(), document, origin.type === 'peer' ? origin.peer : undefined);
-  if (document.notice.kind === 'roots') {
+  const { kind } = document.notice;
+  if (kind === 'roots') {
     cluster.roots.changed();
     cluster.keys.viewChanged();
-    return;
   }
+  if (!barring.has(kind)) return;
   gossip.revoke();
   directory.dropRevoked();
   links.cutRevoked();
@@ -89,6 +90,9 @@ function carryOut({ base, cluster, messaging, deployments }: Rooms, { document, 
   messaging.registry.trustChanged();
   deployments.stopRevoked().catch((error: unknown) => fault('a revoked agent could not be stopped in order', error));
 }
+
+/** Kinds that may put somebody out: a node, a key, a deployment. What the others say is in force by being asked for. */
+const barring: ReadonlySet<NoticeKind> = new Set(['trust', 'revocations', 'suspensions']);
 
 function tellNews(base: NodeBase, news: NoticeNews): void {
   const { events, nodeId, ports, audit, fault, files } = base;
@@ -105,8 +109,9 @@ function tellNews(base: NodeBase, news: NoticeNews): void {
     generation: notice.generation,
     change: news.type,
   });
-  // What was published here is recorded with the name of whoever did it; what the files brought, at the boot.
-  if (news.type !== 'installed' || news.origin.type === 'peer') audit.note(recordOf(base, news));
+  // What was published here is recorded with the name of whoever did it; the trust notice of the files, at the boot.
+  const isRecorded = news.origin.type === 'api' || (news.origin.type === 'files' && notice.kind === 'trust');
+  if (news.type !== 'installed' || !isRecorded) audit.note(recordOf(base, news));
   const unsigned = viewsOf(base).filter(({ signerTrusted }) => !signerTrusted);
   if (news.type === 'installed' && notice.kind === 'trust' && unsigned.length > 0)
     fault(
@@ -122,7 +127,7 @@ function alarmOf(news: NoticeNews): string {
   return `TWO DIFFERENT ${kind.toUpperCase()} NOTICES HAVE GENERATION ${generation}: an authority key is misused. The stricter of them applies until a higher generation comes`;
 }
 
-function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
+function recordOf({ nodeId, policies }: NodeBase, news: NoticeNews): AuditDraft {
   const { document, origin, type } = news;
   const { notice, hash, signer } = document;
   const isAlarm = type !== 'installed';
@@ -139,6 +144,7 @@ function recordOf({ nodeId }: NodeBase, news: NoticeNews): AuditDraft {
       hash: hex(hash),
       signer,
       ...(notice.kind === 'roots' ? stageOf(notice.body) : {}),
+      ...(notice.kind === 'policies' ? { policyHash: policies.hash } : {}),
       ...(type === 'installed' ? { before: news.before } : {}),
       ...(type === 'forked' ? { beside: hex(news.beside.hash), besideSigner: news.beside.signer } : {}),
       ...(type === 'left-out' ? { revocations: news.revocations.length } : {}),
@@ -174,7 +180,9 @@ function viewsOf({ notices, files }: NodeBase): readonly NoticeView[] {
   });
 }
 
-function bodyInForce(state: NoticesState, kind: NoticeKind): NoticeBodies[NoticeKind] {
+/** Of kinds that are not merged into one body: all documents, each of which must permit. */
+function bodyInForce(state: NoticesState, kind: NoticeKind): object {
+  const { current, rivals } = state.shelves[kind]!;
   switch (kind) {
     case 'trust':
       return trustInOrder(trustInForce(state)!);
@@ -182,9 +190,11 @@ function bodyInForce(state: NoticesState, kind: NoticeKind): NoticeBodies[Notice
       return revocationsInOrder({ revocations: revocationsInForce(state) });
     case 'suspensions':
       return suspensionsInOrder({ suspensions: suspensionsInForce(state) });
-    case 'roots': {
-      const current = state.shelves.roots?.current.notice as NoticeOf<'roots'>;
-      return rootsInOrder(rootsInForce(state) ?? current.body);
-    }
+    case 'roots':
+      return rootsInOrder(rootsInForce(state) ?? (current.notice as NoticeOf<'roots'>).body);
+    default:
+      return rivals.length === 0
+        ? bodyInOrder(current.notice)
+        : { allOf: [current, ...rivals].map(({ notice }) => bodyInOrder(notice)) };
   }
 }

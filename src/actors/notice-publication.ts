@@ -1,12 +1,20 @@
 import { ok, type Refusal, type Result, refuse } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { onlyTakesAway } from '../protocols/access/api-keys.ts';
 import type { Notice } from '../protocols/notice/notice.ts';
-import { type NoticesState, type SignedNotice, suspensionsInForce } from '../protocols/notice/reconciliation.ts';
+import {
+  bodiesInForce,
+  type NoticesState,
+  type SignedNotice,
+  suspensionsInForce,
+  takeNotice,
+} from '../protocols/notice/reconciliation.ts';
 import { lockedOutUnsaid } from '../protocols/notice/root-rotation.ts';
 import { judgeRootsStep } from '../protocols/notice/roots.ts';
 import { resumedBy } from '../protocols/notice/suspension.ts';
 import { partitionMode } from '../protocols/swim/partition.ts';
 import type { ClusterParts } from './cluster/assemble.ts';
+import type { MessagePolicies } from './messaging/message-policies.ts';
 import type { NodeBase } from './node-base.ts';
 import type { AuditDraft } from './operations/audit/audit-draft.ts';
 import type { Caller } from './operations/control.ts';
@@ -18,6 +26,9 @@ export const noticeAuditTypes = {
   revocations: 'SecurityPolicyUpdated',
   suspensions: 'SecurityPolicyUpdated',
   roots: 'TrustChanged',
+  policies: 'SecurityPolicyUpdated',
+  roles: 'SecurityPolicyUpdated',
+  'api-keys': 'SecurityPolicyUpdated',
 } as const;
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -55,12 +66,12 @@ export async function publishNotice(
     await notices.saved();
     return held;
   }
-  const stranded = strands(base, cluster, judged.value.notice);
+  const stranded = strands(base, cluster, judged.value.notice) ?? locksOut(base, judged.value, caller);
   if (stranded) {
     audit.note(publicationOf(caller, undefined, stranded));
     return { ok: false, refusal: stranded };
   }
-  const record = () => audit.record(publicationOf(caller, judged.value, undefined));
+  const record = () => audit.record(publicationOf(caller, judged.value, undefined, base.policies));
   // What protects is in force before it is recorded; what lets in, afterwards.
   const protects = !opens(notices.state, judged.value.notice);
   if (!protects) {
@@ -103,10 +114,35 @@ function strands(base: NodeBase, cluster: ClusterParts, notice: Notice): Refusal
   ).refusal;
 }
 
+/**
+ * Why a document would leave whoever publishes it unable to publish another: the next mistake could only be mended on the
+ * disks of the nodes.
+ */
+function locksOut({ access, notices, ports }: NodeBase, document: SignedNotice, caller: Caller): Refusal | undefined {
+  const { kind } = document.notice;
+  if (kind !== 'roles' && kind !== 'api-keys') return undefined;
+  const { state } = takeNotice(notices.state, document);
+  const documents = { roles: bodiesInForce(state, 'roles'), keys: bodiesInForce(state, 'api-keys') };
+  if (!access.wouldLose(caller.identity, 'ManageSecurity', documents, ports.clock.now())) return undefined;
+  return refuse(
+    'INSUFFICIENT_PERMISSIONS',
+    `With it ${caller.identity}, who publishes it, could publish nothing any more (ManageSecurity).`,
+    'Publish it with another key that keeps this permission, or keep it for this one.',
+  ).refusal;
+}
+
 /** Whether a document lets somebody do what could not be done before, as another root does. */
 function opens(state: NoticesState, notice: Notice): boolean {
-  if (notice.kind === 'trust' || notice.kind === 'roots') return true;
-  return notice.kind === 'suspensions' && resumedBy(suspensionsInForce(state), notice.body.suspensions).length > 0;
+  switch (notice.kind) {
+    case 'revocations':
+      return false;
+    case 'suspensions':
+      return resumedBy(suspensionsInForce(state), notice.body.suspensions).length > 0;
+    case 'api-keys':
+      return !onlyTakesAway(bodiesInForce(state, 'api-keys'), notice.body);
+    default:
+      return true;
+  }
 }
 
 /**
@@ -148,7 +184,12 @@ function heldOf(base: NodeBase, document: SignedNotice, views: Publishing['views
   return refuse('REPLAYED', `The ${kind} notice has generation ${generation}; ${current} is in force.`);
 }
 
-function publicationOf(caller: Caller, document: SignedNotice | undefined, refusal: Refusal | undefined): AuditDraft {
+function publicationOf(
+  caller: Caller,
+  document: SignedNotice | undefined,
+  refusal: Refusal | undefined,
+  policies?: MessagePolicies,
+): AuditDraft {
   const kind = document?.notice.kind ?? 'revocations';
   return {
     type: refusal ? 'AccessDenied' : noticeAuditTypes[kind],
@@ -159,7 +200,12 @@ function publicationOf(caller: Caller, document: SignedNotice | undefined, refus
     reasons: refusal?.reasons ?? [],
     requestId: caller.requestId,
     metadata: document
-      ? { what: kind, generation: document.notice.generation, hash: hex(document.hash), signer: document.signer }
+      ? {
+          ...{ what: kind, generation: document.notice.generation, hash: hex(document.hash), signer: document.signer },
+          ...(document.notice.kind === 'policies' && policies
+            ? { policyHash: policies.hashWith([document.notice.body]) }
+            : {}),
+        }
       : { operation: 'publish notice' },
   };
 }

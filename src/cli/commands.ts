@@ -1,3 +1,4 @@
+import { accessVerbs } from './access/verbs.ts';
 import { deploymentVerbs } from './agent/verbs.ts';
 import { capabilityVerbs } from './capability/verbs.ts';
 import type { Options, RawVerb, Verb } from './command.ts';
@@ -278,6 +279,7 @@ again goes on where it was cut short.`,
     ],
     run: async (invocation) => (await import('./server/join.ts')).join(invocation),
   },
+  ...accessVerbs,
   ...deploymentVerbs,
   ...capabilityVerbs,
   ...noticeVerbs,

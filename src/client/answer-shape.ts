@@ -169,6 +169,12 @@ export const answers = {
       },
     ],
   },
+  whoami: {
+    identity: 'text',
+    'expiresAt?': 'text',
+    roles: [{ role: 'text', resources: ['text'] }],
+    permissions: ['text'],
+  },
   notices: { items: [notice] },
   notice,
   roots: {

@@ -117,7 +117,7 @@ const authentication = z.strictObject({
     1,
     4,
   ).default(['api_key']),
-  api_keys_path: path,
+  api_keys_path: path.optional(),
   jwt: z.looseObject({}).optional(),
   oauth2: z.looseObject({}).optional(),
 });
@@ -132,6 +132,7 @@ const agents = z.strictObject({
     .default('strict'),
   rate_limit: rate.default({ count: 100, periodMs: 1_000, burst: 100 }),
   policy_path: path.optional(),
+  cluster_policy: z.enum(['optional', 'required'], { error: 'expected optional or required' }).default('optional'),
 });
 
 const auditLevel = z.enum(auditLevels, { error: `expected ${auditLevels.join(', ')}` });
@@ -178,7 +179,7 @@ const security = z.strictObject({
   cluster: z.strictObject({ mtls: mtls.prefault({}), gossip }),
   api: z.strictObject({
     tls: apiTls,
-    authentication,
+    authentication: authentication.prefault({}),
     rate_limiting: z
       .strictObject({
         enabled: flag.default(true),

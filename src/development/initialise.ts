@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { certificateEnd } from '../actors/cluster/identity/pem.ts';
+import { readYaml } from '../config/problems.ts';
 import {
   type IssuedCertificate,
   issueCa,
@@ -13,6 +14,7 @@ import { privateKeyToPem } from '../crypto/keys.ts';
 import { type Crypto, osCrypto } from '../crypto/port.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
 import type { NodeId, TrustDomain } from '../names.ts';
+import { type PolicySet, parsePolicy } from '../protocols/authorization/policy.ts';
 import { type ClusterLayout, clusterLayout } from './layout.ts';
 import { newApiKey, newCluster, newNodeKeys, profileText } from './new-cluster.ts';
 import { nodeYaml } from './templates.ts';
@@ -46,6 +48,8 @@ export interface InitOptions {
   readonly modulesPath?: string;
   /** The text of policy.yaml. */
   readonly policy: string;
+  /** The policy and the API key are documents of the cluster, and not files that each node reads. */
+  readonly asDocuments?: true;
 }
 
 /**
@@ -111,10 +115,14 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
   await writeSecret(draft.deployerKey, made.deployerKey);
   await writeSecret(draft.gossipKey, made.gossipKey);
   await writePublic(draft.trustNotice, made.trustNotice);
-  const apiKey = newApiKey(crypto, 'dev');
+  const apiKey = newApiKey(crypto, 'dev', now);
   await writeSecret(draft.apiKey, apiKey.key);
   await writeSecret(draft.apiKeyHashes, apiKey.hashes);
   await writePublic(draft.policy, options.policy);
+  if (options.asDocuments) {
+    await writePublic(draft.policiesNotice, made.sign('policies', policiesIn(options.policy, draft.policy)));
+    await writePublic(draft.apiKeysNotice, made.sign('api-keys', apiKey.document));
+  }
 
   await writePublic(draft.clusterId, `${clusterId}\n`);
   for (const id of [...options.nodes, ...(options.spare ?? [])]) await fillNode(draft, crypto, ca, id, now);
@@ -129,6 +137,7 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
       linkPort: ports.link,
       apiPort: ports.api,
       join: joins.filter((_, other) => other !== index),
+      asDocuments: options.asDocuments === true,
       renewal: options.caNodes === undefined ? 'itself' : options.caNodes.includes(id) ? 'ca-node' : 'by-ca-node',
       ...(options.modulesPath === undefined
         ? {}
@@ -137,6 +146,11 @@ async function fill(draft: ClusterLayout, final: ClusterLayout, options: InitOpt
     await writePublic(draft.node(id).config, text);
   }
   await writeProfile(draft, clusterId, options.nodes, options.ports);
+}
+
+function policiesIn(text: string, file: string): PolicySet {
+  const { value, lineOf } = readYaml(text);
+  return unwrap(parsePolicy(value, file, lineOf));
 }
 
 async function fillNode(

@@ -17,6 +17,8 @@ export interface ClusterLayout {
   readonly apiKeyHashes: string;
   readonly notices: string;
   readonly trustNotice: string;
+  readonly policiesNotice: string;
+  readonly apiKeysNotice: string;
   node(id: NodeId): NodeLayout;
 }
 
@@ -47,6 +49,8 @@ export function clusterLayout(root: string): ClusterLayout {
     apiKeyHashes: join(root, 'keys', 'api-keys.json'),
     notices: join(root, 'notices'),
     trustNotice: join(root, 'notices', 'trust.notice'),
+    policiesNotice: join(root, 'notices', 'policies.notice'),
+    apiKeysNotice: join(root, 'notices', 'api-keys.notice'),
     node(id) {
       const folder = join(root, 'nodes', id);
       return {

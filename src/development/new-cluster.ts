@@ -4,7 +4,9 @@ import { privateKeyToPem, publicKeyToText, rawPublicKey } from '../crypto/keys.t
 import type { Crypto, KeyPair } from '../crypto/port.ts';
 import { signDocument } from '../crypto/signed-document.ts';
 import { createVaultRing } from '../crypto/vault.ts';
-import { noticePayload } from '../protocols/notice/notice.ts';
+import { limits } from '../limits.ts';
+import type { ApiKeysBody } from '../protocols/access/api-keys.ts';
+import { type Notice, type NoticeBodies, type NoticeKind, noticePayload } from '../protocols/notice/notice.ts';
 
 /** What makes a cluster one, besides its CA: the texts of the files that hold it. */
 export interface NewCluster {
@@ -17,6 +19,8 @@ export interface NewCluster {
   /** A secret. */
   readonly gossipKey: string;
   readonly trustNotice: string;
+  /** Signs the first document of a kind, as a file beside the trust notice. Throws when no node would read it. */
+  sign<K extends NoticeKind>(kind: K, body: NoticeBodies[K]): string;
 }
 
 /** The only place where a cluster’s id, gossip key and first trust notice are made. `now` in milliseconds since 1970. */
@@ -27,17 +31,18 @@ export function newCluster(crypto: Crypto, now: number): NewCluster {
   const first = gossipKey(crypto.randomBytes(32), { epoch: 1, proposer: '', revocations: 0 });
   const authorityText = publicKeyToText(rawPublicKey(authority.publicKey));
   const deployerText = publicKeyToText(rawPublicKey(deployer.publicKey));
-  const trust = noticePayload({
-    ...{ v: 1, kind: 'trust', generation: 1, clusterId, issuedAt: now },
-    body: { deployers: [deployerText], issuers: [deployerText], authorities: [authorityText] },
-  });
+  const sign = <K extends NoticeKind>(kind: K, body: NoticeBodies[K]): string => {
+    const first = { v: 1, kind, generation: 1, clusterId, issuedAt: now, body } as unknown as Notice;
+    return `${signDocument('notice', authority.privateKey, Buffer.from(noticePayload(first)))}\n`;
+  };
   return {
     clusterId,
     authorityKey: privateKeyToPem(authority.privateKey),
     authorityPublic: `${authorityText}\n`,
     deployerKey: privateKeyToPem(deployer.privateKey),
     gossipKey: keyringToText(createKeyring(first)),
-    trustNotice: `${signDocument('notice', authority.privateKey, Buffer.from(trust))}\n`,
+    trustNotice: sign('trust', { deployers: [deployerText], issuers: [deployerText], authorities: [authorityText] }),
+    sign,
   };
 }
 
@@ -59,10 +64,25 @@ export function newNodeKeys(crypto: Crypto): NewNodeKeys {
   };
 }
 
-/** An API key: the line of the file that its holder keeps, and the file with its hash that nodes read. */
-export function newApiKey(crypto: Crypto, name: string): { readonly key: string; readonly hashes: string } {
+export interface NewApiKey {
+  /** The line of the file that its holder keeps: a secret. */
+  readonly key: string;
+  /** The file with its hash that a node reads, and the same as the cluster’s document has it. */
+  readonly hashes: string;
+  readonly document: ApiKeysBody;
+}
+
+/** An API key that may do everything: what a cluster, or a node that has met none yet, begins with. */
+export function newApiKey(crypto: Crypto, id: string, now: number): NewApiKey {
   const { key, hash } = createApiKey(crypto);
-  return { key: `${key}\n`, hashes: `${JSON.stringify([{ name, hash }], undefined, 2)}\n` };
+  const roles = ['admin'];
+  // From before now, since the clocks of the nodes are not this one.
+  const notBefore = Math.max(0, now - limits.clockSkewMsMax);
+  return {
+    key: `${key}\n`,
+    hashes: `${JSON.stringify([{ name: id, hash, roles }], undefined, 2)}\n`,
+    document: { keys: [{ id, name: id, roles, resources: ['*'], secrets: [{ hash, notBefore }] }] },
+  };
 }
 
 export interface ProfileFacts {

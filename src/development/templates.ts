@@ -9,6 +9,8 @@ export interface NodeYamlFacts {
   readonly apiPort: number;
   readonly join: readonly string[];
   readonly modulesPath?: string;
+  /** Policy and API keys are documents of the cluster. */
+  readonly asDocuments?: boolean;
   /** Who renews its certificate: itself with the CA’s key (the default), as a CA node for others too, or a CA node for it. */
   readonly renewal?: 'itself' | 'ca-node' | 'by-ca-node';
 }
@@ -63,7 +65,7 @@ security:
       min_version: "1.3"
     authentication:
       methods: [api_key]
-      api_keys_path: ../../keys/api-keys.json
+${facts.asDocuments ? '      # Which keys count is a document of the cluster: caxton api-key list.' : '      api_keys_path: ../../keys/api-keys.json'}
     rate_limiting:
       enabled: true
       default_limit: 1000/min
@@ -71,7 +73,7 @@ security:
     require_signed_deployment: true
     capability_enforcement: strict
     sandbox_enforcement: strict
-    policy_path: ../../policy.yaml
+${facts.asDocuments ? policyAsDocument : '    policy_path: ../../policy.yaml'}
   vault:
     key_path: vault.key
   audit:
@@ -81,6 +83,10 @@ security:
     forward_to_siem: false
 `;
 }
+
+const policyAsDocument = `    # Who may say what to whom is a document of the cluster, made of policy.yaml. After a change there:
+    #   caxton policy publish .caxton/policy.yaml --authority-key .caxton/keys/authority.key
+    cluster_policy: required`;
 
 const renewals: Readonly<Record<NonNullable<NodeYamlFacts['renewal']>, string>> = {
   itself: `    # Only in development: a node that holds the CA's key renews its own certificate.

@@ -86,6 +86,7 @@ export {
   parsePolicy,
   policyFor,
 } from './authorization/policy.ts';
+export { type PolicyLayers, type PolicySources, policiesFor } from './authorization/policy-layers.ts';
 export type { Operation, PolicyRules, RateLimits } from './authorization/policy-rules.ts';
 export { parseRate, type Rate, rateText } from './authorization/rate.ts';
 export { type AgentCode, type AgentKind, type Manifest, manifestPayload, readManifest } from './deployment/manifest.ts';

@@ -59,10 +59,7 @@ describe('caxton init', () => {
     expect(san).toContain('10.0.0.1');
     expect(san).toContain('node-1.example.org');
     for (const path of filesIn(at('made')))
-      expect([path, statSync(path).mode & 0o777]).toEqual([
-        path,
-        /\.key$|yaml$|api-keys/.test(path) && !path.endsWith('policy.yaml') ? 0o600 : 0o644,
-      ]);
+      expect([path, statSync(path).mode & 0o777]).toEqual([path, /\.key$|yaml$/.test(path) ? 0o600 : 0o644]);
     for (const folder of ['made', 'made/offline', 'made/ca', 'made/data'])
       expect(statSync(at(folder)).mode & 0o777).toBe(0o700);
     const profile = await loadProfile({ flag: at('made/profile.json'), env: {}, cwd });

@@ -48,8 +48,9 @@ describe('caxton notice sign', () => {
   });
 
   it.each<[string, Readonly<Record<string, string>>, number, string]>([
-    ['a kind that there is not', { kind: 'policies' }, 2, 'trust or revocations'],
+    ['a kind that there is not', { kind: 'weather' }, 2, 'trust or revocations'],
     ['no number', { generation: 'next' }, 2, 'whole number'],
+    ['a body of another kind, with its place', { kind: 'policies' }, 1, 'trust.json: deployers: unknown key'],
     ['a body that is not there', { body: 'other.json' }, 1, 'is not there'],
     ['the body of another kind', { kind: 'revocations' }, 1, 'revocations'],
     ['a key that is not there', { 'authority-key': 'other.key' }, 1, 'other.key'],

@@ -6,7 +6,15 @@ import { readYaml } from '../../src/config/problems.ts';
 import { nodeFileSchema } from '../../src/config/schema.ts';
 import { loadConfig, type NodeConfig } from '../../src/config.ts';
 import { policyYaml } from '../../src/development/templates.ts';
-import { type PolicySet, parsePolicy, policyCanonicalText } from '../../src/protocols/authorization/policy.ts';
+import { permissions } from '../../src/protocols/access/permission.ts';
+import { builtInRoles, rolesBody } from '../../src/protocols/access/roles.ts';
+import {
+  invalidAt,
+  type PolicySet,
+  parsePolicy,
+  policyCanonicalText,
+} from '../../src/protocols/authorization/policy.ts';
+import { readShape } from '../../src/protocols/json/shape.ts';
 import { awakened, yamlKeys } from './yaml-keys.ts';
 
 type Tree = { [key: string]: unknown };
@@ -164,5 +172,40 @@ describe('config/policy.yaml', () => {
     const yaml = readYaml(wrong);
     const result = parsePolicy(yaml.value, 'policy.yaml', yaml.lineOf);
     expect(!result.ok && result.refusal.reasons[0]).toMatch(new RegExp(`^policy\\.yaml:${line}: `));
+  });
+});
+
+describe('config/roles.yaml', () => {
+  const text = readFileSync('config/roles.yaml', 'utf8');
+  const read = (yamlText: string) => {
+    const { value, lineOf } = readYaml(yamlText);
+    return readShape(rolesBody, value, invalidAt('roles.yaml', lineOf));
+  };
+
+  it('is a file that could be published, with every permission and built-in role named', () => {
+    expect(read(text)).toMatchObject({
+      ok: true,
+      value: { roles: [{ name: 'auditor' }], bindings: [{ resources: ['*'] }, { resources: ['agent:shop/*'] }] },
+    });
+    for (const word of [...permissions, ...builtInRoles.map(({ name }) => name)]) expect(text).toContain(word);
+  });
+
+  it('explains every key where it comes first', () => {
+    const words = ['roles', 'bindings', 'name', 'permissions', 'denied_permissions', 'role', 'subjects', 'resources'];
+    const first = new Map([...yamlKeys(text, words)].reverse().map((key) => [key.path, key]));
+    for (const word of words)
+      expect(
+        [...first.values()].find(({ path }) => path.split('.').at(-1) === word)?.comment.length ?? 0,
+        word,
+      ).toBeGreaterThan(20);
+  });
+
+  it('is refused with the line of what is wrong', () => {
+    const wrong = text.replace('- role: operator', '- role: operater');
+    const line = wrong.slice(0, wrong.indexOf('operater')).split('\n').length;
+    const result = read(wrong);
+    expect(!result.ok && result.refusal.reasons[0]).toBe(
+      `roles.yaml:${line}: bindings[1].role: there is no role operater.`,
+    );
   });
 });

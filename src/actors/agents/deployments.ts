@@ -6,7 +6,7 @@ import type { Clock, Disk, Store } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
-import type { Caller } from '../operations/control.ts';
+import type { Caller, MayDeploy } from '../operations/control.ts';
 import type { AgentHost } from './agent-host.ts';
 import type { AgentKey } from './agent-keys.ts';
 import { loadAgentModule, type ModuleRefusal } from './agent-modules.ts';
@@ -63,12 +63,16 @@ export class Deployments {
 
   /**
    * Deploys an agent whose code lies in the agents folder. An agent that runs already is replaced by a higher
-   * generation. DEPLOYMENT_REFUSED, ALREADY_EXISTS, AUDIT_BLOCKED, NOT_SUPPORTED, LIMIT_EXCEEDED, STOPPED. Many at once
+   * generation. DEPLOYMENT_REFUSED, ALREADY_EXISTS, AUDIT_BLOCKED, NOT_SUPPORTED, LIMIT_EXCEEDED, STOPPED, and what `may` refuses with. Many at once
    * wait for each other in the order in which they were asked for; so do those below.
    */
-  deploy(signed: SignedDeployment, caller?: Caller): Promise<Result<Manifest>> {
+  deploy(signed: SignedDeployment, caller?: Caller, may?: MayDeploy): Promise<Result<Manifest>> {
     return this.#line.run(() =>
       this.#exclusively(signed, async (manifest) => {
+        const { agentId } = manifest;
+        const isThere = this.#known.has(agentId) || this.#options.registry.find(agentId) !== undefined;
+        const permitted = may?.(isThere ? 'UpdateAgent' : 'DeployAgent', agentId);
+        if (permitted?.ok === false) return permitted;
         const behaviour = await this.#load(manifest);
         if (!behaviour.ok) return behaviour;
         return this.#carryOut({ manifest, signed, behaviour: behaviour.value, key: undefined, kept: true, caller });

@@ -129,9 +129,9 @@ export class AgentRegistry {
     return rivalsOf(this.#state, agent);
   }
 
-  /** The registrations that count and are asked for, sorted by agent; without a query all of them. */
-  all(query: AgentQuery = {}): readonly Registration[] {
-    return agentsOf(this.#state, query);
+  /** The registrations that count, are asked for and may be seen, sorted by agent; without a query all of them. */
+  all(query: AgentQuery = {}, isVisible?: (agent: AgentId) => boolean): readonly Registration[] {
+    return agentsOf(this.#state, query, isVisible);
   }
 
   /** How many removed agents of this node are remembered, for members that have not acknowledged it. */

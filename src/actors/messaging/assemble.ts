@@ -49,7 +49,7 @@ export function assembleMessaging(base: NodeBase, cluster: ClusterParts, agents:
     nodeId,
     registry,
     trust: files.trust,
-    policies: files.policies,
+    policies: base.policies,
     limiter,
     audit,
     defaultRate: config.security.agents.rateLimit,

@@ -1,5 +1,4 @@
 import { ed25519PublicKey, publicKeyFromText } from '../../crypto/keys.ts';
-import { sha256 } from '../../crypto/port.ts';
 import { verifyWith } from '../../crypto/signature.ts';
 import { ok, type Refusal, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
@@ -8,17 +7,13 @@ import type { MessageHeader } from '../../protocols/acl/message.ts';
 import type { AuditEvent } from '../../protocols/audit/record.ts';
 import { authorize, type Decision } from '../../protocols/authorization/authorize.ts';
 import type { Capability } from '../../protocols/authorization/capability.ts';
-import {
-  type Policy,
-  type PolicySet,
-  policyCanonicalText,
-  policyFor,
-  rateFor,
-} from '../../protocols/authorization/policy.ts';
+import type { Policy } from '../../protocols/authorization/policy.ts';
+import { layeredRate, type PolicyLayers } from '../../protocols/authorization/policy-layers.ts';
 import type { Rate } from '../../protocols/authorization/rate.ts';
 import type { Clock } from '../kernel/ports.ts';
 import type { AuditLog } from '../operations/audit/audit-log.ts';
 import type { AgentRegistry } from './agent-registry.ts';
+import type { MessagePolicies } from './message-policies.ts';
 import { type SignatureProof, signedMessage } from './message-signature.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import type { Trust } from './trust.ts';
@@ -28,7 +23,7 @@ export interface MessageAuthorityOptions {
   readonly nodeId: NodeId;
   readonly registry: AgentRegistry;
   readonly trust: Trust;
-  readonly policies: PolicySet;
+  readonly policies: MessagePolicies;
   readonly limiter: RateLimiter;
   readonly audit: AuditLog;
   /** Per sender and receiver, where the receiver’s policy states none. */
@@ -40,6 +35,12 @@ export interface MessageAuthorityOptions {
   readonly enforcement: 'strict' | 'permissive' | 'off';
 }
 
+const withoutCapability = (policy: Policy): Policy => ({ ...policy, capabilityRequired: false });
+
+function lenient([first, ...others]: PolicyLayers): PolicyLayers {
+  return [withoutCapability(first), ...others.map(withoutCapability)];
+}
+
 type JudgementFields = Pick<AuditEvent, 'reasons' | 'decision' | 'policyHash' | 'traceId'>;
 
 /** The trace id of a W3C `traceparent`; undefined when there is none. */
@@ -48,17 +49,15 @@ const traceIdOf = (trace: string): string | undefined => /^[0-9a-f]{2}-([0-9a-f]
 /** Gathers the facts about one message, asks the pure `authorize`, and hands the decision to the audit log. */
 export class MessageAuthority {
   readonly #options: MessageAuthorityOptions;
-  /** By receiver; the policies of a node change only with its configuration. */
-  readonly #policies = new Map<AgentId, Policy>();
+  /** By receiver, as long as neither the agents nor the policies change. */
+  readonly #policies = new Map<AgentId, PolicyLayers>();
 
   /** How a refusal came about, for the record of it: refusals of other checks have no decision. */
   readonly #denials = new WeakMap<Refusal, Decision>();
-  readonly #policyHash: string;
 
   constructor(options: MessageAuthorityOptions) {
     this.#options = options;
-    const policies = new TextEncoder().encode(policyCanonicalText(options.policies));
-    this.#policyHash = Buffer.from(sha256(policies)).toString('hex');
+    options.policies.onChanged(() => this.#policies.clear());
   }
 
   decide(header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
@@ -70,24 +69,23 @@ export class MessageAuthority {
 
   #decide(header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
     const { enforcement } = this.#options;
-    const policy = this.#policyOf(header.receiver);
-    const lenient = { ...policy, capabilityRequired: false };
-    const decision = this.#judge(enforcement === 'off' ? lenient : policy, header, isReply, proof);
+    const policies = this.#policiesOf(header.receiver);
+    const decision = this.#judge(enforcement === 'off' ? lenient(policies) : policies, header, isReply, proof);
     if (enforcement !== 'permissive' || decision.effect === 'allow' || decision.layer !== 'capability') return decision;
     // Nothing was spent yet: the rate comes after the capability.
-    const permitted = this.#judge(lenient, header, isReply, proof);
+    const permitted = this.#judge(lenient(policies), header, isReply, proof);
     if (permitted.effect === 'allow') this.#letThrough(header, decision);
     return permitted;
   }
 
-  #judge(policy: Policy, header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
+  #judge(policies: PolicyLayers, header: MessageHeader, isReply: boolean, proof: SignatureProof | undefined): Decision {
     const { clock, limiter, defaultRate } = this.#options;
     const signatureFits = () => proof && this.#signatureFits(header.sender, proof);
     return authorize({
       header,
       sender: ok(undefined),
       capability: this.#capabilityOf(header),
-      policy,
+      policies,
       isReply,
       // Worked out when it is asked for, which is last: it costs more than all that may refuse before it.
       get signatureValid() {
@@ -95,7 +93,8 @@ export class MessageAuthority {
       },
       now: clock.now(),
       skewMs: limits.clockSkewMsMax,
-      spend: () => limiter.spend(`${header.sender} ${header.receiver}`, rateFor(policy, header.sender) ?? defaultRate),
+      spend: () =>
+        limiter.spend(`${header.sender} ${header.receiver}`, layeredRate(policies, header.sender, defaultRate)),
     });
   }
 
@@ -157,7 +156,7 @@ export class MessageAuthority {
           ...(decision.effect === 'deny' && { layer: decision.layer }),
         },
       }),
-      policyHash: this.#policyHash,
+      policyHash: this.#options.policies.hash,
       ...(traceId !== undefined && { traceId }),
     };
   }
@@ -185,12 +184,13 @@ export class MessageAuthority {
     this.#policies.clear();
   }
 
-  #policyOf(receiver: AgentId): Policy {
+  #policiesOf(receiver: AgentId): PolicyLayers {
     const known = this.#policies.get(receiver);
     if (known) return known;
-    const policy = policyFor(this.#options.policies, receiver, this.#options.registry.find(receiver)?.manifest.policy);
-    this.#policies.set(receiver, policy);
-    return policy;
+    const { policies, registry } = this.#options;
+    const layers = policies.for(receiver, registry.find(receiver)?.manifest.policy);
+    this.#policies.set(receiver, layers);
+    return layers;
   }
 
   #capabilityOf(header: MessageHeader): Result<Capability> | undefined {

@@ -1,4 +1,4 @@
-import type { Refusal, Result } from '../../errors.ts';
+import type { ErrorCode, Refusal, Result } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Performative } from '../../protocols/acl/performative.ts';
 import type { AgentQuery } from '../../protocols/registry/agent-query.ts';
@@ -21,14 +21,17 @@ export interface NodeControl extends EnrolmentControl, NoticeControl, RootsContr
   members(): readonly MemberView[];
   links(): readonly LinkView[];
   /** The agents of the cluster that are asked for, as this node knows them, by name; without a query all of them. */
-  agents(query?: AgentQuery): readonly AgentView[];
+  agents(query?: AgentQuery, isVisible?: (agent: AgentId) => boolean): readonly AgentView[];
   /** One of them; `undefined` when no node hosts it. */
   agent(agent: AgentId): AgentView | undefined;
   /** The supervision tree. */
   actors(): readonly ActorView[];
   metrics(): readonly MetricSample[];
-  /** Deploys from a signed manifest; class A audited before it answers. */
-  deploy(request: DeployRequest, caller: Caller): Promise<Result<AgentView>>;
+  /**
+   * Deploys from a signed manifest; class A audited before it answers. `may` is asked whether the caller may deploy, or, where
+   * the agent is there already, update it.
+   */
+  deploy(request: DeployRequest, caller: Caller, may?: MayDeploy): Promise<Result<AgentView>>;
   remove(agent: AgentId, caller: Caller): Promise<Result<void>>;
   /** Sends as this node’s console agent and, if asked, waits for the answer. */
   send(request: SendRequest, caller: Caller): Promise<Result<SendOutcome>>;
@@ -51,12 +54,17 @@ export interface NodeControl extends EnrolmentControl, NoticeControl, RootsContr
     type: 'LoginSuccess' | 'LoginFailure' | 'AccessDenied';
     caller: Caller;
     reasons: readonly string[];
+    /** Of a denial. */
+    code?: ErrorCode;
     /** A keyed hash of what was presented: attempts with one credential can be told, and nobody learns it. */
     credential?: string;
   }): Promise<Result<void>>;
   /** Begins an orderly stop; the answer is given before the API closes. */
   shutdown(caller: Caller): Promise<Result<void>>;
 }
+
+/** Judges what a deployment turns out to be, once its manifest is verified. */
+export type MayDeploy = (permission: 'DeployAgent' | 'UpdateAgent', agent: AgentId) => Result<void>;
 
 /** Who calls, as authenticated; `identity` such as `apikey:dev`, or `anonymous` with a refused credential. */
 export interface Caller {

@@ -5,7 +5,8 @@ import type { Crypto } from '../../crypto/port.ts';
 import type { Result } from '../../errors.ts';
 import type { Address, Clock, TlsIdentity } from '../kernel/ports.ts';
 import { createAdmission } from './api/admission.ts';
-import { createAuthenticate, type KnownApiKey } from './api/authentication.ts';
+import type { ApiAccess } from './api/api-access.ts';
+import { createAuthenticate } from './api/authentication.ts';
 import {
   type Connections,
   checkTls,
@@ -17,8 +18,10 @@ import {
   trackConnections,
 } from './api/listener.ts';
 import { createLoginRecord } from './api/login-record.ts';
+import { createPermits } from './api/permit.ts';
 import { apiRoutes } from './api/routes.ts';
 import { createHttpApp } from './api/server.ts';
+import type { UnderWay } from './api/under-way.ts';
 import type { NodeControl } from './control.ts';
 
 export interface ManagementApiOptions {
@@ -28,7 +31,8 @@ export interface ManagementApiOptions {
   readonly tls: TlsIdentity;
   /** Versions, suites and groups; absent: TLS 1.3 as Node has it. */
   readonly tlsSettings?: TlsSettings;
-  readonly apiKeys: readonly KnownApiKey[];
+  /** Who may call, and for what. */
+  readonly access: ApiAccess;
   readonly clock: Clock;
   /** For request ids and ticket keys. */
   readonly crypto: Crypto;
@@ -54,15 +58,17 @@ export interface ManagementApi {
 interface Running {
   readonly server: Http2SecureServer;
   readonly connections: Connections;
+  readonly underWay: UnderWay;
   draining: boolean;
 }
 
 /** Makes the management API of a node; it listens when told to. */
 export function createManagementApi(options: ManagementApiOptions): ManagementApi {
-  const { control, clock, crypto } = options;
+  const { control, clock, crypto, access } = options;
   const admit = createAdmission({
-    authenticate: createAuthenticate(options.apiKeys, options.readApiKey),
+    authenticate: createAuthenticate(access, clock, options.readApiKey),
     logins: createLoginRecord(control, clock, options.standIn),
+    permitOf: createPermits(access, control, clock),
     clock,
     rateLimit: options.rateLimit,
   });
@@ -70,6 +76,7 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
   let tls: ListenerTls = { ...options.tls, speaks };
   let bind = options.bind;
   let running: Running | undefined;
+  access.onChanged(() => running?.underWay.judgeAgain());
   // One after the other: a chart that restarts begins while its last life may still be draining.
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
@@ -81,17 +88,18 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
   const start = async (): Promise<Address> => {
     await stop();
     let mine: Running | undefined;
-    const app = createHttpApp({
+    const { app, underWay } = createHttpApp({
       routes: apiRoutes,
       control,
       crypto,
       clock,
       admit,
       draining: () => mine?.draining === true,
+      endsAt: (identity) => access.endsAt(identity),
       onBug: options.onBug ?? (() => {}),
       server: (handler) => createListener(tls, crypto, handler),
     });
-    mine = { server: app.server, connections: trackConnections(app.server), draining: false };
+    mine = { server: app.server, connections: trackConnections(app.server), underWay, draining: false };
     await app.ready();
     bind = await startListening(app.server, bind);
     running = mine;

@@ -16,7 +16,7 @@ import { isNodeId, type NodeId } from '../../names.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { writeJson } from '../output.ts';
 import { readLifetime, validityFrom } from '../security/validity.ts';
-import { emptyPolicy, strictConfig } from '../server/strict-config.ts';
+import { strictConfig } from '../server/strict-config.ts';
 import { type FirstCa, givenCa, madeCa } from './first-ca.ts';
 
 /** What the command line says about the first node. */
@@ -145,20 +145,19 @@ async function fill(invocation: Invocation, folder: string, { node, ca, cluster 
   await secret('node.key', keys.keyPem);
   await secret('claim.key', keys.claimKey);
   await secret('vault.key', keys.vaultKey);
-  const apiKey = newApiKey(osCrypto, 'operator');
+  const apiKey = newApiKey(osCrypto, 'operator', nodeClock.now());
   await secret('api.key', apiKey.key);
-  await secret('api-keys.json', apiKey.hashes);
+  await open('notices/api-keys.notice', cluster.sign('api-keys', apiKey.document));
   const apiHost = isWildcard(apiBind.host) ? advertise.host : apiBind.host;
   const api = `https://${hostText({ ...apiBind, host: apiHost })}`;
   await open(
     'profile.json',
     profileText({ clusterId, ca: 'ca.crt', apiKeyFile: 'api.key', nodes: [{ id: nodeId, api }] }),
   );
-  await open('policy.yaml', emptyPolicy);
   const yaml = strictConfig({
     ...{ madeBy: 'caxton init', nodeId, clusterId, trustDomain: ca.trustDomain, expectedSize, profile: 'lan' },
     ...{ bind: hostText(bind), advertise: hostText(advertise), apiBind: hostText(apiBind) },
-    ...{ join: [], caNodes: [], authorityFiles: ['authority.pub'], ca: ca.node },
+    ...{ join: [], caNodes: [], authorityFiles: ['authority.pub'], ca: ca.node, apiKeysFile: undefined },
   });
   await secret('node.yaml', yaml);
 }

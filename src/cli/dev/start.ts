@@ -74,6 +74,7 @@ class Launcher {
       spare: [spareNode],
       modulesPath: agentModulesFolder,
       policy: policyYaml(),
+      asDocuments: true,
     });
     if (made)
       this.#narrator.line(

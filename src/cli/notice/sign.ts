@@ -1,14 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { nodeClock } from '../../actors/kernel/node-clock.ts';
-import { openFault } from '../../config/key-file.ts';
-import { CaxtonError, unwrap } from '../../errors.ts';
-import { limits } from '../../limits.ts';
 import { isName } from '../../names.ts';
-import { parseJson } from '../../protocols/json/text.ts';
-import { isNoticeKind, noticeKinds, readNotice } from '../../protocols/notice/notice.ts';
+import { isNoticeKind, type Notice, noticeKinds } from '../../protocols/notice/notice.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { authorityKey, signedBy } from './authority-key.ts';
+import { readBody } from './body-file.ts';
 
 const help = 'caxton notice sign --help';
 
@@ -23,16 +20,8 @@ export async function sign(invocation: Invocation): Promise<ExitCode> {
   const clusterId = text('cluster-id')!;
   if (!isName(clusterId))
     throw new UsageError('--cluster-id is the id in cluster.id and in caxton server status.', help);
-  const path = resolve(terminal.cwd, text('body')!);
-  const content = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new CaxtonError('FILE_UNREADABLE', openFault(path, error));
-  });
-  const bounds = { charsMax: limits.noticeBytesMax, depthMax: limits.documentDepthMax };
-  const body = unwrap(parseJson(content, bounds));
-  // With the eyes of a node, whatever the file says.
-  const notice = unwrap(
-    readNotice(JSON.stringify({ v: 1, kind, generation, clusterId, issuedAt: nodeClock.now(), body })),
-  );
+  const body = await readBody(terminal, text('body')!, kind);
+  const notice = { v: 1, kind, generation, clusterId, issuedAt: nodeClock.now(), body } as unknown as Notice;
   const document = signedBy(await authorityKey(invocation), notice);
   const out = text('out');
   if (out === undefined) terminal.out(`${document}\n`);

@@ -1,24 +1,8 @@
 import type { Options, Verb } from '../command.ts';
 import { nodeOptions } from '../node-options.ts';
+import { authorities, authorityKey } from './authority-options.ts';
 
-const authorityKey: Options = {
-  'authority-key': {
-    type: 'string',
-    value: 'FILE',
-    about: 'the authority’s private key, PEM, mode 0600',
-    required: true,
-  },
-};
-
-/** Whose notices are believed. */
-const authorities: Options = {
-  authority: {
-    type: 'string',
-    value: 'FILE',
-    about: 'public key of an authority whose notices are believed too, such as authority.pub',
-    multiple: true,
-  },
-};
+const kinds = 'trust, revocations, suspensions, roots, policies, roles or api-keys';
 
 /** Of every verb that revokes. */
 export const revokeOptions: Options = {
@@ -51,7 +35,7 @@ export const noticeVerbs: readonly Verb[] = [
     noun: 'notice',
     verb: 'show',
     summary: 'show what one of the cluster’s documents says',
-    argument: { name: 'kind', value: 'KIND', about: 'trust, revocations, suspensions or roots' },
+    argument: { name: 'kind', value: 'KIND', about: kinds },
     options: {
       body: { type: 'boolean', about: 'print only what is in force, as JSON: what notice sign takes' },
       document: { type: 'boolean', about: 'print only the document as it was signed' },
@@ -65,8 +49,13 @@ export const noticeVerbs: readonly Verb[] = [
     verb: 'sign',
     summary: 'sign a cluster document, without a node',
     options: {
-      kind: { type: 'string', value: 'KIND', about: 'trust, revocations, suspensions or roots', required: true },
-      body: { type: 'string', value: 'FILE', about: 'what it says, JSON as notice show --body prints', required: true },
+      kind: { type: 'string', value: 'KIND', about: kinds, required: true },
+      body: {
+        type: 'string',
+        value: 'FILE',
+        about: 'what it says: JSON as notice show --body prints, or YAML',
+        required: true,
+      },
       generation: { type: 'string', value: 'N', about: 'one more than that in force', required: true },
       'cluster-id': { type: 'string', value: 'ID', about: 'the cluster that it is for', required: true },
       ...authorityKey,
@@ -74,6 +63,7 @@ export const noticeVerbs: readonly Verb[] = [
     },
     examples: [
       'caxton notice sign --kind trust --body trust.json --generation 2 --cluster-id 0f3c --authority-key a.key',
+      'caxton notice sign --kind policies --body policy.yaml --generation 2 --cluster-id 0f3c --authority-key a.key',
     ],
     run: async (invocation) => (await import('./sign.ts')).sign(invocation),
   },

@@ -3,7 +3,8 @@ import { createClient } from '../../client.ts';
 import { CaxtonError, unwrap } from '../../errors.ts';
 import type { NodeId } from '../../names.ts';
 import { malformed, readShape } from '../../protocols/json/shape.ts';
-import { revocationsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
+import { type NoticeKind, noticeKinds } from '../../protocols/notice/notice.ts';
+import { type NoticesState, revocationsInForce, suspensionsInForce } from '../../protocols/notice/reconciliation.ts';
 import { leftOut, type Revocation, revocationsBody, unionOf } from '../../protocols/notice/revocation.ts';
 import type { Suspension } from '../../protocols/notice/suspension.ts';
 import { printable } from '../../protocols/printable.ts';
@@ -24,7 +25,9 @@ import type { Profile, ProfileNode } from '../profile.ts';
  */
 export interface KnownRevocations {
   readonly profile: Profile;
-  /** Of the newest verified notice; 0 when there is none. */
+  /** What all verified notices of the cluster come to. */
+  readonly state: NoticesState;
+  /** Of the newest verified notice of revocations; 0 when there is none. */
   readonly generation: number;
   /** What verified notices revoke. */
   readonly revocations: readonly Revocation[];
@@ -32,6 +35,8 @@ export interface KnownRevocations {
   readonly suspended: { readonly generation: number; readonly suspensions: readonly Suspension[] };
   /** What nodes say is in force besides, without a document that shows it. */
   readonly claimed: readonly Revocation[];
+  /** Kinds of which a node holds several documents of one generation. */
+  readonly forked: ReadonlySet<NoticeKind>;
   /** Which node says so, or shows a document of a signer that is not known as an authority: sentences for people. */
   readonly doubts: readonly string[];
   /** Those that answered and are not revoked. */
@@ -54,7 +59,9 @@ interface Answer {
   readonly node: ProfileNode;
   readonly trust: string | undefined;
   readonly document: string | undefined;
-  readonly suspensions: string | undefined;
+  /** All that it shows. */
+  readonly documents: readonly string[];
+  readonly forked: readonly NoticeKind[];
   readonly body: readonly Revocation[];
   readonly members: readonly MemberView[];
 }
@@ -80,22 +87,24 @@ export async function knownRevocations(
     throw new CaxtonError('UNREACHABLE', ['No node of the profile answers as a node should.', ...reasons]);
   }
   const believed = anchors ?? authoritiesOfAll(all);
-  const documents = all.flatMap(({ trust, document, suspensions }) =>
-    [trust, document, suspensions].filter((text) => text !== undefined),
-  );
+  const documents = all.flatMap((answer) => answer.documents);
   const { state, keys } = verifiedNotices(profile.clusterId, believed, documents);
   const revocations = revocationsInForce(state);
   // Whoever is revoked already has no say either.
   const heard = all.filter(({ node }) => !revocations.some(({ kind, id }) => kind === 'node' && id === node.id));
   const claims = heard.map(({ body }) => leftOut(body, revocations));
   return {
-    ...{ profile, revocations },
+    ...{ profile, revocations, state },
     generation: state.shelves.revocations?.current.notice.generation ?? 0,
     suspended: {
       generation: state.shelves.suspensions?.current.notice.generation ?? 0,
       suspensions: suspensionsInForce(state),
     },
     claimed: claims.reduce(unionOf, []),
+    forked: new Set([
+      ...all.flatMap((answer) => answer.forked),
+      ...noticeKinds.filter((kind) => (state.shelves[kind]?.rivals.length ?? 0) > 0),
+    ]),
     doubts: heard.flatMap(({ node, document }, at) => doubtsOf(node.id, document, keys, claims[at]!.length)),
     heard: heard.map(({ node }) => node),
     silent: asked.filter((_, at) => answers[at] instanceof CaxtonError).map(({ id }) => id),
@@ -128,8 +137,9 @@ async function ask({ caPem, apiKey }: Profile, node: ProfileNode): Promise<Answe
     const [trust, view] = [viewOf('trust'), viewOf('revocations')];
     const body =
       view && unwrap(readShape(revocationsBody, view.body, malformed('What the node says is revoked'))).revocations;
-    const suspensions = viewOf('suspensions')?.document;
-    return { node, trust: trust?.document, document: view?.document, suspensions, body: body ?? [], members };
+    const documents = views.map((one) => one.document);
+    const forked = views.filter(({ rivals }) => rivals > 0).map(({ kind }) => kind);
+    return { node, trust: trust?.document, document: view?.document, documents, forked, body: body ?? [], members };
   } catch (error) {
     if (error instanceof CaxtonError) return error;
     throw error;

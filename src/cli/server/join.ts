@@ -22,7 +22,7 @@ import type { JoinFacts } from '../../protocols/link/join-frame.ts';
 import { type ExitCode, type Invocation, UsageError } from '../command.ts';
 import { writeJson } from '../output.ts';
 import { about } from '../security/held-ca.ts';
-import { emptyPolicy, strictConfig } from './strict-config.ts';
+import { strictConfig } from './strict-config.ts';
 
 const help = 'caxton server join --help';
 
@@ -65,6 +65,7 @@ export async function join(invocation: Invocation): Promise<ExitCode> {
     join: facts.members,
     authorityFiles,
     caNodes: [token.enrolment],
+    apiKeysFile: 'api-keys.json',
   };
   const yaml = strictConfig({ madeBy: 'caxton server join', nodeId, clusterId, trustDomain, ...own, ...sizes(facts) });
   // What another node sent stands in it: refused here rather than at the first start.
@@ -155,13 +156,12 @@ async function writeFacts(folder: string, facts: JoinFacts): Promise<readonly st
 
 /** What is this node’s alone. */
 async function writeOwnKeys(folder: string): Promise<void> {
-  const apiKey = newApiKey(osCrypto, 'joined');
+  const apiKey = newApiKey(osCrypto, 'joined', nodeClock.now());
   const { claimKey, vaultKey } = newNodeKeys(osCrypto);
   await write(folder, 'claim.key', claimKey, 0o600);
   await write(folder, 'vault.key', vaultKey, 0o600);
   await write(folder, 'api.key', apiKey.key, 0o600);
   await write(folder, 'api-keys.json', apiKey.hashes, 0o600);
-  await write(folder, 'policy.yaml', emptyPolicy, 0o644);
 }
 
 const write = (folder: string, name: string, text: string, mode: number): Promise<void> =>

@@ -16,6 +16,8 @@ export interface StrictFacts {
   readonly authorityFiles: readonly string[];
   /** Management APIs of CA nodes. */
   readonly caNodes: readonly string[];
+  /** Keys of the node’s own, for as long as it has no document of the cluster’s. */
+  readonly apiKeysFile: string | undefined;
   /** Makes it a CA node. */
   readonly ca?: {
     readonly keyPath: string;
@@ -64,11 +66,10 @@ security:
       # The node’s own certificate, which it renews.
       cert: node.crt
       key: node.key
-    authentication:
-      # The key itself is in api.key: keep it for the command line, or replace both.
-      api_keys_path: api-keys.json
+${keysBlock(facts)}  # Who may send what to which agent is the cluster’s document: caxton policy publish. A file named by policy_path here could
+  # only narrow it.
   agents:
-    policy_path: policy.yaml
+    cluster_policy: required
   vault:
     key_path: vault.key
   audit:
@@ -85,6 +86,10 @@ const caBlock = ({ ca }: StrictFacts): string =>
     certificate_path: ${JSON.stringify(ca.certificatePath)}
 ${ca.passphrasePath === undefined ? '' : `    passphrase_path: ${JSON.stringify(ca.passphrasePath)}\n`}`;
 
-export const emptyPolicy = `# Who may send what to which agent, beside what agents bring themselves. Nothing is allowed that is not named.
-policies: []
+const keysBlock = ({ apiKeysFile }: StrictFacts): string =>
+  apiKeysFile === undefined
+    ? '    # Which keys count is the cluster’s document: caxton api-key list.\n'
+    : `    authentication:
+      # Until the node holds the cluster’s document of keys (caxton api-key list), the key in api.key counts here alone.
+      api_keys_path: ${JSON.stringify(apiKeysFile)}
 `;

@@ -35,3 +35,7 @@ export function containsAgents(wide: AgentPattern, narrow: AgentPattern): boolea
   if (wide === '*' || wide === narrow) return true;
   return narrow !== '*' && wide.endsWith('/*') && narrow.startsWith(wide.slice(0, -1));
 }
+
+/** Whether any agent is in both. */
+export const overlapsAgents = (one: AgentPattern, other: AgentPattern): boolean =>
+  containsAgents(one, other) || containsAgents(other, one);

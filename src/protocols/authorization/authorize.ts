@@ -18,8 +18,8 @@ export interface AuthorizationRequest {
   readonly sender: Result<void>;
   /** The sender’s verified token; the refusal says why one that was presented is not; `undefined`: none. */
   readonly capability: Result<Capability> | undefined;
-  /** The receiver’s policy: `policyFor(set, header.receiver, …)`. */
-  readonly policy: Policy;
+  /** The receiver’s policies, each of which must permit the message: `policiesFor(sources, header.receiver, …)`. */
+  readonly policies: readonly [Policy, ...Policy[]];
   /** The message answers one that the receiver itself sent to this sender, in the same conversation. */
   readonly isReply: boolean;
   /** The message’s own signature: it fits, it does not fit, there is none. */
@@ -38,7 +38,7 @@ export type Layer = 'sender' | 'capability' | 'policy' | 'rate' | 'signature' | 
 export type Decision =
   | {
       readonly effect: 'allow';
-      /** The policy’s name. */
+      /** The policy’s name; of several all names. */
       readonly policy: string;
       readonly reasons: readonly [string, ...string[]];
     }
@@ -75,33 +75,36 @@ const none: readonly string[] = [];
 type Deny = Extract<Decision, { effect: 'deny' }>;
 
 function judge(request: AuthorizationRequest): Decision {
-  const { policy, isReply } = request;
+  const { policies, isReply } = request;
+  const name = namesOf(policies);
   const bySender = senderReasons(request);
   const byCapability = isReply ? none : capabilityReasons(request);
   const byPolicy = isReply ? none : policyReasons(request);
   if (bySender.length + byCapability.length + byPolicy.length > 0) {
     const layer = bySender.length > 0 ? 'sender' : byCapability.length > 0 ? 'capability' : 'policy';
-    return deny(layer, policy.name, 'UNAUTHORIZED', [...bySender, ...byCapability, ...byPolicy]);
+    return deny(layer, name, 'UNAUTHORIZED', [...bySender, ...byCapability, ...byPolicy]);
   }
   const spent = request.spend();
   if (!spent.allowed) return denyRate(request, spent);
   const unsigned = signatureReason(request);
-  if (unsigned !== undefined) return deny('signature', policy.name, 'SIGNATURE_INVALID', [unsigned]);
-  return { effect: 'allow', policy: policy.name, reasons: [allowReason(request)] };
+  if (unsigned !== undefined) return deny('signature', name, 'SIGNATURE_INVALID', [unsigned]);
+  return { effect: 'allow', policy: name, reasons: [allowReason(request)] };
 }
 
-function senderReasons({ header, sender, policy }: AuthorizationRequest): readonly string[] {
+function senderReasons({ header, sender, policies }: AuthorizationRequest): readonly string[] {
   const reasons = sender.ok ? [] : [...sender.refusal.reasons];
-  if (!matchesAgent(policy.receiver, header.receiver))
-    reasons.push(`${upper(policy.name)} is not for ${header.receiver}.`);
-  if (matchesAny(policy.deniedSenders, header.sender))
-    reasons.push(`${upper(policy.name)} denies ${header.sender} explicitly.`);
+  for (const policy of policies) {
+    if (!matchesAgent(policy.receiver, header.receiver))
+      reasons.push(`${upper(policy.name)} is not for ${header.receiver}.`);
+    if (matchesAny(policy.deniedSenders, header.sender))
+      reasons.push(`${upper(policy.name)} denies ${header.sender} explicitly.`);
+  }
   return reasons;
 }
 
 function capabilityReasons(request: AuthorizationRequest): readonly string[] {
-  const { header, capability, policy, now, skewMs } = request;
-  if (!policy.capabilityRequired) return [];
+  const { header, capability, policies, now, skewMs } = request;
+  if (!policies.some(asksForCapability)) return [];
   const wanted = actionOfMessage(header.performative, header.receiver);
   if (capability === undefined)
     return [`${header.sender} presented no capability token, and “${actionText(wanted)}” needs one.`];
@@ -115,11 +118,12 @@ function capabilityReasons(request: AuthorizationRequest): readonly string[] {
   return reasons;
 }
 
-function policyReasons({ header, policy }: AuthorizationRequest): readonly string[] {
+function policyReasons({ header, policies }: AuthorizationRequest): readonly string[] {
   const reasons: string[] = [];
-  if (!matchesAny(policy.allowedSenders, header.sender))
-    reasons.push(`${upper(policy.name)} does not allow ${header.sender} as a sender.`);
-  if (!permits(policy, header)) {
+  for (const policy of policies) {
+    if (!matchesAny(policy.allowedSenders, header.sender))
+      reasons.push(`${upper(policy.name)} does not allow ${header.sender} as a sender.`);
+    if (permits(policy, header)) continue;
     const about = [
       header.protocol && `protocol ${shown(header.protocol)}`,
       header.ontology && `ontology ${shown(header.ontology)}`,
@@ -131,26 +135,29 @@ function policyReasons({ header, policy }: AuthorizationRequest): readonly strin
   return reasons;
 }
 
-function signatureReason({ header, policy, signatureValid }: AuthorizationRequest): string | undefined {
+function signatureReason({ header, policies, signatureValid }: AuthorizationRequest): string | undefined {
   // A signature that does not fit is refused even where none is needed: somebody changed something.
   if (signatureValid === false) return `The signature of the message is not one of ${header.sender} over these bytes.`;
-  if (signatureValid !== true && policy.requiresSignedMessages)
+  const policy = policies.find(({ requiresSignedMessages }) => requiresSignedMessages);
+  if (signatureValid !== true && policy)
     return `${upper(policy.name)} requires signed messages, and this one has no signature.`;
   return undefined;
 }
 
-function allowReason({ header, policy, isReply, capability }: AuthorizationRequest): string {
+function allowReason({ header, policies, isReply, capability }: AuthorizationRequest): string {
   const what = `${header.sender} may ${header.performative} ${header.receiver}`;
   if (isReply) return `${what}: it answers a message of ${header.receiver}.`;
-  if (!policy.capabilityRequired || !capability?.ok) return `${what}: ${policy.name} asks for no capability.`;
-  return `${what}: by ${policy.name}, and a capability token of issuer ${capability.value.issuer}.`;
+  const name = namesOf(policies);
+  if (!policies.some(asksForCapability) || !capability?.ok)
+    return `${what}: ${name} ${policies.length === 1 ? 'asks' : 'ask'} for no capability.`;
+  return `${what}: by ${name}, and a capability token of issuer ${capability.value.issuer}.`;
 }
 
-function denyRate({ header, policy }: AuthorizationRequest, spent: Spending): Deny {
+function denyRate({ header, policies }: AuthorizationRequest, spent: Spending): Deny {
   const reason = spent.full
     ? 'The rate limiter has no room for another sender now.'
     : `${header.sender} spent its budget for ${header.receiver}.`;
-  const denied = deny('rate', policy.name, 'RATE_LIMIT_EXCEEDED', [reason]);
+  const denied = deny('rate', namesOf(policies), 'RATE_LIMIT_EXCEEDED', [reason]);
   if (!Number.isFinite(spent.retryAfterMs)) return denied;
   return { ...denied, refusal: { ...denied.refusal, retryAfterMs: spent.retryAfterMs } };
 }
@@ -159,5 +166,11 @@ function deny(layer: Layer, policy: string, code: ErrorCode, reasons: readonly s
   const [first = 'No reason was given.', ...more] = reasons.slice(0, limits.reasonsMax);
   return { effect: 'deny', layer, policy, refusal: { code, reasons: [first, ...more] } };
 }
+
+const asksForCapability = ({ capabilityRequired }: Policy): boolean => capabilityRequired;
+
+/** Documents of one generation have policies of one name. */
+const namesOf = (policies: AuthorizationRequest['policies']): string =>
+  policies.length === 1 ? policies[0].name : [...new Set(policies.map(({ name }) => name))].join(' and ');
 
 const upper = (name: string): string => name.slice(0, 1).toUpperCase() + name.slice(1);

@@ -2,7 +2,17 @@ import type { Refusal, Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type AgentId, tenantOf } from '../../names.ts';
 import type { MessageHeader } from '../acl/message.ts';
-import { list, object, type Path, type Problem, type Problems, pathText, problem, readShape } from '../json/shape.ts';
+import {
+  list,
+  object,
+  type Path,
+  type Problem,
+  type Problems,
+  pathText,
+  problem,
+  readShape,
+  type Shape,
+} from '../json/shape.ts';
 import { type AgentPattern, matchesAgent } from './agent-pattern.ts';
 import { agentPattern, type PolicyRules, policyRules, policyRulesObject, rulesOf } from './policy-rules.ts';
 import type { Rate } from './rate.ts';
@@ -15,19 +25,23 @@ export interface Policy extends PolicyRules {
   readonly receiver: AgentPattern;
 }
 
-/** The policies of a node, at most one for each receiver pattern. */
+/** Policies from one file or document, at most one for each receiver pattern. */
 export interface PolicySet {
   readonly byReceiver: ReadonlyMap<AgentPattern, Policy>;
+  /** What decisions put before the names of its policies: `cluster ` for those of a document. */
+  readonly label?: string;
 }
 
 export const emptyPolicySet: PolicySet = { byReceiver: new Map() };
 
 const entry = object({ receiver: agentPattern, ...policyRules.required }, policyRules.optional);
 
+type Entry = NonNullable<ReturnType<typeof entry>>;
+
 const policies = object({ policies: list(entry, limits.policiesMax) });
 
 /** At most one policy for each receiver: of two, one would hide the other. */
-const document: typeof policies = (value, path, problems) => {
+const document: Shape<{ readonly policies: readonly Entry[] }> = (value, path, problems) => {
   const read = policies(value, path, problems);
   const seen = new Set<AgentPattern>();
   for (const [at, { receiver }] of read?.policies.entries() ?? []) {
@@ -51,21 +65,35 @@ export type LineOf = (path: Path) => number | undefined;
  * file in the reasons. CONFIG_INVALID with a reason for each problem.
  */
 export function parsePolicy(value: unknown, where: string, lineOf?: LineOf): Result<PolicySet> {
+  return readShape(policySet, value, invalidAt(where, lineOf));
+}
+
+/** As `parsePolicy`, for a document of the cluster. */
+export const clusterPolicies: Shape<PolicySet> = (value, path, problems) => {
+  const read = document(value, path, problems);
+  return read && setOf(read.policies, 'cluster ');
+};
+
+const policySet: Shape<PolicySet> = (value, path, problems) => {
+  const read = document(value, path, problems);
+  return read && setOf(read.policies, '');
+};
+
+function setOf(read: readonly Entry[], label: string): PolicySet {
+  const byReceiver = new Map<AgentPattern, Policy>();
+  for (const policy of read)
+    byReceiver.set(policy.receiver, namedPolicy(`${label}policy ${policy.receiver}`, policy.receiver, rulesOf(policy)));
+  return label === '' ? { byReceiver } : { byReceiver, label };
+}
+
+/** The refusal of a file: CONFIG_INVALID with file, line, place and what was expected, for each problem. */
+export function invalidAt(where: string, lineOf?: LineOf): (problems: Problems) => Refusal {
   const sentence = ({ path, text }: Problem): string => {
     const line = lineOf?.(path);
     const place = line === undefined ? where : `${where}:${line}`;
     return `${place}: ${path.length === 0 ? '' : `${pathText(path)}: `}${text}.`;
   };
-  const refused = ([first, ...more]: Problems): Refusal => ({
-    code: 'CONFIG_INVALID',
-    reasons: [sentence(first), ...more.map(sentence)],
-  });
-  const read = readShape(document, value, refused);
-  if (!read.ok) return read;
-  const byReceiver = new Map<AgentPattern, Policy>();
-  for (const policy of read.value.policies)
-    byReceiver.set(policy.receiver, namedPolicy(`policy ${policy.receiver}`, policy.receiver, rulesOf(policy)));
-  return { ok: true, value: { byReceiver } };
+  return ([first, ...more]) => ({ code: 'CONFIG_INVALID', reasons: [sentence(first), ...more.map(sentence)] });
 }
 
 /** A policy for `receiver` out of fields read elsewhere, such as a manifest. */
@@ -88,7 +116,7 @@ export function policyFor(set: PolicySet, receiver: AgentId, inline?: PolicyRule
     set.byReceiver.get('*'),
   ].filter((policy) => policy !== undefined);
   const [chosen, ...wider] = candidates;
-  if (!chosen) return { ...denyAll, name: `default for ${receiver}, which no policy names,` };
+  if (!chosen) return { ...denyAll, name: `${set.label ?? ''}default for ${receiver}, which no policy names,` };
   const denied = new Set([...chosen.deniedSenders, ...wider.flatMap((policy) => policy.deniedSenders)]);
   return denied.size === chosen.deniedSenders.length ? chosen : { ...chosen, deniedSenders: [...denied] };
 }
@@ -122,9 +150,10 @@ export const rateFor = (policy: PolicyRules, sender: AgentId): Rate | undefined 
   policy.rateLimits.senders.find(([pattern]) => matchesAgent(pattern, sender))?.[1] ?? policy.rateLimits.default;
 
 /** Equal sets of rules have equal text, whatever the order they were written in: hash this. JSON. */
-export function policyCanonicalText(set: PolicySet): string {
-  const policies = [...set.byReceiver.values()].sort((a, b) => (a.receiver < b.receiver ? -1 : 1));
-  return JSON.stringify({
-    policies: policies.map((policy) => ({ receiver: policy.receiver, ...policyRulesObject(policy) })),
-  });
+export const policyCanonicalText = (set: PolicySet): string => JSON.stringify(policiesInOrder(set));
+
+/** The keys of the file, sorted, every default written out: what a document of the cluster has as its body. */
+export function policiesInOrder(set: PolicySet): object {
+  const sorted = [...set.byReceiver.values()].sort((a, b) => (a.receiver < b.receiver ? -1 : 1));
+  return { policies: sorted.map((policy) => ({ receiver: policy.receiver, ...policyRulesObject(policy) })) };
 }

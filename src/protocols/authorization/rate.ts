@@ -30,3 +30,13 @@ export function rateText(rate: Rate): string {
   if (!unit) throw new RangeError(`no name for a period of ${rate.periodMs} ms`);
   return `${rate.count}/${unit}${rate.burst === rate.count ? '' : ` burst ${rate.burst}`}`;
 }
+
+/**
+ * What keeps to both rates: the slower of the two over time, and the smaller burst. Of two that are as slow, the one with the
+ * shorter period, so that the order does not matter.
+ */
+export function stricterRate(a: Rate, b: Rate): Rate {
+  const difference = a.count * b.periodMs - b.count * a.periodMs;
+  const slower = difference < 0 || (difference === 0 && a.periodMs <= b.periodMs) ? a : b;
+  return { ...slower, burst: Math.min(a.burst, b.burst) };
+}

@@ -1,6 +1,9 @@
 import { CaxtonError, ok, type Refusal, type Result } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { isName } from '../../names.ts';
+import { type ApiKeysBody, apiKeysBody, apiKeysInOrder } from '../access/api-keys.ts';
+import { type RolesBody, rolesBody, rolesInOrder } from '../access/roles.ts';
+import { clusterPolicies, type PolicySet, policiesInOrder } from '../authorization/policy.ts';
 import { integer, malformed, name, object, oneOf, readShape, type Shape, timeMs } from '../json/shape.ts';
 import { parseJson } from '../json/text.ts';
 import { type RevocationsBody, revocationsBody, revocationsInOrder } from './revocation.ts';
@@ -14,6 +17,9 @@ export interface NoticeBodies {
   readonly revocations: RevocationsBody;
   readonly roots: RootsBody;
   readonly suspensions: SuspensionsBody;
+  readonly policies: PolicySet;
+  readonly roles: RolesBody;
+  readonly 'api-keys': ApiKeysBody;
 }
 
 export type NoticeKind = keyof NoticeBodies;
@@ -22,7 +28,15 @@ export type NoticeKind = keyof NoticeBodies;
  * Every kind, in the order in which they are reconciled: trust first, since it says whose signatures count under the
  * others.
  */
-export const noticeKinds = ['trust', 'revocations', 'suspensions', 'roots'] as const satisfies readonly NoticeKind[];
+export const noticeKinds = [
+  'trust',
+  'revocations',
+  'suspensions',
+  'roots',
+  'policies',
+  'roles',
+  'api-keys',
+] as const satisfies readonly NoticeKind[];
 
 export const isNoticeKind = (text: string): text is NoticeKind => (noticeKinds as readonly string[]).includes(text);
 
@@ -55,17 +69,25 @@ const shapeOf = <K extends NoticeKind>(kind: K, body: Shape<NoticeBodies[K]>) =>
     body,
   });
 
-const shapes = {
-  trust: shapeOf('trust', trustBody),
-  revocations: shapeOf('revocations', revocationsBody),
-  suspensions: shapeOf('suspensions', suspensionsBody),
-  roots: shapeOf('roots', rootsBody),
-} as const;
+/** What the body of each kind looks like. */
+export const noticeBodies: { readonly [K in NoticeKind]: Shape<NoticeBodies[K]> } = {
+  trust: trustBody,
+  revocations: revocationsBody,
+  suspensions: suspensionsBody,
+  roots: rootsBody,
+  policies: clusterPolicies,
+  roles: rolesBody,
+  'api-keys': apiKeysBody,
+};
+
+const shapes = Object.fromEntries(
+  noticeKinds.map((kind) => [kind, shapeOf(kind, noticeBodies[kind] as Shape<NoticeBodies[NoticeKind]>)]),
+) as unknown as Readonly<Record<NoticeKind, Shape<Notice>>>;
 
 /** The kind says how to read the rest. */
 const shape: Shape<Notice> = (value, path, problems) => {
   const kind = oneOf(...noticeKinds)((value as { kind?: unknown } | null)?.kind, [...path, 'kind'], problems);
-  return kind && (shapes[kind] as Shape<Notice>)(value, path, problems);
+  return kind && shapes[kind](value, path, problems);
 };
 
 /**
@@ -155,7 +177,8 @@ function canonical(notice: Notice): string {
   return JSON.stringify({ v, kind, generation, clusterId, issuedAt, body: bodyInOrder(notice) });
 }
 
-function bodyInOrder(notice: Notice): NoticeBodies[NoticeKind] {
+/** The body as it is signed: plain data, its keys in their fixed order. */
+export function bodyInOrder(notice: Notice): object {
   switch (notice.kind) {
     case 'trust':
       return trustInOrder(notice.body);
@@ -165,5 +188,11 @@ function bodyInOrder(notice: Notice): NoticeBodies[NoticeKind] {
       return suspensionsInOrder(notice.body);
     case 'roots':
       return rootsInOrder(notice.body);
+    case 'policies':
+      return policiesInOrder(notice.body);
+    case 'roles':
+      return rolesInOrder(notice.body);
+    case 'api-keys':
+      return apiKeysInOrder(notice.body);
   }
 }

@@ -199,6 +199,18 @@ export function suspensionsInForce({ shelves }: NoticesState): readonly Suspensi
   return shelf ? bodiesOf(shelf, 'suspensions').reduce(stricterSuspensions).suspensions : [];
 }
 
+/**
+ * All documents of the present generation: of kinds that are not merged into one body each of them must permit what is done.
+ * Empty before there is one.
+ */
+export function bodiesInForce<K extends NoticeKind>(
+  { shelves }: NoticesState,
+  kind: K,
+): readonly NoticeOf<K>['body'][] {
+  const shelf = shelves[kind];
+  return shelf ? bodiesOf(shelf, kind) : [];
+}
+
 const bodiesOf = <K extends NoticeKind>({ current, rivals }: Shelf, kind: K): NoticeOf<K>['body'][] =>
   [current, ...rivals].flatMap(({ notice }) => (notice.kind === kind ? [notice.body as NoticeOf<K>['body']] : []));
 

@@ -14,8 +14,12 @@ export interface AgentQuery {
   readonly limit?: number;
 }
 
-/** The registrations that count and are asked for, by agent id. Costs as much as what it walks: one service, one node, or all. */
-export function agentsOf(state: RegistryState, query: AgentQuery): readonly Registration[] {
+/** The registrations that count and are asked for, of agents that `isVisible` lets be seen, by agent id. Costs as much as what it walks: one service, one node, or all. */
+export function agentsOf(
+  state: RegistryState,
+  query: AgentQuery,
+  isVisible: (agent: AgentId) => boolean = () => true,
+): readonly Registration[] {
   const { service, node, tenant, after = '', limit = Number.POSITIVE_INFINITY } = query;
   const [inTenant, name] = service?.includes('/') ? service.split('/', 2) : [tenant, service];
   if (tenant !== undefined && inTenant !== tenant) return [];
@@ -23,7 +27,8 @@ export function agentsOf(state: RegistryState, query: AgentQuery): readonly Regi
     manifest.agentId > after &&
     (inTenant === undefined || tenantOf(manifest.agentId) === inTenant) &&
     (node === undefined || host === node) &&
-    (name === undefined || manifest.services.includes(name));
+    (name === undefined || manifest.services.includes(name)) &&
+    isVisible(manifest.agentId);
   if (inTenant !== undefined && name !== undefined)
     return byService(state, `${inTenant}/${name}`).filter(isAsked).slice(0, limit);
   if (node !== undefined) return byNode(state, node).filter(isAsked).slice(0, limit);

@@ -9,6 +9,7 @@ import { AgentRegistry, type PeerRefusal } from '../../../src/actors/messaging/a
 import { Conversations } from '../../../src/actors/messaging/conversations.ts';
 import { MessageAuthority, type MessageAuthorityOptions } from '../../../src/actors/messaging/message-authority.ts';
 import { createMessageIds } from '../../../src/actors/messaging/message-ids.ts';
+import { MessagePolicies } from '../../../src/actors/messaging/message-policies.ts';
 import { PendingAsks } from '../../../src/actors/messaging/pending-asks.ts';
 import { RateLimiter } from '../../../src/actors/messaging/rate-limiter.ts';
 import { Routing } from '../../../src/actors/messaging/routing.ts';
@@ -221,12 +222,13 @@ export function messagingLab(options: LabOptions = {}) {
     onRefused: (peer, refusals) => void refusedRecords.push(...refusals.map((refusal) => ({ ...refusal, peer }))),
   });
   if (!options.alone) registry.linkReady(everyone);
+  const rules = new MessagePolicies({ local: options.policies ?? policies(openBob), clusterRequired: false });
   const authority: MessageAuthority = new MessageAuthority({
     clock,
     nodeId,
     registry,
     trust: world,
-    policies: options.policies ?? policies(openBob),
+    policies: rules,
     limiter: new RateLimiter(clock),
     audit: {
       note: (event: AuditDraft) => void audited.push(event),
@@ -269,6 +271,7 @@ export function messagingLab(options: LabOptions = {}) {
     metrics,
     registry,
     authority,
+    rules,
     asks,
     routing,
     audited,

@@ -16,7 +16,7 @@ import { readApiKey } from '../../../src/crypto/api-key.ts';
 import { osCrypto } from '../../../src/crypto/port.ts';
 import { ok } from '../../../src/errors.ts';
 import { limits } from '../../../src/limits.ts';
-import { type ApiLab, apiLab, ca, echo, exchange, fakeControl, tlsIdentity } from './api/api-lab.ts';
+import { type ApiLab, accessOf, apiLab, ca, echo, exchange, fakeControl, tlsIdentity } from './api/api-lab.ts';
 
 const json = { 'content-type': 'application/json' };
 const message = JSON.stringify({ to: echo, performative: 'request', content: 'x', timeoutMs: 1_000 });
@@ -231,7 +231,7 @@ describe('the API’s listener', () => {
     const { address } = await open();
     const options = {
       control: fakeControl(),
-      apiKeys: [],
+      access: accessOf({}),
       clock: nodeClock,
       crypto: osCrypto,
       readApiKey,
@@ -272,7 +272,7 @@ describe('the chart of the API', () => {
       control: fakeControl(),
       bind,
       tls: tlsIdentity(),
-      apiKeys: [],
+      access: accessOf({}),
       clock: nodeClock,
       crypto: osCrypto,
       readApiKey,

@@ -17,7 +17,7 @@ const request: AuthorizationRequest = {
   header,
   sender: ok(undefined),
   capability: ok(capability),
-  policy,
+  policies: [policy],
   isReply: false,
   signatureValid: undefined,
   now,
@@ -32,7 +32,9 @@ const verdict = (change: Partial<AuthorizationRequest>) => {
   if (decision.effect === 'allow') return 'allow';
   return `${decision.layer} ${decision.refusal.code} ${decision.refusal.reasons.length}`;
 };
-const of = (change: Partial<Policy>): Partial<AuthorizationRequest> => ({ policy: { ...policy, ...change } });
+const of = (change: Partial<Policy>): Partial<AuthorizationRequest> => ({
+  policies: [{ ...policy, ...change }],
+});
 
 describe('authorising a message', () => {
   it('allows what sender, token and policy allow, and says why', () => {
@@ -68,7 +70,7 @@ describe('authorising a message', () => {
     ['a sender that is not in the list', of({ allowedSenders: ['other/*'] }), 'policy UNAUTHORIZED 1'],
     ['an empty list of senders', of({ allowedSenders: [] }), 'policy UNAUTHORIZED 1'],
     ['an operation that is not permitted', of({ permittedOperations: [] }), 'policy UNAUTHORIZED 1'],
-    ['no policy at all', { policy: denyAll }, 'policy UNAUTHORIZED 2'],
+    ['no policy at all', { policies: [denyAll] }, 'policy UNAUTHORIZED 2'],
     ['no budget', { spend: () => ({ allowed: false, retryAfterMs: 5 }) }, 'rate RATE_LIMIT_EXCEEDED 1'],
     ['no signature where one is required', of({ requiresSignedMessages: true }), 'signature SIGNATURE_INVALID 1'],
     ['a signature where one is required', { ...of({ requiresSignedMessages: true }), signatureValid: true }, 'allow'],
@@ -81,7 +83,7 @@ describe('authorising a message', () => {
     const decision = judge({
       sender: refuse('UNAUTHORIZED', 'Not hosted there.'),
       capability: ok({ ...capability, subject: bob, actions: [], expires: now }),
-      policy: { ...policy, deniedSenders: ['*'], allowedSenders: [], permittedOperations: [] },
+      policies: [{ ...policy, deniedSenders: ['*'], allowedSenders: [], permittedOperations: [] }],
     });
     expect(decision).toMatchObject({ effect: 'deny', layer: 'sender' });
     if (decision.effect === 'deny') expect(decision.refusal.reasons).toHaveLength(7);
@@ -109,7 +111,7 @@ describe('authorising a message', () => {
       return { allowed: true, retryAfterMs: 0 };
     };
     judge({ spend, capability: undefined });
-    judge({ spend, policy: denyAll });
+    judge({ spend, policies: [denyAll] });
     judge({ spend, sender: refuse('UNAUTHORIZED', 'No.') });
     expect(spent).toBe(0);
     judge({ spend });
@@ -124,12 +126,12 @@ describe('a reply', () => {
   const reply: Partial<AuthorizationRequest> = {
     isReply: true,
     capability: undefined,
-    policy: { ...policy, allowedSenders: [], permittedOperations: [] },
+    policies: [{ ...policy, allowedSenders: [], permittedOperations: [] }],
   };
 
   it('needs neither token nor allow list nor operation', () => {
     expect(verdict(reply)).toBe('allow');
-    expect(verdict({ ...reply, policy: denyAll })).toBe('allow');
+    expect(verdict({ ...reply, policies: [denyAll] })).toBe('allow');
   });
 
   it.each<[string, Partial<AuthorizationRequest>, string]>([
@@ -155,7 +157,7 @@ describe('failing closed', () => {
   });
 
   it('denies whatever fact is missing', () => {
-    for (const key of ['header', 'sender', 'policy', 'spend', 'now'] as const) {
+    for (const key of ['header', 'sender', 'policies', 'spend', 'now'] as const) {
       const broken = { ...request, [key]: undefined } as unknown as AuthorizationRequest;
       expect(authorize(broken).effect, key).toBe('deny');
     }
@@ -173,14 +175,16 @@ describe('failing closed', () => {
           isReply: b.reply,
           signatureValid: b.signed,
           spend: () => ({ allowed: b.budget, retryAfterMs: 1 }),
-          policy: {
-            ...policy,
-            deniedSenders: a.denied ? [alice] : [],
-            allowedSenders: a.listed ? [alice] : [],
-            permittedOperations: a.permitted ? policy.permittedOperations : [],
-            capabilityRequired: a.needed,
-            requiresSignedMessages: b.sign,
-          },
+          policies: [
+            {
+              ...policy,
+              deniedSenders: a.denied ? [alice] : [],
+              allowedSenders: a.listed ? [alice] : [],
+              permittedOperations: a.permitted ? policy.permittedOperations : [],
+              capabilityRequired: a.needed,
+              requiresSignedMessages: b.sign,
+            },
+          ],
         });
         const authority = b.reply || ((a.token || !a.needed) && a.listed && a.permitted);
         const signature = b.signed === true || (b.signed === undefined && !b.sign);

@@ -1,9 +1,10 @@
 import { sha256 } from '../../../crypto/port.ts';
-import { CaxtonError, ok, type Refusal, type Result } from '../../../errors.ts';
+import { CaxtonError, ok, type Refusal, type Result, refuse } from '../../../errors.ts';
 import type { NodeId } from '../../../names.ts';
 import type { NoticeMark } from '../../../protocols/link/notice-frame.ts';
 import { type NoticeKind, type NoticeRefusal, noticeKinds, noticeRefused } from '../../../protocols/notice/notice.ts';
 import {
+  bodiesInForce,
   emptyNotices,
   judgePublication,
   marksOf,
@@ -19,7 +20,10 @@ import {
 } from '../../../protocols/notice/reconciliation.ts';
 import type { Store } from '../../kernel/ports.ts';
 import { utf8 } from '../../kernel/utf8.ts';
+import type { MessagePolicies } from '../../messaging/message-policies.ts';
 import { signedNotice, type Trust } from '../../messaging/trust.ts';
+import type { NoticeFile } from '../../notice-files.ts';
+import type { ApiAccess } from '../../operations/api/api-access.ts';
 import type { TrustedRoots } from '../identity/trusted-roots.ts';
 import { decodeShelf, encodeShelf } from './notice-shelf.ts';
 import type { Revocations } from './revocations.ts';
@@ -36,6 +40,10 @@ export interface NoticeBoardOptions {
   readonly trust: Trust;
   readonly revocations: Revocations;
   readonly roots: TrustedRoots;
+  readonly policies: MessagePolicies;
+  readonly access: ApiAccess;
+  /** Documents of the node’s own disk, to be verified here: taken when they are newer than what is kept. */
+  readonly files: readonly NoticeFile[];
   /** Seals what is kept with a key that is not kept beside it: whoever sets back or forges the database is found out. */
   readonly seal: (text: string) => string;
   /** What is in force could not be kept. */
@@ -46,7 +54,7 @@ const collection = 'notices';
 
 /**
  * The cluster’s documents as this node holds them: takes what an authority in force has signed, never goes back, and
- * keeps `Trust`, `Revocations` and `TrustedRoots` at what is in force. Kept in the store, so that a node which is started again with
+ * keeps `Trust`, `Revocations`, `TrustedRoots`, `MessagePolicies` and `ApiAccess` at what is in force. Kept in the store, so that a node which is started again with
  * older files goes on with the newer ones.
  */
 export class NoticeBoard {
@@ -72,6 +80,7 @@ export class NoticeBoard {
     // the configuration names. But they may be older.
     const taken = board.#take(signedNotice(notice, text), { type: 'files' });
     if (!taken.ok && taken.refusal.code === 'LIMIT_EXCEEDED') throw CaxtonError.from(taken.refusal);
+    for (const file of options.files) board.#takeFile(file);
     await board.saved();
     return board;
   }
@@ -79,6 +88,21 @@ export class NoticeBoard {
   private constructor(options: NoticeBoardOptions, state: NoticesState = emptyNotices(options.clusterId)) {
     this.#options = options;
     this.#state = state;
+  }
+
+  /**
+   * A file is of use where nothing is held yet, or when it is newer. Beside what is held it may be old, and signed by who is
+   * no authority any more.
+   */
+  #takeFile({ kind, path, text }: NoticeFile): void {
+    const isHeld = this.#state.shelves[kind] !== undefined;
+    const found = this.#options.trust.noticeIn(text);
+    const isOther = found.ok && found.value.notice.kind !== kind;
+    const taken = isOther
+      ? refuse('MALFORMED', `It is a notice about ${found.value.notice.kind}.`)
+      : this.take(text, { type: 'files' });
+    if (taken.ok || (isHeld && !isOther)) return;
+    throw new CaxtonError(taken.refusal.code, `cluster.notices_path: ${path}: ${taken.refusal.reasons.join(' ')}`);
   }
 
   /** What this node tells others that it holds. */
@@ -168,10 +192,12 @@ export class NoticeBoard {
   }
 
   #enforce(): void {
-    const { trust, revocations, roots } = this.#options;
+    const { trust, revocations, roots, policies, access } = this.#options;
     this.#marks = marksOf(this.#state, sha256);
     revocations.set(revocationsInForce(this.#state), suspensionsInForce(this.#state));
     this.#enforceRoots(roots);
+    policies.set(bodiesInForce(this.#state, 'policies'));
+    access.set({ roles: bodiesInForce(this.#state, 'roles'), keys: bodiesInForce(this.#state, 'api-keys') });
     const bundle = trustInForce(this.#state);
     const newest = this.#state.shelves.trust?.current;
     if (!bundle || newest?.notice.kind !== 'trust') return;

@@ -12,7 +12,7 @@ export interface ApiParts {
 
 /** The management API of a node. */
 export function assembleApi(
-  { config, ports, files, fault }: NodeBase,
+  { config, ports, files, access, fault }: NodeBase,
   shown: ApiCertificate,
   control: NodeControl,
 ): ApiParts {
@@ -23,7 +23,7 @@ export function assembleApi(
       bind: config.api.bind,
       tls: shown.tls,
       tlsSettings: config.security.api.tls,
-      apiKeys: files.apiKeys,
+      access,
       clock: ports.clock,
       crypto: ports.crypto,
       readApiKey,

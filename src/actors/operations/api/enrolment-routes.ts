@@ -62,6 +62,7 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     method: 'POST',
     url: '/api/v1/security/join-tokens',
     access: 'authenticated',
+    needs: 'ManageCluster',
     body: tokenRequest,
     response: z.object({ token: z.string(), id: z.string(), expiresAt: z.string() }),
     status: () => 201,
@@ -71,6 +72,7 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/security/join-tokens',
     access: 'authenticated',
+    needs: 'ManageCluster',
     response: listOf(openToken),
     handle: async ({ control }) => {
       const open = await control.joinTokens();
@@ -81,6 +83,7 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     method: 'DELETE',
     url: '/api/v1/security/join-tokens/:id',
     access: 'protective',
+    needs: 'ManageCluster',
     params: tokenId,
     response: z.object({ nodeId: z.string(), serial: z.string().exactOptional() }),
     handle: ({ control, params, caller }) => control.cancelJoinToken(params.id, caller),
@@ -89,6 +92,7 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/security/certificates/:node',
     access: 'authenticated',
+    needs: 'Inspect',
     params: z.strictObject({ node: nodeId }),
     response: listOf(heldCertificate),
     handle: async ({ control, params }) => ok({ items: [...(await control.certificatesOf(params.node))] }),
@@ -97,6 +101,7 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/enrolment/ca',
     access: 'open',
+    needs: 'nothing',
     response: z.object({ ca: z.string() }),
     handle: ({ control }) => {
       const ca = control.enrolmentCa();
@@ -107,6 +112,7 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     method: 'POST',
     url: '/api/v1/enrolment',
     access: 'open',
+    needs: 'nothing',
     body: enrolmentRequest,
     response: enrolled,
     status: () => 201,
@@ -116,6 +122,7 @@ export const enrolmentRoutes: readonly ApiRoute[] = [
     method: 'POST',
     url: '/api/v1/enrolment/renewals',
     access: 'open',
+    needs: 'nothing',
     body: enrolmentAgain,
     response: enrolled,
     status: () => 201,

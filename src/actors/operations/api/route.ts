@@ -1,13 +1,18 @@
 import type { z } from 'zod';
 import type { Result } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
+import type { Wanted } from '../../../protocols/access/access.ts';
+import type { Permission } from '../../../protocols/access/permission.ts';
 import type { Caller, NodeControl } from '../control.ts';
 import type { Arrival } from './admission.ts';
+import type { Permit } from './permit.ts';
 
 /** One request, admitted and with every part checked. */
 export interface Call<P, Q, B> {
   readonly control: NodeControl;
   readonly caller: Caller;
+  /** Undefined where nobody was asked who they are. */
+  readonly permit: Permit | undefined;
   readonly params: P;
   readonly query: Q;
   readonly body: B;
@@ -18,6 +23,12 @@ export interface ApiRoute<P = unknown, Q = unknown, B = unknown, R = unknown> {
   /** Such as `/api/v1/agents/:tenant/:name`. */
   readonly url: string;
   readonly access: Arrival['access'];
+  /** What the caller must be permitted; of a list one of them, and the handler asks for the right one. */
+  readonly needs: Permission | readonly Permission[] | 'nothing';
+  /** On what; default `cluster`. `handler`: the handler asks, since it depends on what it finds. */
+  readonly on?: Wanted | 'handler' | ((parts: { readonly params: P; readonly body: B }) => Wanted);
+  /** It is answered though its key has stopped to count meanwhile: it may be what did that. */
+  readonly outlivesKey?: true;
   /** A part without a schema must be absent or empty. */
   readonly params?: z.ZodType<P>;
   readonly query?: z.ZodType<Q>;
@@ -31,6 +42,19 @@ export interface ApiRoute<P = unknown, Q = unknown, B = unknown, R = unknown> {
 /** Checks that a route’s handler fits its schemas, then forgets their types, so that routes go into one list. */
 export const route = <P = unknown, Q = unknown, B = unknown, R = unknown>(definition: ApiRoute<P, Q, B, R>): ApiRoute =>
   definition as unknown as ApiRoute;
+
+/** The permissions of which a caller must have one for the route to be worth a look at the rest of the request. */
+export const neededBy = ({ needs }: ApiRoute): readonly Permission[] =>
+  needs === 'nothing' ? [] : typeof needs === 'string' ? [needs] : needs;
+
+/** What is judged once every part of the request is checked; undefined when the handler judges, or nobody. */
+export function judgedOf(
+  { needs, on = 'cluster' }: ApiRoute,
+  parts: { readonly params: unknown; readonly body: unknown },
+): { readonly permission: Permission; readonly on: Wanted } | undefined {
+  if (needs === 'nothing' || typeof needs !== 'string' || on === 'handler') return undefined;
+  return { permission: needs, on: typeof on === 'function' ? on(parts) : on };
+}
 
 /** A request whose parts do not have the form that the route asks for. */
 export class InvalidRequest extends Error {

@@ -1,13 +1,18 @@
 import { z } from 'zod';
 import { ok, type Result, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
-import { type AgentId, isAgentId, isName } from '../../../names.ts';
+import { type AgentId, isAgentId, isName, tenantOf } from '../../../names.ts';
+import type { Permission } from '../../../protocols/access/permission.ts';
+import type { Resource } from '../../../protocols/access/resource.ts';
 import { readServiceAddress } from '../../../protocols/registry/service-address.ts';
 import type { AgentAddress } from '../../agents/behaviour.ts';
 import type { AgentView, NodeStatus } from '../control.ts';
+import { accessRoutes } from './access-routes.ts';
 import { auditProofRoutes } from './audit-proof-routes.ts';
+import { unauthenticatedText } from './authentication.ts';
 import { enrolmentRoutes } from './enrolment-routes.ts';
 import { gossipKeyRoutes } from './gossip-key-routes.ts';
+import type { Permit } from './permit.ts';
 import { type ApiRoute, route } from './route.ts';
 import {
   type AgentPage,
@@ -96,6 +101,18 @@ function pageOf(agents: readonly AgentView[], limit: number): AgentPage {
 const mapped = <T, R>(result: Result<T>, to: (value: T) => R): Result<R> => (result.ok ? ok(to(result.value)) : result);
 const items = <T>(list: readonly T[]): Result<{ items: T[] }> => ok({ items: [...list] });
 
+/** Whoever is sent to when a service is addressed is known later: somebody of the tenant. */
+const receiversOf = (to: AgentAddress): Resource => {
+  const service = readServiceAddress(to);
+  return service.ok ? `agent:${tenantOf(service.value.service as AgentId)}/*` : (`agent:${to}` as Resource);
+};
+
+const maySee = (permit: Permit | undefined, agent: AgentId): boolean =>
+  permit?.allows('Inspect', `agent:${agent}`) === true;
+
+const permitted = (permit: Permit | undefined, permission: Permission, on: Resource): Result<void> =>
+  permit?.judge(permission, on) ?? refuse('UNAUTHENTICATED', unauthenticatedText);
+
 const readyView = z.object({ ready: z.boolean(), state: z.enum(['starting', 'running', 'draining', 'stopped']) });
 const ready = (state: NodeStatus['state']) => ({ ready: state === 'running', state });
 
@@ -105,6 +122,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/health/live',
     access: 'open',
+    needs: 'nothing',
     response: z.object({ live: z.literal(true) }),
     handle: () => ok({ live: true as const }),
   }),
@@ -112,6 +130,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/health/ready',
     access: 'open',
+    needs: 'nothing',
     response: readyView,
     status: (view) => (view.ready ? 200 : 503),
     handle: ({ control }) => ok(ready(control.status().state)),
@@ -120,6 +139,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/status',
     access: 'authenticated',
+    needs: 'Inspect',
     response: statusView,
     handle: ({ control }) => ok(control.status()),
   }),
@@ -127,6 +147,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/cluster/members',
     access: 'authenticated',
+    needs: 'Inspect',
     response: listOf(memberView),
     handle: ({ control }) => items(control.members()),
   }),
@@ -134,6 +155,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/cluster/links',
     access: 'authenticated',
+    needs: 'Inspect',
     response: listOf(linkView),
     handle: ({ control }) => items(control.links()),
   }),
@@ -141,15 +163,24 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/agents',
     access: 'authenticated',
+    needs: 'Inspect',
+    on: 'anywhere',
     query: agentsQuery,
     response: agentPage,
-    handle: ({ control, query: { limit, ...query } }) =>
-      ok(pageOf(control.agents({ ...query, limit: limit + 1 }), limit)),
+    handle: ({ control, query: { limit, ...query }, permit }) =>
+      ok(
+        pageOf(
+          control.agents({ ...query, limit: limit + 1 }, (agent) => maySee(permit, agent)),
+          limit,
+        ),
+      ),
   }),
   route({
     method: 'GET',
     url: '/api/v1/agents/:tenant/:name',
     access: 'authenticated',
+    needs: 'Inspect',
+    on: ({ params }) => `agent:${params.tenant}/${params.name}` as Resource,
     params: z.strictObject({ tenant: name, name }),
     response: agentView,
     handle: ({ control, params }) => {
@@ -162,15 +193,20 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'POST',
     url: '/api/v1/agents',
     access: 'authenticated',
+    needs: ['DeployAgent', 'UpdateAgent'],
+    on: 'handler',
     body: deployRequest,
     response: agentView,
     status: () => 201,
-    handle: ({ control, body, caller }) => control.deploy(body, caller),
+    handle: ({ control, body, caller, permit }) =>
+      control.deploy(body, caller, (permission, agent) => permitted(permit, permission, `agent:${agent}`)),
   }),
   route({
     method: 'DELETE',
     url: '/api/v1/agents/:tenant/:name',
     access: 'authenticated',
+    needs: 'RemoveAgent',
+    on: ({ params }) => `agent:${params.tenant}/${params.name}` as Resource,
     params: z.strictObject({ tenant: name, name }),
     response: z.object({}),
     handle: async ({ control, params, caller }) =>
@@ -180,6 +216,8 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'POST',
     url: '/api/v1/messages',
     access: 'authenticated',
+    needs: 'SendMessage',
+    on: ({ body }) => receiversOf(body.to),
     body: sendRequest,
     response: sendOutcome,
     handle: ({ control, body, caller }) => control.send(body, caller),
@@ -188,6 +226,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/audit/records',
     access: 'authenticated',
+    needs: 'ReadAudit',
     query: recordsQuery,
     response: listOf(z.unknown()),
     handle: async ({ control, query }) => mapped(await control.auditTail(query), (list) => ({ items: [...list] })),
@@ -196,6 +235,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/notices',
     access: 'authenticated',
+    needs: 'Inspect',
     response: listOf(noticeView),
     handle: ({ control }) => items(control.notices()),
   }),
@@ -203,6 +243,8 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'POST',
     url: '/api/v1/notices',
     access: 'authenticated',
+    needs: 'ManageSecurity',
+    outlivesKey: true,
     body: z.strictObject({ document: z.string().min(1).max(limits.noticeBytesMax) }),
     response: noticeView,
     handle: ({ control, body, caller }) => control.publishNotice(body.document, caller),
@@ -211,9 +253,11 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/security/roots',
     access: 'authenticated',
+    needs: 'Inspect',
     response: rootsView,
     handle: async ({ control }) => ok(await control.roots()),
   }),
+  ...accessRoutes,
   ...auditProofRoutes,
   ...enrolmentRoutes,
   ...gossipKeyRoutes,
@@ -221,6 +265,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/actors',
     access: 'authenticated',
+    needs: 'Inspect',
     response: listOf(actorView),
     handle: ({ control }) => items(control.actors()),
   }),
@@ -228,6 +273,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'GET',
     url: '/api/v1/metrics',
     access: 'authenticated',
+    needs: 'ViewMetrics',
     response: listOf(metricSample),
     handle: ({ control }) => items(control.metrics()),
   }),
@@ -235,6 +281,7 @@ export const apiRoutes: readonly ApiRoute[] = [
     method: 'POST',
     url: '/api/v1/server/shutdown',
     access: 'protective',
+    needs: 'ManageCluster',
     response: z.object({ stopping: z.literal(true) }),
     status: () => 202,
     handle: async ({ control, caller }) => mapped(await control.shutdown(caller), () => ({ stopping: true as const })),

@@ -11,12 +11,14 @@ import type { Crypto } from '../../../crypto/port.ts';
 import { type Refusal, refuse } from '../../../errors.ts';
 import { limits } from '../../../limits.ts';
 import type { Clock } from '../../kernel/ports.ts';
-import type { Caller, NodeControl } from '../control.ts';
-import type { Admit } from './admission.ts';
+import type { NodeControl } from '../control.ts';
+import type { Admit, Admitted } from './admission.ts';
+import type { ApiIdentity } from './api-access.ts';
 import { answerUnreadable, refusalOfThrow } from './failure.ts';
 import { problemOf, problemType } from './problem.ts';
-import { type ApiRoute, type Call, zodSerializer, zodValidator } from './route.ts';
+import { type ApiRoute, type Call, judgedOf, neededBy, zodSerializer, zodValidator } from './route.ts';
 import { plainIp } from './source.ts';
+import { UnderWay } from './under-way.ts';
 
 type Request = FastifyRequest<RouteGenericInterface, Http2SecureServer, Http2ServerRequest>;
 type Reply = FastifyReply<RouteGenericInterface, Http2SecureServer, Http2ServerRequest, Http2ServerResponse>;
@@ -30,6 +32,8 @@ export interface HttpAppOptions {
   readonly clock: Clock;
   readonly admit: Admit;
   readonly draining: () => boolean;
+  /** When the key of somebody stops to count, milliseconds since 1970. */
+  readonly endsAt: (identity: ApiIdentity) => number;
   /** A handler threw: a bug. Strangers get a request id instead of the reason. */
   readonly onBug: (error: unknown, requestId: string) => void;
   /** Makes the server that hands its requests to `handler`. */
@@ -38,10 +42,17 @@ export interface HttpAppOptions {
 
 const requestIdBytes = 12;
 
+/** The application, and what cuts requests under way whose callers may not go on. */
+export interface HttpParts {
+  readonly app: HttpApp;
+  readonly underWay: UnderWay;
+}
+
 /** The HTTP application: admission, checked requests and answers, and a problem document for everything else. */
-export function createHttpApp(options: HttpAppOptions): HttpApp {
+export function createHttpApp(options: HttpAppOptions): HttpParts {
   const { routes, control, crypto, admit, draining, onBug } = options;
-  const callers = new WeakMap<Request, Caller>();
+  const admitted: AdmittedRequests = new WeakMap();
+  const underWay = new UnderWay(options.clock, options.endsAt);
   const app = fastify<Http2SecureServer, Http2ServerRequest, Http2ServerResponse>({
     http2: true,
     // Never used, since the factory makes the server; it selects the types.
@@ -75,7 +86,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const reason = `This path answers ${allowed.join(' and ')}, not ${request.method}.`;
     return sendProblem(request, reply, refuse('NOT_FOUND', reason).refusal, 405);
   });
-  const accesses = new Map(routes.map((route) => [`${route.method} ${route.url}`, route.access]));
+  const known = new Map(routes.map((route) => [`${route.method} ${route.url}`, route]));
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
     if (draining()) {
@@ -83,20 +94,24 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       return sendProblem(request, reply, refuse('STOPPED', 'This node is stopping.').refusal);
     }
     const method = request.method === 'HEAD' ? 'GET' : request.method;
-    const admitted = await admit({
+    // A path that leads nowhere shows nothing, so it needs no key; it spends the budget of the source all the same.
+    const route = request.is404 ? undefined : known.get(`${method} ${request.routeOptions.url}`);
+    const arrived = await admit({
       requestId: request.id,
       sourceIp: plainIp(request.ip ?? ''),
       authorization: request.headers.authorization,
-      // A path that leads nowhere shows nothing, so it needs no key; it spends the budget of the source all the same.
-      access: request.is404 ? 'open' : (accesses.get(`${method} ${request.routeOptions.url}`) ?? 'authenticated'),
+      access: request.is404 ? 'open' : (route?.access ?? 'authenticated'),
+      needs: route ? neededBy(route) : [],
     });
-    if (!admitted.ok) return sendProblem(request, reply, admitted.refusal);
-    callers.set(request, admitted.value);
+    if (!arrived.ok) return sendProblem(request, reply, arrived.refusal);
+    admitted.set(request, arrived.value);
   });
   boundBodies(app, options.clock);
-  for (const route of routes) addRoute(app, route, control, callers);
-  return app;
+  for (const route of routes) addRoute(app, route, control, admitted, underWay);
+  return { app, underWay };
 }
+
+type AdmittedRequests = WeakMap<Request, Admitted>;
 
 /**
  * HTTP/1.1 has a time for a whole request of its own, HTTP/2 only one for silence, which a byte now and then breaks: a
@@ -116,7 +131,13 @@ function boundBodies(app: HttpApp, clock: Clock): void {
   app.addHook('onResponse', done);
 }
 
-function addRoute(app: HttpApp, route: ApiRoute, control: NodeControl, callers: WeakMap<Request, Caller>): void {
+function addRoute(
+  app: HttpApp,
+  route: ApiRoute,
+  control: NodeControl,
+  admitted: AdmittedRequests,
+  underWay: UnderWay,
+): void {
   app.route({
     method: route.method,
     url: route.url,
@@ -127,20 +148,28 @@ function addRoute(app: HttpApp, route: ApiRoute, control: NodeControl, callers: 
       response: { '2xx': route.response, 503: route.response },
     },
     handler: async (request, reply) => {
-      const caller = callers.get(request);
-      if (!caller) throw new Error(`${route.url} was reached without admission`);
+      const arrived = admitted.get(request);
+      if (!arrived) throw new Error(`${route.url} was reached without admission`);
       if (!route.body && request.body !== undefined && request.body !== null)
         return sendProblem(request, reply, refuse('MALFORMED', 'This path takes no body.').refusal);
       const { params, query, body } = request;
-      const result = await route.handle({ control, caller, params, query, body } satisfies Call<
-        unknown,
-        unknown,
-        unknown
-      >);
+      const { caller, permit } = arrived;
+      const judged = judgedOf(route, { params, body });
+      const refused = judged && permit?.judge(judged.permission, judged.on);
+      if (refused?.ok === false) return sendProblem(request, reply, refused.refusal);
+      const done = underWay.begin(arrived, route, judged, () => cut(request));
+      const call: Call<unknown, unknown, unknown> = { control, caller, permit, params, query, body };
+      const result = await Promise.resolve(route.handle(call)).finally(done);
       if (!result.ok) return sendProblem(request, reply, result.refusal);
       return reply.code(route.status?.(result.value) ?? 200).send(result.value);
     },
   });
+}
+
+/** No answer and no more of one. The connection of HTTP/1.1 carries nothing but this request; that of HTTP/2 goes on. */
+function cut({ raw }: Request): void {
+  if (raw.httpVersionMajor >= 2 && raw.stream) raw.stream.close(constants.NGHTTP2_CANCEL);
+  else raw.socket.destroy();
 }
 
 function sendProblem(request: Request, reply: Reply, refusal: Refusal, status?: number): Reply {

@@ -7,7 +7,9 @@ import { NoticeExchange } from '../../../../src/actors/cluster/notices/notice-ex
 import { Revocations } from '../../../../src/actors/cluster/notices/revocations.ts';
 import { createMetrics } from '../../../../src/actors/kernel/metrics-registry.ts';
 import { utf8 } from '../../../../src/actors/kernel/utf8.ts';
+import { MessagePolicies } from '../../../../src/actors/messaging/message-policies.ts';
 import { readTrustNotice } from '../../../../src/actors/messaging/trust.ts';
+import { ApiAccess } from '../../../../src/actors/operations/api/api-access.ts';
 import { keyIdOf } from '../../../../src/crypto/keys.ts';
 import { type Refusal, unwrap } from '../../../../src/errors.ts';
 import { limits } from '../../../../src/limits.ts';
@@ -22,6 +24,11 @@ import { MemoryStore } from '../../../../src/testing/memory-store.ts';
 import { newKey, revocationOf, signNotice } from '../../notice-lab.ts';
 
 const noRoots = () => new TrustedRoots('example.org' as TrustDomain, '');
+const noRules = () => ({
+  policies: new MessagePolicies({ local: undefined, clusterRequired: false }),
+  access: new ApiAccess({ fileKeys: { keys: [] }, blind: (hash) => hash }),
+  files: [],
+});
 const clusterId = 'cluster-1';
 const authority = newKey();
 const peer = 'node-2' as NodeId;
@@ -52,6 +59,7 @@ describe('the exchange of notices in a greeting', () => {
       trust: unwrap(readTrustNotice(trustText, [authority.text], clusterId)),
       revocations,
       roots: noRoots(),
+      ...noRules(),
       seal: (text) => `hmac:${text.length}:${text.slice(-8)}`,
       trouble: (error) => {
         throw error;
@@ -159,6 +167,7 @@ describe('the exchange of notices over links that are up', () => {
       trust: unwrap(readTrustNotice(trustText, [authority.text], clusterId)),
       revocations: new Revocations(),
       roots: noRoots(),
+      ...noRules(),
       seal: (text) => `${text.length}`,
       trouble: () => {},
     });
@@ -240,6 +249,7 @@ describe('two authorities that drop each other', () => {
       trust: unwrap(readTrustNotice(both, [authority.text], clusterId)),
       revocations: new Revocations(),
       roots: noRoots(),
+      ...noRules(),
       seal: (text) => `${text.length}`,
       trouble: () => {},
     });
@@ -301,6 +311,7 @@ describe('what a node keeps of the notices', () => {
       trust: trust(),
       revocations: new Revocations(),
       roots: noRoots(),
+      ...noRules(),
       seal,
       trouble: () => {},
     });
@@ -319,6 +330,7 @@ describe('what a node keeps of the notices', () => {
         trust: unwrap(readTrustNotice(text, [authority.text], clusterId)),
         revocations: new Revocations(),
         roots: noRoots(),
+        ...noRules(),
         seal: (line) => `${line.length}`,
         trouble: () => {},
       });

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { createAdmission } from '../../../../src/actors/operations/api/admission.ts';
+import { type Arrival, createAdmission } from '../../../../src/actors/operations/api/admission.ts';
 import { createAuthenticate } from '../../../../src/actors/operations/api/authentication.ts';
 import { createLoginRecord } from '../../../../src/actors/operations/api/login-record.ts';
+import { createPermits } from '../../../../src/actors/operations/api/permit.ts';
 import type { NodeControl } from '../../../../src/actors/operations/control.ts';
 import { createApiKey, readApiKey } from '../../../../src/crypto/api-key.ts';
 import { osCrypto } from '../../../../src/crypto/port.ts';
 import { type Result, refuse } from '../../../../src/errors.ts';
-import { limits } from '../../../../src/limits.ts';
 import { ManualClock } from '../../../../src/testing/manual-clock.ts';
-import { fakeControl } from './api-lab.ts';
+import { accessOf, fakeControl } from './api-lab.ts';
 
 const right = createApiKey(osCrypto);
 const strange = createApiKey(osCrypto);
@@ -16,8 +16,10 @@ const strange = createApiKey(osCrypto);
 function desk(over: Partial<NodeControl> = {}, rateLimit?: { count: number; periodMs: number }) {
   const clock = new ManualClock();
   const control = fakeControl(over);
+  const access = accessOf({ dev: right.hash }, ['operator']);
   const admit = createAdmission({
-    authenticate: createAuthenticate([{ name: 'dev', hash: right.hash }], readApiKey),
+    authenticate: createAuthenticate(access, clock, readApiKey),
+    permitOf: createPermits(access, control, clock),
     logins: createLoginRecord(control, clock, (secret) => `hmac:${secret.length}`),
     clock,
     rateLimit,
@@ -25,8 +27,8 @@ function desk(over: Partial<NodeControl> = {}, rateLimit?: { count: number; peri
   let count = 0;
   const come = (
     authorization: string | undefined,
-    { ip = '192.0.2.1', access = 'authenticated' as 'open' | 'authenticated' | 'protective' } = {},
-  ) => admit({ requestId: `r${++count}`, sourceIp: ip, authorization, access });
+    { ip = '192.0.2.1', access: how = 'authenticated' as Arrival['access'], needs = [] as Arrival['needs'] } = {},
+  ) => admit({ requestId: `r${++count}`, sourceIp: ip, authorization, access: how, needs });
   return { clock, control, come };
 }
 
@@ -36,9 +38,12 @@ const bearer = `Bearer ${right.key}`;
 describe('authentication', () => {
   it('knows a key by its name', async () => {
     const { come, control } = desk();
-    expect(await come(bearer)).toEqual({
+    expect(await come(bearer)).toMatchObject({
       ok: true,
-      value: { identity: 'apikey:dev', sourceIp: '192.0.2.1', requestId: 'r1' },
+      value: {
+        caller: { identity: 'apikey:dev', sourceIp: '192.0.2.1', requestId: 'r1' },
+        identity: { subject: 'apikey:dev', keyHash: right.hash },
+      },
     });
     expect(control.audited.map(({ type, caller }) => [type, caller.identity])).toEqual([
       ['LoginSuccess', 'apikey:dev'],
@@ -65,9 +70,15 @@ describe('authentication', () => {
     expect(JSON.stringify(control.audited)).not.toContain(right.key.slice(4, 20));
   });
 
-  it('refuses to compare with more keys than the limit', () => {
-    const keys = Array.from({ length: limits.apiKeysMax + 1 }, () => ({ name: 'k', hash: right.hash }));
-    expect(() => createAuthenticate(keys, readApiKey)).toThrow(/1024 is the limit/);
+  it('tells whoever lacks what a path needs before anything is read, and records it', async () => {
+    const { come, control } = desk();
+    expect((await come(bearer, { needs: ['DeployAgent'] })).ok).toBe(true);
+    const denied = await come(bearer, { needs: ['ManageSecurity'] });
+    expect(denied).toEqual(
+      refuse('INSUFFICIENT_PERMISSIONS', 'apikey:dev has no role with the permission ManageSecurity.'),
+    );
+    expect(control.audited.at(-1)).toMatchObject({ type: 'AccessDenied', caller: { identity: 'apikey:dev' } });
+    expect((await come(bearer, { needs: ['ManageSecurity', 'ReadAudit'] })).ok).toBe(true);
   });
 });
 

@@ -3,6 +3,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import { nodeClock } from '../../../../src/actors/kernel/node-clock.ts';
 import type { Address, Clock, TlsIdentity } from '../../../../src/actors/kernel/ports.ts';
+import { ApiAccess } from '../../../../src/actors/operations/api/api-access.ts';
 import type { AgentView, Caller, NodeControl, NodeStatus } from '../../../../src/actors/operations/control.ts';
 import type { GossipKeysView } from '../../../../src/actors/operations/gossip-key-view.ts';
 import { createManagementApi, type ManagementApi } from '../../../../src/actors/operations/management-api.ts';
@@ -238,7 +239,22 @@ export interface ApiLabOptions {
   readonly tls?: TlsIdentity;
   /** Default: a key of its own. */
   readonly apiKey?: ApiKey;
+  /** Of the key `dev`; default `admin`. */
+  readonly roles?: readonly string[];
+  readonly access?: ApiAccess;
 }
+
+/** Who may use an API: keys of a file by their ids, as hashes. */
+export const accessOf = (keys: Readonly<Record<string, string>>, roles: readonly string[] = ['admin']): ApiAccess =>
+  new ApiAccess({
+    fileKeys: {
+      keys: Object.entries({ other: createApiKey(osCrypto).hash, ...keys }).map(([id, hash]) => ({
+        ...{ id, name: id, roles, resources: ['*'] as const },
+        secrets: [{ hash, notBefore: 0 }],
+      })),
+    },
+    blind: (hash) => `blind ${hash}`,
+  });
 
 /** A management API on loopback. Close it with `lab.api.close()`. */
 export async function apiLab(options: ApiLabOptions = {}): Promise<ApiLab> {
@@ -249,10 +265,7 @@ export async function apiLab(options: ApiLabOptions = {}): Promise<ApiLab> {
     control,
     bind: { host: '127.0.0.1', port: 0 },
     tls: options.tls ?? tlsIdentity(),
-    apiKeys: [
-      { name: 'other', hash: createApiKey(osCrypto).hash },
-      { name: 'dev', hash },
-    ],
+    access: options.access ?? accessOf({ dev: hash }, options.roles),
     clock: options.clock ?? nodeClock,
     crypto: osCrypto,
     readApiKey,
