@@ -3,7 +3,6 @@ import { limits } from '../../limits.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import { type Manifest, placementAllows } from '../../protocols/deployment/manifest.ts';
 import type { Clock, Disk, Store } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
 import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
 import type { Caller, MayDeploy } from '../operations/control.ts';
@@ -13,6 +12,7 @@ import { loadAgentModule, type ModuleRefusal } from './agent-modules.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { DeploymentAct } from './deployment-act.ts';
 import { DeploymentLine } from './deployment-line.ts';
+import { keepGeneration, keptGeneration } from './kept-generations.ts';
 import { newRights } from './new-rights.ts';
 import { type EmbeddedAgent, readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
 
@@ -41,8 +41,6 @@ interface Deployed {
 }
 
 const collection = 'deployments';
-/** The highest generation of each agent that was ever deployed here, in decimal; it outlives a removal. */
-const generations = 'generations';
 
 /** What was deployed on this node: checked, recorded, kept on disk, started, and brought back after a restart. */
 export class Deployments {
@@ -58,7 +56,8 @@ export class Deployments {
 
   /** The highest generation of an agent that this node knows of, deployed here or claimed by any node; 0 for none. */
   async lastGeneration(agent: AgentId): Promise<number> {
-    return Math.max(await this.#highestHere(agent), this.#options.registry.generationOf(agent));
+    const { store, registry } = this.#options;
+    return Math.max(await keptGeneration(store, agent), registry.generationOf(agent));
   }
 
   /**
@@ -225,7 +224,7 @@ export class Deployments {
     const { agentId } = manifest;
     const running = this.#known.get(agentId);
     const act: DeploymentAct = { type: 'AgentDeployed', manifest, caller };
-    const highest = await this.#highestHere(agentId);
+    const highest = await keptGeneration(this.#options.store, agentId);
     // A deployer replaced it for a reason: whoever kept the older manifest must not bring it back.
     if (manifest.generation < highest)
       return refuse(
@@ -236,7 +235,7 @@ export class Deployments {
     if (!recorded.ok) return recorded;
     // Asked for together, so that both are written or none.
     await Promise.all([
-      this.#options.store.put(generations, agentId, utf8.encode(String(manifest.generation))),
+      keepGeneration(this.#options.store, agentId, manifest.generation),
       this.#keep(agentId, deployed),
     ]);
     const started = await this.#start(deployed);
@@ -248,10 +247,6 @@ export class Deployments {
     // It was recorded as deployed, so that it did not come about belongs there too.
     await this.#options.record({ ...act, failure: started.refusal });
     return started;
-  }
-
-  async #highestHere(agent: AgentId): Promise<number> {
-    return Number(utf8.decode((await this.#options.store.get(generations, agent)) ?? utf8.encode('0')));
   }
 
   async #recordAll(acts: readonly DeploymentAct[]): Promise<Result<unknown>> {
