@@ -45,6 +45,11 @@ export class HostClock implements Clock {
     if (entry !== undefined && this.#timers.delete(entry)) this.#base.clearTimeout(entry.timer);
   }
 
+  /** Timers that wait. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
   /** Sets this host’s wall clock forward or back; durations and timers do not notice. */
   jump(ms: number): void {
     this.#skewMs += ms;

@@ -11,10 +11,10 @@ import type {
   Random,
 } from '../actors/kernel/ports.ts';
 import { CaxtonError } from '../errors.ts';
-import { MemoryDatagrams } from './network/datagrams.ts';
+import { type FindSocket, MemoryDatagrams, travel } from './network/datagrams.ts';
 import { LinkDial } from './network/link-dial.ts';
 import { MemoryLinkServer } from './network/link-server.ts';
-import { type PathConditions, Paths, quietPath } from './network/paths.ts';
+import { type PathConditions, Paths, quietPath, type Traveller } from './network/paths.ts';
 import { type Host, keyOf, type Place, placeOf, type Traffic, type World } from './network/world.ts';
 import { seededRandom } from './seeded-random.ts';
 
@@ -92,6 +92,7 @@ export class MemoryNetwork {
     this.#hosts.set(name, { host, network });
     this.#paths.setDown(name, false);
     this.#paths.setPaused(name, false);
+    this.#paths.setMuted(name, false);
     this.#flow();
     return network;
   }
@@ -109,10 +110,11 @@ export class MemoryNetwork {
 
   /**
    * Blocks one way: nothing that `from` sends reaches `to`, while the other way stays open. Links stay up, half open:
-   * what is sent over them waits, as TCP would repeat it, and arrives when the way is open again.
+   * what is sent over them waits, as TCP would repeat it, and arrives when the way is open again. With `what` only
+   * datagrams, or only links.
    */
-  cut(from: string, to: string): void {
-    this.#paths.cut(from, to);
+  cut(from: string, to: string, what?: Traveller): void {
+    this.#paths.cut(from, to, what);
   }
 
   /** Ends every partition and every cut. */
@@ -143,6 +145,32 @@ export class MemoryNetwork {
     this.#flow();
   }
 
+  /** As when a process is held in each send: what the host sends stays with it. It hears, and its timers run. */
+  mute(name: string): void {
+    this.#paths.setMuted(name, true);
+  }
+
+  /** What a muted host wanted to send leaves now, in order. */
+  unmute(name: string): void {
+    this.#paths.setMuted(name, false);
+    for (const { host, endpoint } of this.#datagramPlaces.values()) if (host.name === name) endpoint?.unmute();
+    this.#flow();
+  }
+
+  /** Sends a datagram that was seen once more, as somebody on the wire could: with its sender’s address. */
+  replay({ kind, from, source, destination, bytes }: Traffic): void {
+    if (kind !== 'datagram') return;
+    travel(this.#world, { from, source, destination, bytes, target: this.#socketAt(destination) });
+  }
+
+  /** What a host holds now: ends of links, listeners and datagram sockets. For who looks for what was left open. */
+  heldBy(name: string): { readonly links: number; readonly listeners: number; readonly sockets: number } {
+    const open = (places: ReadonlyMap<string, Place<unknown>>): number =>
+      [...places.values()].filter(({ host, endpoint }) => host.name === name && endpoint !== undefined).length;
+    const links = this.#hosts.get(name)?.host.channels.size ?? 0;
+    return { links, listeners: open(this.#linkPlaces), sockets: open(this.#datagramPlaces) };
+  }
+
   /**
    * Ends the process of a host: ports are free, its handlers hear nothing any more. Its peers hear a reset; with
    * `silently` they do not, as when the power fails, and nothing answers there until the host is back.
@@ -171,14 +199,15 @@ export class MemoryNetwork {
   }
 
   #bind(host: Host, asked: Address): DatagramSocket {
-    const find = (to: Address) => {
-      const place = this.#datagramPlaces.get(keyOf(to));
-      return place && { name: place.host.name, socket: () => this.#datagramPlaces.get(keyOf(to))?.endpoint };
-    };
     return this.#occupy(this.#datagramPlaces, host, asked, 'UDP', (address, onClosed) => {
-      return new MemoryDatagrams(this.#world, host, address, find, onClosed);
+      return new MemoryDatagrams(this.#world, host, address, this.#socketAt, onClosed);
     });
   }
+
+  readonly #socketAt: FindSocket = (to) => {
+    const place = this.#datagramPlaces.get(keyOf(to));
+    return place && { name: place.host.name, socket: () => this.#datagramPlaces.get(keyOf(to))?.endpoint };
+  };
 
   #dial(host: Host, options: LinkDialOptions): Promise<LinkChannel> {
     this.#mustLive(host);

@@ -9,7 +9,7 @@ import { CaxtonError, unwrap } from '../errors.ts';
 import { isNodeId, type NodeId } from '../names.ts';
 import { makeClusterFiles } from './cluster-files.ts';
 import { type TracedEvent, traceHash, traceLine } from './event-trace.ts';
-import { ManualClock, settle } from './manual-clock.ts';
+import { ManualClock, quiet } from './manual-clock.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { MemoryNetwork } from './memory-network.ts';
 import type { PathConditions } from './network/paths.ts';
@@ -145,7 +145,7 @@ export class TestCluster {
   /** Lets time pass until the condition holds; throws TIMED_OUT with `what` after `withinMs` of virtual time. */
   async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = defaultWithinMs): Promise<void> {
     const end = this.clock.monotonic() + withinMs;
-    await settle();
+    await quiet();
     while (!(await condition())) {
       const step = Math.min(this.clock.nextInMs ?? withinMs, end - this.clock.monotonic());
       if (this.clock.monotonic() >= end)
@@ -251,7 +251,7 @@ export class TestCluster {
   /** Kills all nodes at once. Idempotent. */
   async close(): Promise<void> {
     for (const machine of this.#nodes.values()) machine.crash(false);
-    await settle();
+    await quiet();
   }
 
   #record(event: NodeEvent): void {
@@ -269,6 +269,6 @@ async function withTimeStill<T>(starting: Promise<T>): Promise<T> {
     late.addEventListener('abort', fail, { once: true });
   });
   const started = await Promise.race([starting, expired]);
-  await settle();
+  await quiet();
   return started;
 }

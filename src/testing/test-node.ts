@@ -2,10 +2,12 @@ import type { KeyObject } from 'node:crypto';
 import type { ExposedActor } from '../actors/exposed-actors.ts';
 import type { Clock, Random } from '../actors/kernel/ports.ts';
 import { createNode, type Node } from '../actors/node.ts';
+import type { CreateNodeOptions } from '../actors/node-base.ts';
 import type { NodeEvent } from '../actors/operations/control.ts';
 import type { ManagementApi } from '../actors/operations/management-api.ts';
 import { loadConfig, type NodeConfig } from '../config.ts';
 import { CaxtonError, unwrap } from '../errors.ts';
+import type { NodeId } from '../names.ts';
 import { FaultInjector } from './faults.ts';
 import { HostClock } from './host-clock.ts';
 import type { MemoryDisk } from './memory-disk.ts';
@@ -22,6 +24,8 @@ export interface TestWorld {
   readonly deployer: KeyObject;
   readonly expose: readonly ExposedActor[];
   readonly onEvent: (event: NodeEvent) => void;
+  /** As `onFault` of `createNode`, for the node that runs on a machine; default: nobody hears. */
+  readonly onFault?: (node: NodeId, ...fault: Parameters<NonNullable<CreateNodeOptions['onFault']>>) => void;
 }
 
 /** One boot of a node. */
@@ -59,6 +63,11 @@ export class TestNode {
     return this.#disk;
   }
 
+  /** Timers that the node which runs has set; 0 when none runs. */
+  get timers(): number {
+    return this.#boot?.clock.pending ?? 0;
+  }
+
   get store(): MemoryStore {
     return this.#store;
   }
@@ -78,7 +87,7 @@ export class TestNode {
     const { id } = this.config.node;
     if (this.#boot) throw new CaxtonError('ALREADY_EXISTS', `${id} is running.`);
     this.#config = this.#readConfig();
-    const { network, random, deployer, expose, onEvent } = this.#world;
+    const { network, random, deployer, expose, onEvent, onFault } = this.#world;
     const boot: Boot = { clock: new HostClock(this.#world.clock, this.#skewMs), node: undefined, alive: true };
     this.#boot = boot;
     // Each boot draws its own: keys and nonces must not come again.
@@ -101,6 +110,11 @@ export class TestNode {
         onEvent: (event) => {
           if (boot.alive) onEvent(event);
         },
+        ...(onFault && {
+          onFault: (...fault) => {
+            if (boot.alive) onFault(id, ...fault);
+          },
+        }),
       });
       return boot.node;
     } catch (error) {
@@ -129,6 +143,13 @@ export class TestNode {
     this.#store = this.#store.crash();
     this.#faults = undefined;
     this.#boot = undefined;
+  }
+
+  /** Gives the machine another disk and an empty store, as one that was installed anew. ALREADY_EXISTS while it runs. */
+  reinstall(disk: MemoryDisk): void {
+    if (this.#boot) throw new CaxtonError('ALREADY_EXISTS', `${this.config.node.id} is running.`);
+    this.#disk = disk;
+    this.#store = new MemoryStore();
   }
 
   #readConfig(): NodeConfig {

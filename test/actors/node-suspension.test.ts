@@ -48,6 +48,24 @@ const eventsOf = (cluster: TestCluster, type: string) =>
   cluster.events.flatMap(({ event }) => (event.type === type ? [event] : []));
 
 describe('a node that is suspended', () => {
+  it('has its agents found again when it is resumed, though it has nothing new to say of them', async () => {
+    const cluster = await whole();
+    const authority = await authorityOf(cluster);
+    await cluster.deploy('node-3', 'default/echo', () => {});
+    const knows = (node: string) =>
+      cluster
+        .node(node)
+        .control.agents()
+        .some(({ agentId }) => agentId === 'default/echo');
+    await cluster.until('all know it', () => cluster.nodes.every(knows));
+    // So long that its peers have acknowledged what it said.
+    await cluster.advance(5_000);
+    await publish(cluster, 'node-1', suspending(cluster, authority, 1, ['node-3']));
+    await cluster.until('nobody else knows it', () => !knows('node-1') && !knows('node-2'));
+    await publish(cluster, 'node-1', suspending(cluster, authority, 2, []));
+    await cluster.until('all know it again', () => cluster.nodes.every(knows));
+  });
+
   it('loses its links at once, is no member, hears why, and comes back by itself when it is resumed', async () => {
     const cluster = await whole();
     const authority = await authorityOf(cluster);

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
@@ -32,6 +33,31 @@ test('advanceAsync lets promises settle between timers', async () => {
   await clock.advanceAsync(35);
   expect(log).toEqual([0, 10, 20, 30]);
   expect(clock.monotonic()).toBe(35);
+});
+
+test('advanceAsync goes on only when nothing is ready: however many turns it takes, and after reads of real files', async () => {
+  const clock = new ManualClock();
+  const log: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let turn = 0; turn < 50; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+    log.push(`turns at ${clock.monotonic()}`);
+    const text = await readFile(new URL(import.meta.url), 'utf8');
+    log.push(`${text.length > 0 ? 'read' : 'empty'} at ${clock.monotonic()}`);
+  };
+  clock.setTimeout(() => void work(), 10);
+  clock.setTimeout(() => log.push(`later at ${clock.monotonic()}`), 11);
+  await clock.advanceAsync(20);
+  expect(log).toEqual(['turns at 10', 'read at 10', 'later at 11']);
+});
+
+test('advanceAsync goes on all the same beside what never ends', async () => {
+  const clock = new ManualClock();
+  let ended = false;
+  const again = (): unknown => ended || setImmediate(again);
+  again();
+  await clock.advanceAsync(5);
+  expect(clock.monotonic()).toBe(5);
+  ended = true;
 });
 
 test('keeps its order with many timers, cancelled ones among them', () => {

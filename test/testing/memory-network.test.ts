@@ -149,6 +149,55 @@ describe('datagrams of a memory network', () => {
     expect(heard).toHaveLength(limits.memoryDatagramsMax + 1);
   });
 
+  it('stay with a muted host until it may send again, and are in order then', async () => {
+    const { clock, net, bind, hear } = lab();
+    const [a, b] = [await bind('a'), await bind('b')];
+    const [atA, atB] = [hear(a), hear(b)];
+    net.mute('a');
+    for (const what of [1, 2]) a.send(Uint8Array.of(what), b.address);
+    b.send(Uint8Array.of(3), a.address);
+    clock.advance(1_000);
+    expect([atA.map(({ what }) => what), atB]).toEqual([[3], []]);
+    net.unmute('a');
+    clock.advance(1);
+    expect(atB).toEqual([
+      { what: 1, atMs: 1_001 },
+      { what: 2, atMs: 1_001 },
+    ]);
+  });
+
+  it('can be sent once more by who has seen them, with their sender’s address', async () => {
+    const { clock, net, bind } = lab();
+    const [a, b] = [await bind('a'), await bind('b')];
+    const heard: string[] = [];
+    b.onMessage((bytes, from) => void heard.push(`${bytes[0]} ${from.host}`));
+    const seen: Traffic[] = [];
+    net.onTraffic((one) => void seen.push(one));
+    a.send(Uint8Array.of(7), b.address);
+    net.replay(seen[0]!);
+    clock.advance(1);
+    expect(heard).toEqual([`7 ${a.address.host}`, `7 ${a.address.host}`]);
+  });
+
+  it('can be cut off alone, while links go on, and the other way round', async () => {
+    const { clock, net, bind, hear, linked } = lab();
+    const [a, b] = [await bind('a'), await bind('b')];
+    const { near, heardFar } = await linked();
+    const heard = hear(a);
+    net.cut('b', 'a', 'datagram');
+    b.send(Uint8Array.of(1), a.address);
+    near.send(Uint8Array.of(1));
+    await clock.advanceAsync(5);
+    expect([heard, heardFar.messages.length]).toEqual([[], 1]);
+    net.heal();
+    net.cut('b', 'a', 'link');
+    b.send(Uint8Array.of(2), a.address);
+    near.send(Uint8Array.of(2));
+    await clock.advanceAsync(5);
+    expect([heard.length, heardFar.messages.length]).toEqual([1, 1]);
+    expect(net.heldBy('b')).toEqual({ links: 1, listeners: 0, sockets: 1 });
+  });
+
   it('are seen by whoever watches, the lost ones too', async () => {
     const { net, bind, clock } = lab();
     const [a, b] = [await bind('a'), await bind('b')];
@@ -238,6 +287,19 @@ describe('links of a memory network', () => {
     expect([heardFar.messages, heardNear.messages]).toEqual([[], [Uint8Array.of(3)]]);
     net.heal();
     expect(heardFar.messages).toEqual([Uint8Array.of(1), Uint8Array.of(2)]);
+  });
+
+  it('carry nothing from a muted host until it may send again', async () => {
+    const { clock, net, linked } = lab();
+    const { near, far, heardNear, heardFar } = await linked();
+    net.mute('b');
+    near.send(Uint8Array.of(1));
+    far.send(Uint8Array.of(2));
+    await clock.advanceAsync(50);
+    expect([heardNear.messages.length, heardFar.messages.length]).toEqual([1, 0]);
+    net.unmute('b');
+    await clock.advanceAsync(1);
+    expect(heardFar.messages.length).toBe(1);
   });
 
   it('press back on the sender while the peer is paused', async () => {

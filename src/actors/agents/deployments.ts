@@ -3,7 +3,6 @@ import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
 import type { Manifest } from '../../protocols/deployment/manifest.ts';
 import type { Clock, Disk, Store } from '../kernel/ports.ts';
-import { utf8 } from '../kernel/utf8.ts';
 import type { AgentRegistry } from '../messaging/agent-registry.ts';
 import type { Trust } from '../messaging/trust.ts';
 import type { Caller, MayDeploy } from '../operations/control.ts';
@@ -14,6 +13,7 @@ import type { Behaviour } from './behaviour.ts';
 import type { DeploymentAct } from './deployment-act.ts';
 import { judgeDeployment } from './deployment-judgement.ts';
 import { DeploymentLine } from './deployment-line.ts';
+import { keepGeneration, keptGeneration } from './kept-generations.ts';
 import { rightsOfReplacement } from './new-rights.ts';
 import { RenewedTokens } from './renewed-tokens.ts';
 import { type EmbeddedAgent, readStored, type SignedDeployment, storedBytes } from './stored-deployment.ts';
@@ -45,8 +45,6 @@ interface Deployed {
 }
 
 const collection = 'deployments';
-/** The highest generation of each agent that was ever deployed here, in decimal; it outlives a removal. */
-const generations = 'generations';
 
 /** What was deployed on this node: checked, recorded, kept on disk, started, and brought back after a restart. */
 export class Deployments {
@@ -61,8 +59,10 @@ export class Deployments {
     this.#options = options;
   }
 
-  manifestOf(agent: AgentId): Manifest | undefined {
-    return this.#known.get(agent)?.manifest;
+  /** The highest generation of an agent that this node knows of, deployed here or claimed by any node; 0 for none. */
+  async lastGeneration(agent: AgentId): Promise<number> {
+    const { store, registry } = this.#options;
+    return Math.max(await keptGeneration(store, agent), registry.generationOf(agent));
   }
 
   /**
@@ -88,9 +88,9 @@ export class Deployments {
    * Deploys an agent whose code the embedding program brings, when its turn has come; its manifest must say so. Not kept
    * on disk. Rejects with what `bring` throws.
    */
-  embed(bring: () => EmbeddedAgent): Promise<Result<Manifest>> {
+  embed(bring: () => EmbeddedAgent | Promise<EmbeddedAgent>): Promise<Result<Manifest>> {
     return this.#line.run(async () => {
-      const { signed, behaviour, key } = bring();
+      const { signed, behaviour, key } = await bring();
       return this.#exclusively(signed, async (manifest) => {
         if (manifest.code !== 'embedded' && manifest.kind !== 'console')
           return refuse('DEPLOYMENT_REFUSED', `The manifest of ${manifest.agentId} is not for an embedded agent.`);
@@ -214,7 +214,7 @@ export class Deployments {
     signed: SignedDeployment,
     act: (manifest: Manifest) => Promise<Result<Manifest>>,
   ): Promise<Result<Manifest>> {
-    const running = (agent: AgentId) => this.manifestOf(agent);
+    const running = (agent: AgentId) => this.#known.get(agent)?.manifest;
     const judged = judgeDeployment(signed, { ...this.#options, isFull: this.#options.host.isFull, running });
     if (!judged.ok) return judged;
     return this.#oneAtATime(judged.value.agentId, () => act(judged.value));
@@ -240,7 +240,7 @@ export class Deployments {
     const { agentId } = manifest;
     const running = this.#known.get(agentId);
     const act: DeploymentAct = { type: 'AgentDeployed', manifest, caller };
-    const highest = Number(utf8.decode((await this.#options.store.get(generations, agentId)) ?? utf8.encode('0')));
+    const highest = await keptGeneration(this.#options.store, agentId);
     // A deployer replaced it for a reason: whoever kept the older manifest must not bring it back.
     if (manifest.generation < highest)
       return refuse(
@@ -254,7 +254,7 @@ export class Deployments {
     }
     // Asked for together, so that both are written or none.
     await Promise.all([
-      this.#options.store.put(generations, agentId, utf8.encode(String(manifest.generation))),
+      keepGeneration(this.#options.store, agentId, manifest.generation),
       this.#keep(agentId, deployed),
     ]);
     const started = await this.#start(deployed);

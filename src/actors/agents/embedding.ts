@@ -168,7 +168,7 @@ export class Embedding {
         'DEPLOYMENT_REFUSED',
         'This node was made without a deployer’s key, so it signs nothing: createNode(config, { deployer }).',
       );
-    const draft = () => this.#draft(agentId, behaviour, options);
+    const draft = async () => this.#draft(agentId, behaviour, options, await deployments.lastGeneration(agentId));
     // With keys that are here a deployment is signed when its turn has come: many at once must not all be signed first.
     if (deployer.privateKey && issuer.privateKey) {
       const [manifestKey, capabilityKey] = [deployer.privateKey, issuer.privateKey];
@@ -179,11 +179,11 @@ export class Embedding {
         const capability = payload ? trust.sign('capability', capabilityKey, payload) : '';
         return { signed: { manifest, capability }, behaviour, key };
       };
-      unwrap(await deployments.embed(() => signed(draft())));
+      unwrap(await deployments.embed(async () => signed(await draft())));
     } else {
       const brought = unwrap(
         await this.#signing.run(async () => {
-          const { facts, key } = draft();
+          const { facts, key } = await draft();
           const signed = await this.#signedBy(deployer, issuer, facts);
           return signed.ok ? ok({ signed: signed.value, behaviour, key }) : signed;
         }),
@@ -214,12 +214,16 @@ export class Embedding {
     return capability.ok ? ok({ manifest: manifest.value, capability: capability.value }) : capability;
   }
 
-  #draft(agentId: AgentId, behaviour: Behaviour, options: DeployOptions & { accepts?: Checks }): Drafted {
-    const { nodeId, clock, deployments, host } = this.#parts;
+  #draft(
+    agentId: AgentId,
+    behaviour: Behaviour,
+    options: DeployOptions & { accepts?: Checks },
+    lastGeneration: number,
+  ): Drafted {
+    const { nodeId, clock, host } = this.#parts;
     const { actions = [], services = [], validForMs = defaultValidForMs, delegations = 0 } = options;
     const key = options.key ?? host.keys.make(agentId);
     const now = clock.now();
-    const known = deployments.manifestOf(agentId)?.generation ?? 0;
     const policy = options.policy && policyOf(agentId, options.policy, options.accepts);
     const facts: DeploymentFacts = {
       agentId,
@@ -229,8 +233,9 @@ export class Embedding {
       actions,
       agentKey: host.keys.object(agentId, key),
       nodes: [nodeId],
-      // Embedded agents are not kept on disk: the clock tells a later run’s deployment from an earlier one’s.
-      generation: Math.max(Math.floor(now), known + 1),
+      // Embedded agents are not kept on disk: the clock tells a later run’s deployment from an earlier one’s. It may be
+      // behind that of whoever deployed the agent before, and this is the later one all the same.
+      generation: Math.max(Math.floor(now), lastGeneration + 1),
       ...(policy && { policy }),
       now,
       validForMs,

@@ -18,6 +18,7 @@ import {
 import {
   byService,
   emptyRegistry,
+  latestGeneration,
   lookup,
   positionIn,
   type Registration,
@@ -111,6 +112,11 @@ export class AgentRegistry {
   /** Whose claim of an agent counts. Keeps nothing: most agents are never asked for by a message. */
   hostOf(agent: AgentId): NodeId | undefined {
     return lookup(this.#state, agent)?.node;
+  }
+
+  /** The highest generation in which any node claims an agent; 0 when none does. */
+  generationOf(agent: AgentId): number {
+    return latestGeneration(this.#state, agent);
   }
 
   /** Who offers `tenant/service`, by agent. */

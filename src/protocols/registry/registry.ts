@@ -105,6 +105,10 @@ export function lookup(state: RegistryState, agent: AgentId): Registration | und
   return first?.registration;
 }
 
+/** The highest generation in which any node claims an agent, whether it is there or not; 0 when none does. */
+export const latestGeneration = (state: RegistryState, agent: AgentId): number =>
+  Math.max(0, ...claimsOf(state, agent).map(({ registration }) => registration.manifest.generation));
+
 /** What a node hosts and counts, by agent id. */
 export const byNode = (state: RegistryState, node: NodeId): readonly Registration[] =>
   sorted([...(state.nodes.get(node)?.live.values() ?? [])].filter((claim) => counts(state, claim)));

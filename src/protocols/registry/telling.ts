@@ -96,7 +96,9 @@ export class Telling {
       this.#listed = Math.max(this.#listed, listed);
       this.#done ||= done;
     }
-    return ok(missing || pass > this.#pass ? 'again' : 'nothing');
+    // Who had the whole listing and knows nothing of it has forgotten this node meanwhile: it was out for a while.
+    const forgot = this.#done && pass < this.#pass;
+    return ok(missing || forgot || pass > this.#pass ? 'again' : 'nothing');
   }
 
   /** Tells it again what it asked for in its last acknowledgement. */

@@ -21,6 +21,8 @@ export class MemoryDatagrams implements DatagramSocket {
   /** On their way here, or waiting for a host that is paused. */
   #coming = 0;
   #held: (() => void)[] = [];
+  /** What the host may not send now. */
+  #unsent: { readonly bytes: Uint8Array; readonly to: Address }[] = [];
 
   constructor(world: World, host: Host, address: Address, find: FindSocket, onClosed: () => void) {
     this.#world = world;
@@ -34,25 +36,12 @@ export class MemoryDatagrams implements DatagramSocket {
   send(bytes: Uint8Array, to: Address): void {
     if (!this.#open || !this.host.alive || !isPort(to.port) || bytes.length > limits.datagramBytesMax) return;
     if (isIPv6(to.host) !== isIPv6(this.address.host)) return;
-    const { paths, clock } = this.#world;
-    const target = this.#find(to);
-    const from = this.host.name;
-    const delays = target && paths.reaches(from, target.name) ? paths.datagram(from, target.name) : [];
-    this.#world.traffic({
-      kind: 'datagram',
-      from,
-      to: target?.name,
-      source: this.#source,
-      destination: to,
-      bytes: Uint8Array.from(bytes),
-      copies: delays.length,
-    });
-    for (const delayMs of delays) {
-      const copy = Uint8Array.from(bytes);
-      const socket = target?.socket();
-      if (!socket?.expect()) continue;
-      clock.setTimeout(() => socket.arrive(copy, this.#source, from), delayMs);
+    if (this.#world.paths.isMuted(this.host.name)) {
+      if (this.#unsent.length < limits.memoryDatagramsMax) this.#unsent.push({ bytes: Uint8Array.from(bytes), to });
+      return;
     }
+    const target = this.#find(to);
+    travel(this.#world, { from: this.host.name, source: this.#source, bytes, destination: to, target });
   }
 
   onMessage(handler: (bytes: Uint8Array, from: Address) => void): void {
@@ -63,6 +52,7 @@ export class MemoryDatagrams implements DatagramSocket {
     if (!this.#open) return;
     this.#open = false;
     this.#held = [];
+    this.#unsent = [];
     this.#onClosed();
   }
 
@@ -80,7 +70,7 @@ export class MemoryDatagrams implements DatagramSocket {
       return;
     }
     this.#coming -= 1;
-    if (!this.#open || !this.host.alive || !paths.reaches(sender, this.host.name)) return;
+    if (!this.#open || !this.host.alive || !paths.reaches(sender, this.host.name, 'datagram')) return;
     for (const handler of this.#handlers) handler(bytes, from);
   }
 
@@ -89,5 +79,42 @@ export class MemoryDatagrams implements DatagramSocket {
     const held = this.#held;
     this.#held = [];
     for (const arrive of held) arrive();
+  }
+
+  /** The host may send again: what waited leaves now. */
+  unmute(): void {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const { bytes, to } of unsent) this.send(bytes, to);
+  }
+}
+
+export interface Travel {
+  readonly from: string;
+  readonly source: Address;
+  readonly destination: Address;
+  readonly bytes: Uint8Array;
+  readonly target: ReturnType<FindSocket>;
+}
+
+/** Sends one datagram on its way, with whatever the path does to it. */
+export function travel(world: World, { from, source, destination, bytes, target }: Travel): void {
+  const { paths, clock } = world;
+  const delays = target && paths.reaches(from, target.name, 'datagram') ? paths.datagram(from, target.name) : [];
+  const copies = delays.length;
+  world.traffic({
+    kind: 'datagram',
+    from,
+    to: target?.name,
+    source,
+    destination,
+    bytes: Uint8Array.from(bytes),
+    copies,
+  });
+  for (const delayMs of delays) {
+    const copy = Uint8Array.from(bytes);
+    const socket = target?.socket();
+    if (!socket?.expect()) continue;
+    clock.setTimeout(() => socket.arrive(copy, source, from), delayMs);
   }
 }

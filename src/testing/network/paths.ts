@@ -18,10 +18,14 @@ export interface PathConditions {
 /** One millisecond each way, and nothing goes wrong. */
 export const quietPath: PathConditions = { latencyMs: 1, jitterMs: 0, loss: 0, duplication: 0, reordering: 0 };
 
+/** What is sent: links and datagrams may fare differently on one path, as behind a firewall that knows one of them. */
+export type Traveller = 'link' | 'datagram';
+
 /** What becomes of one datagram: the delay of each copy that will arrive; none when it is lost. */
 export type DatagramFate = readonly number[];
 
 const keyOf = (from: string, to: string): string => `${from} ${to}`;
+const cutKeyOf = (from: string, to: string, what: Traveller): string => `${what} ${keyOf(from, to)}`;
 
 /** Who reaches whom, and how late; by names of hosts. A host always reaches itself. */
 export class Paths {
@@ -32,6 +36,7 @@ export class Paths {
   readonly #cut = new Set<string>();
   readonly #down = new Set<string>();
   readonly #paused = new Set<string>();
+  readonly #muted = new Set<string>();
 
   constructor(random: Random, usual: PathConditions) {
     this.#random = random;
@@ -49,8 +54,8 @@ export class Paths {
     this.#sideOf = new Map(groups.flatMap((group, side) => group.map((host) => [host, side] as const)));
   }
 
-  cut(from: string, to: string): void {
-    this.#cut.add(keyOf(from, to));
+  cut(from: string, to: string, what?: Traveller): void {
+    for (const one of what ? [what] : (['link', 'datagram'] as const)) this.#cut.add(cutKeyOf(from, to, one));
   }
 
   /** Ends every partition and every cut. */
@@ -73,12 +78,22 @@ export class Paths {
     return this.#paused.has(host);
   }
 
+  setMuted(host: string, muted: boolean): void {
+    if (muted) this.#muted.add(host);
+    else this.#muted.delete(host);
+  }
+
+  /** Whether what the host sends stays with it for now. */
+  isMuted(host: string): boolean {
+    return this.#muted.has(host);
+  }
+
   /** Whether what `from` sends gets as far as the machine of `to`. */
-  reaches(from: string, to: string): boolean {
+  reaches(from: string, to: string, what: Traveller): boolean {
     if (this.#down.has(from) || this.#down.has(to)) return false;
     if (from === to) return true;
     const [a, b] = [this.#sideOf.get(from), this.#sideOf.get(to)];
-    return !this.#cut.has(keyOf(from, to)) && (a === undefined || b === undefined || a === b);
+    return !this.#cut.has(cutKeyOf(from, to, what)) && (a === undefined || b === undefined || a === b);
   }
 
   /** The one-way delay of the next thing sent, in milliseconds. */

@@ -78,11 +78,12 @@ export class Pipe {
   #next(): Parcel | undefined {
     const { paths } = this.#world;
     const [first] = this.#arrived;
-    const open = paths.reaches(this.#from, this.#to) && !paths.isPaused(this.#to);
+    const open = paths.reaches(this.#from, this.#to, 'link') && !paths.isPaused(this.#to);
     return open && first?.ready() ? first : undefined;
   }
 
   #pump(): void {
+    if (this.#world.paths.isMuted(this.#from)) return;
     let sent = false;
     for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
       if (this.#carriedBytes > 0 && this.#carriedBytes + first.bytes > limits.memoryLinkBytesMax) break;

@@ -211,7 +211,7 @@ function logLab(size: number) {
         asked.push({ oldSize, id });
         const given = answer(checkpoint.note.text, oldSize);
         if (given)
-          queueMicrotask(() => void made.takeAnswer(witness.nodeId, encodeCheckpointAnswer(utf8, { ...given, id })));
+          queueMicrotask(() => void made.requests.take(witness.nodeId, encodeCheckpointAnswer(utf8, { ...given, id })));
         return true;
       },
       // Certificates change; what signed with the old ones is vouched for by those.
@@ -308,13 +308,13 @@ describe('a lying witness against a log', () => {
     const running = lab.made.round();
     await settle();
     const answer = encodeCheckpointAnswer(utf8, { id: lab.asked[0]!.id, verdict: 'cosigned', text: line });
-    lab.made.takeAnswer(stranger.nodeId, answer);
+    lab.made.requests.take(stranger.nodeId, answer);
     await settle();
     expect(lab.made.cosigned).toBeUndefined();
     await lab.clock.advanceAsync(3_000);
     await running;
     // And too late is too late.
-    lab.made.takeAnswer(witness.nodeId, answer);
+    lab.made.requests.take(witness.nodeId, answer);
     expect(lab.made.cosigned).toBeUndefined();
   });
 });

@@ -102,6 +102,34 @@ describe('one name that both sides of a partition gave away', () => {
   });
 });
 
+describe('an agent that is deployed anew by its program', () => {
+  const clockBehindMs = 20_000;
+
+  it('counts instead of one that another node has claimed, though its own node’s clock is behind', async () => {
+    const cluster = await whole();
+    const asker = await cluster.deploy('node-3', 'default/asker', () => {}, { actions: ['request agent:default/*'] });
+    await deployEcho(cluster, 'node-2');
+    await cluster.until('all know it', () => hosts(cluster).every((host) => host === 'node-2'));
+    cluster.crash('node-2');
+    cluster.skew('node-1', -clockBehindMs);
+    await deployEcho(cluster, 'node-1');
+    await cluster.until('all know it', () => hosts(cluster).every((host) => host === 'node-1'));
+    expect(
+      await cluster.settled(asker.agent.ask({ to: 'default/echo', performative: 'request', content: 'who' })),
+    ).toMatchObject({ ok: true, value: { content: 'node-1' } });
+  });
+
+  it('runs again after a start of its node with a clock that was set back', async () => {
+    const cluster = await whole();
+    await deployEcho(cluster, 'node-1');
+    cluster.crash('node-1');
+    cluster.skew('node-1', -clockBehindMs);
+    await cluster.restart('node-1');
+    await deployEcho(cluster, 'node-1');
+    await cluster.until('all know it', () => hosts(cluster).every((host) => host === 'node-1'));
+  });
+});
+
 describe('a message to a service', () => {
   const request = { to: 'service:default/echo', performative: 'request', content: 'who' } as const;
 

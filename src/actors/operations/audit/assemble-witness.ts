@@ -73,9 +73,10 @@ export function assembleWitness(base: NodeBase, { links, directory }: ClusterPar
     if (!taken.ok) link.violated(taken.refusal.reasons[0]);
   });
   links.onFrame('cosignature', (link, frame) => {
-    const taken = checkpoints.takeAnswer(link.nodeId, frame);
+    const taken = checkpoints.requests.take(link.nodeId, frame);
     if (!taken.ok) link.violated(taken.refusal.reasons[0]);
   });
+  links.onClosed((link) => checkpoints.requests.lost(link.nodeId));
   const notary = kernel.ref<AuditNotaryEvent>(notaryPath);
   const rest = new Rest();
   const stir = (): void => {

@@ -67,7 +67,8 @@ const attemptsMax = 3;
 export class AuditCheckpoints {
   readonly #options: AuditCheckpointsOptions;
   readonly #proofs: LogProofs;
-  readonly #requests: WitnessRequests;
+  /** Is told what comes of the questions to witnesses. */
+  readonly requests: WitnessRequests;
   /** The size that each witness signed last, as far as this process knows. */
   readonly #sizes = new Map<NodeId, number>();
   #signed: SignedHead | undefined;
@@ -88,7 +89,7 @@ export class AuditCheckpoints {
   constructor(options: AuditCheckpointsOptions) {
     this.#options = options;
     this.#proofs = new LogProofs(options.log);
-    this.#requests = new WitnessRequests(options);
+    this.requests = new WitnessRequests(options);
     this.#loneliness = new Loneliness(options.clock);
   }
 
@@ -129,10 +130,6 @@ export class AuditCheckpoints {
   /** Whether so many records have come since the last checkpoint that the next one is due before its time. */
   get hasMany(): boolean {
     return this.#options.log.head().sequence - (this.#signed?.size ?? 0) >= limits.checkpointRecordsMax;
-  }
-
-  takeAnswer(peer: NodeId, frame: FrameParts): Result<void> {
-    return this.#requests.take(peer, frame);
   }
 
   /** Compares the log with what was signed of it last; `fork` says what came of it. Rejects when it cannot be read. */
@@ -226,7 +223,7 @@ export class AuditCheckpoints {
 
   async #submit(peer: NodeId, signed: SignedHead, oldSize: number): Promise<CheckpointAnswer | undefined> {
     const proof = await this.#proofs.consistency(oldSize, signed.size);
-    return this.#requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
+    return this.requests.ask(peer, { oldSize, proof, note: encodeNote(signed.note) });
   }
 
   #takeSignature(peer: NodeId, signed: SignedHead, line: string): NoteSignature | undefined {

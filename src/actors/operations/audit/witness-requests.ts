@@ -57,4 +57,9 @@ export class WitnessRequests {
     if (waiting?.peer === peer) waiting.settle(unverified);
     return { ok: true, value: undefined };
   }
+
+  /** The link is gone, and with it the answer. */
+  lost(peer: NodeId): void {
+    for (const { peer: asked, settle } of [...this.#waiting.values()]) if (asked === peer) settle(undefined);
+  }
 }

@@ -95,7 +95,7 @@ function pair() {
     log,
     peers: () => [names[1] as NodeId],
     send: (_peer, frame) =>
-      witness.take(names[0] as NodeId, frame, (answer) => checkpoints.takeAnswer(names[1] as NodeId, answer)).ok,
+      witness.take(names[0] as NodeId, frame, (answer) => checkpoints.requests.take(names[1] as NodeId, answer)).ok,
     expectsWitnesses: true,
     keysOf: () => [],
     keep: async () => {},

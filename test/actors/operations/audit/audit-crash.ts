@@ -48,9 +48,12 @@ async function live(
   let found: MemoryDisk | undefined;
   let acts = 0;
   const cutAt = 1 + draw(90);
+  const cut = Promise.withResolvers<void>();
   disk.before = () => {
     acts += 1;
-    if (acts === cutAt) found = disk.crash();
+    if (acts !== cutAt) return;
+    found = disk.crash();
+    cut.resolve();
   };
   const log = new AuditLog({ ...logParts, disk, clock, folder, vault: () => history.ring });
   const upkeep = new AuditUpkeep({
@@ -82,7 +85,7 @@ async function live(
     if (draw(8) === 0) history.ring = unwrap(history.ring.rotated(logParts.crypto));
     const tidying = draw(2) === 0 ? upkeep.tidy(stop.signal) : undefined;
     // After the cut nothing is answered any more, or refused at once.
-    await Promise.race([Promise.allSettled([...waiting, tidying]), until(() => found !== undefined)]);
+    await Promise.race([Promise.allSettled([...waiting, tidying]), cut.promise]);
     await settle();
     if (draw(2) === 0) await clock.advanceAsync(dayMs);
   }
@@ -92,10 +95,6 @@ async function live(
   await clock.advanceAsync(20_000);
   await writer;
   return found;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 async function check(disk: MemoryDisk, clock: ManualClock, history: History): Promise<void> {
