@@ -47,6 +47,8 @@ it('a stop that could not wait for the log leaves its folder locked until the lo
     nodeId: 'node-1',
     kernel: { beginStop() {}, terminateChild: nothing, kill() {}, stop: nothing, tree: () => [], ended: nothing() },
     deployments: { close() {} },
+    embedding: { close() {} },
+    renewals: { close() {} },
     cluster: { links: { stop() {} }, gossip: { close: nothing }, port: { close: nothing } },
     messaging: { asks: { stop() {} } },
     transport: { stop() {} },

@@ -1,8 +1,5 @@
-import { signerOf } from '../../crypto/signed-document.ts';
 import { ok, type Refusal, type Result, refuse } from '../../errors.ts';
 import type { AgentId, NodeId } from '../../names.ts';
-import type { Capability } from '../../protocols/authorization/capability.ts';
-import type { Manifest } from '../../protocols/deployment/manifest.ts';
 import type { Frame } from '../../protocols/link/frame.ts';
 import { readAcknowledgement } from '../../protocols/registry/acknowledgement.ts';
 import { type AgentQuery, agentsOf } from '../../protocols/registry/agent-query.ts';
@@ -34,20 +31,9 @@ import type { Clock } from '../kernel/ports.ts';
 import { utf8 } from '../kernel/utf8.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import { Announcements } from './announcements.ts';
+import { type FoundAgent, foundOf } from './found-agent.ts';
 import type { Trust } from './trust.ts';
 import { verifiedDocuments } from './verified-documents.ts';
-
-export interface FoundAgent {
-  readonly nodeId: NodeId;
-  readonly manifest: Manifest;
-  readonly capability: Capability | undefined;
-  /** The id of the key that signed the manifest. */
-  readonly deployer: string;
-  /** Both documents as they were signed; the token may be empty. */
-  readonly signed: SignedDocuments;
-  /** It handles nothing now. */
-  readonly suspended: boolean;
-}
 
 export interface AgentRegistryOptions {
   readonly nodeId: NodeId;
@@ -283,16 +269,6 @@ export class AgentRegistry {
     this.#options.onChanges(step.value.changes);
   }
 }
-
-const foundOf = ({ node, manifest, capability, signed, suspended }: Registration): FoundAgent => ({
-  nodeId: node,
-  manifest,
-  capability,
-  // Verified with this very key before the record was taken.
-  deployer: signerOf(signed.manifest),
-  signed,
-  suspended,
-});
 
 function decode<T>(content: Uint8Array, read: (text: string) => Result<T>): Result<T> {
   let text: string;

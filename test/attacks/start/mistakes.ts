@@ -42,6 +42,10 @@ export async function issueFor(place: Place, kind: 'node' | 'api', fromDays: num
   await writeFile(kind === 'node' ? node.key : node.apiKey, privateKeyToPem(key.privateKey));
 }
 
+/** A node that holds a CA’s key would renew what has ended, and start. */
+const withoutCa = ({ edit, config }: Place): Promise<void> =>
+  edit(config, 'ca_key_path: ../../ca/ca.key', '# It holds no CA’s key.');
+
 const pipe = async (path: string): Promise<void> => {
   await rm(path);
   execFileSync('mkfifo', ['-m', '600', path]);
@@ -319,7 +323,10 @@ export const certificateMistakes: readonly Mistake[] = [
   {
     what: 'one that has expired',
     asProcess: true,
-    make: (place) => issueFor(place, 'node', -3, -2),
+    make: async (place) => {
+      await withoutCa(place);
+      await issueFor(place, 'node', -3, -2);
+    },
     says: ['has expired'],
   },
   { what: 'one that is not yet valid', make: (place) => issueFor(place, 'node', 2, 3), says: ['is not yet valid'] },
@@ -402,7 +409,10 @@ export const certificateMistakes: readonly Mistake[] = [
   {
     what: 'an API certificate that has expired',
     asProcess: true,
-    make: (place) => issueFor(place, 'api', -3, -2),
+    make: async (place) => {
+      await withoutCa(place);
+      await issueFor(place, 'api', -3, -2);
+    },
     says: ['security.api.tls.cert: ', 'It has expired: it ended 2'],
   },
   {
