@@ -69,7 +69,11 @@ export function applyDelta(
   if (isOver || (delta.upTo <= reached && listing === known.listing)) return { ...unchanged(state), missing: false };
   if (delta.above > reached) return { ...unchanged(state), missing: true };
   const draft = new Draft(known, listing, from, verify);
-  for (const record of delta.records) if (record.version > reached) draft.take(record);
+  for (const record of delta.records) {
+    if (record.version <= reached) continue;
+    draft.take(record);
+    if (isPart) draft.name(record);
+  }
   if (isPart) draft.listedTo(delta);
   return { ...stepped(state, from, draft.records(delta), draft.touched, draft.refusals), missing: false };
 }
@@ -81,9 +85,9 @@ const unchanged = (state: RegistryState, refusals: readonly RecordRefusal[] = []
 });
 
 /** The listing in which the delta is: one with a higher number begins anew, unless it knows less than was told. */
-function listingOf({ listing, live, upTo }: NodeRecords, { pass, newest }: RegistryDelta): Listing {
+function listingOf({ listing, upTo }: NodeRecords, { pass, newest }: RegistryDelta): Listing {
   if (pass <= listing.pass || newest < upTo) return listing;
-  return { pass, listed: 0, done: false, named: live.size === 0 ? undefined : PersistentMap.empty() };
+  return { pass, listed: 0, done: false, named: PersistentMap.empty() };
 }
 
 /** A node’s records while a delta is taken in. */
@@ -122,15 +126,20 @@ class Draft {
       this.#live = this.#live.with(agentId, judged.value);
       this.touched.add(agentId);
     }
-    if (this.#named && this.#live.get(agentId)?.version === record.version)
-      this.#named = this.#named.with(agentId, true);
   }
 
-  /** A part of a listing was taken; at its end those are gone that it never named. */
+  /** The listing has it as it is known now. A change that came beside the listing says nothing of what that will name. */
+  name({ agentId, version }: RegistryRecord): void {
+    if (this.#live.get(agentId)?.version === version) this.#named = this.#named?.with(agentId, true);
+  }
+
+  /** A part of a listing was taken; at its end those are gone that it never named, unless they are later than it. */
   listedTo({ upTo, newest }: RegistryDelta): void {
     const done = upTo === newest;
     const named = this.#named;
-    if (done && named) for (const agent of this.#live.keys()) if (!named.get(agent)) this.#bury(agent);
+    if (done && named)
+      for (const [agent, { version }] of this.#live.entries())
+        if (version <= upTo && !named.get(agent)) this.#bury(agent);
     this.#named = done ? undefined : this.#named;
     this.#listing = { ...this.#listing, listed: Math.max(this.#listing.listed, upTo), done };
   }

@@ -61,7 +61,7 @@ export function askedAgain(state: RegistryState, node: NodeId): RegistryState | 
   const known = state.nodes.get(node);
   if (!known?.refused) return undefined;
   const { pass, listed, done } = known.listing;
-  const named = known.live.size === 0 ? undefined : PersistentMap.empty<AgentId, true>();
+  const named = PersistentMap.empty<AgentId, true>();
   // One that was asked for and has not begun is all that is wanted: the writer counts its listings, and this is its next.
   const isAsked = !done && listed === 0 && pass > 0;
   const listing = { pass: isAsked ? pass : pass + 1, listed: 0, done: false, named };

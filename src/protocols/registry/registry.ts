@@ -36,8 +36,8 @@ export interface Listing {
   readonly listed: number;
   readonly done: boolean;
   /**
-   * Which of the agents that are known it has named so far: at its end, the others are gone. Absent when nothing was
-   * known before it began, and once it is done.
+   * Which of the agents that are known it has named so far: at its end, the others are gone, but those that were heard of
+   * since. Absent once it is done.
    */
   readonly named: PersistentMap<AgentId, true> | undefined;
 }

@@ -30,6 +30,15 @@ const act = fc.record({
 
 type Act = typeof act extends fc.Arbitrary<infer T> ? T : never;
 
+/** A change that comes late, to a reader that knows nothing any more and has asked for a listing that will not name it. */
+const lateBesideListing: Act[] = [
+  ...['connect 1', 'deploy 0 other/d', 'connect 0', 'flush 0', 'deploy 0', 'flush 0', 'remove 0', 'deliver 0'],
+  ...['distrust 0', 'trust 0', 'deliver 0'],
+].map((text) => {
+  const [act = '', reader, name = 'default/a'] = text.split(' ');
+  return { act, reader: Number(reader), name: name as AgentId, number: 0 };
+});
+
 function perform(lab: TellingLab, { act, reader: index, name, number }: Act): void {
   const reader = lab.readers[index]!;
   const acts: Record<string, () => void> = {
@@ -133,7 +142,7 @@ describe('telling of one’s agents', () => {
           lab.forgetGone();
           expect(lab.log.gone).toBe(0);
         }),
-        { numRuns: 300 },
+        { numRuns: 300, examples: [[lateBesideListing]] },
       );
     },
     60_000,
