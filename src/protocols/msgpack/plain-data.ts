@@ -80,6 +80,10 @@ export function decodePlainData(utf8: Utf8, bytes: Uint8Array, bounds: PlainData
   });
 }
 
+/** Such keys stand first in an object and by their numbers, wherever they were put (ECMA-262 §10.1.11.1); others: infinity. */
+const arrayIndexOf = (key: string): number =>
+  /^(?:0|[1-9][0-9]{0,9})$/.test(key) && Number(key) < 2 ** 32 - 1 ? Number(key) : Number.POSITIVE_INFINITY;
+
 class PlainWriter {
   readonly #writer: Writer;
   readonly #bytesMax: number;
@@ -190,10 +194,14 @@ class PlainReader {
 
   #map(depth: number): { readonly [key: string]: PlainData } {
     const properties: Record<string, PlainData> = {};
+    let last = -1;
     for (let left = this.#reader.map(limits.plainValuesMax); left > 0; left--) {
       const key = this.#reader.str(this.#bytesMax);
       if (key === unspeakable) throw new MalformedBytes(`a key is ${unspeakable}`);
       if (Object.hasOwn(properties, key)) throw new MalformedBytes('a key stands twice');
+      const index = arrayIndexOf(key);
+      if (index < last) throw new MalformedBytes('keys are not in the order of an object');
+      last = index;
       properties[key] = this.read(depth + 1);
     }
     return properties;

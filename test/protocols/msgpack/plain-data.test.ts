@@ -71,6 +71,8 @@ describe('plain data', () => {
   test.each<[string, number[]]>([
     ['a key that would be a prototype', [0x81, 0xa9, ...utf8.encode('__proto__'), 0x80]],
     ['a key twice', [0x82, 0xa1, 0x61, 1, 0xa1, 0x61, 2]],
+    ['a number as a key behind a word, where an object does not keep it', [0x82, 0xa1, 0x61, 1, 0xa1, 0x30, 2]],
+    ['numbers as keys that fall', [0x82, 0xa2, 0x31, 0x30, 1, 0xa1, 0x39, 2]],
     ['a key that is no text', [0x81, 1, 1]],
     ['an extension', [0xd4, 1, 0]],
     ['a number in 32 bits', [0xca, 0, 0, 0, 0]],
