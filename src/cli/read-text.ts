@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemFault } from '../config/system-fault.ts';
 import { CaxtonError } from '../errors.ts';
+import type { Terminal } from './terminal.ts';
 
 /**
  * The text of a file that the command line names, at most `bytesMax` of it. FILE_UNREADABLE, LIMIT_EXCEEDED, and
@@ -10,6 +11,10 @@ import { CaxtonError } from '../errors.ts';
 export const readTextFile = (path: string, cwd: string, bytesMax: number): Promise<string> =>
   // As a stream, since what it names may be a pipe of the shell, or a device that never ends.
   readText(createReadStream(resolve(cwd, path)), path, bytesMax);
+
+/** The text of a file that the command line names, or of standard input where it says `-`. Refusals as of `readTextFile`. */
+export const readTextOrInput = (word: string, { stdin, cwd }: Terminal, bytesMax: number): Promise<string> =>
+  word === '-' ? readText(stdin(), 'standard input', bytesMax) : readTextFile(word, cwd, bytesMax);
 
 /** A stream to its end, as text; `what` names it in messages. Refusals as of `readTextFile`. */
 export async function readText(stream: AsyncIterable<Uint8Array>, what: string, bytesMax: number): Promise<string> {

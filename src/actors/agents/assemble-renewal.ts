@@ -1,4 +1,3 @@
-import type { AgentId } from '../../names.ts';
 import type { MessagingParts } from '../messaging/assemble.ts';
 import type { NodeBase } from '../node-base.ts';
 import type { AgentHost } from './agent-host.ts';
@@ -24,10 +23,6 @@ export function assembleRenewal(base: NodeBase, rooms: RenewalRooms): Capability
   const { ports, files, kernel, events, nodeId, fault } = base;
   const { messaging, host, deployments, issuers, record } = rooms;
   const { registry } = messaging;
-  const isSuspended = (agent: AgentId): boolean => {
-    const path = `/node/agents/${agent}`;
-    return kernel.suspensions().some((above) => path === above || path.startsWith(`${above}/`));
-  };
   return new CapabilityRenewal({
     clock: ports.clock,
     crypto: ports.crypto,
@@ -35,7 +30,7 @@ export function assembleRenewal(base: NodeBase, rooms: RenewalRooms): Capability
     issuers,
     deployments,
     own: () => registry.own(),
-    isActive: (agent) => host.modeOf(agent) === 'running' && registry.hostOf(agent) === nodeId && !isSuspended(agent),
+    isActive: (agent) => host.modeOf(agent) === 'running' && registry.hostOf(agent) === nodeId && host.handles(agent),
     jitter: () => ports.random.uint32() / 0x1_0000_0000,
     failed: ({ manifest }, failure, attempt) => {
       ports.metrics.count('capability_renewals_failed');

@@ -5,7 +5,7 @@ import { limits } from '../../limits.ts';
 import type { ExitCode, Invocation } from '../command.ts';
 import { withNode } from '../connect.ts';
 import { writeJson } from '../output.ts';
-import { readText, readTextFile } from '../read-text.ts';
+import { readTextOrInput } from '../read-text.ts';
 
 /** Both documents, and what JSON has around them. */
 const fileBytesMax = limits.manifestBytesMax + limits.tokenBytesMax + 1_024;
@@ -14,10 +14,7 @@ const fileBytesMax = limits.manifestBytesMax + limits.tokenBytesMax + 1_024;
 export async function deploy(invocation: Invocation): Promise<ExitCode> {
   const { terminal, json, text } = invocation;
   const file = text('file')!;
-  const content =
-    file === '-'
-      ? await readText(terminal.stdin(), 'standard input', fileBytesMax)
-      : await readTextFile(file, terminal.cwd, fileBytesMax);
+  const content = await readTextOrInput(file, terminal, fileBytesMax);
   const signed = unwrap(readStored(utf8.encode(content), file));
   const { agent, node } = await withNode(invocation, async ({ client, node: { id } }) => ({
     agent: await client.deploy(signed),

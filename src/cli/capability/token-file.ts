@@ -4,19 +4,12 @@ import { unwrap } from '../../errors.ts';
 import { limits } from '../../limits.ts';
 import { type Capability, readCapability } from '../../protocols/authorization/capability.ts';
 import { readChain } from '../../protocols/authorization/delegation.ts';
-import { readText, readTextFile } from '../read-text.ts';
+import { readTextOrInput } from '../read-text.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** A token as it was written into a file; `-` is standard input. */
-export async function tokenIn(file: string, terminal: Terminal): Promise<string> {
-  // A line break at its end, and no more, may come with it.
-  const most = limits.tokenBytesMax + 2;
-  const content =
-    file === '-'
-      ? await readText(terminal.stdin(), 'standard input', most)
-      : await readTextFile(file, terminal.cwd, most);
-  return content.trim();
-}
+/** A token as it was written into a file; `-` is standard input. A line break may follow it. */
+export const tokenIn = async (file: string, terminal: Terminal): Promise<string> =>
+  (await readTextOrInput(file, terminal, limits.tokenBytesMax + 2)).trim();
 
 /** What one token of a chain claims. Not verified. */
 export interface ClaimedToken {
