@@ -164,8 +164,6 @@ async function joins(id: NodeId): Promise<void> {
   );
   cpSync(join(ops, token), join(hostOf(id), token));
   await done(`${id} joins`, caxtonIn(hostOf(id), `server join --token-file ${token} --dir etc ${addressesOf(id)}`));
-  // One key for all of them, by its hash.
-  cpSync(at(one, 'api-keys.json'), at(id, 'api-keys.json'));
 }
 for (const id of [two, three]) await joins(id);
 carry(two, '');
